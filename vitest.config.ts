@@ -1,0 +1,40 @@
+import { defineConfig } from 'vitest/config';
+
+const shared = { environment: 'node' as const, setupFiles: ['./vitest.setup.ts'] };
+
+/** Four projects, from fast to whole: `npm test -- unit` runs one of them. Names and file patterns: CONTRIBUTING.md. */
+export default defineConfig({
+  ssr: { resolve: { conditions: ['source'] } },
+  test: {
+    projects: [
+      {
+        extends: true,
+        // Re-importing Nest per file is four fifths of the time of an isolated run; unit tests share no state.
+        test: { ...shared, name: 'unit', include: ['{apps,libs,scripts}/**/*.spec.ts', 'test/docs/**/*.spec.ts'], isolate: false },
+      },
+      {
+        extends: true,
+        test: {
+          ...shared,
+          name: 'integration',
+          include: ['{apps,libs}/**/*.int-spec.ts'],
+          globalSetup: ['./libs/testing/src/vitest-stack.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          ...shared,
+          name: 'journeys',
+          include: ['test/journeys/**/*.e2e-spec.ts'],
+          globalSetup: ['./libs/testing/src/vitest-stack.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
