@@ -1,0 +1,23 @@
+/**
+ * The four outcomes of a handler: it returns = done; throws Reject = to the dead-letter queue now; throws Postpone = later,
+ * not an attempt; throws anything else = retried by the row's policy.
+ */
+
+/** This event can never be handled (bad shape, impossible state): dead-letter it now, with this reason. */
+export class Reject extends Error {
+  constructor(reason: string, options: { cause?: unknown } = {}) {
+    super(reason, options);
+    this.name = 'Reject';
+  }
+}
+
+/** Not now: try again after about `delayMs` (rounded up to a tier of the retry ladder) without counting an attempt. */
+export class Postpone extends Error {
+  constructor(
+    readonly delayMs: number,
+    reason = 'postponed',
+  ) {
+    super(reason);
+    this.name = 'Postpone';
+  }
+}

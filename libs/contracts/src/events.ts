@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import { ConversationId, MessageId, newId, UserId } from './ids.js';
+import { Content } from './text.js';
+
+const time = z.iso.datetime({ offset: true });
+
+/** What the events about a message say of it. `version` starts at 1 and rises with each edit and with the deletion. */
+const MessageFacts = z.object({
+  messageId: MessageId,
+  conversationId: ConversationId,
+  seq: z.int().positive(),
+  senderId: UserId,
+  version: z.int().positive(),
+  createdAt: time,
+});
+
+const event = <Type extends string, Data extends z.ZodType>(type: Type, data: Data) =>
+  z.object({
+    /** UUIDv7; the same event keeps its id through every retry and replay, so consumers can recognise it. */
+    eventId: z.uuid(),
+    type: z.literal(type),
+    /** Version of this event's schema. Consumers ignore fields they do not know; a breaking change gets a new number. */
+    version: z.literal(1),
+    occurredAt: time,
+    conversationId: ConversationId,
+    data,
+  });
+
+/** A message is committed. Carries the text, so that consumers need not ask Postgres for it. */
+export const MessageCreated = event('message.created', MessageFacts.extend({ content: Content }));
+export type MessageCreated = z.infer<typeof MessageCreated>;
+
+/** A message has a new text; `version` tells which text is newer. */
+export const MessageEdited = event('message.edited', MessageFacts.extend({ content: Content, editedAt: time }));
+export type MessageEdited = z.infer<typeof MessageEdited>;
+
+/** A message is gone for its readers; its vectors and index entries must follow. */
+export const MessageDeleted = event('message.deleted', MessageFacts.extend({ deletedAt: time }));
+export type MessageDeleted = z.infer<typeof MessageDeleted>;
+
+/** The vectors of a message are in step with `messageVersion`: it can be found by meaning from now on. */
+export const MessageEmbedded = event(
+  'message.embedded',
+  z.object({
+    messageId: MessageId,
+    conversationId: ConversationId,
+    seq: z.int().positive(),
+    messageVersion: z.int().positive(),
+    chunkCount: z.int().nonnegative(),
+    model: z.string(),
+  }),
+);
+export type MessageEmbedded = z.infer<typeof MessageEmbedded>;
+
+/** Every event there is, by routing key. The bus validates with these on both sides; AsyncAPI is printed from them. */
+export const eventSchemas = {
+  'message.created': MessageCreated,
+  'message.edited': MessageEdited,
+  'message.deleted': MessageDeleted,
+  'message.embedded': MessageEmbedded,
+} as const;
+
+export type EventType = keyof typeof eventSchemas;
+export type EventOf<Type extends EventType> = z.infer<(typeof eventSchemas)[Type]>;
+export type ParleyEvent = { [Type in EventType]: EventOf<Type> }[EventType];
+/** The three events in a message's life that change what readers and vectors should show. */
+export type MessageEvent = MessageCreated | MessageEdited | MessageDeleted;
+
+/** Wraps `data` in the envelope of its event. A fixed `eventId` makes a re-issued event recognisable as the same one. */
+export const newEvent = <Type extends EventType>(
+  type: Type,
+  data: EventOf<Type>['data'],
+  { eventId = newId(), occurredAt = new Date() }: { eventId?: string; occurredAt?: Date } = {},
+): EventOf<Type> =>
+  ({ eventId, type, version: 1, occurredAt: occurredAt.toISOString(), conversationId: data.conversationId, data }) as EventOf<Type>;

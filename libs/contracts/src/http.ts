@@ -1,0 +1,180 @@
+import { z } from 'zod';
+import { ConversationId, MessageId, UserId } from './ids.js';
+import { Content, humanText } from './text.js';
+
+const time = z.iso.datetime({ offset: true });
+
+/** State of one stage behind a message. `skipped` = nothing in this deployment consumes that stage. */
+export const StageState = z.enum(['pending', 'done', 'failed', 'skipped']);
+export type StageState = z.infer<typeof StageState>;
+
+/** Where a message stands behind its acknowledgement. */
+export const PipelineState = z.object({ delivery: StageState, embedding: StageState, scoring: StageState });
+export type PipelineState = z.infer<typeof PipelineState>;
+
+const depthOf = (value: unknown, limit: number): boolean => {
+  if (limit < 0) return false;
+  if (value === null || typeof value !== 'object') return true;
+  return Object.values(value).every((inner) => depthOf(inner, limit - 1));
+};
+
+const wellFormed = (value: unknown): boolean => {
+  if (typeof value === 'string') return value.isWellFormed() && !value.includes('\u0000');
+  if (value === null || typeof value !== 'object') return true;
+  return Object.entries(value).every(([key, inner]) => wellFormed(key) && wellFormed(inner));
+};
+
+/** Free JSON that a client attaches to a message: an object of at most 5 levels and 4 KiB, well-formed text without U+0000. */
+export const Metadata = z
+  .record(z.string().max(128), z.json())
+  .refine((value) => depthOf(value, 5), 'must not be nested deeper than 5 levels')
+  .refine((value) => wellFormed(value), 'must be well-formed text without U+0000')
+  .refine((value) => Buffer.byteLength(JSON.stringify(value)) <= 4_096, 'must not exceed 4096 bytes of JSON');
+
+/** The caller's key for exactly-once sends: 1-255 printable ASCII characters. */
+export const IdempotencyKey = z.string().regex(/^[\x21-\x7e]{1,255}$/, 'must be 1-255 printable ASCII characters without spaces');
+
+/** `POST /v1/conversations/{id}/messages`. */
+export const NewMessage = z
+  .strictObject({
+    content: Content,
+    clientMessageId: IdempotencyKey.optional(),
+    priority: z.enum(['normal', 'high']).default('normal'),
+    metadata: Metadata.optional(),
+  })
+  .meta({ id: 'NewMessage' });
+export type NewMessage = z.infer<typeof NewMessage>;
+
+/** A message as its readers see it. `seq` is 1, 2, 3, ... per conversation without gaps. */
+export const MessageView = z
+  .object({
+    id: MessageId,
+    conversationId: ConversationId,
+    seq: z.int().positive(),
+    senderId: UserId,
+    content: z.string(),
+    metadata: z.record(z.string(), z.json()).optional(),
+    version: z.int().positive(),
+    createdAt: time,
+    editedAt: time.optional(),
+    deletedAt: time.optional(),
+    pipeline: PipelineState,
+  })
+  .meta({ id: 'Message' });
+export type MessageView = z.infer<typeof MessageView>;
+
+/** `POST /v1/conversations`. The caller is always a member, listed or not. */
+export const NewConversation = z
+  .strictObject({
+    title: humanText({ max: 200 }).optional(),
+    memberIds: z.array(UserId).max(1_000),
+  })
+  .meta({ id: 'NewConversation' });
+export type NewConversation = z.infer<typeof NewConversation>;
+
+/** A conversation as one of its members sees it. */
+export const ConversationView = z
+  .object({
+    id: ConversationId,
+    title: z.string().nullable(),
+    memberIds: z.array(UserId),
+    headSeq: z.int().nonnegative(),
+    createdAt: time,
+  })
+  .meta({ id: 'Conversation' });
+export type ConversationView = z.infer<typeof ConversationView>;
+
+/** A line of `GET /v1/conversations`. */
+export const ConversationSummary = z
+  .object({
+    id: ConversationId,
+    title: z.string().nullable(),
+    memberIds: z.array(UserId),
+    headSeq: z.int().nonnegative(),
+    readSeq: z.int().nonnegative(),
+    lastMessage: MessageView.nullable(),
+  })
+  .meta({ id: 'ConversationSummary' });
+export type ConversationSummary = z.infer<typeof ConversationSummary>;
+
+/** `PUT /v1/conversations/{id}/receipts`; each number only ever rises. */
+export const Receipt = z
+  .strictObject({ deliveredSeq: z.int().nonnegative().optional(), readSeq: z.int().nonnegative().optional() })
+  .refine((receipt) => receipt.deliveredSeq !== undefined || receipt.readSeq !== undefined, 'must have deliveredSeq or readSeq')
+  .meta({ id: 'Receipt' });
+export type Receipt = z.infer<typeof Receipt>;
+
+const limit = (max: number, fallback: number) => z.coerce.number().int().min(1).max(max).default(fallback);
+const seqParam = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+/** `GET /v1/conversations`: `cursor` is what the last page gave as `nextCursor`. */
+export const ConversationPage = z.strictObject({ cursor: z.string().max(200).optional(), limit: limit(100, 50) });
+export type ConversationPage = z.infer<typeof ConversationPage>;
+
+/** `GET /v1/conversations/{id}/messages`: after or before a `seq`, never both; without either, the newest. */
+export const MessagePage = z
+  .strictObject({ afterSeq: seqParam.optional(), beforeSeq: seqParam.optional(), limit: limit(200, 50) })
+  .refine((page) => page.afterSeq === undefined || page.beforeSeq === undefined, 'afterSeq and beforeSeq exclude each other');
+export type MessagePage = z.infer<typeof MessagePage>;
+
+const flag = z.stringbool().default(false);
+
+/** `GET /v1/search`. */
+export const SearchQuery = z.strictObject({
+  q: humanText({ max: 1_000 }).refine((text) => text.trim().length > 0, 'must not be blank'),
+  mode: z.enum(['hybrid', 'dense', 'sparse']).default('hybrid'),
+  conversationId: ConversationId.optional(),
+  senderId: UserId.optional(),
+  from: time.optional(),
+  to: time.optional(),
+  limit: limit(50, 20),
+  rerank: flag,
+  explain: flag,
+});
+export type SearchQuery = z.infer<typeof SearchQuery>;
+
+/** Parts that a search may have had to do without. */
+export const SearchPart = z.enum(['dense', 'sparse', 'rerank']);
+export type SearchPart = z.infer<typeof SearchPart>;
+
+/** One search hit: `ranks` are 1-based places per stage, `score` is what the list is ordered by. */
+export const SearchHit = z.object({
+  message: MessageView,
+  score: z.number(),
+  ranks: z.object({
+    dense: z.int().positive().optional(),
+    sparse: z.int().positive().optional(),
+    rrf: z.int().positive(),
+    rerank: z.int().positive().optional(),
+  }),
+  highlight: z.string(),
+  explain: z
+    .object({
+      denseScore: z.number().optional(),
+      sparseScore: z.number().optional(),
+      rrfScore: z.number(),
+      rerankScore: z.number().optional(),
+    })
+    .optional(),
+});
+export type SearchHit = z.infer<typeof SearchHit>;
+
+/** Answer of `GET /v1/search`; `degraded` names the parts that were left out. */
+export const SearchResults = z
+  .object({ items: z.array(SearchHit), degraded: z.array(SearchPart), tookMs: z.number() })
+  .meta({ id: 'SearchResults' });
+export type SearchResults = z.infer<typeof SearchResults>;
+
+/** A line of `GET /v1/admin/queues`; what is not known is `null`, never 0. */
+export const QueueStatus = z
+  .object({
+    name: z.string(),
+    ready: z.int().nullable(),
+    unacked: z.int().nullable(),
+    consumers: z.int().nullable(),
+    paused: z.boolean().nullable(),
+    oldestAgeSeconds: z.number().nullable(),
+    deadLetters: z.int().nullable(),
+  })
+  .meta({ id: 'QueueStatus' });
+export type QueueStatus = z.infer<typeof QueueStatus>;

@@ -1,0 +1,20 @@
+import { v7 as uuidv7 } from 'uuid';
+import { z } from 'zod';
+
+/** A user: any string of 1-64 characters `[A-Za-z0-9_.:-]`, taken from the token's `sub`. There is no user registry. */
+export const UserId = z
+  .string()
+  .regex(/^[A-Za-z0-9_.:-]{1,64}$/, 'must be 1-64 characters of A-Z a-z 0-9 _ . : -')
+  .meta({ description: 'User id: 1-64 characters [A-Za-z0-9_.:-]', examples: ['alice'] });
+export type UserId = z.infer<typeof UserId>;
+
+/** A conversation's UUIDv7. Any well-formed UUID parses: an unknown one is "not found", not "invalid". */
+export const ConversationId = z.uuid().toLowerCase();
+export type ConversationId = z.infer<typeof ConversationId>;
+
+/** A message's UUIDv7, made by the process that accepts the message. */
+export const MessageId = z.uuid().toLowerCase();
+export type MessageId = z.infer<typeof MessageId>;
+
+/** A new time-ordered id (UUIDv7, RFC 9562): its order is its creation order, so indexes stay compact. */
+export const newId = (): string => uuidv7();

@@ -1,0 +1,55 @@
+import type { DependencyName } from './dependencies.js';
+import type { EventType } from './events.js';
+
+/** The exchange that carries every event (topic). */
+export const EVENTS_EXCHANGE = 'parley.events';
+
+/** Wait before attempt 2, 3, 4 in milliseconds (R085: 2 -> 10 s, exponential); a queue uses as many as it has attempts left. */
+export const RETRY_DELAYS_MS = [2_000, 4_000, 8_000] as const;
+
+/** One line of the pipeline: a queue, who consumes it, what it hears, and how failures are treated. */
+export interface PipelineRow {
+  /** The consuming app; its process name in logs, metrics and the management UI. */
+  readonly app: 'embedding' | 'scoring' | 'delivery' | 'ops';
+  /** Routing keys bound to the queue. */
+  readonly hears: readonly EventType[];
+  /** Events that a handler of this queue may return; the bus publishes them before it acks. */
+  readonly emits: readonly EventType[];
+  /** A micro-batch closes at `size` events or `waitMs` after its first event, whichever comes first. */
+  readonly batch: { readonly size: number; readonly waitMs: number };
+  /** Batches handled at once in one process. */
+  readonly concurrency: number;
+  /** Tries in all, the first included; then the dead-letter queue (R021). */
+  readonly attempts: number;
+  /** One handler run may take this long (resilience.md, "event handler"). */
+  readonly deadlineMs: number;
+  /** When the breaker of one of these is open, the queue is paused: an outage is not an attempt (law 4). */
+  readonly pausesWith: readonly DependencyName[];
+  /** Handled event ids are remembered in the inbox so that an effect happens once. Off where the effect is idempotent by itself. */
+  readonly deduplicate: boolean;
+  /** How many messages the queue takes before the broker refuses more (`reject-publish`), R096. */
+  readonly maxLength: number;
+}
+
+const definePipeline = <Queue extends string>(rows: Record<Queue, PipelineRow>): Record<Queue, PipelineRow> => rows;
+
+/**
+ * Who hears what: the table of contents of the system. The bus declares its queues from this table, boot fails when the
+ * registered handlers and the table disagree, and `docs/events.md` is printed from it.
+ */
+export const pipeline = definePipeline({
+  'embedding.messages': {
+    app: 'embedding',
+    hears: ['message.created', 'message.edited', 'message.deleted'],
+    emits: ['message.embedded'],
+    batch: { size: 100, waitMs: 20 },
+    concurrency: 2,
+    attempts: 3,
+    deadlineMs: 30_000,
+    pausesWith: ['chroma', 'embedder', 'postgres'],
+    deduplicate: false, // upserts by `{messageId}#chunk_{i}` guarded by the ledger's version are idempotent by themselves
+    maxLength: 1_000_000,
+  },
+});
+
+export type QueueName = keyof typeof pipeline;

@@ -1,0 +1,27 @@
+import type { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
+import type { Message, MessageDraft, StoredMessage } from './message.js';
+
+/** Stores messages in their conversation's order and reads them for members only: each read takes the reader, and a non-member sees nothing. */
+export abstract class MessageStorePort {
+  /**
+   * Commits the message, its `seq` (gap-free per conversation), and its `message.created` outbox row together. Concurrent calls share commits.
+   * @throws ProblemError `not-found` (unknown conversation or not a member), `idempotency-key-reused`; DependencyError when Postgres cannot.
+   */
+  abstract store(draft: MessageDraft): Promise<StoredMessage>;
+
+  /** The message, when `reader` is a member of its conversation. */
+  abstract find(id: MessageId, reader: UserId): Promise<Message | undefined>;
+
+  /** Those of `ids` that `reader` may see and that are not deleted, in no particular order. */
+  abstract findMany(ids: readonly MessageId[], reader: UserId): Promise<Message[]>;
+
+  /**
+   * A page in ascending `seq`: the first `limit` after `afterSeq`, else the last `limit` before `beforeSeq`, else the newest `limit`.
+   * undefined when `reader` is not a member.
+   */
+  abstract page(
+    conversationId: ConversationId,
+    reader: UserId,
+    range: { afterSeq?: number | undefined; beforeSeq?: number | undefined; limit: number },
+  ): Promise<{ messages: Message[]; headSeq: number } | undefined>;
+}

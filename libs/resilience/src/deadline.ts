@@ -1,0 +1,45 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { DeadlineExceeded } from './errors.js';
+
+/** The instant by which a unit of work must have answered, and a signal that fires then. */
+export interface Deadline {
+  /** Milliseconds of `performance.now()`. */
+  readonly at: number;
+  readonly budgetMs: number;
+  readonly signal: AbortSignal;
+}
+
+const storage = new AsyncLocalStorage<Deadline>();
+
+/** The deadline of the running unit of work; undefined outside one (start-up, background loops). */
+export const currentDeadline = (): Deadline | undefined => storage.getStore();
+
+/** Milliseconds left, at least 0; Infinity without a deadline. */
+export const remainingMs = (): number => {
+  const deadline = storage.getStore();
+  return deadline === undefined ? Number.POSITIVE_INFINITY : Math.max(0, deadline.at - performance.now());
+};
+
+/**
+ * Runs `work` and settles within `budgetMs` (or the outer deadline, when that is nearer), whatever `work` does:
+ * then it rejects with DeadlineExceeded and `signal` fires, so that I/O underneath stops too.
+ */
+export const withDeadline = async <T>(budgetMs: number, work: (deadline: Deadline) => Promise<T>): Promise<T> => {
+  const budget = Math.min(budgetMs, remainingMs());
+  const controller = new AbortController();
+  const deadline: Deadline = { at: performance.now() + budget, budgetMs: budget, signal: controller.signal };
+  const { promise: expired, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    const error = new DeadlineExceeded(budget);
+    reject(error);
+    controller.abort(error);
+  }, budget);
+  try {
+    return await Promise.race([storage.run(deadline, () => work(deadline)), expired]);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+/** Runs `work` without the surrounding deadline: for work that outlives the request that started it. */
+export const withoutDeadline = <T>(work: () => T): T => storage.exit(work);

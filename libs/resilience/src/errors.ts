@@ -1,0 +1,42 @@
+import type { DependencyName } from '#lib/contracts/dependencies';
+
+/** Why a call to a dependency did not give a result. */
+export type FailureKind =
+  /** No answer within the call's own limit or the caller's deadline. The outcome is unknown: it may have happened. */
+  | 'timeout'
+  /** Refused, reset, closed, or the dependency said that it cannot work now. */
+  | 'unavailable'
+  /** The breaker is open: the call was not tried. */
+  | 'open'
+  /** Our own limit of calls in flight is reached: the call was not tried. */
+  | 'overloaded';
+
+/** A dependency could not serve a call; nothing is wrong with the request itself. */
+export class DependencyError extends Error {
+  constructor(
+    readonly dependency: DependencyName,
+    readonly operation: string,
+    readonly kind: FailureKind,
+    options: { cause?: unknown; retryAfterMs?: number } = {},
+  ) {
+    super(`${dependency} ${operation}: ${kind}`, { cause: options.cause });
+    this.name = 'DependencyError';
+    this.retryAfterMs = options.retryAfterMs ?? 1_000;
+  }
+
+  /** When trying again may help, in milliseconds. */
+  readonly retryAfterMs: number;
+
+  /** Whether the dependency was asked at all. */
+  get wasTried(): boolean {
+    return this.kind === 'timeout' || this.kind === 'unavailable';
+  }
+}
+
+/** The unit of work ran out of the time it was given, whoever used it up. */
+export class DeadlineExceeded extends Error {
+  constructor(readonly budgetMs: number) {
+    super(`deadline of ${budgetMs} ms exceeded`);
+    this.name = 'DeadlineExceeded';
+  }
+}

@@ -1,0 +1,202 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+
+/** Exit code for a configuration that cannot work (sysexits EX_CONFIG). */
+export const EXIT_CONFIG = 78;
+
+const url = (...protocols: string[]) =>
+  z
+    .string()
+    .refine(
+      (value) => URL.canParse(value) && protocols.includes(new URL(value).protocol),
+      `must be a URL starting with ${protocols.join(' or ')}//`,
+    );
+const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const milliseconds = (max: number) => count(1, max);
+
+/** One environment variable: how it is read, when one would change it, and whether it is hidden when printed. */
+interface Setting<Schema extends z.ZodType = z.ZodType> {
+  readonly schema: Schema;
+  readonly doc: string;
+  readonly secret?: true;
+}
+const setting = <Schema extends z.ZodType>(schema: Schema, doc: string): Setting<Schema> => ({ schema, doc });
+const secret = <Schema extends z.ZodType>(schema: Schema, doc: string): Setting<Schema> => ({ schema, doc, secret: true });
+
+/**
+ * Every environment variable that Parley's services read: the single source for parsing, `.env.example`, `docs/configuration.md`
+ * and `npm run parley -- config`. Secrets may also be given as `<NAME>_FILE` with a path.
+ */
+export const settings = {
+  PORT: setting(count(0, 65_535).default(8080), 'HTTP port of the process (0 = any free one). `npm start` sets it per service.'),
+  HOST: setting(z.string().default('0.0.0.0'), 'Address to listen on. 127.0.0.1 keeps a process private to its machine.'),
+  LOG_LEVEL: setting(
+    z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),
+    'Lower it to debug one process; info is one line per unit of work.',
+  ),
+  WEB_CONCURRENCY: setting(
+    count(1, 64).default(1),
+    'Gateway processes per pod; each has its own pools, so the connection budget multiplies (R057). 4-8 is the sweet spot (R045).',
+  ),
+
+  DATABASE_URL: secret(url('postgres:', 'postgresql:'), 'Postgres: the truth. Required.'),
+  DB_POOL_SIZE: setting(
+    count(4, 200).default(10),
+    'Connections of one process in all, shared out over its lanes (sends, reads, relay, health). Raise it when db_pool_wait_seconds rises and Postgres is idle (R017, R059).',
+  ),
+  DB_POOL_TIMEOUT_MS: setting(
+    milliseconds(10_000).default(1_000),
+    'Longest wait for a connection before the caller gets 503; also the connect timeout (R068).',
+  ),
+  DB_STATEMENT_TIMEOUT_MS: setting(
+    milliseconds(10_000).default(3_000),
+    'Postgres ends a statement after this; the client gives up 500 ms later (R084 ceiling 10 s).',
+  ),
+  DB_SLOW_QUERY_MS: setting(milliseconds(60_000).default(100), 'Statements slower than this are logged and counted (R049).'),
+  DB_POOL_BUDGET_PROCESSES: setting(
+    count(1, 10_000).default(8),
+    'How many Parley processes share this Postgres: processes x DB_POOL_SIZE must fit into max_connections (R057).',
+  ),
+
+  RABBITMQ_URL: secret(url('amqp:', 'amqps:'), 'RabbitMQ: carries every event. Required.'),
+  BUS_BUFFER_SIZE: setting(
+    count(1, 1_000_000).default(1_000),
+    'Events that one topic of the memory bus holds before publishing blocks (R097).',
+  ),
+  BUS_PUBLISH_TIMEOUT_MS: setting(milliseconds(60_000).default(5_000), 'Longest wait for a publisher confirm (R097).'),
+  BUS_CONFIRM_WINDOW: setting(count(1, 2_000).default(256), 'Unconfirmed publishes per channel; above 500 only latency grows.'),
+  BUS_HEARTBEAT_S: setting(count(2, 60).default(5), 'AMQP heartbeat in seconds; a dead broker is noticed after at most three of them.'),
+  BUS_DRAIN_MS: setting(milliseconds(600_000).default(35_000), 'Time that handlers get to finish when the process stops.'),
+  OUTBOX_SWEEP_MS: setting(
+    milliseconds(60_000).default(1_000),
+    'How often the outbox is swept for entries that the fast path left behind.',
+  ),
+  OUTBOX_GRACE_MS: setting(
+    milliseconds(600_000).default(5_000),
+    'Age at which the sweep takes an entry; younger ones belong to the fast path of the process that wrote them.',
+  ),
+
+  REDIS_URL: secret(url('redis:', 'rediss:').optional(), 'Redis: shared limits and fan-out. Without it Parley runs as a single node.'),
+  CHROMA_URL: setting(url('http:', 'https:'), 'Chroma: the vectors. Required.'),
+  OBJECT_STORE_URL: setting(url('file:', 's3:').default('file:///tmp/parley-objects'), 'Where conversation logs are kept.'),
+
+  AUTH_JWT_SECRET: secret(
+    z.string().min(32, 'must have at least 32 bytes').optional(),
+    'HS256 key. Either this or AUTH_JWKS_URL is required by the gateway.',
+  ),
+  AUTH_JWKS_URL: setting(url('http:', 'https:').optional(), 'Key set of your identity provider for RS256, ES256 or EdDSA tokens.'),
+  AUTH_AUDIENCE: setting(z.string().min(1).default('parley'), 'The `aud` that tokens must have.'),
+
+  RATE_LIMIT_PER_USER: setting(
+    z.coerce.number().min(0).max(100_000).default(5),
+    'Requests per second and user, burst twice that; 0 = off (R020).',
+  ),
+  RATE_LIMIT_GLOBAL: setting(
+    z.coerce.number().min(0).max(1_000_000).default(20_000),
+    'Requests per second over all users and processes; 0 = off (R013).',
+  ),
+  HTTP_MAX_CONCURRENT: setting(count(1, 100_000).default(1_000), 'Requests in flight per process before 503 `overloaded` (R100).'),
+  HTTP_BODY_LIMIT_BYTES: setting(count(1_024, 104_857_600).default(10_485_760), 'Largest request body before 413 (R101).'),
+
+  SEARCH_WORKERS: setting(count(1, 256).default(16), 'Searches that one gateway runs at once (R095).'),
+  SEARCH_QUEUE_SIZE: setting(count(0, 100_000).default(1_000), 'Searches that may wait for a place before 503 (R096).'),
+  INDEX_WORKERS: setting(count(1, 64).default(8), 'Index writes that one process runs at once (R095).'),
+  CHUNK_WORKERS: setting(count(1, 64).default(4), 'Documents that one process chunks at once (R095).'),
+  ML_EMBED_WORKERS: setting(count(1, 4).default(2), 'Batches that one embedding process handles at once (R019, ruling C13).'),
+  ML_RERANK_WORKERS: setting(count(1, 8).default(2), 'Rerank calls that one gateway runs at once (R095).'),
+
+  EMBEDDING_PROVIDER: setting(
+    z.enum(['local', 'ollama', 'openai', 'transformers']).default('local'),
+    'Who makes the vectors. `local` needs nothing and is lexical; changing the provider changes the collection.',
+  ),
+  EMBEDDING_MODEL: setting(
+    z.string().min(1).optional(),
+    'Model name for ollama and openai (e.g. nomic-embed-text, text-embedding-3-small).',
+  ),
+  EMBEDDING_DIMENSION: setting(count(1, 8_192).optional(), 'Vector length of that model; asked from the model at start when not given.'),
+  EMBEDDING_BASE_URL: setting(url('http:', 'https:').optional(), 'Endpoint of ollama or of an OpenAI-compatible server.'),
+  EMBEDDING_API_KEY: secret(z.string().optional(), 'Key for that endpoint.'),
+  EMBEDDING_MODEL_DIR: setting(z.string().optional(), 'Folder of the model for `transformers`.'),
+  EMBEDDING_CACHE_SIZE: setting(
+    count(0, 10_000_000).default(100_000),
+    'Texts whose vectors one process remembers; 100,000 of 384 dimensions take about 200 MB (R101).',
+  ),
+
+  LLM_PROVIDER: setting(z.enum(['local', 'openai']).default('local'), 'Who analyses conversations.'),
+  LLM_BASE_URL: setting(url('http:', 'https:').optional(), 'OpenAI-compatible endpoint of the LLM.'),
+  LLM_API_KEY: secret(z.string().optional(), 'Key for that endpoint.'),
+  LLM_MODEL: setting(z.string().optional(), 'Model name at that endpoint.'),
+  GOOGLE_CHAT_WEBHOOK_URL: secret(url('https:', 'http:').optional(), 'Where alerts go; without it they are only logged.'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: setting(url('http:', 'https:').optional(), 'Where spans go; without it only trace ids travel.'),
+} satisfies Record<string, Setting>;
+
+export type SettingName = keyof typeof settings;
+/** The parsed configuration of a process, by the names of the environment variables. */
+export type Config = { readonly [Name in SettingName]: z.output<(typeof settings)[Name]['schema']> };
+
+/** The configuration cannot work; `problems` has one line per variable. */
+export class ConfigError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(`Configuration:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    this.name = 'ConfigError';
+  }
+}
+
+const valueOf = (env: NodeJS.ProcessEnv, name: string, { secret: isSecret }: Setting, problems: string[]): string | undefined => {
+  const file = env[`${name}_FILE`];
+  if (isSecret && file !== undefined && env[name] === undefined) {
+    try {
+      return readFileSync(file, 'utf8').trim();
+    } catch {
+      problems.push(`${name}_FILE: cannot read ${file}`);
+    }
+  }
+  // An empty variable is what `NAME=` in an .env file gives: it means "not set".
+  return env[name] === '' ? undefined : env[name];
+};
+
+/** Reads and checks every setting. @throws ConfigError with all problems at once. */
+export const parseConfig = (env: NodeJS.ProcessEnv): Config => {
+  const problems: string[] = [];
+  const config: Record<string, unknown> = {};
+  for (const [name, entry] of Object.entries<Setting>(settings)) {
+    const result = entry.schema.safeParse(valueOf(env, name, entry, problems));
+    if (result.success) config[name] = result.data;
+    else problems.push(`${name}: ${result.error.issues.map((issue) => issue.message).join(', ')}. ${entry.doc}`);
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config as Config;
+};
+
+/** The configuration of this process, or exit 78 after listing everything that is wrong with it. The only reader of `process.env`. */
+export const loadConfig = (): Config => {
+  try {
+    return parseConfig(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(EXIT_CONFIG);
+  }
+};
+
+/** Injection token of the Config. */
+export const CONFIG = Symbol('Config');
+
+const redactUrl = (value: string): string => {
+  if (!URL.canParse(value)) return '***';
+  const parsed = new URL(value);
+  if (parsed.username !== '') parsed.username = '***';
+  if (parsed.password !== '') parsed.password = '***';
+  return parsed.href;
+};
+
+/** The configuration as it may be shown: secrets are hidden, of URLs only their credentials. */
+export const redactedConfig = (config: Config): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries<Setting>(settings).map(([name, { secret: isSecret }]) => {
+      const value = config[name as SettingName];
+      if (typeof value !== 'string') return [name, value ?? null];
+      if (!isSecret) return [name, value];
+      return [name, name.endsWith('_URL') && name !== 'GOOGLE_CHAT_WEBHOOK_URL' ? redactUrl(value) : '***'];
+    }),
+  );

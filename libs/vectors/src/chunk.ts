@@ -1,0 +1,21 @@
+import type { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
+
+/** A piece of a message that gets a vector of its own. */
+export interface Chunk {
+  /** `{messageId}#chunk_{i}` (R004), i from 0. */
+  readonly id: string;
+  readonly messageId: MessageId;
+  readonly conversationId: ConversationId;
+  readonly senderId: UserId;
+  readonly seq: number;
+  readonly version: number;
+  readonly createdAtMs: number;
+  readonly text: string;
+}
+
+/** A chunk that came near a query. `score` = cosine similarity in [-1, 1]. */
+export interface ScoredChunk {
+  readonly id: string;
+  readonly messageId: MessageId;
+  readonly score: number;
+}
