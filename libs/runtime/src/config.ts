@@ -59,6 +59,10 @@ export const settings = {
   ),
 
   RABBITMQ_URL: secret(url('amqp:', 'amqps:'), 'RabbitMQ: carries every event. Required.'),
+  RABBITMQ_MANAGEMENT_URL: secret(
+    url('http:', 'https:').optional(),
+    'Management API of that RabbitMQ, with user and password; lets operators see unacknowledged counts. Without it they are unknown (null).',
+  ),
   BUS_BUFFER_SIZE: setting(
     count(1, 1_000_000).default(1_000),
     'Events that one topic of the memory bus holds before publishing blocks (R097).',
