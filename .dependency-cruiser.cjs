@@ -1,0 +1,70 @@
+// The one structural rule of docs/architecture.md, as a check. Each rule says why it is there.
+const order = ['contracts', 'runtime', 'resilience', 'bus', 'database'];
+const siblings = ['conversations', 'vectors', 'live'];
+const lib = (name) => `^libs/${name}/`;
+const outside = '/adapters/';
+const tests = '\\.(spec|int-spec|e2e-spec|contract)\\.ts$';
+const wiring = ['\\.module\\.ts$', '/main\\.ts$', tests];
+const ours = '^(apps|libs)/';
+
+const rule = (name, comment, from, to) => ({ name, severity: 'error', comment, from, to });
+
+/** A vendor package is imported in one place, so that replacing it touches one place. */
+const home = (vendor, homes) =>
+  rule(
+    `vendor-has-one-home:${vendor}`,
+    `Only ${homes.join(', ')} may know ${vendor}: its types and errors are translated there.`,
+    { path: ours, pathNot: [...homes.map((place) => `^${place}`), lib('testing'), tests] },
+    { path: `node_modules/${vendor}/` },
+  );
+
+module.exports = {
+  forbidden: [
+    rule('apps-are-islands', 'Processes talk through events, not through imports.', { path: '^apps/([^/]+)/' }, { path: '^apps/', pathNot: '^apps/$1/' }),
+    rule('libs-never-import-apps', 'A lib that knows an app cannot serve another one.', { path: '^libs/' }, { path: '^apps/' }),
+    rule('libs-never-import-scripts', 'Scripts are the outermost layer.', { path: ours }, { path: '^(scripts|test)/' }),
+    ...order.map((name, i) =>
+      rule(
+        `layers-point-down:${name}`,
+        `${name} is below what it must not import.`,
+        { path: lib(name), pathNot: tests },
+        { path: [...order.slice(i + 1), ...siblings, 'testing'].map(lib) },
+      ),
+    ),
+    ...siblings.map((name) =>
+      rule(
+        `siblings-do-not-talk:${name}`,
+        'What conversations, vectors and live share belongs below them.',
+        { path: lib(name), pathNot: tests },
+        { path: siblings.filter((other) => other !== name).map(lib) },
+      ),
+    ),
+    rule('core-does-not-see-adapters', 'The core reads like the requirement; modules choose the adapters.', { path: ours, pathNot: [outside, ...wiring, lib('testing')] }, { path: outside }),
+    rule(
+      'core-does-not-see-vendors',
+      'Outside adapters only zod, Injectable and ids: everything else is an adapter with a port.',
+      { path: ours, pathNot: [outside, ...wiring, lib('runtime'), lib('testing')] },
+      { dependencyTypes: ['npm', 'npm-dev', 'npm-optional', 'npm-peer'], pathNot: 'node_modules/(zod|uuid|@nestjs/common)/' },
+    ),
+    home('amqplib', ['libs/bus/src/adapters/']),
+    home('pg', ['libs/database/src/adapters/']),
+    home('typeorm', ['libs/database/src/adapters/', 'libs/conversations/src/adapters/', 'libs/vectors/src/adapters/']),
+    home('chromadb', ['libs/vectors/src/adapters/']),
+    home('ioredis', ['libs/resilience/src/adapters/', 'libs/live/src/adapters/']),
+    home('rate-limiter-flexible', ['libs/resilience/src/adapters/']),
+    home('opossum', ['libs/resilience/src/adapters/']),
+    home('prom-client', ['libs/runtime/src/']),
+    home('pino', ['libs/runtime/src/']),
+    home('jose', ['apps/gateway/src/adapters/']),
+    rule('tests-stay-in-tests', 'Nothing that runs in production leans on test code.', { path: ours, pathNot: [tests, lib('testing')] }, { path: [lib('testing'), tests] }),
+    rule('no-barrels', 'A barrel hides where things live and loads what nobody asked for.', {}, { path: '^(apps|libs)/.*/index\\.ts$' }),
+    rule('no-circular', 'A cycle means that two files are one thing, or that one of them knows too much.', {}, { circular: true }),
+    rule('no-orphans', 'A file that nobody imports is dead.', { orphan: true, path: ours, pathNot: [...wiring, lib('testing')] }, {}),
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: { conditionNames: ['source', 'import', 'require', 'node', 'default', 'types'], exportsFields: ['exports'] },
+  },
+};
