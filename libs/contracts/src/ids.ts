@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from 'uuid';
+import { v5 as uuidv5, v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
 
 /** A user: any string of 1-64 characters `[A-Za-z0-9_.:-]`, taken from the token's `sub`. There is no user registry. */
@@ -18,3 +18,9 @@ export type MessageId = z.infer<typeof MessageId>;
 
 /** A new time-ordered id (UUIDv7, RFC 9562): its order is its creation order, so indexes stay compact. */
 export const newId = (): string => uuidv7();
+
+// A random UUID of our own, never to be changed: it keeps our derived ids apart from everybody else's.
+const DERIVED_IDS = '5b0c7a52-6f0e-4c39-9d55-6c1e1f0b3a84';
+
+/** The id that follows from what a thing is (UUIDv5): the same parts always give the same id, so that a repetition can be recognised. */
+export const derivedId = (...parts: readonly string[]): string => uuidv5(JSON.stringify(parts), DERIVED_IDS);
