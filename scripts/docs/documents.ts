@@ -1,0 +1,27 @@
+import { readFileSync } from 'node:fs';
+import { renderConfigurationDoc, renderEnvExample } from '#lib/runtime/config-docs';
+import { renderEvents } from './render-events.js';
+import { renderMetricsTable } from './render-metrics.js';
+import { renderProblems } from './render-problems.js';
+
+const BEGIN = '<!-- printed by `npm run docs` -->';
+const END = '<!-- end of what is printed -->';
+
+/** Replaces the printed part of a document that is otherwise written by hand. @throws Error when the markers are missing. */
+export const withPrintedPart = (document: string, printed: string): string => {
+  const from = document.indexOf(BEGIN);
+  const to = document.indexOf(END);
+  if (from < 0 || to < from) throw new Error(`the document needs the lines "${BEGIN}" and "${END}"`);
+  return `${document.slice(0, from + BEGIN.length)}\n\n${printed}\n\n${document.slice(to)}`;
+};
+
+const partOf = (path: string, printed: string): string => withPrintedPart(readFileSync(path, 'utf8'), printed);
+
+/** Every document that is printed from code, by path: `npm run docs` writes them, test/docs compares them. */
+export const printedDocuments: Readonly<Record<string, () => string>> = {
+  'docs/events.md': renderEvents,
+  'docs/configuration.md': renderConfigurationDoc,
+  '.env.example': renderEnvExample,
+  'docs/api.md': () => partOf('docs/api.md', renderProblems()),
+  'docs/metrics.md': () => partOf('docs/metrics.md', renderMetricsTable()),
+};
