@@ -29,7 +29,11 @@ export const renderAsyncApi = (version: string): object => {
       Object.entries(pipeline).flatMap(([queue, row]) =>
         row.hears.map((type) => [
           `${queue} receives ${type}`,
-          { action: 'receive', channel: { $ref: `#/channels/${type}` }, summary: `App ${row.app}, ${row.attempts} attempts, then ${queue}.dlq` },
+          {
+            action: 'receive',
+            channel: { $ref: `#/channels/${type}` },
+            summary: `App ${row.app}, ${row.attempts} attempts, then ${queue}.dlq`,
+          },
         ]),
       ),
     ),
@@ -37,7 +41,11 @@ export const renderAsyncApi = (version: string): object => {
       messages: Object.fromEntries(
         types.map((type) => [
           type,
-          { name: type, contentType: 'application/json', payload: z.toJSONSchema(eventSchemas[type], { io: 'input', unrepresentable: 'any' }) },
+          {
+            name: type,
+            contentType: 'application/json',
+            payload: z.toJSONSchema(eventSchemas[type], { io: 'input', unrepresentable: 'any' }),
+          },
         ]),
       ),
     },

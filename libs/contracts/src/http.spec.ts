@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { IdempotencyKey, MessagePage, Metadata, NewMessage, SearchQuery } from './http.js';
+
+const nested = (levels: number): unknown => (levels === 0 ? 'x' : { inner: nested(levels - 1) });
+
+describe('metadata', () => {
+  it.each([
+    ['a flat object', { a: 1, b: 'two', c: null }],
+    ['five levels', nested(5)],
+  ])('takes %s', (_, value) => {
+    expect(Metadata.safeParse(value).success).toBe(true);
+  });
+
+  it.each([
+    ['six levels', nested(6)],
+    ['more than 4 KiB', { text: 'x'.repeat(4_097) }],
+    ['a list', [1, 2]],
+    ['U+0000 in a value', { a: '\u0000' }],
+    ['a lone surrogate in a key', { '\ud800': 1 }],
+  ])('refuses %s', (_, value) => {
+    expect(Metadata.safeParse(value).success).toBe(false);
+  });
+});
+
+describe('a new message', () => {
+  it('has normal priority unless it says otherwise', () => {
+    expect(NewMessage.parse({ content: 'hi' }).priority).toBe('normal');
+  });
+
+  it.each(['senderId', 'seq', 'id', 'createdAt'])('refuses a forged %s', (field) => {
+    expect(NewMessage.safeParse({ content: 'hi', [field]: 'x' }).success).toBe(false);
+  });
+});
+
+describe('an idempotency key', () => {
+  it('has 1 to 255 printable characters', () => {
+    expect(IdempotencyKey.safeParse('k'.repeat(255)).success).toBe(true);
+    for (const key of ['', 'k'.repeat(256), 'a b', 'a\nb', 'ключ']) expect(IdempotencyKey.safeParse(key).success).toBe(false);
+  });
+});
+
+describe('query parameters', () => {
+  it('turn text into numbers and flags', () => {
+    expect(MessagePage.parse({ afterSeq: '7', limit: '3' })).toEqual({ afterSeq: 7, limit: 3 });
+    expect(SearchQuery.parse({ q: 'cà phê', rerank: 'true' })).toMatchObject({ rerank: true, explain: false, limit: 20, mode: 'hybrid' });
+  });
+
+  it.each([{ limit: '0' }, { limit: '201' }, { limit: 'ten' }, { afterSeq: '-1' }, { afterSeq: '1', beforeSeq: '2' }, { other: '1' }])(
+    'are refused: %j',
+    (query) => {
+      expect(MessagePage.safeParse(query).success).toBe(false);
+    },
+  );
+});
