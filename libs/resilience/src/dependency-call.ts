@@ -1,5 +1,13 @@
-// SIGNATURES BY THE LEAD. The resilience helper implements; keep names and meaning.
 import type { DependencyName } from '#lib/contracts/dependencies';
+import { metrics } from '#lib/runtime/metrics';
+import type { BreakerPort, BreakerState, CallVerdict } from './breaker.port.js';
+import type { Breakers } from './breakers.js';
+import { Bulkhead, BulkheadFull } from './bulkhead.js';
+import { currentDeadline, remainingMs } from './deadline.js';
+import { DeadlineExceeded, DependencyError } from './errors.js';
+import { waitBeforeRetry } from './retry.js';
+
+export type { BreakerState } from './breaker.port.js';
 
 /** How one class of operations on one dependency is called. Numbers: docs/resilience.md. */
 export interface CallPolicy {
@@ -25,5 +33,177 @@ export interface CallPolicy {
   readonly isItsFault?: (error: unknown) => boolean;
 }
 
-/** closed = calls pass; open = calls are refused at once; half-open = one trial call at a time decides. */
-export type BreakerState = 'closed' | 'half-open' | 'open';
+const DEFAULT_RESET_MS = 10_000;
+
+/** Label `outcome` of `dependency_call_duration_seconds`. */
+type Outcome = 'ok' | 'slow' | 'answered' | 'unavailable' | 'timeout' | 'deadline' | 'open' | 'overloaded';
+
+/**
+ * The one way to reach a dependency. From outside to inside: the caller's deadline, retries, a place in the bulkhead, the breaker,
+ * and one attempt with its own AbortSignal. Long-lived: make one per operation class, not per call.
+ */
+export class DependencyCall {
+  private readonly breaker: BreakerPort;
+  private readonly bulkhead: Bulkhead | undefined;
+
+  constructor(
+    private readonly policy: CallPolicy,
+    private readonly breakers: Breakers,
+  ) {
+    this.breaker = breakers.of(policy.dependency, policy.operation, policy.resetMs ?? DEFAULT_RESET_MS);
+    if (policy.bulkhead === undefined) return;
+    const bulkhead = new Bulkhead(`${policy.dependency}.${policy.operation}`, policy.bulkhead);
+    this.bulkhead = bulkhead;
+    // Whoever waits behind calls that hang would wait for their timeouts only to hear the same.
+    this.breaker.onChange((state) => {
+      if (state === 'open') bulkhead.refuseWaiting(() => this.refused('open'));
+    });
+  }
+
+  /** State of the breaker of this operation. */
+  get state(): BreakerState {
+    return this.breaker.state;
+  }
+
+  /**
+   * Calls the dependency and settles within `timeoutMs` per attempt (less when the caller's deadline is nearer), whatever `action` does.
+   * `action` may run several times when the policy has attempts; it gets the signal of its own attempt, which also fires at the
+   * caller's deadline. To make a retry wait, let its error carry `retryAfterMs`.
+   * @throws DependencyError when the dependency could not serve it; its kind `timeout` leaves open whether it happened.
+   * @throws DeadlineExceeded when no time was left to call.
+   * @throws the error of `action` itself when the policy says that it is not the dependency's fault.
+   */
+  async run<T>(action: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { dependency, attempts = 1, backoff } = this.policy;
+    const budget = this.breakers.retryBudgetOf(dependency);
+    budget.countCall();
+    let earlier: DependencyError | undefined;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.tryOnce(action);
+      } catch (error) {
+        const waitMs = waitBeforeRetry({ error, attempt, attempts, backoff, budget, remainingMs: remainingMs() });
+        // A retry that was refused must not hide that an earlier attempt may have happened.
+        if (waitMs === undefined) throw earlier !== undefined && wasNotTried(error) ? earlier : error;
+        earlier = error as DependencyError;
+        await pause(waitMs);
+      }
+    }
+  }
+
+  /** Like {@link run}, but answers with `fallback` when the dependency could not serve the call. Other errors are thrown. */
+  async runOr<T>(action: (signal: AbortSignal) => Promise<T>, fallback: (error: DependencyError) => T | Promise<T>): Promise<T> {
+    try {
+      return await this.run(action);
+    } catch (error) {
+      if (!(error instanceof DependencyError)) throw error;
+      const { dependency, operation } = this.policy;
+      metrics.fallback.inc({ dependency, operation });
+      return fallback(error);
+    }
+  }
+
+  private async tryOnce<T>(action: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    // Asked before queueing too: with an open breaker nobody should wait for a place to be refused there.
+    if (this.breaker.state === 'open') throw this.refused('open');
+    if (this.bulkhead === undefined) return this.attempt(action);
+    try {
+      return await this.bulkhead.run(() => this.attempt(action), currentDeadline()?.signal);
+    } catch (error) {
+      throw error instanceof BulkheadFull ? this.refused('overloaded') : error;
+    }
+  }
+
+  private async attempt<T>(action: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const deadline = currentDeadline();
+    const leftMs = remainingMs();
+    if (deadline !== undefined && leftMs <= 0) throw new DeadlineExceeded(deadline.budgetMs);
+    const permit = this.breaker.permit();
+    if (permit === undefined) throw this.refused('open');
+
+    const { timeoutMs, slowMs = Number.POSITIVE_INFINITY } = this.policy;
+    const startedAt = performance.now();
+    const settle = (verdict: CallVerdict, outcome: Outcome) => {
+      permit.verdict(verdict);
+      this.measure(outcome, performance.now() - startedAt);
+    };
+
+    // A controller of its own: the timeout of one call must not abort another (opossum shares one).
+    const controller = new AbortController();
+    const { promise: expired, reject } = Promise.withResolvers<never>();
+    const expire = (cause?: DeadlineExceeded) => {
+      const error = this.failed('timeout', cause);
+      reject(error); // before the abort, so that this error wins over what the action makes of the signal
+      controller.abort(error);
+    };
+    const onDeadline = () => expire(new DeadlineExceeded(deadline?.budgetMs ?? timeoutMs));
+    const timer = leftMs < timeoutMs ? setTimeout(onDeadline, leftMs) : setTimeout(expire, timeoutMs);
+    deadline?.signal.addEventListener('abort', onDeadline, { once: true });
+    try {
+      // The race also takes the rejection of an action that comes too late: nobody else would.
+      const result = await Promise.race([callSafely(action, controller.signal), expired]);
+      const isSlow = performance.now() - startedAt > slowMs;
+      settle(isSlow ? 'failing' : 'healthy', isSlow ? 'slow' : 'ok');
+      return result;
+    } catch (error) {
+      throw this.judge(error, settle);
+    } finally {
+      clearTimeout(timer);
+      deadline?.signal.removeEventListener('abort', onDeadline);
+    }
+  }
+
+  /** Settles a failed attempt. @returns the error to throw. */
+  private judge(error: unknown, settle: (verdict: CallVerdict, outcome: Outcome) => void): unknown {
+    const { isItsFault = () => true } = this.policy;
+    if (error instanceof DeadlineExceeded) {
+      settle('unknown', 'deadline');
+      return error;
+    }
+    // Our own timeout, or an adapter that knows better what went wrong (a client-side query timeout, an exhausted pool).
+    if (error instanceof DependencyError) {
+      if (error.cause instanceof DeadlineExceeded) settle('unknown', 'deadline');
+      else settle(error.wasTried ? 'failing' : 'unknown', error.kind);
+      return error;
+    }
+    if (!isItsFault(error)) {
+      settle('healthy', 'answered');
+      return error;
+    }
+    settle('failing', 'unavailable');
+    return this.failed('unavailable', error);
+  }
+
+  private failed(kind: 'timeout' | 'unavailable', cause?: unknown): DependencyError {
+    const retryAfterMs = toldToWait(cause);
+    return new DependencyError(this.policy.dependency, this.policy.operation, kind, {
+      ...(cause === undefined ? {} : { cause }),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    });
+  }
+
+  private refused(kind: 'open' | 'overloaded'): DependencyError {
+    this.measure(kind, 0);
+    const { retryInMs } = this.breaker;
+    return new DependencyError(this.policy.dependency, this.policy.operation, kind, retryInMs > 0 ? { retryAfterMs: retryInMs } : {});
+  }
+
+  private measure(outcome: Outcome, durationMs: number): void {
+    const { dependency, operation } = this.policy;
+    metrics.dependencyCallDuration.observe({ dependency, operation, outcome }, durationMs / 1_000);
+  }
+}
+
+const wasNotTried = (error: unknown): boolean => error instanceof DeadlineExceeded || (error instanceof DependencyError && !error.wasTried);
+
+// An action that throws before its first await rejects like any other.
+const callSafely = async <T>(action: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> => action(signal);
+
+const toldToWait = (error: unknown): number | undefined => {
+  if (typeof error !== 'object' || error === null || !('retryAfterMs' in error)) return undefined;
+  const { retryAfterMs } = error;
+  return typeof retryAfterMs === 'number' && retryAfterMs >= 0 ? retryAfterMs : undefined;
+};
+
+// The caller has more time than this: waitBeforeRetry saw to it.
+const pause = (waitMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, waitMs));

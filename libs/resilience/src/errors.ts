@@ -22,10 +22,14 @@ export class DependencyError extends Error {
     super(`${dependency} ${operation}: ${kind}`, { cause: options.cause });
     this.name = 'DependencyError';
     this.retryAfterMs = options.retryAfterMs ?? 1_000;
+    this.toldToWaitMs = options.retryAfterMs;
   }
 
   /** When trying again may help, in milliseconds. */
   readonly retryAfterMs: number;
+
+  /** How long the dependency itself asked us to wait (`Retry-After`), in milliseconds; undefined when it said nothing. */
+  readonly toldToWaitMs: number | undefined;
 
   /** Whether the dependency was asked at all. */
   get wasTried(): boolean {
