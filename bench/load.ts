@@ -1,0 +1,72 @@
+import { createHistogram } from 'node:perf_hooks';
+import autocannon from 'autocannon';
+
+/** What one run of load gave. Latencies in milliseconds. */
+export interface LoadResult {
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+  readonly p99Ms: number;
+  readonly okCount: number;
+  /** Answers other than 2xx, by status; `0` = no answer. Must be empty for a figure to count. */
+  readonly failures: Readonly<Record<string, number>>;
+}
+
+/** One message to post: each connection is a user of its own with a conversation of its own (contract section 9: distinct users). */
+export interface Sender {
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Posts messages over `senders.length` connections for `seconds`, as fast as answers come or at `perSecond` in all. */
+export const postMessages = async ({
+  baseUrl,
+  senders,
+  seconds,
+  perSecond,
+  content,
+}: {
+  baseUrl: string;
+  senders: readonly Sender[];
+  seconds: number;
+  perSecond?: number;
+  content: () => string;
+}): Promise<LoadResult> => {
+  const latency = createHistogram();
+  const failures: Record<string, number> = {};
+  let okCount = 0;
+  let next = 0;
+  const { promise, resolve, reject } = Promise.withResolvers<autocannon.Result>();
+  const options: autocannon.Options = {
+    url: baseUrl,
+    connections: senders.length,
+    duration: seconds,
+    timeout: 20,
+    ...(perSecond === undefined ? {} : { overallRate: perSecond }),
+    setupClient: (client) => {
+      const sender = senders[next++ % senders.length];
+      if (sender === undefined) return;
+      const request = () => ({
+        method: 'POST' as const,
+        path: sender.path,
+        headers: { ...sender.headers, 'content-type': 'application/json' },
+        body: JSON.stringify({ content: content() }),
+      });
+      client.setRequests([request()]);
+      client.on('response', () => client.setRequests([request()]));
+    },
+  };
+  const instance = autocannon(options, (error: Error | null, result) => (error === null ? resolve(result) : reject(error)));
+  instance.on('response', (_client, statusCode, _bytes, responseTimeMs) => {
+    if (statusCode >= 200 && statusCode < 300) {
+      okCount += 1;
+      latency.record(Math.max(1, Math.round(responseTimeMs * 1_000)));
+    } else {
+      failures[statusCode] = (failures[statusCode] ?? 0) + 1;
+    }
+  });
+  const result = await promise;
+  if (result.errors > 0) failures['0'] = result.errors;
+  const at = (percentile: number) => Math.round(latency.percentile(percentile) / 10) / 100;
+  return { perSecond: okCount / result.duration, p50Ms: at(50), p95Ms: at(95), p99Ms: at(99), okCount, failures };
+};
