@@ -5,7 +5,12 @@ it('works', async () => {
   const breakers = createBreakers();
   const call = new DependencyCall({ dependency: 'chroma', operation: 'x', timeoutMs: 50 }, breakers);
   expect(await call.run(async () => 1)).toBe(1);
-  for (let i = 0; i < 5; i++) await call.run(async () => { throw new Error('x'); }).catch(() => 0);
+  for (let i = 0; i < 5; i++)
+    await call
+      .run(async () => {
+        throw new Error('x');
+      })
+      .catch(() => 0);
   await expect(call.run(async () => 1)).rejects.toThrow('open');
   expect(breakers.stateOf('chroma')).toBe('open');
 });

@@ -1,0 +1,32 @@
+import { LRUCache } from 'lru-cache';
+import { type RateLimit, RateLimiterPort, type RateVerdict, rateVerdict, unlimited } from '../rate-limiter.port.js';
+
+// About 10 MB. A key that is pushed out is one that was not seen for long; it starts again with a full bucket.
+const MAX_KEYS = 100_000;
+
+/** Counts in this process: the limiter of a single node, and what is left when Redis is out. */
+export class MemoryRateLimiter extends RateLimiterPort {
+  /** The instant at which the bucket of a key is full again, in milliseconds of `performance.now()`. */
+  private readonly fullAt = new LRUCache<string, number>({ max: MAX_KEYS });
+
+  constructor(private readonly limit: RateLimit) {
+    super();
+  }
+
+  take(key: string): Promise<RateVerdict> {
+    return Promise.resolve(this.takeNow(key));
+  }
+
+  private takeNow(key: string): RateVerdict {
+    const { ratePerSecond, burst } = this.limit;
+    if (ratePerSecond <= 0) return unlimited('local');
+    const perTokenMs = 1_000 / ratePerSecond;
+    const now = performance.now();
+    const before = Math.max(this.fullAt.get(key) ?? now, now);
+    const after = before + perTokenMs;
+    // A microsecond of tolerance: ten times 200 is not exactly 2,000 in floating point sums.
+    const allowed = after - now <= burst * perTokenMs + 0.001;
+    if (allowed) this.fullAt.set(key, after);
+    return rateVerdict(this.limit, allowed, (allowed ? after : before) - now, 'local');
+  }
+}
