@@ -1,8 +1,7 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { projectRoot } from './project-root.js';
-import { asPrivateServer } from './redis.js';
-import { ServerProcess, type PrivateServer } from './server-process.js';
+import { asPrivateServer, ServerProcess, type PrivateServer } from './server-process.js';
 
 /** Where and how a private Chroma runs. */
 export interface ChromaOptions {

@@ -11,7 +11,8 @@ export type Progress = (line: string) => void;
 /** A Debian package that brings a server program, and the system services its installation would start and enable. */
 export interface ServerPackage {
   readonly name: string;
-  readonly systemServices: readonly string[];
+  /** `from` is the package that brings the service: where that was there before, its owner's choice stays. */
+  readonly services: readonly { readonly name: string; readonly from: string }[];
 }
 
 /** Six minutes: a slow mirror, 60 MB and a small machine; apt itself retries. */
@@ -39,14 +40,18 @@ export class DebianInstaller {
   async install(packages: readonly ServerPackage[], progress: Progress): Promise<void> {
     await using lock = await InstallLock.take(progress);
     void lock;
-    const missing = await onlyMissing(packages);
+    const missing = await onlyMissing(packages, (each) => each.name);
     if (missing.length === 0) return;
+    const newServices = await onlyMissing(
+      missing.flatMap((each) => each.services),
+      (each) => each.from,
+    );
     const names = missing.map((each) => each.name).join(', ');
     await withTicker(`installing ${names}`, progress, async () => {
       await this.refreshPackageLists(missing);
       await this.withoutStartingServices(async () => {
         await this.withoutDefaultCluster(missing, () => this.aptInstall(missing.map((each) => each.name)));
-        await this.disable(missing.flatMap((each) => each.systemServices));
+        await this.disable(newServices.map((each) => each.name));
       });
     });
     progress(`installed ${names} (programs only: no system service was started or enabled)`);
@@ -109,9 +114,13 @@ export class DebianInstaller {
     }
   }
 
+  /** Both tools also work where systemd does not run, such as in a container. */
   private async disable(services: readonly string[]): Promise<void> {
     for (const service of services) {
-      if (findProgram('update-rc.d') !== undefined) await this.asRoot('update-rc.d', [service, 'disable']).catch(() => undefined);
+      const [tool, args] = service.includes('.')
+        ? (['deb-systemd-helper', ['disable', service]] as const)
+        : (['update-rc.d', [service, 'disable']] as const);
+      if (findProgram(tool) !== undefined) await this.asRoot(tool, args).catch(() => undefined);
     }
   }
 
@@ -136,11 +145,11 @@ export class DebianInstaller {
   }
 }
 
-async function onlyMissing(packages: readonly ServerPackage[]): Promise<ServerPackage[]> {
+async function onlyMissing<T>(items: readonly T[], packageOf: (item: T) => string): Promise<T[]> {
   const states = await Promise.all(
-    packages.map((each) => runCommand('dpkg-query', ['-W', '-f', '${db:Status-Status}', each.name], { timeoutMs: 20_000 })),
+    items.map((each) => runCommand('dpkg-query', ['-W', '-f', '${db:Status-Status}', packageOf(each)], { timeoutMs: 20_000 })),
   );
-  return packages.filter((_, index) => states[index]?.stdout !== 'installed');
+  return items.filter((_, index) => states[index]?.stdout !== 'installed');
 }
 
 async function withTicker(what: string, progress: Progress, work: () => Promise<void>): Promise<void> {

@@ -2,7 +2,7 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { runOrThrow } from './commands.js';
-import { ServerProcess, type PrivateServer } from './server-process.js';
+import { asPrivateServer, ServerProcess, type PrivateServer } from './server-process.js';
 
 /** Where and how a private Redis runs. */
 export interface RedisOptions {
@@ -33,25 +33,6 @@ export async function startRedis(options: RedisOptions): Promise<PrivateServer> 
   });
   await server.start();
   return asPrivateServer('redis', `redis://:${options.password}@127.0.0.1:${options.port}`, options.logFile, server);
-}
-
-/** The face that the rest of the code sees of a {@link ServerProcess}. */
-export function asPrivateServer(name: string, url: string, logFile: string, server: ServerProcess): PrivateServer {
-  return {
-    name,
-    url,
-    logFile,
-    get pid() {
-      return server.pid;
-    },
-    start: () => server.start(),
-    stop: () => server.stop(),
-    kill: () => server.kill(),
-    restart: () => server.restart(),
-    pause: () => server.pause(),
-    resume: () => server.resume(),
-    onCrash: (listener) => server.onCrash(listener),
-  };
 }
 
 async function writeSettings({ program, folder, port, password }: RedisOptions): Promise<string> {

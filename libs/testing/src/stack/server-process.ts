@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { descendantsOf, goneWithin, identify, signal, type ProcessIdentity } from './process-identity.js';
+import { descendantsOf, goneWithin, identify, signal } from './process-identity.js';
 
 /** How one server process is run, asked whether it is ready, and stopped. Times in milliseconds. */
 export interface ServerPlan {
@@ -157,7 +157,7 @@ export class ServerProcess {
     this.isWanted = false;
     const { pid } = this;
     if (pid === undefined) return;
-    const all = [pid, ...descendantsOf(pid)].flatMap((each): ProcessIdentity[] => identify(each) ?? []);
+    const all = [pid, ...descendantsOf(pid)].map(identify).filter((each) => each !== undefined);
     signal(pid, by);
     if (by !== 'SIGKILL') await this.resume(); // a stopped process hears nothing but SIGKILL
     const leader = all.filter((each) => each.pid === pid);
@@ -185,6 +185,25 @@ export class ServerProcess {
       return `it wrote nothing to ${this.plan.logFile}`;
     }
   }
+}
+
+/** The face that the rest of the code sees of a {@link ServerProcess}. */
+export function asPrivateServer(name: string, url: string, logFile: string, server: ServerProcess): PrivateServer {
+  return {
+    name,
+    url,
+    logFile,
+    get pid() {
+      return server.pid;
+    },
+    start: () => server.start(),
+    stop: () => server.stop(),
+    kill: () => server.kill(),
+    restart: () => server.restart(),
+    pause: () => server.pause(),
+    resume: () => server.resume(),
+    onCrash: (listener) => server.onCrash(listener),
+  };
 }
 
 function setAsideWhenLarge(logFile: string): void {
