@@ -1,0 +1,39 @@
+import { randomBytes } from 'node:crypto';
+
+/** W3C trace context (https://www.w3.org/TR/trace-context/): which trace, which span of it, and its flags (01 = sampled). */
+export interface TraceContext {
+  /** 32 lower-case hex digits, not all zero. */
+  readonly traceId: string;
+  /** 16 lower-case hex digits, not all zero: the span that is the parent of whatever comes next. */
+  readonly spanId: string;
+  /** Two hex digits. */
+  readonly flags: string;
+}
+
+// A later version may append fields after the flags; version ff is forbidden, and version 00 has exactly these four.
+const PATTERN = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
+const ZEROES = /^0+$/;
+
+/** The trace context of a `traceparent` header; undefined when there is none or it is not valid (then a new trace begins). */
+export const parseTraceparent = (header: unknown): TraceContext | undefined => {
+  if (typeof header !== 'string' || header.length > 512) return undefined;
+  const [, version, traceId, spanId, flags, rest] = PATTERN.exec(header) ?? [];
+  if (traceId === undefined || spanId === undefined || flags === undefined) return undefined;
+  if (version === 'ff' || (version === '00' && rest !== undefined)) return undefined;
+  if (ZEROES.test(traceId) || ZEROES.test(spanId)) return undefined;
+  return { traceId, spanId, flags };
+};
+
+/** The header of a trace context, version 00. */
+export const formatTraceparent = ({ traceId, spanId, flags }: TraceContext): string => `00-${traceId}-${spanId}-${flags}`;
+
+/**
+ * The `traceparent` of a new unit of work: a new span in the trace of `parent`, or in a new sampled trace when that is missing or invalid.
+ */
+export const childTraceparent = (parent: unknown): string => {
+  const { traceId, flags } = parseTraceparent(parent) ?? { traceId: randomBytes(16).toString('hex'), flags: '01' };
+  return formatTraceparent({ traceId, spanId: randomBytes(8).toString('hex'), flags });
+};
+
+/** The trace id of a `traceparent`, for log lines and dead letters; undefined when it is not valid. */
+export const traceIdOf = (header: unknown): string | undefined => parseTraceparent(header)?.traceId;
