@@ -1,0 +1,41 @@
+import { DatabaseError } from 'pg';
+import { DeadlineExceeded, DependencyError, type FailureKind } from '#lib/resilience/errors';
+import { NoAnswer } from './safe-client.js';
+
+const STATEMENT_TIMEOUT = '57014';
+/** Somebody else holds what this statement needs (lock timeout, serialization failure, deadlock): nothing happened, and nothing is broken. */
+const CONTENTION = new Set(['55P03', '40001', '40P01']);
+/** The transaction can be run again as it is. */
+const REPEATABLE = new Set(['40001', '40P01']);
+// Connection, resources, operator intervention, system error, internal error, authorization, and a standby that took over read-only:
+// Postgres says that it cannot work now.
+const UNABLE = /^(?:08|53|57P|58|XX|28|3D000$|25006$|25P03$)/;
+const POOL_EXHAUSTED = 'timeout exceeded when trying to connect';
+
+/** SQLSTATE of an error that Postgres answered with; undefined for anything else. */
+export const sqlStateOf = (error: unknown): string | undefined => (error instanceof DatabaseError ? error.code : undefined);
+
+/** Whether running the same transaction again may succeed at once. */
+export const isRepeatable = (error: unknown): boolean => REPEATABLE.has(sqlStateOf(error) ?? '');
+
+const kindOf = (error: unknown): FailureKind | undefined => {
+  if (error instanceof NoAnswer) return 'timeout';
+  if (!(error instanceof DatabaseError)) {
+    // pg-pool has one message and no code for "no client became free in time".
+    return error instanceof Error && error.message === POOL_EXHAUSTED ? 'overloaded' : 'unavailable';
+  }
+  const code = error.code ?? '';
+  if (code === STATEMENT_TIMEOUT) return 'timeout';
+  if (CONTENTION.has(code)) return 'overloaded';
+  return UNABLE.test(code) ? 'unavailable' : undefined;
+};
+
+/**
+ * What a failure of `pg` means for the caller: a DependencyError when Postgres could not serve the call (`overloaded` for an exhausted
+ * pool or a lock that somebody else holds), or the DatabaseError itself when it answered that the statement or its data are wrong.
+ */
+export const translated = (error: unknown, operation: string): unknown => {
+  if (error instanceof DependencyError || error instanceof DeadlineExceeded) return error;
+  const kind = kindOf(error);
+  return kind === undefined ? error : new DependencyError('postgres', operation, kind, { cause: error });
+};

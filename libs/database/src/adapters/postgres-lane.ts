@@ -1,0 +1,232 @@
+import { Pool, type PoolConfig, type PoolClient, type QueryResultRow } from 'pg';
+import { DependencyCall } from '#lib/resilience/dependency-call';
+import type { Breakers } from '#lib/resilience/breakers';
+import { DependencyError } from '#lib/resilience/errors';
+import type { Logger } from '#lib/runtime/logger';
+import { metrics } from '#lib/runtime/metrics';
+import { isRepeatable, translated } from './postgres-errors.js';
+import { NoAnswer, type SafeClient } from './safe-client.js';
+
+/** SQL, or SQL with a name under which each connection prepares it once: for hot statements. One name, one text. */
+export type Statement = string | { readonly name: string; readonly text: string };
+
+/** Runs one statement and gives its rows. */
+export type Query = <Row extends QueryResultRow>(statement: Statement, values?: readonly unknown[]) => Promise<Row[]>;
+
+/** What the clients of all lanes of a process have learnt about the network between them and Postgres. */
+export interface Suspicion {
+  /** Clients made before this instant (`performance.now()`) may sit on a dead connection. */
+  madeBefore: number;
+}
+
+/** How one lane works. All times in milliseconds. */
+export interface LaneOptions {
+  readonly name: string;
+  readonly pool: PoolConfig;
+  readonly acquireTimeoutMs: number;
+  readonly statementTimeoutMs: number;
+  readonly slowQueryMs: number;
+  readonly breakers: Breakers;
+  readonly logger: Logger;
+  readonly suspicion: Suspicion;
+}
+
+/** The client gives up this much later than Postgres, so that normally Postgres is the one to say that a statement took too long. */
+export const CLIENT_MARGIN_MS = 500;
+
+/** Tries of a transaction that met a deadlock or a serialization failure. */
+const TRANSACTION_TRIES = 3;
+
+/** What a lane needs of a connection; `PoolClient` of a pool that makes SafeClients. */
+type LaneClient = PoolClient & SafeClient;
+
+/**
+ * A small pool of its own for one kind of work, so that a flood of one kind cannot take the connections of another (R078).
+ * Every call goes through the breaker of its lane, honours the current deadline, and ends in time whatever the network does.
+ */
+export class PostgresLane {
+  private readonly pool: Pool;
+  private readonly call: DependencyCall;
+  private readonly inUse = new Set<LaneClient>();
+
+  constructor(private readonly options: LaneOptions) {
+    const { name, pool, acquireTimeoutMs, statementTimeoutMs, breakers, logger } = options;
+    this.pool = new Pool(pool);
+    // An idle client that lost its connection is already out of the pool; without a listener the process would end.
+    this.pool.on('error', (error) => logger.debug({ lane: name, error: error.message }, 'idle postgres connection lost'));
+    this.pool.on('acquire', (client) => this.inUse.add(client as LaneClient));
+    this.pool.on('release', (_error, client) => this.inUse.delete(client as LaneClient));
+    for (const event of ['acquire', 'release', 'remove'] as const) this.pool.on(event, () => this.countConnections());
+    this.call = new DependencyCall(
+      {
+        dependency: 'postgres',
+        operation: name,
+        timeoutMs: acquireTimeoutMs + statementTimeoutMs + 2 * CLIENT_MARGIN_MS,
+        // What is Postgres' fault arrives as a DependencyError; everything else proves that it answered.
+        isItsFault: () => false,
+      },
+      breakers,
+    );
+  }
+
+  /** Connections of this lane at most. */
+  get size(): number {
+    return this.options.pool.max ?? 0;
+  }
+
+  /**
+   * Runs one statement, committed when it returns.
+   * @throws DependencyError when Postgres cannot (kind `timeout`: it may have happened), pg's DatabaseError when statement or data are wrong.
+   */
+  async query<Row extends QueryResultRow>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
+    return this.onClient((client) => this.run<Row>(client, statement, values));
+  }
+
+  /**
+   * Runs `work` in one transaction, within the time of one statement all in all: PostgreSQL has a limit for the whole only since 17.
+   * Run again at once, at most twice, after a deadlock or a serialization failure: `work` must do nothing but query.
+   * When this rejects, nothing of it is or becomes visible, except after a `timeout` that hit the COMMIT itself: then the outcome is unknown.
+   * @throws what `work` throws, after the rollback; DependencyError when Postgres cannot.
+   */
+  async transaction<T>(work: (query: Query) => Promise<T>): Promise<T> {
+    return this.onClient(async (client) => {
+      const limitMs = this.options.statementTimeoutMs + CLIENT_MARGIN_MS;
+      const timer = setTimeout(() => client.destroy(this.tookTooLong(limitMs)), limitMs);
+      try {
+        for (let tries = 1; ; tries += 1) {
+          try {
+            return await this.runTransaction(client, work);
+          } catch (error) {
+            if (tries >= TRANSACTION_TRIES || !isRepeatable(error) || !client.isFit) throw error;
+          }
+        }
+      } finally {
+        clearTimeout(timer);
+      }
+    });
+  }
+
+  /** Closes the connections when their work is done; what still runs after `withinMs` is cut. */
+  async close(withinMs: number): Promise<void> {
+    const timer = setTimeout(() => {
+      for (const client of this.inUse) client.destroy(new Error('the process stops'));
+    }, withinMs);
+    try {
+      await this.pool.end();
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private async onClient<T>(work: (client: LaneClient) => Promise<T>): Promise<T> {
+    return this.call.run(async (signal) => {
+      const client = await this.acquire(signal);
+      const onAbort = () => client.destroy(signal.reason);
+      signal.addEventListener('abort', onAbort, { once: true });
+      try {
+        return await work(client);
+      } catch (error) {
+        throw translated(error, this.options.name);
+      } finally {
+        signal.removeEventListener('abort', onAbort);
+        client.release(!client.isFit);
+      }
+    });
+  }
+
+  private async acquire(signal: AbortSignal): Promise<LaneClient> {
+    const startedAt = performance.now();
+    try {
+      for (;;) {
+        // pg-pool makes what its `Client` option says.
+        const client = (await this.pool.connect()) as LaneClient;
+        if (signal.aborted) {
+          client.release();
+          throw signal.reason;
+        }
+        if (client.createdAt >= this.options.suspicion.madeBefore) return client;
+        client.release(true);
+      }
+    } catch (error) {
+      throw translated(error, this.options.name);
+    } finally {
+      metrics.dbPoolWait.observe({ lane: this.options.name }, (performance.now() - startedAt) / 1_000);
+    }
+  }
+
+  private async runTransaction<T>(client: LaneClient, work: (query: Query) => Promise<T>): Promise<T> {
+    let isOpen = true;
+    const query: Query = async (statement, values = []) => {
+      // A query that outlives its transaction would run alone, committed, on whatever the client does next.
+      if (!isOpen) throw new Error('this transaction has ended');
+      return this.run(client, statement, values);
+    };
+    await this.run(client, 'BEGIN', []);
+    try {
+      const result = await work(query);
+      isOpen = false;
+      await this.commit(client);
+      return result;
+    } catch (error) {
+      isOpen = false;
+      await this.rollBack(client);
+      throw error;
+    }
+  }
+
+  private async commit(client: LaneClient): Promise<void> {
+    const { command } = await this.timed('COMMIT', () => client.query('COMMIT'));
+    // Postgres answers the COMMIT of a transaction in which a statement failed with ROLLBACK, not with an error.
+    if (command !== 'COMMIT') throw new Error('the transaction was rolled back because one of its statements had failed');
+  }
+
+  private async rollBack(client: LaneClient): Promise<void> {
+    if (client.isFit) return;
+    try {
+      await client.query('ROLLBACK');
+    } catch (error) {
+      // In doubt the connection goes, and with it the transaction.
+      client.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  private async run<Row extends QueryResultRow>(client: LaneClient, statement: Statement, values: readonly unknown[]): Promise<Row[]> {
+    const config = typeof statement === 'string' ? { text: statement } : statement;
+    const { rows } = await this.timed(statement, () => client.query<Row>({ ...config, values: [...values] }));
+    return rows;
+  }
+
+  private async timed<T>(statement: Statement, run: () => Promise<T>): Promise<T> {
+    const startedAt = performance.now();
+    try {
+      return await run();
+    } catch (error) {
+      // Not a slow statement (Postgres ends those itself): nothing comes back at all. The other connections of that time share its fate.
+      if (error instanceof NoAnswer) this.options.suspicion.madeBefore = performance.now();
+      throw error;
+    } finally {
+      const durationMs = performance.now() - startedAt;
+      if (durationMs > this.options.slowQueryMs) this.reportSlow(statement, durationMs);
+    }
+  }
+
+  private reportSlow(statement: Statement, durationMs: number): void {
+    const { name: lane, logger } = this.options;
+    metrics.dbSlowQueries.inc({ lane });
+    // Never the values: they hold what people wrote.
+    const shown = typeof statement === 'string' ? statement.replaceAll(/\s+/g, ' ').trim().slice(0, 80) : statement.name;
+    logger.warn({ lane, statement: shown, durationMs: Math.round(durationMs) }, 'slow query');
+  }
+
+  private tookTooLong(limitMs: number): DependencyError {
+    const cause = new Error(`the transaction took longer than ${limitMs} ms`);
+    return new DependencyError('postgres', this.options.name, 'timeout', { cause });
+  }
+
+  private countConnections(): void {
+    const { name: lane } = this.options;
+    metrics.dbConnUsage.set({ lane, state: 'active' }, this.inUse.size);
+    metrics.dbConnUsage.set({ lane, state: 'idle' }, this.pool.totalCount - this.inUse.size);
+    metrics.dbConnUsage.set({ lane, state: 'waiting' }, this.pool.waitingCount);
+  }
+}

@@ -1,0 +1,63 @@
+import { hostname } from 'node:os';
+import { ConfigError } from '#lib/runtime/config';
+
+/** Kinds of work with connections of their own. `work` is what a consumer or a job does. */
+export const laneNames = ['sends', 'reads', 'relay', 'work', 'health'] as const;
+export type LaneName = (typeof laneNames)[number];
+
+/** Connections per lane of one process. */
+export type PoolShares = Readonly<Partial<Record<LaneName, number>>>;
+
+/** The name under which a process shows up in `pg_stat_activity` (R062) and in the RabbitMQ management UI: `parley-<app>@<host>#<pid>`. */
+export const applicationName = (app: string): string => `parley-${app}@${hostname()}#${process.pid}`;
+
+/**
+ * Splits the connections of one process over its lanes; the sum is exactly `poolSize` (at least 4).
+ * The gateway sends and reads; a send holds its connection for one shared commit, so a few serve many users, and reads get the rest.
+ * Every other app works, and reads and sends nothing of its own.
+ */
+export const poolShares = (poolSize: number, app: string): PoolShares => {
+  const relay = poolSize >= 8 ? 2 : 1;
+  if (app !== 'gateway') return { work: poolSize - relay - 1, relay, health: 1 };
+  const sends = Math.max(1, Math.min(4, Math.floor((poolSize - relay - 1) / 2)));
+  return { sends, reads: poolSize - sends - relay - 1, relay, health: 1 };
+};
+
+/** Connections that Parley does not use all the time but must find when it needs them: a migration (2) and an operator's psql. */
+const MAINTENANCE_CONNECTIONS = 3;
+
+/** The arithmetic of R057 for one Postgres. */
+export interface PoolBudget {
+  readonly fits: boolean;
+  /** Connections that Postgres has for everybody: max_connections minus the superuser's. */
+  readonly available: number;
+  readonly needed: number;
+  /** The whole sum as a sentence for the log. */
+  readonly explanation: string;
+}
+
+/**
+ * Whether all processes together fit into Postgres (R057 with ruling C6: pods x workers x pool, every process has its own pool;
+ * the superuser's reserve is not ours).
+ */
+export const poolBudget = (limits: {
+  maxConnections: number;
+  superuserReserved: number;
+  /** Parley processes that share this Postgres, all pods and workers counted (`DB_POOL_BUDGET_PROCESSES`). */
+  processes: number;
+  poolSize: number;
+}): PoolBudget => {
+  const { maxConnections, superuserReserved, processes, poolSize } = limits;
+  const available = maxConnections - superuserReserved;
+  const needed = processes * poolSize + MAINTENANCE_CONNECTIONS;
+  const fits = needed <= available;
+  const sum = `${processes} processes x ${poolSize} connections + ${MAINTENANCE_CONNECTIONS} for maintenance = ${needed}`;
+  const limit = `max_connections ${maxConnections} - ${superuserReserved} reserved = ${available}`;
+  const advice = 'lower DB_POOL_SIZE or DB_POOL_BUDGET_PROCESSES, raise max_connections, or put a pooler in between';
+  return { fits, available, needed, explanation: fits ? `${sum} <= ${limit}` : `${sum} > ${limit}: ${advice}` };
+};
+
+/** Refuses a budget that does not fit. @throws ConfigError with the arithmetic. */
+export const requirePoolBudget = (budget: PoolBudget): void => {
+  if (!budget.fits) throw new ConfigError([`DB_POOL_SIZE: ${budget.explanation}`]);
+};
