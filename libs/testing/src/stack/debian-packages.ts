@@ -1,9 +1,9 @@
-import { chmod, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findProgram, runCommand, runOrThrow } from './commands.js';
-import { isRunning, identify, type ProcessIdentity } from './process-identity.js';
+import { dropLock, takeLock } from './lock-file.js';
 
 /** One line for the person who waits; called again every few seconds while something takes long. */
 export type Progress = (line: string) => void;
@@ -17,6 +17,7 @@ export interface ServerPackage {
 
 /** Six minutes: a slow mirror, 60 MB and a small machine; apt itself retries. */
 const INSTALL_TIMEOUT_MS = 360_000;
+const INSTALL_LOCK = '/var/tmp/parley-install/lock';
 const SERVICE_POLICY = '/usr/sbin/policy-rc.d';
 const CLUSTER_SETTINGS = '/etc/postgresql-common/createcluster.conf';
 
@@ -38,7 +39,7 @@ export class DebianInstaller {
 
   /** @throws when a package could not be installed, with the end of what apt-get said. */
   async install(packages: readonly ServerPackage[], progress: Progress): Promise<void> {
-    await using lock = await InstallLock.take(progress);
+    await using lock = await takeInstallLock(progress);
     void lock;
     const missing = await onlyMissing(packages, (each) => each.name);
     if (missing.length === 0) return;
@@ -164,51 +165,16 @@ async function withTicker(what: string, progress: Progress, work: () => Promise<
 }
 
 /** One installation at a time on this machine, also between two checkouts. A lock whose owner is gone is taken over. */
-class InstallLock {
-  private static readonly folder = '/var/tmp/parley-install';
-  private static readonly file = join(InstallLock.folder, 'lock');
-
-  static async take(progress: Progress): Promise<InstallLock> {
-    await mkdir(InstallLock.folder, { recursive: true });
-    await chmod(InstallLock.folder, 0o1777).catch(() => undefined); // somebody else's folder is already open to all
-    const endsAt = performance.now() + INSTALL_TIMEOUT_MS;
-    for (let told = false; ; told = true) {
-      if (await InstallLock.tryTake()) return new InstallLock();
-      if (performance.now() > endsAt) throw new Error(`another installation holds ${InstallLock.file}; remove the file if that is not so`);
-      if (!told) progress('waiting for another installation to finish ...');
-      await sleep(500);
-    }
+async function takeInstallLock(progress: Progress): Promise<AsyncDisposable> {
+  await mkdir(dirname(INSTALL_LOCK), { recursive: true });
+  await chmod(dirname(INSTALL_LOCK), 0o1777).catch(() => undefined); // somebody else's folder is already open to all
+  const endsAt = performance.now() + INSTALL_TIMEOUT_MS;
+  for (let told = false; !(await takeLock(INSTALL_LOCK)); told = true) {
+    if (performance.now() > endsAt) throw new Error(`another installation holds ${INSTALL_LOCK}; remove the file if that is not so`);
+    if (!told) progress('waiting for another installation to finish ...');
+    await sleep(500);
   }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await rm(InstallLock.file, { force: true });
-  }
-
-  private static async tryTake(): Promise<boolean> {
-    try {
-      await using handle = await open(InstallLock.file, 'wx');
-      await handle.writeFile(JSON.stringify(identify(process.pid)));
-      return true;
-    } catch {
-      const owner = await InstallLock.owner();
-      if (owner === 'gone') await rm(InstallLock.file, { force: true });
-      return false;
-    }
-  }
-
-  private static async owner(): Promise<'alive' | 'gone'> {
-    try {
-      const identity = JSON.parse(await readFile(InstallLock.file, 'utf8')) as ProcessIdentity;
-      return isRunning(identity) ? 'alive' : 'gone';
-    } catch {
-      // Half-written by its owner this very moment, or left so by one that died: only age tells.
-      const age = await stat(InstallLock.file).then(
-        ({ mtimeMs }) => Date.now() - mtimeMs,
-        () => 0,
-      );
-      return age > 5_000 ? 'gone' : 'alive';
-    }
-  }
+  return { [Symbol.asyncDispose]: () => dropLock(INSTALL_LOCK) };
 }
 
 async function exists(path: string): Promise<boolean> {

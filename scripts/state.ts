@@ -1,0 +1,75 @@
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { lockHolder } from '#lib/testing/stack/lock-file';
+import { isRunning, type ProcessIdentity } from '#lib/testing/stack/process-identity';
+import type { DependencyName } from '#lib/testing/stack/programs';
+import type { Home } from './home.js';
+
+/** Where a dependency came from: the caller's environment, Docker, or a private process. */
+export type Origin = 'env' | 'docker' | 'local';
+
+/** One of Parley's own processes. Without `process` it is down and waits to be started again. */
+export interface RecordedService {
+  readonly name: string;
+  readonly url: string;
+  readonly process?: ProcessIdentity;
+}
+
+/** One of the servers that Parley stands on. `url` carries its credentials. */
+export interface RecordedDependency {
+  readonly name: DependencyName;
+  readonly url: string;
+  readonly origin: Origin;
+  /** The project that `docker compose` knows it by. */
+  readonly composeProject?: string;
+  readonly process?: ProcessIdentity;
+}
+
+/** What `npm start` writes down, readable by its owner only, so that other commands find it and nothing is ever left behind. */
+export interface StackState {
+  readonly phase: 'starting' | 'ready' | 'stopping';
+  readonly gatewayUrl: string;
+  readonly services: readonly RecordedService[];
+  readonly dependencies: readonly RecordedDependency[];
+  /** What the services were given: DATABASE_URL, RABBITMQ_URL, AUTH_JWT_SECRET and so on. Secret. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** What is written down, and whether whoever wrote it still runs. */
+export interface FoundState {
+  readonly state: StackState;
+  /** The process that runs the stack; undefined when it is gone, however it went. */
+  readonly supervisor: ProcessIdentity | undefined;
+}
+
+/** Reads the record of this home; undefined when nothing was started here, or all of it was stopped in order. */
+export async function readState(home: Home): Promise<FoundState | undefined> {
+  const state = await readJson(home.stateFile);
+  return state === undefined ? undefined : { state, supervisor: await lockHolder(home.lockFile) };
+}
+
+/** Replaces the record in one step, so that a reader never sees half of it. */
+export async function writeState(home: Home, state: StackState): Promise<void> {
+  const draft = `${home.stateFile}.${process.pid}`;
+  await writeFile(draft, `${JSON.stringify(state, undefined, 2)}\n`, { mode: 0o600 });
+  await rename(draft, home.stateFile);
+}
+
+/** Forgets the record: nothing of it runs any more. */
+export async function removeState(home: Home): Promise<void> {
+  await rm(home.stateFile, { force: true });
+}
+
+/** The recorded processes that still run: services first, as they must be stopped first. */
+export function stillRunning({ services, dependencies }: StackState): { name: string; process: ProcessIdentity }[] {
+  return [...services, ...dependencies].flatMap(({ name, process }) =>
+    process !== undefined && isRunning(process) ? [{ name, process }] : [],
+  );
+}
+
+async function readJson(file: string): Promise<StackState | undefined> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as StackState;
+  } catch {
+    return undefined;
+  }
+}
