@@ -146,7 +146,7 @@ function withUrls(servers: Servers, stop: () => Promise<void>): PrivateStack {
  * A shell that reads from a pipe which closes when this process ends, however it ends. It then kills every process group that
  * a pid file in the folder names, and removes the folder when it is a temporary one.
  */
-function watchOver(folder: string, isTemporary: boolean): { dismiss: () => void } {
+export function watchOver(folder: string, isTemporary: boolean): { dismiss: () => void } {
   const script = [
     'read -r word; [ "$word" = dismissed ] && exit 0',
     'for file in "$0"/*.pid "$0"/*/server.pid; do [ -f "$file" ] && kill -KILL -- "-$(cat "$file")"; done',
