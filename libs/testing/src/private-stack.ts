@@ -82,7 +82,12 @@ async function providePrograms(wanted: readonly DependencyName[], progress: Prog
 async function startAll(wanted: readonly DependencyName[], folder: string): Promise<{ servers: Servers; failure?: unknown }> {
   const [postgresPort = 0, amqp = 0, management = 0, distribution = 0, nameServer = 0, redisPort = 0, chromaPort = 0] = await freePorts(7);
   const password = randomBytes(18).toString('base64url');
-  const place = (name: DependencyName) => ({ folder: join(folder, name), logFile: join(folder, `${name}.log`), password });
+  const place = (name: DependencyName) => ({
+    folder: join(folder, name),
+    logFile: join(folder, `${name}.log`),
+    pidFile: join(folder, `${name}.pid`),
+    password,
+  });
   const servers: Servers = {};
   const starters: Record<DependencyName, () => Promise<unknown>> = {
     postgres: async () => {
@@ -149,7 +154,7 @@ function withUrls(servers: Servers, stop: () => Promise<void>): PrivateStack {
 export function watchOver(folder: string, isTemporary: boolean): { dismiss: () => void } {
   const script = [
     'read -r word; [ "$word" = dismissed ] && exit 0',
-    'for file in "$0"/*.pid "$0"/*/server.pid; do [ -f "$file" ] && kill -KILL -- "-$(cat "$file")"; done',
+    'for file in "$0"/*.pid; do read -r pid started < "$file" && kill -KILL -- "-$pid"; done',
     isTemporary ? 'sleep 1; rm -rf "$0"' : '',
   ].join('\n');
   const shell = spawn('/bin/sh', ['-c', script, folder], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });

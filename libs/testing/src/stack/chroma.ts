@@ -9,6 +9,8 @@ export interface ChromaOptions {
   readonly folder: string;
   readonly port: number;
   readonly logFile: string;
+  /** Says who the running server is; see `fromPidFile`. */
+  readonly pidFile: string;
 }
 
 /** The command-line program of the `chromadb` package; its server is a native binding of the same package. */
@@ -26,7 +28,7 @@ export async function startChroma(options: ChromaOptions): Promise<PrivateServer
     env: { ...process.env, ANONYMIZED_TELEMETRY: 'False' },
     cwd: options.folder,
     logFile: options.logFile,
-    pidFile: join(options.folder, 'server.pid'),
+    pidFile: options.pidFile,
     stopSignal: 'SIGTERM',
     stopWithinMs: 10_000,
     readyWithinMs: 30_000,

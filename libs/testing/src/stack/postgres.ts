@@ -13,6 +13,8 @@ export interface PostgresOptions {
   readonly port: number;
   readonly password: string;
   readonly logFile: string;
+  /** Says who the running server is; see `fromPidFile`. Not inside the folder, which belongs to another user. */
+  readonly pidFile: string;
   /** Whom to run as: Postgres refuses to run as root. Undefined: as ourselves. */
   readonly as: { readonly uid: number; readonly gid: number } | undefined;
 }
@@ -33,7 +35,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PrivateSe
     cwd: options.folder,
     as: options.as,
     logFile: options.logFile,
-    pidFile: `${options.folder}.pid`, // beside the folder, which belongs to another user and takes nothing foreign
+    pidFile: options.pidFile,
     stopSignal: 'SIGINT', // "fast": does not wait for clients to leave
     stopWithinMs: 20_000,
     readyWithinMs: 60_000, // recovery after a crash under load

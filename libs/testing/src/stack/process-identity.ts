@@ -20,6 +20,31 @@ export function isRunning(identity: ProcessIdentity): boolean {
   return startOf(identity.pid) === identity.startedAt;
 }
 
+/** A pid file's one line: `PID START`, so that a shell can read the pid and we can tell whether it is still the same process. */
+export function toPidFile({ pid, startedAt }: ProcessIdentity): string {
+  return `${pid} ${startedAt}\n`;
+}
+
+/** What {@link toPidFile} wrote, or undefined when it is not that. */
+export function fromPidFile(text: string): ProcessIdentity | undefined {
+  const [pid = '', ...startedAt] = text.trim().split(' ');
+  return /^[1-9]\d*$/.test(pid) && startedAt.length > 0 ? { pid: Number(pid), startedAt: startedAt.join(' ') } : undefined;
+}
+
+/**
+ * What a server left behind in its own session although it is gone itself, such as its name server. Only processes that were started
+ * within its first minute count, so that a session of somebody else who was given the same number later is not touched.
+ */
+export function leftBehindBy({ pid, startedAt }: ProcessIdentity): ProcessIdentity[] {
+  if (!hasProc) return [];
+  const MINUTE_IN_TICKS = 6_000; // USER_HZ is 100 on every Linux
+  return allPids()
+    .filter((each) => each !== pid && procStat(each)?.[3] === String(pid))
+    .map(identify)
+    .filter((each) => each !== undefined)
+    .filter((each) => Number(each.startedAt) >= Number(startedAt) && Number(each.startedAt) - Number(startedAt) < MINUTE_IN_TICKS);
+}
+
 /** The processes below this one, parents before children, without itself. */
 export function descendantsOf(pid: number): number[] {
   const children = new Map<number, number[]>();
@@ -58,12 +83,16 @@ function startOf(pid: number): string | undefined {
 
 function parentOfEach(): [child: number, parent: number][] {
   if (!hasProc) return parentsByPs();
+  return allPids().flatMap((pid): [number, number][] => {
+    const parent = procStat(pid)?.[1];
+    return parent === undefined ? [] : [[pid, Number(parent)]];
+  });
+}
+
+function allPids(): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .flatMap((name): [number, number][] => {
-      const parent = procStat(Number(name))?.[1];
-      return parent === undefined ? [] : [[Number(name), Number(parent)]];
-    });
+    .map(Number);
 }
 
 /** Fields of /proc/PID/stat from the third (state) on; the second holds the program's name, which may contain anything. */

@@ -18,6 +18,8 @@ export interface RabbitmqOptions {
   readonly nameServerPort: number;
   readonly password: string;
   readonly logFile: string;
+  /** Says who the running server is; see `fromPidFile`. */
+  readonly pidFile: string;
 }
 
 /** A private RabbitMQ with its management plugin. */
@@ -45,7 +47,7 @@ export async function startRabbitmq(options: RabbitmqOptions): Promise<PrivateRa
     env,
     cwd: options.folder,
     logFile: options.logFile,
-    pidFile: join(options.folder, 'server.pid'),
+    pidFile: options.pidFile,
     stopSignal: 'SIGTERM',
     stopWithinMs: 20_000,
     readyWithinMs: 90_000,

@@ -13,6 +13,8 @@ export interface RedisOptions {
   readonly port: number;
   readonly password: string;
   readonly logFile: string;
+  /** Says who the running server is; see `fromPidFile`. */
+  readonly pidFile: string;
 }
 
 /** Starts a Redis that holds nothing across a restart: Parley treats it as a bus and a cache, and so must its tests. */
@@ -25,7 +27,7 @@ export async function startRedis(options: RedisOptions): Promise<PrivateServer> 
     env: process.env,
     cwd: options.folder,
     logFile: options.logFile,
-    pidFile: join(options.folder, 'server.pid'),
+    pidFile: options.pidFile,
     stopSignal: 'SIGTERM',
     stopWithinMs: 5_000,
     readyWithinMs: 10_000,

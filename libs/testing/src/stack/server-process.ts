@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { descendantsOf, goneWithin, identify, signal } from './process-identity.js';
+import { descendantsOf, goneWithin, identify, signal, toPidFile } from './process-identity.js';
 
 /** How one server process is run, asked whether it is ready, and stopped. Times in milliseconds. */
 export interface ServerPlan {
@@ -13,9 +13,11 @@ export interface ServerPlan {
   readonly cwd: string;
   /** Run as this user; needs root. */
   readonly as?: { readonly uid: number; readonly gid: number } | undefined;
-  /** stdout and stderr are appended here; also where its owner looks when it does not come up. */
+  /** stdout and stderr are appended here, unless `onOutput` takes them; its end is shown when the server does not come up. */
   readonly logFile: string;
-  /** The pid of the running server, for whoever must clean up after us. */
+  /** Takes what the server writes, as it comes. */
+  readonly onOutput?: (chunk: string, from: 'stdout' | 'stderr') => void;
+  /** Who the running server is, for whoever must clean up after us. */
   readonly pidFile: string;
   readonly stopSignal: NodeJS.Signals;
   readonly stopWithinMs: number;
@@ -112,25 +114,28 @@ export class ServerProcess {
   private spawn(): void {
     const { plan } = this;
     mkdirSync(dirname(plan.logFile), { recursive: true });
-    setAsideWhenLarge(plan.logFile);
-    const log = openSync(plan.logFile, 'a', 0o640);
+    const log = plan.onOutput === undefined ? openLog(plan.logFile) : undefined;
     try {
       const child = spawn(plan.command, plan.args, {
         detached: true,
-        stdio: ['ignore', log, log],
+        stdio: ['ignore', log ?? 'pipe', log ?? 'pipe'],
         env: plan.env,
         cwd: plan.cwd,
         ...plan.as,
       });
       this.child = child;
+      for (const from of ['stdout', 'stderr'] as const) {
+        child[from]?.setEncoding('utf8').on('data', (chunk: string) => plan.onOutput?.(chunk, from));
+      }
       this.exit = new Promise((resolve) => {
         child.once('error', (error) => resolve(`could not be started: ${error.message}`));
         child.once('exit', (code, by) => resolve(by === null ? `exited with code ${code}` : `was ended by ${by}`));
       });
       void this.exit.then((how) => this.afterExit(child, how));
-      if (child.pid !== undefined) writeFileSync(plan.pidFile, `${child.pid}\n`, { mode: 0o600 });
+      const identity = child.pid === undefined ? undefined : identify(child.pid);
+      if (identity !== undefined) writeFileSync(plan.pidFile, toPidFile(identity), { mode: 0o600 });
     } finally {
-      closeSync(log);
+      if (log !== undefined) closeSync(log);
     }
   }
 
@@ -204,6 +209,11 @@ export function asPrivateServer(name: string, url: string, logFile: string, serv
     resume: () => server.resume(),
     onCrash: (listener) => server.onCrash(listener),
   };
+}
+
+function openLog(logFile: string): number {
+  setAsideWhenLarge(logFile);
+  return openSync(logFile, 'a', 0o640);
 }
 
 function setAsideWhenLarge(logFile: string): void {

@@ -1,0 +1,208 @@
+#!/usr/bin/env node
+// What every npm script of this package goes through: `node scripts/bootstrap.mjs <verb> [arguments]`.
+// It runs on any Node from 20 on and imports nothing but Node itself, because it is what installs and builds the rest.
+// Quiet when there is nothing to do.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { delimiter, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const modules = join(root, 'node_modules');
+const dist = join(root, 'dist');
+const OLDEST_NPM = 9; // the one that came with Node 20; older ones read our lock file differently
+const NEEDED_NODE = [24, 11];
+const INSTALL_TIMEOUT_MS = 600_000;
+const BUILD_TIMEOUT_MS = 120_000;
+
+const [verb = '', ...args] = process.argv.slice(2);
+try {
+  if (!/^[a-z-]+$/.test(verb)) stopWith('usage: node scripts/bootstrap.mjs <start|stop|status|test|demo|parley> [arguments]');
+  await installPackages();
+  const node = findNode();
+  await build(node);
+  await hand(node, verb, args);
+} catch (error) {
+  stopWith(error instanceof Error ? error.message : String(error));
+}
+
+// ---- install ------------------------------------------------------------------------------------------------------------------
+
+async function installPackages() {
+  if (packagesMatchTheLock()) return;
+  const npm = findNpm();
+  const why = existsSync(modules) ? 'package-lock.json has changed' : 'first run';
+  const result = await runWithTicker(`installing npm packages (${why})`, npm.command, [...npm.args, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], INSTALL_TIMEOUT_MS);
+  if (result.code !== 0) {
+    stopWith(
+      `npm ci failed (code ${result.code}). What it said:\n${tail(result.output)}\n` +
+        'Check the network and the registry (`npm config get registry`), then run the same command again.',
+    );
+  }
+}
+
+/**
+ * npm itself writes what it installed to node_modules/.package-lock.json, as the last step. Comparing that with our lock also sees
+ * an installation that somebody made by hand, and one that was interrupted.
+ */
+function packagesMatchTheLock() {
+  const wanted = readJson(join(root, 'package-lock.json'))?.packages;
+  const installed = readJson(join(modules, '.package-lock.json'))?.packages;
+  if (wanted === undefined) stopWith('package-lock.json is missing or damaged: is this a complete clone?');
+  if (installed === undefined) return false;
+  return Object.entries(wanted).every(([path, entry]) => {
+    if (path === '') return true;
+    const found = installed[path];
+    if (found === undefined) return entry.optional === true || entry.devOptional === true || entry.peer === true;
+    return found.version === entry.version && found.integrity === entry.integrity;
+  });
+}
+
+function findNpm() {
+  // The npm that runs this script, or else the one on the PATH.
+  const script = process.env.npm_execpath;
+  const npm = script?.endsWith('.js') && existsSync(script) ? { command: process.execPath, args: [script] } : { command: 'npm', args: [] };
+  const version = spawnSync(npm.command, [...npm.args, '--version'], { encoding: 'utf8', timeout: 20_000 });
+  if (version.error !== undefined || version.status !== 0) {
+    stopWith('npm is missing. It comes with Node: https://nodejs.org (on Debian: apt-get install npm).');
+  }
+  if (Number.parseInt(version.stdout, 10) < OLDEST_NPM) {
+    stopWith(`npm ${version.stdout.trim()} is too old, at least ${OLDEST_NPM} is needed: npm install --global npm@${OLDEST_NPM}`);
+  }
+  return npm;
+}
+
+/** Parley runs on the Node that is one of its packages; where there is none for the platform, the one that runs this must do. */
+function findNode() {
+  const own = join(modules, '.bin', 'node');
+  if (existsSync(own)) return own;
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major > NEEDED_NODE[0] || (major === NEEDED_NODE[0] && minor >= NEEDED_NODE[1])) return process.execPath;
+  return stopWith(
+    `Parley runs on Node ${NEEDED_NODE.join('.')} or newer. For ${process.platform}-${process.arch} npm has no package of it, ` +
+      `and this is Node ${process.versions.node}: install a newer one from https://nodejs.org and run the same command again.`,
+  );
+}
+
+// ---- build --------------------------------------------------------------------------------------------------------------------
+
+async function build(node) {
+  const fingerprint = sourcesFingerprint();
+  const marker = join(dist, '.fingerprint');
+  if (readText(marker) === fingerprint) return;
+  rmSync(marker, { force: true }); // an interrupted build must not look finished
+  // Straight into dist, because the compiler finds the sources of `#lib/...` by mapping dist back; what is stale goes afterwards,
+  // so that somebody who runs from dist meanwhile never finds it empty.
+  const compiler = [join(modules, 'typescript7', 'bin', 'tsc'), '-p', 'tsconfig.build.json', '--listEmittedFiles', '--pretty', 'false'];
+  const result = await runWithTicker('building', node, compiler, BUILD_TIMEOUT_MS);
+  const [emitted, said] = splitEmitted(result.output);
+  // `npm test` goes on with what could be compiled: it has a step for types and a closing line to print.
+  if (result.code !== 0 && (verb !== 'test' || emitted.size === 0)) stopWith(`the build failed:\n${tail(said, 60)}`);
+  removeStale(emitted);
+  if (result.code === 0) writeFileSync(marker, fingerprint);
+}
+
+function splitEmitted(output) {
+  const lines = output.split('\n');
+  const isEmitted = (line) => line.startsWith('TSFILE: ');
+  const emitted = new Set(lines.filter(isEmitted).map((line) => resolve(root, line.slice('TSFILE: '.length).trim())));
+  return [emitted, lines.filter((line) => !isEmitted(line)).join('\n')];
+}
+
+function removeStale(emitted) {
+  for (const file of readdirSync(dist, { recursive: true }).map((name) => join(dist, name))) {
+    if (/\.(js|map|json)$/.test(file) && !emitted.has(file)) rmSync(file, { force: true });
+  }
+}
+
+/** Changes whenever a source file, a compiler setting or an installed package does: names, sizes and times, not contents. */
+function sourcesFingerprint() {
+  const hash = createHash('sha256');
+  const add = (path) => {
+    const { mtimeMs, size } = statSync(join(root, path));
+    hash.update(`${path}\0${mtimeMs}\0${size}\n`);
+  };
+  for (const folder of ['apps', 'libs', 'scripts', 'test']) {
+    if (!existsSync(join(root, folder))) continue;
+    const files = readdirSync(join(root, folder), { recursive: true }).map((file) => join(folder, file));
+    for (const file of files.filter((each) => /\.(ts|json)$/.test(each)).sort()) add(file);
+  }
+  for (const file of ['package.json', 'package-lock.json', 'tsconfig.base.json', 'tsconfig.json', 'tsconfig.build.json']) add(file);
+  return hash.digest('hex');
+}
+
+// ---- run ----------------------------------------------------------------------------------------------------------------------
+
+/** Runs the built command with everything passed through, and ends the way it ended. */
+async function hand(node, name, rest) {
+  const entry = join(dist, 'scripts', `${name}.js`);
+  if (!existsSync(entry)) stopWith(`there is no command "${name}"`);
+  const child = spawn(node, ['--enable-source-maps', entry, ...rest], {
+    stdio: 'inherit',
+    env: { ...process.env, PATH: [join(modules, '.bin'), process.env.PATH].filter(Boolean).join(delimiter) },
+  });
+  // A Ctrl-C reaches the whole process group and npm passes its own copy on, so the child may hear the same one three times;
+  // it takes those as one. Here they only must not end us before it.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  const parent = process.ppid;
+  const orphaned = setInterval(() => {
+    // Some shells that npm runs us in die of a SIGTERM without passing it on.
+    if (process.ppid !== parent) child.kill('SIGTERM');
+  }, 1_000);
+  const [code, signal] = await new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (...how) => resolve(how));
+  });
+  clearInterval(orphaned);
+  process.exitCode = signal === null ? code : 128 + (constants.signals[signal] ?? 0);
+}
+
+// ---- small things ---------------------------------------------------------------------------------------------------------------
+
+/** Runs a command silently; tells every few seconds that it is still at it. */
+async function runWithTicker(what, command, args, timeoutMs) {
+  const startedAt = Date.now();
+  const tell = (line) => process.stderr.write(`parley: ${line}\n`);
+  const tick = setInterval(() => tell(`${what} ... ${Math.round((Date.now() - startedAt) / 1_000)} s`), 5_000);
+  const first = setTimeout(() => tell(`${what} ...`), 500); // what takes less needs no line
+  try {
+    return await new Promise((resolve, reject) => {
+      const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs, killSignal: 'SIGKILL' });
+      let output = '';
+      for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (chunk) => (output += chunk));
+      child.once('error', reject);
+      child.once('close', (code, signal) => resolve({ code: code ?? signal, output }));
+    });
+  } finally {
+    clearInterval(tick);
+    clearTimeout(first);
+  }
+}
+
+function tail(text, lines = 30) {
+  return text.trimEnd().split('\n').slice(-lines).join('\n');
+}
+
+function readText(path) {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function readJson(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function stopWith(message) {
+  process.stderr.write(`parley: ${message}\n`);
+  process.exit(1);
+}
