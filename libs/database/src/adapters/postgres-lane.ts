@@ -2,6 +2,7 @@ import { Pool, type PoolConfig, type PoolClient, type QueryResultRow } from 'pg'
 import { DependencyCall } from '#lib/resilience/dependency-call';
 import type { Breakers } from '#lib/resilience/breakers';
 import { DependencyError } from '#lib/resilience/errors';
+import type { DatabaseTimeouts } from '#lib/resilience/timeout-chain';
 import type { Logger } from '#lib/runtime/logger';
 import { metrics } from '#lib/runtime/metrics';
 import { isRepeatable, translated } from './postgres-errors.js';
@@ -23,16 +24,12 @@ export interface Suspicion {
 export interface LaneOptions {
   readonly name: string;
   readonly pool: PoolConfig;
-  readonly acquireTimeoutMs: number;
-  readonly statementTimeoutMs: number;
+  readonly timeouts: DatabaseTimeouts;
   readonly slowQueryMs: number;
   readonly breakers: Breakers;
   readonly logger: Logger;
   readonly suspicion: Suspicion;
 }
-
-/** The client gives up this much later than Postgres, so that normally Postgres is the one to say that a statement took too long. */
-export const CLIENT_MARGIN_MS = 500;
 
 /** Tries of a transaction that met a deadlock or a serialization failure. */
 const TRANSACTION_TRIES = 3;
@@ -50,7 +47,7 @@ export class PostgresLane {
   private readonly inUse = new Set<LaneClient>();
 
   constructor(private readonly options: LaneOptions) {
-    const { name, pool, acquireTimeoutMs, statementTimeoutMs, breakers, logger } = options;
+    const { name, pool, timeouts, breakers, logger } = options;
     this.pool = new Pool(pool);
     // An idle client that lost its connection is already out of the pool; without a listener the process would end.
     this.pool.on('error', (error) => logger.debug({ lane: name, error: error.message }, 'idle postgres connection lost'));
@@ -61,7 +58,7 @@ export class PostgresLane {
       {
         dependency: 'postgres',
         operation: name,
-        timeoutMs: acquireTimeoutMs + statementTimeoutMs + 2 * CLIENT_MARGIN_MS,
+        timeoutMs: timeouts.callMs,
         // What is Postgres' fault arrives as a DependencyError; everything else proves that it answered.
         isItsFault: () => false,
       },
@@ -90,7 +87,7 @@ export class PostgresLane {
    */
   async transaction<T>(work: (query: Query) => Promise<T>): Promise<T> {
     return this.onClient(async (client) => {
-      const limitMs = this.options.statementTimeoutMs + CLIENT_MARGIN_MS;
+      const limitMs = this.options.timeouts.queryMs;
       const timer = setTimeout(() => client.destroy(this.tookTooLong(limitMs)), limitMs);
       try {
         for (let tries = 1; ; tries += 1) {

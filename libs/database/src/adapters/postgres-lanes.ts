@@ -1,8 +1,9 @@
 import type { PoolConfig } from 'pg';
 import type { Breakers } from '#lib/resilience/breakers';
+import { databaseTimeouts } from '#lib/resilience/timeout-chain';
 import type { Logger } from '#lib/runtime/logger';
 import type { LaneName, PoolShares } from '../pool-budget.js';
-import { CLIENT_MARGIN_MS, PostgresLane, type Suspicion } from './postgres-lane.js';
+import { PostgresLane, type Suspicion } from './postgres-lane.js';
 import { SafeClient } from './safe-client.js';
 
 /** How a process reaches Postgres. All times in milliseconds. */
@@ -43,7 +44,8 @@ export const connectionSettings = (options: {
   application_name: options.applicationName.slice(0, 63), // Postgres cuts names after 63 bytes, and says so in its log each time
   connectionTimeoutMillis: options.acquireTimeoutMs,
   statement_timeout: options.statementTimeoutMs,
-  query_timeout: options.statementTimeoutMs + CLIENT_MARGIN_MS,
+  query_timeout: databaseTimeouts({ DB_POOL_TIMEOUT_MS: options.acquireTimeoutMs, DB_STATEMENT_TIMEOUT_MS: options.statementTimeoutMs })
+    .queryMs,
   lock_timeout: Math.min(options.lockTimeoutMs ?? LOCK_TIMEOUT_MS, options.statementTimeoutMs),
   idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
   idleTimeoutMillis: IDLE_MS,
@@ -57,13 +59,11 @@ export class PostgresLanes {
   constructor(options: PostgresLanesOptions) {
     const { acquireTimeoutMs, statementTimeoutMs, slowQueryMs, breakers, logger } = options;
     const suspicion: Suspicion = { madeBefore: 0 };
+    const timeouts = databaseTimeouts({ DB_POOL_TIMEOUT_MS: acquireTimeoutMs, DB_STATEMENT_TIMEOUT_MS: statementTimeoutMs });
     const settings = connectionSettings(options);
     for (const [name, max] of Object.entries(options.lanes) as [LaneName, number][]) {
       const pool = { ...settings, max };
-      this.byName.set(
-        name,
-        new PostgresLane({ name, pool, acquireTimeoutMs, statementTimeoutMs, slowQueryMs, breakers, logger, suspicion }),
-      );
+      this.byName.set(name, new PostgresLane({ name, pool, timeouts, slowQueryMs, breakers, logger, suspicion }));
     }
   }
 

@@ -1,0 +1,55 @@
+import { DataSource } from 'typeorm';
+import type { Logger } from '#lib/runtime/logger';
+import { CreateConversations1763690460000 } from './migrations/create-conversations.js';
+import { CreateInbox1763690640000 } from './migrations/create-inbox.js';
+import { CreateIngestFunction1763690760000 } from './migrations/create-ingest-function.js';
+import { CreateMessageChunks1763690700000 } from './migrations/create-message-chunks.js';
+import { CreateMessages1763690520000 } from './migrations/create-messages.js';
+import { CreateOutbox1763690580000 } from './migrations/create-outbox.js';
+import { CreateSearchFunctions1763690400000 } from './migrations/create-search-functions.js';
+import { connectionSettings } from './postgres-lanes.js';
+
+/** Every migration, in the order in which they run. Listed by hand: a folder scan would also run a file that a merge left behind. */
+const migrations = [
+  CreateSearchFunctions1763690400000,
+  CreateConversations1763690460000,
+  CreateMessages1763690520000,
+  CreateOutbox1763690580000,
+  CreateInbox1763690640000,
+  CreateMessageChunks1763690700000,
+  CreateIngestFunction1763690760000,
+];
+
+/** How a DataSource reaches Postgres. All times in milliseconds. */
+export interface DataSourceSettings {
+  readonly url: string;
+  readonly applicationName: string;
+  readonly connectTimeoutMs: number;
+  readonly statementTimeoutMs: number;
+  /** Longest wait for a table that somebody else uses; a migration that waits makes everybody else wait behind it. */
+  readonly lockTimeoutMs: number;
+  readonly logger: Logger;
+}
+
+/**
+ * A TypeORM DataSource that knows the schema's history. Its connections are the same kind as those of the lanes: a client that got no
+ * answer is destroyed (TypeORM itself gives it back with its transaction open). Hot paths do not use it; they are SQL through the lanes.
+ */
+export const createDataSource = (settings: DataSourceSettings): DataSource => {
+  const { url, applicationName, connectTimeoutMs, statementTimeoutMs, lockTimeoutMs, logger } = settings;
+  // TypeORM hands `extra` to pg-pool as it is; `Client` in there is the class of the pool's clients.
+  const extra = connectionSettings({ url, applicationName, acquireTimeoutMs: connectTimeoutMs, statementTimeoutMs, lockTimeoutMs });
+  return new DataSource({
+    type: 'postgres',
+    url,
+    applicationName,
+    installExtensions: false,
+    migrations,
+    migrationsTableName: 'schema_migrations',
+    migrationsTransactionMode: 'each',
+    poolSize: 1,
+    poolErrorHandler: (error: Error) => logger.debug({ error: error.message }, 'idle postgres connection lost'),
+    logging: false,
+    extra,
+  });
+};
