@@ -154,8 +154,9 @@ function withUrls(servers: Servers, stop: () => Promise<void>): PrivateStack {
 export function watchOver(folder: string, isTemporary: boolean): { dismiss: () => void } {
   const script = [
     'read -r word; [ "$word" = dismissed ] && exit 0',
-    'for file in "$0"/*.pid; do read -r pid started < "$file" && kill -KILL -- "-$pid"; done',
-    isTemporary ? 'sleep 1; rm -rf "$0"' : '',
+    'for file in "$0"/*.pid; do read -r pid started < "$file" && kill -s KILL -- "-$pid"; done',
+    // Twice: Postgres needs a moment to notice, and may write until then.
+    isTemporary ? 'sleep 1; rm -rf "$0"; sleep 1; rm -rf "$0"' : '',
   ].join('\n');
   const shell = spawn('/bin/sh', ['-c', script, folder], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
   shell.unref();
