@@ -1,9 +1,17 @@
-/** Turns texts into vectors of one model. Throws DependencyError when the model cannot be reached. */
+/** The model works, but does not take one of these texts: it would not take it on the next attempt either. Never holds the text. */
+export class TextRejected extends Error {
+  constructor(model: string, reason: string) {
+    super(`${model} does not take this text: ${reason}`);
+    this.name = 'TextRejected';
+  }
+}
+
+/** Turns texts into vectors of one model. Throws DependencyError when the model cannot be reached, TextRejected when it refuses a text. */
 export abstract class EmbedderPort {
   /** Name of the model as it stands in the ledger and, as a slug, in the collection's name. */
   abstract readonly model: string;
   /** Length of each vector. */
   abstract readonly dimension: number;
-  /** One unit-length vector per text, in the order of `texts`. Deterministic for the `local` provider only. */
+  /** One unit-length vector per text, in the order of `texts`. Deterministic for the `local` provider only. Do not write into the vectors. */
   abstract embed(texts: readonly string[]): Promise<Float32Array[]>;
 }

@@ -8,6 +8,14 @@ export interface VectorFilter {
   readonly toMs?: number | undefined;
 }
 
+/** A chunk as it stands in the store. */
+export interface StoredChunk {
+  readonly id: string;
+  readonly messageId: MessageId;
+  /** The message's version that it was made from. */
+  readonly version: number;
+}
+
 /**
  * Keeps chunk embeddings findable by cosine similarity within the conversations a reader may see.
  * Vectors: unit length, `dimension` floats. Every call has a deadline and throws DependencyError when the store cannot.
@@ -16,10 +24,17 @@ export abstract class VectorStorePort {
   /**
    * Upserts by chunk id in batches of at most 100, and removes every other chunk of the messages in `chunks` (the new version may have fewer)
    * and all chunks of `removed`. Idempotent: the same call twice leaves the same store.
+   * `mayHaveOlder` saves a round trip: the messages among `chunks` that may have been indexed before, i.e. those with a ledger entry or a
+   * version above 1; only they are searched for chunks to remove. Left out, all are. `chunks` holds all chunks of one version per message;
+   * of several versions the newest wins. It does not ask what is stored: whether a version is still wanted is the ledger's to say.
    */
-  abstract replace(chunks: readonly Chunk[], embeddings: readonly Float32Array[], also: { removed: readonly MessageId[] }): Promise<void>;
+  abstract replace(
+    chunks: readonly Chunk[],
+    embeddings: readonly Float32Array[],
+    also: { removed: readonly MessageId[]; mayHaveOlder?: readonly MessageId[] },
+  ): Promise<void>;
   /** The `k` nearest chunks among `visible` conversations, best first. An empty `visible` finds nothing. */
   abstract nearest(query: Float32Array, visible: readonly ConversationId[], k: number, filter?: VectorFilter): Promise<ScoredChunk[]>;
   /** Ids of the stored chunks of these messages with the version they were made from (checks, reconciler). */
-  abstract chunksOf(messageIds: readonly MessageId[]): Promise<{ id: string; messageId: MessageId; version: number }[]>;
+  abstract chunksOf(messageIds: readonly MessageId[]): Promise<StoredChunk[]>;
 }

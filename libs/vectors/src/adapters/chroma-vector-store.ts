@@ -1,0 +1,333 @@
+import { z } from 'zod';
+import type { ConversationId, MessageId } from '#lib/contracts/ids';
+import type { Breakers } from '#lib/resilience/breakers';
+import { DependencyCall } from '#lib/resilience/dependency-call';
+import { metrics } from '#lib/runtime/metrics';
+import type { Chunk, ScoredChunk } from '../chunk.js';
+import { type StoredChunk, type VectorFilter, VectorStorePort } from '../vector-store.port.js';
+import { HttpFailure, JsonOverHttp, UnusableAnswer } from './json-over-http.js';
+
+/** Where Chroma is and which collection of it is ours. */
+export interface ChromaOptions {
+  /** CHROMA_URL; a path in it is kept in front of Chroma's own. */
+  readonly url: string;
+  /** The embedder's model and dimension: they name the collection. */
+  readonly model: string;
+  readonly dimension: number;
+  /** Upserts in flight at once (INDEX_WORKERS, R095). */
+  readonly indexWorkers?: number;
+}
+
+/** `parley-messages-<model-slug>-<dimension>` (contract section 6): a new model gets a collection of its own. */
+export const collectionName = (model: string, dimension: number): string =>
+  `parley-messages-${model
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')}-${dimension}`;
+
+/** Vectors of a length that the collection does not hold. Not Chroma's fault: somebody mixed two models. */
+export class VectorDimensionMismatch extends Error {
+  constructor(
+    readonly collection: string,
+    readonly expected: number,
+    readonly actual: number,
+  ) {
+    super(`collection ${collection} holds vectors of ${expected} dimensions, got one of ${actual}: is this the model it was made with?`);
+    this.name = 'VectorDimensionMismatch';
+  }
+}
+
+/** R101: a batch has at most 100 records. */
+const BATCH_SIZE = 100;
+/** SQLite under Chroma takes 32,766 variables per statement; a `$in` of 40,000 answers 500 (measured with server 1.0.0). */
+const MAX_IN = 10_000;
+/** R102/R103: calls in flight. */
+const MAX_SOCKETS = 32;
+
+/**
+ * Chroma's defaults (16, 100, 100) found half of the true 50 nearest among 10,000 random vectors of 384 dimensions; these find 97 %,
+ * for a third more time per upsert and none per query (measured, docs/performance.md).
+ */
+const HNSW = { space: 'cosine', max_neighbors: 32, ef_construction: 200, ef_search: 400 } as const;
+
+const Collection = z.object({
+  id: z.string(),
+  dimension: z.int().nullish(),
+  configuration_json: z.object({
+    hnsw: z.object({ space: z.string() }).nullish(),
+    spann: z.object({ space: z.string() }).nullish(),
+  }),
+});
+const Nearest = z.object({ ids: z.tuple([z.array(z.string())]), distances: z.tuple([z.array(z.number())]) });
+const Stored = z.object({ ids: z.array(z.string()), metadatas: z.array(z.object({ version: z.int() })) });
+
+type Where = Record<string, unknown>;
+/** A collection's id, or undefined when there is no collection to read from. */
+type Resolve = (signal: AbortSignal) => Promise<string | undefined>;
+
+/**
+ * The vectors in Chroma, over its HTTP API (v2). Nothing happens at construction: the collection is looked up with the first call
+ * and made with the first write, and looked up again when Chroma says that it does not know it (dropped, restored from a backup).
+ * Every call has its own limit and is cancelled at the server when it ends.
+ */
+export class ChromaVectorStore extends VectorStorePort {
+  /** Name of the collection that holds this model's vectors. */
+  readonly collection: string;
+  private readonly http: JsonOverHttp;
+  private readonly dimension: number;
+  private readonly upserts: DependencyCall;
+  private readonly deletes: DependencyCall;
+  private readonly queries: DependencyCall;
+  private readonly gets: DependencyCall;
+  private collectionId: string | undefined;
+
+  constructor({ url, model, dimension, indexWorkers = 8 }: ChromaOptions, breakers: Breakers) {
+    super();
+    this.dimension = dimension;
+    this.collection = collectionName(model, dimension);
+    this.http = new JsonOverHttp({ baseUrl: url, connectTimeoutMs: 1_000, maxSockets: MAX_SOCKETS, maxAnswerBytes: 64 * 1_024 * 1_024 });
+    const call = (operation: string, timeoutMs: number, concurrent: number) =>
+      new DependencyCall(
+        { dependency: 'chroma', operation, timeoutMs, bulkhead: { concurrent, queued: 10_000 }, isItsFault: isChromasFault },
+        breakers,
+      );
+    this.upserts = call('upsert', 10_000, indexWorkers);
+    this.deletes = call('delete', 10_000, indexWorkers);
+    this.queries = call('query', 2_000, MAX_SOCKETS);
+    this.gets = call('get', 2_000, MAX_SOCKETS);
+  }
+
+  /**
+   * Upserts first, then deletes what is left over: a crash in between leaves old pieces of a long text findable until the event
+   * comes again, never a message without vectors. A new message costs one round trip.
+   */
+  async replace(
+    chunks: readonly Chunk[],
+    embeddings: readonly Float32Array[],
+    { removed, mayHaveOlder }: { removed: readonly MessageId[]; mayHaveOlder?: readonly MessageId[] },
+  ): Promise<void> {
+    if (chunks.length !== embeddings.length) throw new RangeError(`${chunks.length} chunks, but ${embeddings.length} embeddings`);
+    for (const embedding of embeddings) this.checkDimension(embedding);
+    const records = ofNewestVersion(chunks, embeddings);
+    await Promise.all(inGroups(records, BATCH_SIZE).map((batch) => this.upsert(batch)));
+    await this.deleteSurplus(
+      records.map(({ chunk }) => chunk),
+      mayHaveOlder,
+    );
+    await this.deleteOf([...new Set(removed)]);
+  }
+
+  async nearest(query: Float32Array, visible: readonly ConversationId[], k: number, filter: VectorFilter = {}): Promise<ScoredChunk[]> {
+    this.checkDimension(query);
+    if (visible.length === 0 || k < 1) return [];
+    const groups = inGroups([...new Set(visible)], MAX_IN);
+    const found = await Promise.all(groups.map((group) => this.query(query, k, whereOf(group, filter))));
+    return found
+      .flat()
+      .sort((one, other) => other.score - one.score || (one.id < other.id ? -1 : 1))
+      .slice(0, k);
+  }
+
+  async chunksOf(messageIds: readonly MessageId[]): Promise<StoredChunk[]> {
+    const groups = inGroups([...new Set(messageIds)], MAX_IN);
+    return (await Promise.all(groups.map((group) => this.get({ messageId: { $in: group } })))).flat();
+  }
+
+  /** Lets go of the connections. */
+  close(): void {
+    this.http.close();
+  }
+
+  private async upsert(records: readonly ChunkRecord[]): Promise<void> {
+    const startedAt = performance.now();
+    await this.upserts.run((signal) =>
+      this.inCollection(this.forWriting, signal, (id) => this.http.post(`${COLLECTIONS}/${id}/upsert`, upsertBody(records), signal)),
+    );
+    metrics.vectorUpsertDuration.observe((performance.now() - startedAt) / 1_000);
+  }
+
+  /** Chunks 0 to n-1 were just overwritten, so what is left of an older version has a higher index. A newer version's chunks stay. */
+  private async deleteSurplus(chunks: readonly Chunk[], mayHaveOlder: readonly MessageId[] | undefined): Promise<void> {
+    const suspects = mayHaveOlder === undefined ? undefined : new Set(mayHaveOlder);
+    const extents = new Map<MessageId, { count: number; version: number }>();
+    for (const { messageId, version } of chunks) {
+      if (suspects !== undefined && !suspects.has(messageId)) continue;
+      extents.set(messageId, { count: (extents.get(messageId)?.count ?? 0) + 1, version });
+    }
+    // Most edited messages are short and edited once: one group, one call.
+    const alike = Map.groupBy(extents.keys(), (messageId) => JSON.stringify(extents.get(messageId)));
+    await Promise.all(
+      [...alike.values()].map((messageIds) => {
+        const { count = 0, version = 0 } = extents.get(messageIds[0] ?? '') ?? {};
+        return this.deleteOf(messageIds, [{ chunk: { $gte: count } }, { version: { $lte: version } }]);
+      }),
+    );
+  }
+
+  /** Deletes the chunks of these messages that meet all `conditions`. */
+  private async deleteOf(messageIds: readonly MessageId[], conditions: readonly Where[] = []): Promise<void> {
+    await Promise.all(
+      inGroups(messageIds, MAX_IN).map((group) => {
+        const ofThem: Where = { messageId: { $in: group } };
+        return this.delete(conditions.length === 0 ? ofThem : { $and: [ofThem, ...conditions] });
+      }),
+    );
+  }
+
+  private async delete(where: Where): Promise<void> {
+    await this.deletes.run((signal) =>
+      this.inCollection(this.forReading, signal, (id) => this.http.post(`${COLLECTIONS}/${id}/delete`, { where }, signal)),
+    );
+  }
+
+  private async query(query: Float32Array, k: number, where: Where): Promise<ScoredChunk[]> {
+    const startedAt = performance.now();
+    const body = { query_embeddings: [Array.from(query)], n_results: k, where, include: ['distances'] };
+    const answer = await this.queries.run(async (signal) => {
+      const found = await this.inCollection(this.forReading, signal, (id) => this.http.post(`${COLLECTIONS}/${id}/query`, body, signal));
+      return found === undefined ? undefined : parse(Nearest, 'query', found);
+    });
+    metrics.vectorQueryTime.observe((performance.now() - startedAt) / 1_000);
+    if (answer === undefined) return [];
+    const [ids] = answer.ids;
+    const [distances] = answer.distances;
+    // Cosine distance is 1 - similarity; rounding in 32 bits may leave the range by a hair.
+    return ids.map((id, i) => ({ id, messageId: messageIdOf(id), score: Math.max(-1, Math.min(1, 1 - (distances[i] ?? 2))) }));
+  }
+
+  private async get(where: Where): Promise<StoredChunk[]> {
+    const answer = await this.gets.run(async (signal) => {
+      const found = await this.inCollection(this.forReading, signal, (id) =>
+        this.http.post(`${COLLECTIONS}/${id}/get`, { where, include: ['metadatas'] }, signal),
+      );
+      return found === undefined ? undefined : parse(Stored, 'get', found);
+    });
+    if (answer === undefined) return [];
+    return answer.ids.map((id, i) => ({ id, messageId: messageIdOf(id), version: answer.metadatas[i]?.version ?? 0 }));
+  }
+
+  /** Calls with the collection's id, and once more with a fresh one when Chroma does not know it. Undefined without a collection. */
+  private async inCollection<T>(resolve: Resolve, signal: AbortSignal, call: (id: string) => Promise<T>): Promise<T | undefined> {
+    const known = this.collectionId;
+    if (known !== undefined) {
+      try {
+        return await call(known);
+      } catch (error) {
+        if (!(error instanceof HttpFailure) || error.status !== 404) throw this.readable(error);
+        if (this.collectionId === known) this.collectionId = undefined;
+      }
+    }
+    const id = this.collectionId ?? (await resolve(signal));
+    if (id === undefined) return undefined;
+    this.collectionId = id;
+    try {
+      return await call(id);
+    } catch (error) {
+      throw this.readable(error);
+    }
+  }
+
+  /** Makes the collection if it is not there. Several processes may do so at once: they get the same one. */
+  private readonly forWriting: Resolve = async (signal) =>
+    this.checked(
+      await this.http.post(
+        COLLECTIONS,
+        { name: this.collection, get_or_create: true, configuration: { hnsw: HNSW }, metadata: null },
+        signal,
+      ),
+    );
+
+  /** Readers do not make collections: only the indexer writes (R009). */
+  private readonly forReading: Resolve = async (signal) => {
+    try {
+      return this.checked(await this.http.get(`${COLLECTIONS}/${this.collection}`, signal));
+    } catch (error) {
+      if (error instanceof HttpFailure && error.status === 404) return undefined;
+      throw error;
+    }
+  };
+
+  private checked(answer: unknown): string {
+    const { id, dimension, configuration_json: configuration } = parse(Collection, 'collection', answer);
+    if (typeof dimension === 'number' && dimension !== this.dimension) {
+      throw new VectorDimensionMismatch(this.collection, dimension, this.dimension);
+    }
+    const space = configuration.hnsw?.space ?? configuration.spann?.space;
+    if (space !== 'cosine') throw new UnusableAnswer('collection', `${this.collection} measures ${space ?? 'nothing'}, not cosine`);
+    return id;
+  }
+
+  private checkDimension(embedding: Float32Array): void {
+    if (embedding.length !== this.dimension) throw new VectorDimensionMismatch(this.collection, this.dimension, embedding.length);
+  }
+
+  private readable(error: unknown): unknown {
+    if (!(error instanceof HttpFailure) || error.status !== 400) return error;
+    const [, expected, actual] = /dimension of (\d+), got (\d+)/.exec(error.body) ?? [];
+    return expected === undefined ? error : new VectorDimensionMismatch(this.collection, Number(expected), Number(actual));
+  }
+}
+
+const COLLECTIONS = '/api/v2/tenants/default_tenant/databases/default_database/collections';
+
+interface ChunkRecord {
+  readonly chunk: Chunk;
+  readonly embedding: Float32Array;
+}
+
+/** Two versions of one chunk in one call: the newer one stays, since Chroma would take either. */
+function ofNewestVersion(chunks: readonly Chunk[], embeddings: readonly Float32Array[]): ChunkRecord[] {
+  const records = new Map<string, ChunkRecord>();
+  const newest = new Map<MessageId, number>();
+  for (const { messageId, version } of chunks) newest.set(messageId, Math.max(version, newest.get(messageId) ?? 0));
+  chunks.forEach((chunk, i) => {
+    const embedding = embeddings[i];
+    if (embedding !== undefined && chunk.version === newest.get(chunk.messageId)) records.set(chunk.id, { chunk, embedding });
+  });
+  return [...records.values()];
+}
+
+const upsertBody = (records: readonly ChunkRecord[]) => ({
+  ids: records.map(({ chunk }) => chunk.id),
+  // A quarter of the bytes of JSON numbers; every server of the v2 API takes it.
+  embeddings: records.map(({ embedding }) => Buffer.from(embedding.buffer, embedding.byteOffset, embedding.byteLength).toString('base64')),
+  metadatas: records.map(({ chunk }) => ({
+    messageId: chunk.messageId,
+    conversationId: chunk.conversationId,
+    senderId: chunk.senderId,
+    seq: chunk.seq,
+    version: chunk.version,
+    createdAtMs: chunk.createdAtMs,
+    kind: 'message',
+    chunk: Number(chunk.id.slice(chunk.id.lastIndexOf('_') + 1)),
+  })),
+});
+
+function whereOf(conversationIds: readonly ConversationId[], { senderId, fromMs, toMs }: VectorFilter): Where {
+  const clauses: Where[] = [{ conversationId: { $in: conversationIds } }];
+  if (senderId !== undefined) clauses.push({ senderId });
+  if (fromMs !== undefined) clauses.push({ createdAtMs: { $gte: fromMs } });
+  if (toMs !== undefined) clauses.push({ createdAtMs: { $lte: toMs } });
+  const [only] = clauses;
+  return clauses.length === 1 && only !== undefined ? only : { $and: clauses };
+}
+
+const messageIdOf = (chunkId: string): MessageId => chunkId.slice(0, chunkId.indexOf('#'));
+
+function inGroups<T>(items: readonly T[], size: number): T[][] {
+  const groups: T[][] = [];
+  for (let start = 0; start < items.length; start += size) groups.push(items.slice(start, start + size));
+  return groups;
+}
+
+function parse<Schema extends z.ZodType>(schema: Schema, what: string, answer: unknown): z.infer<Schema> {
+  const result = schema.safeParse(answer);
+  if (result.success) return result.data;
+  throw new UnusableAnswer(what, `unexpected shape at ${result.error.issues[0]?.path.join('.') ?? ''}`);
+}
+
+/** Answers that speak about the request prove that Chroma works. 401, 403 and 404 speak about the set-up: nothing is gained by going on. */
+const isChromasFault = (error: unknown): boolean => {
+  if (error instanceof VectorDimensionMismatch) return false;
+  return !(error instanceof HttpFailure && (error.status === 400 || error.status === 413 || error.status === 422));
+};

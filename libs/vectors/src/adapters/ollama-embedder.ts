@@ -1,0 +1,37 @@
+import { z } from 'zod';
+import { Breakers } from '#lib/resilience/breakers';
+import { EmbedderPort } from '../embedder.port.js';
+import { UnusableAnswer } from './json-over-http.js';
+import { RemoteModel, type RemoteModelOptions } from './remote-model.js';
+
+const Answer = z.object({ embeddings: z.array(z.array(z.number())) });
+
+/** Where Ollama listens unless told otherwise. */
+export const OLLAMA_URL = 'http://127.0.0.1:11434';
+
+/** A model that Ollama serves (`POST /api/embed`, since 0.2.0). Texts longer than the model's context are cut by Ollama. */
+export class OllamaEmbedder extends EmbedderPort {
+  readonly model: string;
+  readonly dimension: number;
+  private readonly remote: RemoteModel;
+
+  constructor(options: RemoteModelOptions, breakers: Breakers) {
+    super();
+    this.model = options.model;
+    this.dimension = options.dimension;
+    this.remote = new RemoteModel(options, breakers);
+  }
+
+  async embed(texts: readonly string[]): Promise<Float32Array[]> {
+    return this.remote.embed('/api/embed', { model: this.model, input: texts, truncate: true }, texts.length, (answer) => {
+      const parsed = Answer.safeParse(answer);
+      if (!parsed.success) throw new UnusableAnswer(this.model, 'an answer of another shape than /api/embed has');
+      return parsed.data.embeddings;
+    });
+  }
+
+  /** Lets go of the connections. */
+  close(): void {
+    this.remote.close();
+  }
+}

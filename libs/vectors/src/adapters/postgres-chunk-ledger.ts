@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import type { MessageId } from '#lib/contracts/ids';
+import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
+import { ChunkLedgerPort, type LedgerEntry, standingPerMessage } from '../chunk-ledger.port.js';
+
+const ENTRIES_OF = {
+  name: 'message_chunks_of',
+  text: `SELECT message_id, version, chunk_count, model, state FROM message_chunks WHERE message_id = ANY($1::uuid[])`,
+};
+
+// ORDER BY: two batches that share messages lock them in the same order, so neither waits for the other in a circle.
+const RECORD = {
+  name: 'message_chunks_record',
+  text: `
+    INSERT INTO message_chunks AS held (message_id, version, chunk_count, model, state, updated_at)
+    SELECT message_id, version, chunk_count, model, state, now()
+      FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::text[]) AS entry (message_id, version, chunk_count, model, state)
+     ORDER BY message_id
+    ON CONFLICT (message_id) DO UPDATE
+       SET version = excluded.version, chunk_count = excluded.chunk_count, model = excluded.model, state = excluded.state,
+           updated_at = excluded.updated_at
+     WHERE excluded.version > held.version
+        OR (excluded.version = held.version AND (excluded.state <> 'failed' OR held.state = 'failed'))
+    RETURNING message_id`,
+};
+
+interface Row {
+  readonly message_id: string;
+  readonly version: number;
+  readonly chunk_count: number;
+  readonly model: string;
+  readonly state: string;
+}
+
+const State = z.enum(['indexed', 'removed', 'failed']);
+
+/** The ledger in the table `message_chunks`. Each call is one statement, whatever the number of messages. */
+export class PostgresChunkLedger extends ChunkLedgerPort {
+  constructor(private readonly lanes: PostgresLanes) {
+    super();
+  }
+
+  async entriesOf(messageIds: readonly MessageId[]): Promise<Map<MessageId, LedgerEntry>> {
+    if (messageIds.length === 0) return new Map();
+    const rows = await this.lanes.lane('work').query<Row>(ENTRIES_OF, [[...new Set(messageIds)]]);
+    return new Map(
+      rows.map((row) => [
+        row.message_id,
+        {
+          messageId: row.message_id,
+          version: row.version,
+          chunkCount: row.chunk_count,
+          model: row.model,
+          state: State.parse(row.state),
+        },
+      ]),
+    );
+  }
+
+  async record(entries: readonly LedgerEntry[]): Promise<MessageId[]> {
+    const standing = standingPerMessage(entries);
+    if (standing.length === 0) return [];
+    const written = await this.lanes
+      .lane('work')
+      .query<Pick<Row, 'message_id'>>(RECORD, [
+        standing.map(({ messageId }) => messageId),
+        standing.map(({ version }) => version),
+        standing.map(({ chunkCount }) => chunkCount),
+        standing.map(({ model }) => model),
+        standing.map(({ state }) => state),
+      ]);
+    const ids = new Set(written.map(({ message_id }) => message_id));
+    return standing.map(({ messageId }) => messageId).filter((messageId) => !ids.has(messageId));
+  }
+}
