@@ -1,0 +1,91 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { eventually } from '#lib/testing/eventually';
+import type { RateLimit, RateLimiterPort, RateVerdict } from './rate-limiter.port.js';
+
+/** What every rate limiter promises. `make` gives one whose keys nobody else uses. */
+export const rateLimiterContract = (policy: RateVerdict['policy'], make: (limit: RateLimit) => RateLimiterPort): void => {
+  // What R020 asks for by default.
+  const limit = { ratePerSecond: 5, burst: 10 };
+  const takeMany = (limiter: RateLimiterPort, key: string, count: number) =>
+    Promise.all(Array.from({ length: count }, () => limiter.take(key)));
+  const allowed = (verdicts: RateVerdict[]) => verdicts.filter((verdict) => verdict.allowed).length;
+
+  describe('as a rate limiter', () => {
+    it('lets a burst through at once and refuses what comes on top', async () => {
+      expect(allowed(await takeMany(make(limit), 'alice', 25))).toBe(10);
+    });
+
+    it('says what is left of the quota and when it is whole again', async () => {
+      const limiter = make(limit);
+
+      expect(await limiter.take('alice')).toEqual({ allowed: true, limit: 10, remaining: 9, resetSeconds: 1, policy });
+      const rest = await takeMany(limiter, 'alice', 9);
+      expect(rest.at(-1)).toEqual({ allowed: true, limit: 10, remaining: 0, resetSeconds: 2, policy });
+    });
+
+    it('tells a refused caller to come back in a second, not in zero', async () => {
+      const limiter = make(limit);
+      await takeMany(limiter, 'alice', 10);
+
+      expect(await limiter.take('alice')).toEqual({ allowed: false, limit: 10, remaining: 0, resetSeconds: 1, policy });
+    });
+
+    it('says how long a slow quota takes', async () => {
+      const limiter = make({ ratePerSecond: 0.1, burst: 1 });
+      await limiter.take('alice');
+
+      expect(await limiter.take('alice')).toMatchObject({ allowed: false, resetSeconds: 10 });
+    });
+
+    it('allows one more as soon as one is due', async () => {
+      const limiter = make(limit);
+      await takeMany(limiter, 'alice', 10);
+      const emptiedAt = performance.now();
+
+      await eventually(async () => expect((await limiter.take('alice')).allowed).toBe(true), { everyMs: 5 });
+
+      expect(performance.now() - emptiedAt).toBeGreaterThan(150);
+    });
+
+    it('holds the rate over any stretch of time, also for a caller who never pauses', async () => {
+      const limiter = make({ ratePerSecond: 50, burst: 10 });
+      const startedAt = performance.now();
+      let passed = 0;
+      let elapsedMs = 0;
+      while (elapsedMs < 500) {
+        if ((await limiter.take('alice')).allowed) passed += 1;
+        elapsedMs = performance.now() - startedAt;
+        await pause(1); // the load of this test, not a wait for anything
+      }
+
+      const due = 10 + 50 * (elapsedMs / 1_000);
+      expect(passed).toBeLessThanOrEqual(due + 1);
+      expect(passed).toBeGreaterThanOrEqual(due - 2);
+    });
+
+    it('is not made worse by refused requests: who keeps trying is not locked out', async () => {
+      const limiter = make(limit);
+      await takeMany(limiter, 'alice', 100);
+
+      await eventually(async () => expect((await limiter.take('alice')).allowed).toBe(true), { timeoutMs: 1_000, everyMs: 5 });
+    });
+
+    it('counts each key by itself', async () => {
+      const limiter = make(limit);
+      await takeMany(limiter, 'alice', 20);
+
+      expect(allowed(await takeMany(limiter, 'bob', 10))).toBe(10);
+    });
+
+    it('refuses nobody when the limit is 0', async () => {
+      const verdicts = await takeMany(make({ ratePerSecond: 0, burst: 0 }), 'alice', 1_000);
+
+      expect(allowed(verdicts)).toBe(1_000);
+    });
+
+    it('can count faster than one per millisecond', async () => {
+      expect(allowed(await takeMany(make({ ratePerSecond: 20_000, burst: 100 }), 'everybody', 100))).toBe(100);
+    });
+  });
+};
