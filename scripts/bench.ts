@@ -1,0 +1,153 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import pc from 'picocolors';
+import { type AckFigure, compareAcks } from '../bench/ack.js';
+import { postMessages } from '../bench/load.js';
+import { runPipeline, untilIndexed } from '../bench/pipeline.js';
+import { type BenchResults, machineLine, renderCharts, renderReport } from '../bench/report.js';
+import { measureSearch, type SearchFigure } from '../bench/search.js';
+import { anonymousSenders, askDatabase, parleySenders, startBenchServer, type Target } from '../bench/targets.js';
+import { chatText } from '../bench/text.js';
+import { chromaBatchRate, parleyBacklogRate } from '../bench/vectors.js';
+import { freshDatabase, freshVhost } from '#lib/testing/databases';
+import { startPrivateStack } from '#lib/testing/private-stack';
+import { startParley } from '#lib/testing/running-parley';
+import { freePorts } from '#lib/testing/stack/ports';
+
+const options = new Command('bench')
+  .description('Measures Parley beside a floor and a stock NestJS peer on a private stack of its own; writes bench/results/.')
+  .option('--quick', 'shorter runs and fewer messages: to see that it works, not to publish', false)
+  .option('--messages <n>', 'stored messages of the largest search figure', '100000')
+  .parse()
+  .opts<{ quick: boolean; messages: string }>();
+
+const startedAt = performance.now();
+const say = (line: string) => console.log(`${pc.dim(`${Math.round((performance.now() - startedAt) / 1_000)} s`.padStart(6))} ${line}`);
+const seconds = options.quick ? 2 : 5;
+const connections = options.quick ? [1, 100] : [1, 10, 100, 500];
+const searchSizes = options.quick ? [2_000] : [10_000, Number(options.messages)];
+
+const folder = await mkdtemp(join(tmpdir(), 'parley-bench-'));
+const stack = await startPrivateStack({ progress: say });
+try {
+  const [floorPort = 0, stockPort = 0] = await freePorts(2);
+  const urls = {
+    databaseUrl: stack.databaseUrl,
+    rabbitmqUrl: stack.rabbitmqUrl,
+    rabbitmqManagementUrl: stack.rabbitmqManagementUrl,
+    redisUrl: stack.redisUrl,
+    chromaUrl: stack.chromaUrl,
+  };
+  const [floorDatabase, stockDatabase, stockVhost] = await Promise.all([
+    freshDatabase(urls.databaseUrl),
+    freshDatabase(urls.databaseUrl),
+    freshVhost(urls),
+  ]);
+  say('starting Parley, the floor and the stock peer');
+  // Limits are on, so that their cost counts, and so high that one connection per user never meets them.
+  const parley = await startParley({
+    stack: urls,
+    env: { RATE_LIMIT_PER_USER: '100000', RATE_LIMIT_GLOBAL: '1000000', LOG_LEVEL: 'info' },
+  });
+  const floor = await startBenchServer('floor', 'floor.js', folder, floorPort, { DATABASE_URL: floorDatabase.url });
+  const stock = await startBenchServer('stock-peer', 'stock-peer/main.js', folder, stockPort, {
+    DATABASE_URL: stockDatabase.url,
+    RABBITMQ_URL: stockVhost.url,
+  });
+  try {
+    const senders = await parleySenders(parley, Math.max(...connections));
+    const targets: Target[] = [
+      { name: 'floor', url: floor.url, senders: anonymousSenders(senders.length) },
+      { name: 'stock peer', url: stock.url, senders: anonymousSenders(senders.length) },
+      { name: 'parley', url: parley.url, senders },
+    ];
+
+    const chromaPerSecond = await chromaBatchRate(urls.chromaUrl, options.quick ? 10 : 60);
+    say(`Chroma by itself takes ${Math.round(chromaPerSecond)} vectors/s`);
+
+    // The ACK comparison is about the ACK: vectors are made afterwards, so that Chroma does not take the load generator's core.
+    await parley.embedding.stop();
+    const acks: AckFigure[] = await compareAcks({
+      targets,
+      connections,
+      seconds,
+      rounds: options.quick ? 1 : 3,
+      settle: () => new Promise((resolve) => setTimeout(resolve, 500)),
+      progress: say,
+    });
+    const gatewayMemoryMiB = residentMiB(parley.gateway.pid);
+    await parley.stop();
+
+    say('a fresh Parley for the whole pipeline');
+    const whole = await startParley({ stack: urls, env: { RATE_LIMIT_PER_USER: '100000', RATE_LIMIT_GLOBAL: '1000000' } });
+    try {
+      const users = await parleySenders(whole, 100);
+      const pipeline = await runPipeline(whole, users, 500, options.quick ? 5 : 30);
+      say(`500/s: ACK P95 ${pipeline.ack.p95Ms} ms, searchable P95 ${pipeline.searchableP95Ms} ms`);
+      const parleyPerSecond = await parleyBacklogRate(whole, users, options.quick ? 2_000 : 8_000);
+      say(`Parley works off a backlog at ${Math.round(parleyPerSecond)} vectors/s`);
+
+      const reader = await whole.client('bench-reader');
+      const searches: SearchFigure[] = [];
+      const growth: [number, number][] = [];
+      for (const size of searchSizes) {
+        await fillUpTo(size, whole.databaseUrl, async () => {
+          const { perSecond } = await postMessages({ baseUrl: whole.url, senders: users, seconds: 2, content: chatText });
+          growth.push([await countMessages(whole.databaseUrl), perSecond]);
+        });
+        say(`${await countMessages(whole.databaseUrl)} messages stored; waiting for their vectors`);
+        await untilIndexed(whole, 600_000);
+        searches.push(await measureSearch(reader, await countMessages(whole.databaseUrl), options.quick ? 40 : 400));
+        say(`hybrid search P95 ${searches.at(-1)?.p95Ms} ms`);
+      }
+
+      const results: BenchResults = {
+        startedAt: new Date(Date.now() - (performance.now() - startedAt)).toISOString(),
+        command: `npm run bench${options.quick ? ' -- --quick' : ''}`,
+        machine: machineLine(),
+        commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', timeout: 5_000 }).trim(),
+        acks,
+        pipeline,
+        vectors: { chromaPerSecond, parleyPerSecond },
+        searches,
+        growth,
+        gatewayMemoryMiB,
+      };
+      writeResults(results, options.quick ? 'bench/results/quick' : 'bench/results');
+    } finally {
+      await whole.stop();
+    }
+  } finally {
+    await Promise.all([floor.stop(), stock.stop(), parley.stop()]);
+  }
+} finally {
+  await stack.stop();
+  await rm(folder, { recursive: true, force: true });
+}
+
+async function countMessages(databaseUrl: string): Promise<number> {
+  const [row] = await askDatabase<{ count: string }>(databaseUrl, 'SELECT count(*) FROM messages');
+  return Number(row?.count ?? 0);
+}
+
+async function fillUpTo(size: number, databaseUrl: string, fillSome: () => Promise<void>): Promise<void> {
+  while ((await countMessages(databaseUrl)) < size) await fillSome();
+}
+
+function residentMiB(pid: number | undefined): number {
+  if (pid === undefined) return 0;
+  const kib = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Math.round(Number(kib ?? 0) / 1_024);
+}
+
+function writeResults(results: BenchResults, place: string): void {
+  mkdirSync(place, { recursive: true });
+  writeFileSync(join(place, 'latest.json'), `${JSON.stringify(results, null, 2)}\n`);
+  writeFileSync(join(place, 'latest.md'), renderReport(results));
+  for (const [name, svg] of Object.entries(renderCharts(results))) writeFileSync(join(place, name), svg);
+  console.log(renderReport(results));
+}
