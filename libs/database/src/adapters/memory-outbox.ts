@@ -1,0 +1,62 @@
+import type { EventHeaders } from '#lib/bus/publisher.port';
+import type { ParleyEvent } from '#lib/contracts/events';
+import { type OutboxDepth, type OutboxEntry, OutboxPort } from '../outbox.port.js';
+
+interface Row {
+  readonly event: ParleyEvent;
+  readonly headers: EventHeaders;
+  readonly createdAt: number;
+  attempts: number;
+  dueAt: number;
+  parkReason?: string;
+}
+
+/** An outbox that lives as long as its process: for the embedded mode, where what is announced dies with the process too. */
+export class MemoryOutbox extends OutboxPort {
+  private readonly rows = new Map<string, Row>();
+
+  /** Writes an entry. Memory stores call it in the same tick in which they store what it announces: that is their commit. */
+  add(event: ParleyEvent, headers: EventHeaders): void {
+    const now = performance.now();
+    this.rows.set(event.eventId, { event, headers, createdAt: now, attempts: 0, dueAt: now });
+  }
+
+  /** Events that are pending or parked, oldest first. */
+  get events(): ParleyEvent[] {
+    return [...this.rows.values()].map(({ event }) => event);
+  }
+
+  async lease({ limit, olderThanMs, leaseMs }: { limit: number; olderThanMs: number; leaseMs: number }): Promise<OutboxEntry[]> {
+    const now = performance.now();
+    const due = [...this.rows.values()]
+      .filter((row) => row.parkReason === undefined && row.dueAt <= now && row.createdAt <= now - olderThanMs)
+      .slice(0, limit);
+    for (const row of due) row.dueAt = now + leaseMs;
+    return due.map(({ event, headers, attempts }) => ({ event, headers, attempts }));
+  }
+
+  async remove(eventIds: readonly string[]): Promise<void> {
+    for (const id of eventIds) this.rows.delete(id);
+  }
+
+  async retryLater(eventIds: readonly string[], delayMs: number, _reason: string): Promise<void> {
+    for (const id of eventIds) {
+      const row = this.rows.get(id);
+      if (row === undefined) continue;
+      row.attempts += 1;
+      row.dueAt = performance.now() + delayMs;
+    }
+  }
+
+  async park(eventId: string, reason: string): Promise<void> {
+    const row = this.rows.get(eventId);
+    if (row !== undefined) row.parkReason ??= reason;
+  }
+
+  async depth(): Promise<OutboxDepth> {
+    const pending = [...this.rows.values()].filter((row) => row.parkReason === undefined);
+    const oldestAt = pending[0]?.createdAt;
+    const oldestAgeSeconds = oldestAt === undefined ? 0 : (performance.now() - oldestAt) / 1_000;
+    return { pending: pending.length, parked: this.rows.size - pending.length, oldestAgeSeconds };
+  }
+}

@@ -1,0 +1,214 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EventHeaders, PublisherPort, PublishOutcome } from '#lib/bus/publisher.port';
+import type { ParleyEvent } from '#lib/contracts/events';
+import { withoutDeadline } from '#lib/resilience/deadline';
+import type { Logger } from '#lib/runtime/logger';
+import { metrics } from '#lib/runtime/metrics';
+import type { OutboxEntry, OutboxPort } from './outbox.port.js';
+
+/** When the relay looks for entries that were left behind. All times in milliseconds. */
+export interface OutboxRelayOptions {
+  /** Pause between two sweeps (`OUTBOX_SWEEP_MS`). */
+  readonly sweepMs: number;
+  /** Age at which the sweep takes an entry; younger ones belong to the process that wrote them (`OUTBOX_GRACE_MS`). */
+  readonly graceMs: number;
+}
+
+/** Publishes of the fast path at once; beyond that the sweep does it. Twice the confirm window and its line. */
+const FAST_PATH_LIMIT = 1_024;
+/** Confirmed ids that wait to be removed. More are forgotten: the sweep publishes those again, and consumers recognise them. */
+const CONFIRMED_LIMIT = 10_000;
+const SWEEP_BATCH = 500;
+/** Publishes of one sweep at once: below the confirm window (256), so that fresh events find a place beside it. */
+const SWEEP_CONCURRENCY = 128;
+/** Longer than a whole batch takes in which every publish runs into its timeout, 5 s each, {@link SWEEP_CONCURRENCY} at once. */
+const LEASE_MS = 30_000;
+const MEASURE_MS = 5_000;
+const BACKOFF = { baseMs: 200, capMs: 30_000 } as const;
+/**
+ * Tries before an entry is set aside that no queue takes or that its schema refuses: about 50 s with the backoff, so that neither a broker
+ * that is being set up nor a relay of the version before costs an event.
+ */
+const TRIES_BEFORE_PARKING = 8;
+
+type Attempt = PublishOutcome | { readonly kind: 'invalid'; readonly reason: string };
+
+/**
+ * Brings what the outbox promises to RabbitMQ. An entry can be published twice (a crash between confirm and removal) but not lost.
+ *
+ *     written --publishSoon--> publishing --confirmed--> removed
+ *        |                        `--anything else: the entry waits
+ *        `--older than graceMs--> leased --confirmed--> removed
+ *                                   |--nacked, ambiguous--> due again after 0.2 -> 30 s
+ *                                   `--returned, invalid--> the same, after 8 tries parked
+ */
+export class OutboxRelay {
+  private readonly fresh: { readonly event: ParleyEvent; readonly headers: EventHeaders }[] = [];
+  private readonly stopping = new AbortController();
+  private readonly publishing = new Set<Promise<void>>();
+  private readonly confirmed: string[] = [];
+  private removing: Promise<void> | undefined;
+  private sweeping: Promise<void> | undefined;
+
+  constructor(
+    private readonly outbox: OutboxPort,
+    private readonly publisher: PublisherPort,
+    private readonly options: OutboxRelayOptions,
+    private readonly logger: Logger,
+  ) {}
+
+  /**
+   * Publishes an event whose outbox row is committed, and removes the row when the broker has confirmed it. Returns at once and never
+   * throws. Does nothing when publishing makes no sense now: the row is there, the sweep finds it.
+   */
+  publishSoon(event: ParleyEvent, headers: EventHeaders = {}): void {
+    if (this.isStopping || !this.publisher.isHealthy || this.publishing.size + this.fresh.length >= FAST_PATH_LIMIT) return;
+    this.fresh.push({ event, headers });
+    // After the answers that are being written in this turn of the event loop: nobody waits for this one.
+    if (this.fresh.length === 1) withoutDeadline(() => setImmediate(() => this.publishFresh()));
+  }
+
+  /** Takes one batch of entries that were left behind. @returns how many of them the broker has confirmed. */
+  async sweepOnce(): Promise<number> {
+    if (!this.publisher.isHealthy) return 0;
+    const entries = await this.outbox.lease({ limit: SWEEP_BATCH, olderThanMs: this.options.graceMs, leaseMs: LEASE_MS });
+    const left = [...entries];
+    const confirmed: string[] = [];
+    const failed: { readonly entry: OutboxEntry; readonly attempt: Attempt }[] = [];
+    const publishOneByOne = async () => {
+      for (let entry = left.shift(); entry !== undefined; entry = left.shift()) {
+        const attempt = await this.attempt(entry.event, entry.headers);
+        if (attempt.kind === 'confirmed') confirmed.push(entry.event.eventId);
+        else failed.push({ entry, attempt });
+      }
+    };
+    await Promise.all(Array.from({ length: SWEEP_CONCURRENCY }, publishOneByOne));
+    await this.outbox.remove(confirmed);
+    await this.settleFailed(failed);
+    return confirmed.length;
+  }
+
+  /** Sweeps until `stop`, for as long as the process lives, whatever fails. */
+  start(): void {
+    this.sweeping ??= withoutDeadline(() => this.sweepUntilStopped());
+  }
+
+  /** Takes no more events, and settles when those in flight are done or `withinMs` is over. What is left stays in the outbox. */
+  async stop(withinMs = 5_000): Promise<void> {
+    this.stopping.abort();
+    const idle = async () => {
+      this.publishFresh();
+      await this.sweeping;
+      while (this.publishing.size > 0) await Promise.all(this.publishing);
+      await this.removing;
+    };
+    const timer = new AbortController();
+    const timeUp = sleep(withinMs, undefined, { signal: timer.signal }).catch(() => undefined);
+    await Promise.race([idle(), timeUp]);
+    timer.abort();
+  }
+
+  private get isStopping(): boolean {
+    return this.stopping.signal.aborted;
+  }
+
+  private publishFresh(): void {
+    for (const { event, headers } of this.fresh.splice(0)) {
+      const publishing = this.publishOne(event, headers).finally(() => this.publishing.delete(publishing));
+      this.publishing.add(publishing);
+    }
+  }
+
+  private async publishOne(event: ParleyEvent, headers: EventHeaders): Promise<void> {
+    const { kind } = await this.attempt(event, headers);
+    if (kind !== 'confirmed' || this.confirmed.length >= CONFIRMED_LIMIT) return;
+    this.confirmed.push(event.eventId);
+    this.removing ??= this.removeConfirmed();
+  }
+
+  private async attempt(event: ParleyEvent, headers: EventHeaders): Promise<Attempt> {
+    // An outage that begins in the middle of a batch should not cost each remaining entry a timeout.
+    if (!this.publisher.isHealthy) return { kind: 'ambiguous', reason: 'the publisher is not connected' };
+    try {
+      return await this.publisher.publish(event, headers);
+    } catch (error) {
+      // Names and codes only: a schema's message may quote the content.
+      return { kind: 'invalid', reason: error instanceof Error ? error.name : 'unknown' };
+    }
+  }
+
+  /** What is confirmed while one removal is under way goes with the next. */
+  private async removeConfirmed(): Promise<void> {
+    let failures = 0;
+    while (this.confirmed.length > 0) {
+      const ids = this.confirmed.splice(0, SWEEP_BATCH);
+      try {
+        await this.outbox.remove(ids);
+        failures = 0;
+      } catch {
+        failures += 1;
+        if (this.isStopping) break;
+        this.confirmed.unshift(...ids);
+        await this.pause(backoff(failures));
+      }
+    }
+    // In the same breath as the check above: an id that is confirmed from now on starts the next removal.
+    this.removing = undefined;
+  }
+
+  private async settleFailed(failed: readonly { readonly entry: OutboxEntry; readonly attempt: Attempt }[]): Promise<void> {
+    const later = new Map<number, { ids: string[]; reason: string }>();
+    for (const { entry, attempt } of failed) {
+      const { event, attempts } = entry;
+      const reason = attempt.kind === 'confirmed' ? '' : `${attempt.kind}: ${attempt.reason}`;
+      const isHopeless = attempt.kind === 'returned' || attempt.kind === 'invalid';
+      if (isHopeless && attempts + 1 >= TRIES_BEFORE_PARKING) {
+        await this.outbox.park(event.eventId, reason);
+        this.logger.error({ event: event.type, eventId: event.eventId, attempts: attempts + 1, reason }, 'outbox entry parked');
+        continue;
+      }
+      const group = later.get(attempts) ?? { ids: [], reason };
+      group.ids.push(event.eventId);
+      later.set(attempts, group);
+    }
+    for (const [attempts, { ids, reason }] of later) await this.outbox.retryLater(ids, backoff(attempts + 1), reason);
+  }
+
+  private async sweepUntilStopped(): Promise<void> {
+    let failures = 0;
+    let measuredAt = 0;
+    while (!this.isStopping) {
+      let waitMs = this.options.sweepMs;
+      try {
+        const confirmed = await this.sweepOnce();
+        // A full batch went through: there is probably more.
+        if (confirmed === SWEEP_BATCH) waitMs = 0;
+        if (performance.now() - measuredAt >= MEASURE_MS || measuredAt === 0) {
+          await this.measure();
+          measuredAt = performance.now();
+        }
+        failures = 0;
+      } catch (error) {
+        failures += 1;
+        waitMs = Math.max(waitMs, backoff(failures));
+        if (failures === 1) this.logger.warn({ err: error }, 'outbox sweep failed, trying again until it works');
+      }
+      if (waitMs > 0) await this.pause(waitMs);
+    }
+  }
+
+  private async measure(): Promise<void> {
+    const { pending, parked, oldestAgeSeconds } = await this.outbox.depth();
+    metrics.outboxPending.set(pending);
+    metrics.outboxParked.set(parked);
+    metrics.outboxOldestAge.set(oldestAgeSeconds);
+  }
+
+  private async pause(waitMs: number): Promise<void> {
+    await sleep(waitMs, undefined, { signal: this.stopping.signal }).catch(() => undefined);
+  }
+}
+
+// At least half of it: a wait that may be nothing would not let a full queue drain.
+const backoff = (failures: number): number =>
+  Math.round(Math.min(BACKOFF.capMs, BACKOFF.baseMs * 2 ** (failures - 1)) * (0.5 + Math.random() / 2));

@@ -1,0 +1,51 @@
+import { migrate } from '#lib/database/adapters/migrate';
+import type { PostgresLane } from '#lib/database/adapters/postgres-lane';
+import { PostgresLanes, type PostgresLanesOptions } from '#lib/database/adapters/postgres-lanes';
+import type { LaneName } from '#lib/database/pool-budget';
+import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
+import { createLogger } from '#lib/runtime/logger';
+import { freshDatabase } from './databases.js';
+
+/** An empty database with Parley's schema, and lanes into it. */
+export interface MigratedDatabase {
+  readonly url: string;
+  readonly lanes: PostgresLanes;
+  lane(name: LaneName): PostgresLane;
+  /** More lanes into the same database, with other settings or through a fault proxy. Closed by `drop`. */
+  otherLanes(settings: Partial<PostgresLanesOptions>): PostgresLanes;
+  drop(): Promise<void>;
+}
+
+/** Makes a database of its own for one test file: `migratedDatabase(inject('stack').databaseUrl)`. */
+export const migratedDatabase = async (databaseUrl: string): Promise<MigratedDatabase> => {
+  const logger = createLogger('test', 'silent');
+  const { url, drop } = await freshDatabase(databaseUrl);
+  await migrate({ url, logger });
+  const opened: PostgresLanes[] = [];
+  const otherLanes = (settings: Partial<PostgresLanesOptions>): PostgresLanes => {
+    const lanes = new PostgresLanes({
+      url,
+      applicationName: 'parley-test',
+      lanes: { sends: 4, reads: 4, relay: 2, work: 4, health: 1 },
+      acquireTimeoutMs: 1_000,
+      statementTimeoutMs: 3_000,
+      slowQueryMs: 100,
+      breakers: createBreakers(),
+      logger,
+      ...settings,
+    });
+    opened.push(lanes);
+    return lanes;
+  };
+  const lanes = otherLanes({});
+  return {
+    url,
+    lanes,
+    otherLanes,
+    lane: (name) => lanes.lane(name),
+    drop: async () => {
+      await Promise.all(opened.map((one) => one.close(500)));
+      await drop();
+    },
+  };
+};
