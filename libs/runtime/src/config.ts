@@ -9,7 +9,7 @@ const url = (...protocols: string[]) =>
     .string()
     .refine(
       (value) => URL.canParse(value) && protocols.includes(new URL(value).protocol),
-      `must be a URL starting with ${protocols.join(' or ')}//`,
+      `must be a URL starting with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
     );
 const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const milliseconds = (max: number) => count(1, max);
@@ -146,27 +146,34 @@ export class ConfigError extends Error {
   }
 }
 
-const valueOf = (env: NodeJS.ProcessEnv, name: string, { secret: isSecret }: Setting, problems: string[]): string | undefined => {
-  const file = env[`${name}_FILE`];
-  if (isSecret && file !== undefined && env[name] === undefined) {
-    try {
-      return readFileSync(file, 'utf8').trim();
-    } catch {
-      problems.push(`${name}_FILE: cannot read ${file}`);
-    }
+// An empty variable is what `NAME=` in an .env file gives: it means "not set".
+const given = (env: NodeJS.ProcessEnv, name: string): string | undefined => env[name]?.trim() || undefined;
+
+/** @throws ConfigError when the file of a secret cannot be read. */
+const valueOf = (env: NodeJS.ProcessEnv, name: string, { secret: isSecret }: Setting): string | undefined => {
+  const value = given(env, name);
+  const file = isSecret ? given(env, `${name}_FILE`) : undefined;
+  if (value !== undefined || file === undefined) return value;
+  try {
+    return readFileSync(file, 'utf8').trim() || undefined;
+  } catch {
+    throw new ConfigError([`${name}_FILE: cannot read ${file}`]);
   }
-  // An empty variable is what `NAME=` in an .env file gives: it means "not set".
-  return env[name] === '' ? undefined : env[name];
 };
 
-/** Reads and checks every setting. @throws ConfigError with all problems at once. */
+/** Reads and checks every setting. @throws ConfigError with all problems at once; no problem quotes a value. */
 export const parseConfig = (env: NodeJS.ProcessEnv): Config => {
   const problems: string[] = [];
   const config: Record<string, unknown> = {};
   for (const [name, entry] of Object.entries<Setting>(settings)) {
-    const result = entry.schema.safeParse(valueOf(env, name, entry, problems));
-    if (result.success) config[name] = result.data;
-    else problems.push(`${name}: ${result.error.issues.map((issue) => issue.message).join(', ')}. ${entry.doc}`);
+    try {
+      const result = entry.schema.safeParse(valueOf(env, name, entry));
+      if (result.success) config[name] = result.data;
+      else problems.push(`${name}: ${result.error.issues.map((issue) => issue.message).join(', ')}. ${entry.doc}`);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      problems.push(...error.problems);
+    }
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return config as Config;
@@ -186,21 +193,31 @@ export const loadConfig = (): Config => {
 /** Injection token of the Config. */
 export const CONFIG = Symbol('Config');
 
+const HIDDEN = '***';
+
+/** Hides user, password and parameters that sound secret; an URL without them stays as it was written. */
 const redactUrl = (value: string): string => {
-  if (!URL.canParse(value)) return '***';
+  if (!URL.canParse(value)) return HIDDEN;
   const parsed = new URL(value);
-  if (parsed.username !== '') parsed.username = '***';
-  if (parsed.password !== '') parsed.password = '***';
+  const secretParameters = [...parsed.searchParams.keys()].filter((name) => /pass|secret|token|key|auth/i.test(name));
+  if (parsed.username === '' && parsed.password === '' && secretParameters.length === 0) return value;
+  if (parsed.username !== '') parsed.username = HIDDEN;
+  if (parsed.password !== '') parsed.password = HIDDEN;
+  for (const name of secretParameters) parsed.searchParams.set(name, HIDDEN);
   return parsed.href;
 };
 
-/** The configuration as it may be shown: secrets are hidden, of URLs only their credentials. */
+/** Of these the whole URL is the secret: whoever knows it may post. */
+const SECRET_URLS: readonly string[] = ['GOOGLE_CHAT_WEBHOOK_URL'];
+
+/** The configuration as it may be shown: secrets are hidden, of URLs only their credentials. Not set = null. */
 export const redactedConfig = (config: Config): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries<Setting>(settings).map(([name, { secret: isSecret }]) => {
       const value = config[name as SettingName];
       if (typeof value !== 'string') return [name, value ?? null];
-      if (!isSecret) return [name, value];
-      return [name, name.endsWith('_URL') && name !== 'GOOGLE_CHAT_WEBHOOK_URL' ? redactUrl(value) : '***'];
+      const isUrl = URL.canParse(value) && !SECRET_URLS.includes(name);
+      if (isUrl && (!isSecret || name.endsWith('_URL'))) return [name, redactUrl(value)];
+      return [name, isSecret ? HIDDEN : value];
     }),
   );

@@ -17,10 +17,49 @@ export const createLogger = (service: string, level: string, destination: Destin
       base: { service, pid: process.pid },
       messageKey: 'message',
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      mixin: () => ({ ...currentContext() }),
       // Secrets that slip in with an object are cut at the exit; the first defence is not to log objects.
-      redact: ['authorization', 'token', 'password', 'content', 'headers', '*.authorization', '*.token', '*.password', '*.content'],
+      formatters: { level: (label) => ({ level: label }), bindings: withoutSecrets, log: withoutSecrets },
+      mixin: () => ({ ...currentContext() }),
+      serializers: { err: errorFields }, // instead of pino's own, which copies every field
     },
     destination,
   );
+
+const SECRET_NAMES: ReadonlySet<string> = new Set([
+  'authorization',
+  'content',
+  'cookie',
+  'headers',
+  'password',
+  'payload',
+  'secret',
+  'text',
+  'token',
+]);
+const HIDDEN = '***';
+const MAX_DEPTH = 4;
+
+const withoutSecrets = (fields: object, depth = 0): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, SECRET_NAMES.has(name) ? HIDDEN : harmless(value, depth)]));
+
+const harmless = (value: unknown, depth: number): unknown => {
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value;
+  // Wherever it stands: a driver's error carries the statement's parameters in its own fields.
+  if (value instanceof Error) return errorFields(value);
+  if (depth >= MAX_DEPTH) return HIDDEN;
+  return Array.isArray(value) ? value.map((item) => harmless(item, depth + 1)) : withoutSecrets(value, depth + 1);
+};
+
+/** What an operator needs of an error. Not its other fields: drivers hang statements, parameters and rows on them. */
+const errorFields = (error: unknown): unknown => {
+  if (!(error instanceof Error)) return error;
+  const { name, message, stack, cause } = error;
+  return {
+    type: name,
+    message,
+    ...('code' in error ? { code: error.code } : {}),
+    stack,
+    ...(cause instanceof Error ? { cause: errorFields(cause) } : {}),
+    ...(error instanceof AggregateError ? { errors: error.errors.slice(0, 5).map(errorFields) } : {}),
+  };
+};

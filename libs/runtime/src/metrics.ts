@@ -56,8 +56,12 @@ export const metrics = {
 
 let last = performance.eventLoopUtilization();
 
-/** Starts Node's own metrics (memory, event-loop lag, GC) beside ours. Call once per process. */
+let isStarted = false;
+
+/** Starts Node's own metrics (memory, event-loop lag, GC) beside ours; once per process, however often it is called. */
 export const startProcessMetrics = (): void => {
+  if (isStarted) return;
+  isStarted = true;
   collectDefaultMetrics();
 };
 

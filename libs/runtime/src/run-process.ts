@@ -27,6 +27,8 @@ export interface ProcessPlan {
 export interface ProcessHost {
   readonly env: NodeJS.ProcessEnv;
   readonly stderr: { write(text: string): unknown };
+  /** Where log lines go; without it stdout. */
+  readonly logTo?: { write(line: string): void };
   on(event: 'SIGTERM' | 'SIGINT', listener: (signal: NodeJS.Signals) => void): unknown;
   on(event: 'uncaughtException' | 'unhandledRejection', listener: (error: unknown) => void): unknown;
   exit(code: number): void;
@@ -46,7 +48,7 @@ const EXIT_FORCED = 1;
 export const runProcess = async (plan: ProcessPlan, host: ProcessHost = process): Promise<void> => {
   const config = readConfig(host);
   if (config === undefined) return host.exit(EXIT_CONFIG);
-  const logger = createLogger(plan.service, config.LOG_LEVEL);
+  const logger = createLogger(plan.service, config.LOG_LEVEL, host.logTo);
   const readiness = new Readiness();
   const exit = (code: number) => {
     logger.flush();
@@ -62,7 +64,7 @@ export const runProcess = async (plan: ProcessPlan, host: ProcessHost = process)
   startProcessMetrics();
 
   const startedAt = performance.now();
-  const starting = plan.start({ config, logger, readiness });
+  const starting = (async () => plan.start({ config, logger, readiness }))();
   const stop = stopOnce(plan, { config, logger, readiness }, starting, exit);
   host.on('SIGTERM', (signal) => void stop(signal));
   host.on('SIGINT', (signal) => void stop(signal));
