@@ -1,0 +1,199 @@
+import { connect } from 'amqplib';
+import { ChromaClient } from 'chromadb';
+import { Client } from 'pg';
+import { topologyOf } from '#lib/bus/topology';
+import { pipeline } from '#lib/contracts/pipeline';
+import { chunkMessage } from '#lib/vectors/chunk-message';
+import type { JournalEntry } from './send-journal.js';
+
+/** Everything that must be empty when a Parley has settled. Each line names one thing that is wrong. */
+export interface ConsistencyReport {
+  /** Acknowledged messages that are not stored as they were acknowledged. */
+  readonly lost: string[];
+  /** Messages that are stored more than once. */
+  readonly duplicated: string[];
+  /** Conversations whose `seq` is not 1, 2, 3, ... up to their head. */
+  readonly gaps: string[];
+  /** Messages whose chunks in Chroma are not exactly those of their newest version, or of which the ledger says something else. */
+  readonly wrongVectors: string[];
+  /** Chunks in these conversations that belong to no message. */
+  readonly strayVectors: string[];
+  /** Outbox rows, retries and dead letters: what is still under way, or will never arrive. */
+  readonly inLimbo: string[];
+}
+
+/** A report without a line in it. */
+export const consistent: ConsistencyReport = { lost: [], duplicated: [], gaps: [], wrongVectors: [], strayVectors: [], inLimbo: [] };
+
+/** Where to look. */
+export interface CheckedParley {
+  readonly databaseUrl: string;
+  readonly chromaUrl: string;
+  readonly rabbitmqUrl: string;
+}
+
+interface MessageRow {
+  readonly id: string;
+  readonly conversation_id: string;
+  readonly seq: string;
+  readonly sender_id: string;
+  readonly version: number;
+  readonly created_at: Date;
+  readonly deleted_at: Date | null;
+  readonly client_key: string | null;
+  readonly content: string;
+  readonly ledger_version: number | null;
+  readonly ledger_chunks: number | null;
+  readonly ledger_state: string | null;
+}
+
+const TIMEOUT_MS = 30_000;
+/** Conversations per question to Chroma, and chunks per answer. */
+const PAGE = { conversations: 50, chunks: 5_000 } as const;
+
+/**
+ * Compares what clients were told with what Postgres, Chroma and the queues hold, reading each of them directly, not through Parley.
+ * Meaningful for a Parley at rest; ask inside `eventually` while it settles.
+ */
+export async function checkConsistency(parley: CheckedParley, journal: readonly JournalEntry[]): Promise<ConsistencyReport> {
+  const { messages, heads, outbox } = await readPostgres(parley.databaseUrl);
+  const chunks = await readChroma(parley.chromaUrl, [...heads.keys()]);
+  return {
+    lost: findLost(journal, messages),
+    duplicated: findDuplicated(messages),
+    gaps: findGaps(messages, heads),
+    wrongVectors: messages.flatMap((message) => whatIsWrongWith(message, chunks.get(message.id) ?? new Map<string, number>())),
+    strayVectors: findStray(chunks, messages),
+    inLimbo: [...outbox, ...(await readQueues(parley.rabbitmqUrl))],
+  };
+}
+
+function findLost(journal: readonly JournalEntry[], messages: readonly MessageRow[]): string[] {
+  const stored = new Map(messages.map((message) => [message.id, message]));
+  return journal.flatMap(({ acknowledged, conversationId, content, key }) => {
+    if (acknowledged === undefined) return [];
+    const message = stored.get(acknowledged.id);
+    if (message === undefined) return [`${acknowledged.id} (key ${key}) was acknowledged and is not stored`];
+    const isAsSaid = message.conversation_id === conversationId && Number(message.seq) === acknowledged.seq && message.content === content;
+    return isAsSaid
+      ? []
+      : [`${acknowledged.id} was acknowledged as seq ${acknowledged.seq} and is stored as another message, seq ${message.seq}`];
+  });
+}
+
+/** By the client's key, independently of the unique index that should make it impossible. */
+function findDuplicated(messages: readonly MessageRow[]): string[] {
+  const withKey = messages.filter(({ client_key }) => client_key !== null);
+  const groups = Map.groupBy(withKey, (message) => `${message.conversation_id} ${message.sender_id} ${message.client_key}`);
+  return [...groups].filter(([, group]) => group.length > 1).map(([key, group]) => `${key}: ${group.length} messages`);
+}
+
+function findGaps(messages: readonly MessageRow[], heads: ReadonlyMap<string, number>): string[] {
+  const byConversation = Map.groupBy(messages, ({ conversation_id }) => conversation_id);
+  return [...heads].flatMap(([conversationId, head]) => {
+    const seqs = (byConversation.get(conversationId) ?? []).map(({ seq }) => Number(seq)).toSorted((a, b) => a - b);
+    const isGapFree = seqs.length === head && seqs.every((seq, i) => seq === i + 1);
+    return isGapFree ? [] : [`${conversationId}: head ${head}, ${seqs.length} messages, last seq ${seqs.at(-1) ?? 0}`];
+  });
+}
+
+/** Works out the chunks anew from the text: the ledger is a witness here, not the judge. */
+function whatIsWrongWith(message: MessageRow, stored: ReadonlyMap<string, number>): string[] {
+  const isDeleted = message.deleted_at !== null;
+  const wanted = isDeleted ? [] : chunkMessage(sourceOf(message)).map(({ id }) => id);
+  const isExact = stored.size === wanted.length && wanted.every((id) => stored.get(id) === message.version);
+  const isRecorded =
+    message.ledger_version === message.version &&
+    message.ledger_chunks === wanted.length &&
+    message.ledger_state === (isDeleted ? 'removed' : 'indexed');
+  return [
+    ...(isExact
+      ? []
+      : [`${message.id} v${message.version}: ${stored.size} of ${wanted.length} chunks, versions ${[...stored.values()].join()}`]),
+    ...(isRecorded ? [] : [`${message.id} v${message.version}: ledger says ${message.ledger_state} v${message.ledger_version}`]),
+  ];
+}
+
+function sourceOf({ id, conversation_id, sender_id, seq, version, created_at, content }: MessageRow) {
+  return {
+    messageId: id,
+    conversationId: conversation_id,
+    senderId: sender_id,
+    seq: Number(seq),
+    version,
+    createdAt: created_at.toISOString(),
+    content,
+  };
+}
+
+function findStray(chunks: ReadonlyMap<string, unknown>, messages: readonly MessageRow[]): string[] {
+  const known = new Set(messages.map(({ id }) => id));
+  return [...chunks.keys()].filter((id) => !known.has(id)).map((id) => `chunks of ${id}, which is not stored`);
+}
+
+async function readPostgres(databaseUrl: string) {
+  const client = new Client({ connectionString: databaseUrl, connectionTimeoutMillis: TIMEOUT_MS, query_timeout: TIMEOUT_MS });
+  client.on('error', () => undefined); // the query below already fails with it
+  await client.connect();
+  try {
+    // One snapshot: a message that is being stored must not look like a gap.
+    await client.query('begin isolation level repeatable read read only');
+    const { rows: messages } = await client.query<MessageRow>(`
+      select m.id, m.conversation_id, m.seq, m.sender_id, m.version, m.created_at, m.deleted_at, m.client_key, m.content,
+             l.version as ledger_version, l.chunk_count as ledger_chunks, l.state as ledger_state
+      from messages m left join message_chunks l on l.message_id = m.id`);
+    const { rows: conversations } = await client.query<{ id: string; head_seq: string }>('select id, head_seq from conversations');
+    const { rows: outbox } = await client.query<{ event_id: string; attempts: number; parked: boolean }>(
+      'select event_id, attempts, parked_at is not null as parked from outbox',
+    );
+    return {
+      messages,
+      heads: new Map(conversations.map(({ id, head_seq }) => [id, Number(head_seq)])),
+      outbox: outbox.map(({ event_id, attempts, parked }) => `outbox ${event_id}${parked ? ' parked' : ''} after ${attempts} attempts`),
+    };
+  } finally {
+    await client.end();
+  }
+}
+
+/** Version by chunk id by message id, over all collections of Parley: vectors in the collection of another model would be strays too. */
+async function readChroma(chromaUrl: string, conversationIds: readonly string[]): Promise<Map<string, Map<string, number>>> {
+  const { hostname, port, protocol } = new URL(chromaUrl);
+  const chroma = new ChromaClient({ host: hostname, port: Number(port), ssl: protocol === 'https:' });
+  const found = new Map<string, Map<string, number>>();
+  const collections = (await chroma.listCollections({ limit: 1_000 })).filter(({ name }) => name.startsWith('parley-messages-'));
+  for (const { name } of collections) {
+    const collection = await chroma.getCollection({ name });
+    for (let from = 0; from < conversationIds.length; from += PAGE.conversations) {
+      const where = { conversationId: { $in: conversationIds.slice(from, from + PAGE.conversations) } };
+      for (let offset = 0; ; offset += PAGE.chunks) {
+        const { ids, metadatas } = await collection.get({ where, include: ['metadatas'], limit: PAGE.chunks, offset });
+        ids.forEach((id, i) => {
+          const [messageId = id] = id.split('#');
+          const chunks = found.get(messageId) ?? new Map<string, number>();
+          found.set(messageId, chunks.set(id, Number(metadatas[i]?.['version'])));
+        });
+        if (ids.length < PAGE.chunks) break;
+      }
+    }
+  }
+  return found;
+}
+
+/** Messages by queue. Those that a consumer holds do not count here; their vectors are missing then, which shows. */
+async function readQueues(rabbitmqUrl: string): Promise<string[]> {
+  const connection = await connect(rabbitmqUrl, { timeout: TIMEOUT_MS });
+  connection.on('error', () => undefined); // the call below already fails with it
+  try {
+    const channel = await connection.createChannel();
+    channel.on('error', () => undefined);
+    const lines: string[] = [];
+    for (const { name } of topologyOf(pipeline).queues) {
+      const { messageCount } = await channel.checkQueue(name);
+      if (messageCount > 0) lines.push(`${messageCount} in ${name}`);
+    }
+    return lines;
+  } finally {
+    await connection.close();
+  }
+}

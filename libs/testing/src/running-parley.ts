@@ -1,0 +1,132 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { settings } from '#lib/runtime/config';
+import { freshDatabase, freshVhost, type FreshPlace } from './databases.js';
+import { mintToken, type TokenClaims } from './mint-token.js';
+import { ParleyClient } from './parley-client.js';
+import { watchOver } from './private-stack.js';
+import { runOrThrow } from './stack/commands.js';
+import { freePorts } from './stack/ports.js';
+import { projectRoot } from './stack/project-root.js';
+import { asPrivateServer, ServerProcess, type PrivateServer } from './stack/server-process.js';
+import type { StackUrls } from './vitest-stack.js';
+
+const serviceNames = ['gateway', 'embedding', 'ops'] as const;
+type ServiceName = (typeof serviceNames)[number];
+
+/** What differs from the defaults in one test. */
+export interface RunningParleyOptions {
+  /** The servers to use. Database and virtual host inside them are new and dropped afterwards. */
+  readonly stack: StackUrls;
+  /** Settings for all processes beside URLs, ports and the token secret. Default: no limit per user, so that tests may hurry. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Parley as it runs in production: gateway, embedding and ops as processes of their own, from `dist`. */
+export interface RunningParley extends Record<ServiceName, PrivateServer> {
+  /** Of the gateway. */
+  readonly url: string;
+  readonly databaseUrl: string;
+  readonly rabbitmqUrl: string;
+  readonly chromaUrl: string;
+  client(user: string, scopes?: TokenClaims['scopes']): Promise<ParleyClient>;
+  tokenOf(claims: TokenClaims): Promise<string>;
+  /** All that a process has written, for what a test cannot see from outside. */
+  logOf(service: ServiceName): Promise<string>;
+  /** Ends all processes and drops what was theirs. */
+  stop(): Promise<void>;
+}
+
+/** Migrates a new database and starts all services on free ports. @throws when one does not come up; then nothing is left running. */
+export async function startParley({ stack, env = {} }: RunningParleyOptions): Promise<RunningParley> {
+  refuseWithoutBuild();
+  const [database, vhost] = await Promise.all([freshDatabase(stack.databaseUrl), freshVhost(stack)]);
+  const folder = await mkdtemp(join(tmpdir(), 'parley-services-'));
+  const watcher = watchOver(folder, true);
+  const secret = randomBytes(32).toString('base64url');
+  const environment = serviceEnvironment({ ...environmentOf(stack, database, vhost), AUTH_JWT_SECRET: secret, ...env });
+  const services = await plannedServices(folder, environment);
+  const stop = async () => {
+    await Promise.all(serviceNames.map((name) => services[name].kill()));
+    await Promise.all([database.drop(), vhost.drop()]);
+    watcher.dismiss();
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    await runOrThrow(process.execPath, [mainOf('ops'), 'migrate'], { timeoutMs: 60_000, env: environment, cwd: projectRoot });
+    await Promise.all(serviceNames.map((name) => services[name].start()));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const tokenOf = (claims: TokenClaims) => mintToken(secret, claims);
+  return {
+    ...services,
+    url: services.gateway.url,
+    databaseUrl: database.url,
+    rabbitmqUrl: vhost.url,
+    chromaUrl: stack.chromaUrl,
+    tokenOf,
+    client: async (user, scopes = []) => new ParleyClient(services.gateway.url, await tokenOf({ user, scopes })),
+    logOf: (service) => readFile(services[service].logFile, 'utf8'),
+    stop,
+  };
+}
+
+function mainOf(service: ServiceName): string {
+  return join(projectRoot, 'dist', 'apps', service, 'src', 'main.js');
+}
+
+function refuseWithoutBuild(): void {
+  const missing = serviceNames.map(mainOf).find((path) => !existsSync(path));
+  if (missing !== undefined) throw new Error(`${missing} is not there: run \`npm run build\` first (\`npm test\` does)`);
+}
+
+function environmentOf(stack: StackUrls, database: FreshPlace, vhost: FreshPlace): Record<string, string> {
+  return {
+    DATABASE_URL: database.url,
+    RABBITMQ_URL: vhost.url,
+    RABBITMQ_MANAGEMENT_URL: stack.rabbitmqManagementUrl,
+    REDIS_URL: stack.redisUrl,
+    CHROMA_URL: stack.chromaUrl,
+    HOST: '127.0.0.1',
+    RATE_LIMIT_PER_USER: '0',
+  };
+}
+
+/** Without the settings of whoever runs the tests: those are for another Parley. */
+function serviceEnvironment(given: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(([name]) => !(name.replace(/_FILE$/, '') in settings) && !name.startsWith('VITEST'));
+  return { ...Object.fromEntries(inherited), NODE_ENV: 'production', ...given };
+}
+
+async function plannedServices(folder: string, environment: NodeJS.ProcessEnv): Promise<Record<ServiceName, PrivateServer>> {
+  const ports = await freePorts(serviceNames.length);
+  const entries = serviceNames.map((name, i) => [name, plannedService(name, folder, ports[i] ?? 0, environment)] as const);
+  return Object.fromEntries(entries) as Record<ServiceName, PrivateServer>;
+}
+
+function plannedService(name: ServiceName, folder: string, port: number, environment: NodeJS.ProcessEnv): PrivateServer {
+  const url = `http://127.0.0.1:${port}`;
+  const logFile = join(folder, `${name}.log`);
+  const server = new ServerProcess({
+    name,
+    command: process.execPath,
+    args: ['--enable-source-maps', mainOf(name)],
+    env: { ...environment, PORT: String(port) },
+    cwd: projectRoot,
+    logFile,
+    pidFile: join(folder, `${name}.pid`),
+    stopSignal: 'SIGTERM',
+    stopWithinMs: 60_000, // longer than the longest drain, 55 s
+    readyWithinMs: 30_000,
+    probe: async (signal) => {
+      const answer = await fetch(`${url}/readyz`, { signal });
+      if (!answer.ok) throw new Error(`/readyz answered ${answer.status}`);
+    },
+  });
+  return asPrivateServer(name, url, logFile, server);
+}
