@@ -61,7 +61,8 @@ export function splitText(text: string, { maxLength, overlap }: PieceLimits = DE
 }
 
 function addPiece(pieces: string[], piece: string): void {
-  const trimmed = piece.trim();
+  // A space that carries a mark is a character of its own.
+  const trimmed = piece.replace(/^\s+(?!\p{M})/u, '').trimEnd();
   if (trimmed.length > 0) pieces.push(trimmed);
 }
 

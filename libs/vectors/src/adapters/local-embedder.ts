@@ -13,7 +13,7 @@ const SLICE_MS = 10;
 // spelling still scores higher; its n-grams count as one group whatever its length, so that a typo costs a part of a word.
 const EXACT_WORD = 1;
 const BARE_WORD = 0.9;
-const NGRAMS = 0.8;
+const NGRAMS = 1.1;
 /** Two words in a row: in Vietnamese a word of the dictionary is often two of these. */
 const WORD_PAIR = 0.5;
 const SYMBOL = 1;
