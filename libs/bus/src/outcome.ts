@@ -21,3 +21,19 @@ export class Postpone extends Error {
     this.name = 'Postpone';
   }
 }
+
+/** The process stops and will not wait any longer: nothing is settled, the broker delivers it again to somebody else. */
+export class Interrupted extends Error {
+  constructor(reason: string) {
+    super(reason);
+    this.name = 'Interrupted';
+  }
+}
+
+/** The broker took this event back so often from processes that died that it is taken for their murderer. */
+export class CrashLoop extends Error {
+  constructor(readonly returnCount: number) {
+    super(`came back ${returnCount} times from processes that died or lost their connection`);
+    this.name = 'CrashLoop';
+  }
+}

@@ -1,0 +1,275 @@
+import type { ChannelModel, ConfirmChannel, Message, Options } from 'amqplib';
+import type { ParleyEvent } from '#lib/contracts/events';
+import { EVENTS_EXCHANGE, pipeline } from '#lib/contracts/pipeline';
+import { currentContext } from '#lib/runtime/context';
+import type { Logger } from '#lib/runtime/logger';
+import { metrics } from '#lib/runtime/metrics';
+import { fullJitter } from '../backoff.js';
+import { Places } from '../places.js';
+import { type EventHeaders, PublisherPort, type PublishOutcome } from '../publisher.port.js';
+import { isHeard, type PipelineRows, topologyOf } from '../topology.js';
+import { toWireMessage, type WireMessage } from '../wire-message.js';
+import { within } from '../within.js';
+import { connectionName, RabbitConnection } from './rabbit-connection.js';
+import { RabbitTopology, type TopologyDrift } from './rabbit-topology.js';
+
+/** How a publisher is set up. */
+export interface RabbitPublisherOptions {
+  readonly url: string;
+  /** Name of the process in the management UI. */
+  readonly app: string;
+  /** Unconfirmed publishes at once (BUS_CONFIRM_WINDOW). */
+  readonly window: number;
+  /** Longest wait of a publish for its outcome, the wait for a place in the window included (BUS_PUBLISH_TIMEOUT_MS). */
+  readonly confirmTimeoutMs: number;
+  readonly heartbeatS: number;
+  readonly logger: Logger;
+  /** Who hears what; its queues are declared before the first publish, so that nothing is lost for want of a consumer. */
+  readonly pipeline?: PipelineRows;
+  readonly retryDelaysMs?: readonly number[];
+}
+
+/** A publish whose outcome is not known. */
+interface Pending {
+  readonly messageId: string | undefined;
+  readonly settle: (outcome: PublishOutcome) => void;
+  /** Set when the broker returned it; the confirm that follows is then not a success. */
+  returned: string | undefined;
+}
+
+const WAITING_PER_PLACE = 4;
+const FLUSH_MS = 3_000;
+// Two can be a hiccup. Waiting for the heartbeat instead takes up to three of its periods.
+const TIMEOUTS_TO_GIVE_UP = 3;
+const CHANNEL_BACKOFF = { baseMs: 50, capMs: 2_000 };
+
+/**
+ * Publishes with confirms over a connection of its own: an alarm of the broker blocks connections that publish, and must not block acks.
+ * It buffers nothing beyond its window: while the broker is away, blocked or slow the outcome says so at once, and the outbox keeps the event.
+ * Each publish is settled exactly once, by whichever comes first: return and confirm, nack, timeout, or the end of the channel.
+ */
+export class RabbitPublisher extends PublisherPort {
+  private readonly connection: RabbitConnection;
+  private readonly topology: RabbitTopology;
+  private readonly window: Places;
+  private readonly rows: PipelineRows;
+  private readonly pending = new Set<Pending>();
+  private readonly listeners = new Set<(isHealthy: boolean) => void>();
+  private channel: ConfirmChannel | undefined;
+  private timeoutsInARow = 0;
+  private wasHealthy = false;
+  private isStopping = false;
+
+  constructor(private readonly options: RabbitPublisherOptions) {
+    super();
+    const { url, app, heartbeatS, logger, window } = options;
+    this.rows = options.pipeline ?? pipeline;
+    this.window = new Places(window, window * WAITING_PER_PLACE);
+    this.topology = new RabbitTopology(topologyOf(this.rows, options.retryDelaysMs), logger);
+    this.connection = new RabbitConnection({
+      url,
+      name: connectionName(app, 'publish'),
+      heartbeatS,
+      logger,
+      onOpen: async (model) => {
+        await this.topology.declare(model);
+        await this.openChannel(model);
+      },
+      onLost: () => this.healthMayHaveChanged(),
+      onBlocked: () => this.healthMayHaveChanged(),
+    });
+  }
+
+  /** Begins to connect and declares the topology. Resolves after the first try, also when RabbitMQ is away: it then keeps trying. */
+  async start(): Promise<void> {
+    await this.connection.start();
+  }
+
+  /** Takes no more, waits up to 3 s for what is unconfirmed, and closes. Settles within about 5 s whatever the broker does. */
+  async stop(): Promise<void> {
+    this.isStopping = true;
+    this.healthMayHaveChanged();
+    await within(FLUSH_MS, this.window.empty());
+    this.topology.stop();
+    await this.connection.stop();
+  }
+
+  get isHealthy(): boolean {
+    return this.channel !== undefined && !this.connection.isBlocked && !this.isStopping && !this.window.isFull;
+  }
+
+  /** Set when the broker's queues differ from what this version wants; such a process must not call itself ready. */
+  get drift(): TopologyDrift | undefined {
+    return this.topology.drift;
+  }
+
+  /** Calls `listener` when the broker comes or goes, or an alarm begins or ends. @returns a function that ends it. */
+  onHealthChange(listener: (isHealthy: boolean) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  async publish(event: ParleyEvent, headers?: EventHeaders): Promise<PublishOutcome> {
+    const { requestId, traceparent } = headers ?? currentContext();
+    const message = toWireMessage(event, { requestId, traceparent });
+    // What nobody hears has no queue to be lost from; demanding one would make a returned message of every such event.
+    return this.send(EVENTS_EXCHANGE, event.type, message, isHeard(this.rows, event.type));
+  }
+
+  /** Puts a message into a queue by name, with the same outcomes as {@link publish}. Never rejects. */
+  async copyTo(queue: string, message: WireMessage): Promise<PublishOutcome> {
+    // The default exchange routes by queue name.
+    return this.send('', queue, message, true);
+  }
+
+  private async send(exchange: string, routingKey: string, message: WireMessage, isMandatory: boolean): Promise<PublishOutcome> {
+    const startedAt = performance.now();
+    const outcome = await this.outcomeOf(exchange, routingKey, message, isMandatory, startedAt + this.options.confirmTimeoutMs);
+    metrics.amqpPublishDuration.observe({ routing_key: routingKey, outcome: outcome.kind }, (performance.now() - startedAt) / 1_000);
+    return outcome;
+  }
+
+  private async outcomeOf(
+    exchange: string,
+    routingKey: string,
+    message: WireMessage,
+    isMandatory: boolean,
+    endsAt: number,
+  ): Promise<PublishOutcome> {
+    const refusal = this.whyNot();
+    if (refusal !== undefined) return { kind: 'nacked', reason: refusal };
+    if (!(await this.window.take(endsAt - performance.now()))) return { kind: 'nacked', reason: 'the confirm window is full' };
+    const { channel } = this;
+    if (channel === undefined) {
+      this.window.giveBack();
+      return { kind: 'nacked', reason: this.whyNot() ?? 'not connected' };
+    }
+    return this.publishOn(channel, exchange, routingKey, message, isMandatory, endsAt);
+  }
+
+  /** Settles by confirm, nack, return, timeout or the end of the channel. The place in the window is held until the broker has spoken. */
+  private publishOn(
+    channel: ConfirmChannel,
+    exchange: string,
+    routingKey: string,
+    message: WireMessage,
+    isMandatory: boolean,
+    endsAt: number,
+  ): Promise<PublishOutcome> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        resolve({ kind: 'ambiguous', reason: `no confirm within ${this.options.confirmTimeoutMs} ms` });
+        this.timedOut(channel);
+      }, endsAt - performance.now());
+      const pending: Pending = {
+        messageId: message.id,
+        returned: undefined,
+        settle: (outcome) => {
+          clearTimeout(timer);
+          if (!this.pending.delete(pending)) return;
+          metrics.amqpUnconfirmed.dec();
+          this.window.giveBack();
+          resolve(outcome);
+        },
+      };
+      this.pending.add(pending);
+      metrics.amqpUnconfirmed.inc();
+      try {
+        channel.publish(exchange, routingKey, message.body, { ...propertiesOf(message), mandatory: isMandatory }, (error: Error | null) =>
+          this.answered(channel, pending, error),
+        );
+      } catch (error) {
+        // amqplib throws synchronously on a channel that is closed: nothing was sent.
+        pending.settle({ kind: 'nacked', reason: error instanceof Error ? error.message : String(error) });
+      }
+    });
+  }
+
+  private answered(channel: ConfirmChannel, pending: Pending, error: Error | null): void {
+    // amqplib calls back with an error without a code for a nack as well as for the end of the channel, and only the channel tells which.
+    if (error !== null && this.channel !== channel) return pending.settle({ kind: 'ambiguous', reason: error.message });
+    this.timeoutsInARow = 0;
+    if (error !== null) return pending.settle({ kind: 'nacked', reason: 'refused by the broker' });
+    if (pending.returned === undefined) return pending.settle({ kind: 'confirmed' });
+    this.topology.declareSoon();
+    pending.settle({ kind: 'returned', reason: pending.returned });
+  }
+
+  private timedOut(channel: ConfirmChannel): void {
+    // While it is blocked the broker does not read: its silence says nothing about the connection.
+    if (this.channel !== channel || this.connection.isBlocked) return;
+    this.timeoutsInARow += 1;
+    if (this.timeoutsInARow >= TIMEOUTS_TO_GIVE_UP) this.connection.destroy(`${this.timeoutsInARow} confirms in a row did not come`);
+  }
+
+  /** The broker found no queue. It says so before the confirm, which then is a plain success. */
+  private wasReturned({ fields, properties }: Message): void {
+    const reason = `${'replyText' in fields ? String(fields.replyText) : 'NO_ROUTE'} for ${fields.routingKey}`;
+    for (const pending of this.pending) {
+      if (pending.messageId !== properties.messageId || pending.returned !== undefined) continue;
+      pending.returned = reason;
+      return;
+    }
+  }
+
+  private async openChannel(model: ChannelModel): Promise<void> {
+    const { logger } = this.options;
+    const channel = await model.createConfirmChannel();
+    channel.on('error', (error) => logger.warn({ error: error.message }, 'the publishing channel failed'));
+    channel.on('return', (message) => this.wasReturned(message));
+    // Before amqplib's own listener, which fails what is unconfirmed: `answered` must see that the channel is gone.
+    channel.prependListener('close', () => {
+      if (this.channel !== channel) return;
+      this.channel = undefined;
+      this.healthMayHaveChanged();
+      this.reopenChannel(model, 1);
+    });
+    this.channel = channel;
+    this.timeoutsInARow = 0;
+    this.healthMayHaveChanged();
+  }
+
+  /** A channel can fail alone; the connection underneath is kept. When the connection is what failed, its supervisor opens a new channel. */
+  private reopenChannel(model: ChannelModel, failures: number): void {
+    setTimeout(
+      () => {
+        if (this.isStopping || this.connection.current !== model || this.channel !== undefined) return;
+        this.openChannel(model).catch(() => this.reopenChannel(model, failures + 1));
+      },
+      fullJitter(failures, CHANNEL_BACKOFF),
+    ).unref();
+  }
+
+  private whyNot(): string | undefined {
+    if (this.isStopping) return 'stopping';
+    if (this.channel === undefined) return 'not connected';
+    if (this.connection.isBlocked) return 'the broker blocks publishers';
+    return undefined;
+  }
+
+  private healthMayHaveChanged(): void {
+    const isHealthy = this.whyNot() === undefined;
+    if (isHealthy === this.wasHealthy) return;
+    this.wasHealthy = isHealthy;
+    for (const listener of this.listeners) this.tell(listener, isHealthy);
+  }
+
+  /** We are inside amqplib's read loop: what is thrown here would end the connection. */
+  private tell(listener: (isHealthy: boolean) => void, isHealthy: boolean): void {
+    try {
+      listener(isHealthy);
+    } catch (error) {
+      this.options.logger.error({ err: error }, 'a listener to the health of the publisher failed');
+    }
+  }
+}
+
+const propertiesOf = ({ id, type, publishedAt, headers }: WireMessage): Options.Publish => ({
+  type,
+  headers,
+  persistent: true,
+  contentType: 'application/json',
+  ...(id === undefined ? {} : { messageId: id }),
+  // AMQP counts seconds.
+  ...(publishedAt === undefined ? {} : { timestamp: Math.floor(publishedAt.getTime() / 1_000) }),
+});

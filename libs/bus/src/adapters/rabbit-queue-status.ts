@@ -1,0 +1,150 @@
+import type { Channel } from 'amqplib';
+import { z } from 'zod';
+import type { QueueStatus } from '#lib/contracts/http';
+import { pipeline } from '#lib/contracts/pipeline';
+import type { Logger } from '#lib/runtime/logger';
+import { metrics } from '#lib/runtime/metrics';
+import { QueueStatusPort } from '../queue-status.port.js';
+import { deadLetterQueue, type PipelineRows } from '../topology.js';
+import { errorMessage } from '../wire-message.js';
+import { within } from '../within.js';
+import { connectionName, RabbitConnection } from './rabbit-connection.js';
+
+/** Where queue status is asked. */
+export interface RabbitQueueStatusOptions {
+  readonly url: string;
+  readonly app: string;
+  readonly heartbeatS: number;
+  readonly logger: Logger;
+  /** Management API with user and password; without it `unacked` is not known (RABBITMQ_MANAGEMENT_URL). */
+  readonly managementUrl?: string | undefined;
+  readonly pipeline?: PipelineRows;
+}
+
+/** What is known of one queue. */
+interface Counts {
+  readonly ready: number;
+  readonly unacked: number | null;
+  readonly consumers: number;
+}
+
+const TIMEOUT_MS = 1_500;
+
+const ManagedQueues = z.array(
+  z.object({
+    name: z.string(),
+    // Missing while the broker has not counted yet.
+    messages_ready: z.int().optional(),
+    messages_unacknowledged: z.int().optional(),
+    consumers: z.int().optional(),
+  }),
+);
+
+/**
+ * Asks RabbitMQ what waits in the queues: the management API where one is given (it is a few seconds behind), else passive declarations,
+ * which know everything but what is unacknowledged. Pauses and ages live in the consuming processes and their metrics: here they are unknown.
+ */
+export class RabbitQueueStatus extends QueueStatusPort {
+  private readonly connection: RabbitConnection;
+  private readonly rows: PipelineRows;
+  private channel: Promise<Channel> | undefined;
+
+  constructor(private readonly options: RabbitQueueStatusOptions) {
+    super();
+    const { url, app, heartbeatS, logger } = options;
+    this.rows = options.pipeline ?? pipeline;
+    this.connection = new RabbitConnection({
+      url,
+      name: connectionName(app, 'watch'),
+      heartbeatS,
+      logger,
+      onOpen: async () => undefined,
+      onLost: () => (this.channel = undefined),
+    });
+  }
+
+  async start(): Promise<void> {
+    await this.connection.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.connection.stop();
+  }
+
+  async read(): Promise<QueueStatus[]> {
+    const counts = await this.counts();
+    return Object.keys(this.rows).map((name) => {
+      const queue = counts.get(name);
+      if (queue !== undefined) metrics.queueLength.set({ queue: name }, queue.ready);
+      return {
+        name,
+        ready: queue?.ready ?? null,
+        unacked: queue?.unacked ?? null,
+        consumers: queue?.consumers ?? null,
+        paused: null,
+        oldestAgeSeconds: null,
+        deadLetters: counts.get(deadLetterQueue(name))?.ready ?? null,
+      };
+    });
+  }
+
+  private async counts(): Promise<Map<string, Counts>> {
+    const counts = new Map<string, Counts>();
+    try {
+      if (this.options.managementUrl === undefined) await within(TIMEOUT_MS, this.declarePassively(counts));
+      else await this.askManagement(this.options.managementUrl, counts);
+    } catch (error) {
+      this.options.logger.warn({ error: errorMessage(error) }, 'cannot read the queues of RabbitMQ');
+    }
+    return counts;
+  }
+
+  private async askManagement(managementUrl: string, counts: Map<string, Counts>): Promise<void> {
+    const { href, authorization } = withoutLogin(managementUrl);
+    const vhost = encodeURIComponent(decodeURIComponent(new URL(this.options.url).pathname.slice(1)) || '/');
+    const columns = 'columns=name,messages_ready,messages_unacknowledged,consumers';
+    const answer = await fetch(`${href}/api/queues/${vhost}?${columns}`, {
+      headers: authorization === undefined ? {} : { authorization },
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    if (!answer.ok) throw new Error(`the management API answered ${answer.status}`);
+    for (const queue of ManagedQueues.parse(await answer.json())) {
+      if (queue.messages_ready === undefined || queue.consumers === undefined) continue;
+      counts.set(queue.name, { ready: queue.messages_ready, unacked: queue.messages_unacknowledged ?? null, consumers: queue.consumers });
+    }
+  }
+
+  /** Fills in what it learns as it goes: when time is up, what is known by then is the answer. */
+  private async declarePassively(counts: Map<string, Counts>): Promise<void> {
+    for (const name of Object.keys(this.rows).flatMap((queue) => [queue, deadLetterQueue(queue)])) {
+      try {
+        const channel = await this.openChannel();
+        const { messageCount, consumerCount } = await channel.checkQueue(name);
+        counts.set(name, { ready: messageCount, unacked: null, consumers: consumerCount });
+      } catch {
+        // A queue that is not there closes the channel; the next question gets a new one.
+        this.channel = undefined;
+      }
+    }
+  }
+
+  private openChannel(): Promise<Channel> {
+    const { current } = this.connection;
+    if (current === undefined) return Promise.reject(new Error('not connected'));
+    this.channel ??= current.createChannel().then((channel) => {
+      channel.on('error', () => undefined);
+      return channel;
+    });
+    return this.channel;
+  }
+}
+
+/** `fetch` refuses user and password in a URL; they become a header. */
+const withoutLogin = (managementUrl: string): { href: string; authorization: string | undefined } => {
+  const url = new URL(managementUrl);
+  const login = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  const authorization = url.username === '' ? undefined : `Basic ${Buffer.from(login).toString('base64')}`;
+  url.username = '';
+  url.password = '';
+  return { href: url.href.replace(/\/+$/, ''), authorization };
+};

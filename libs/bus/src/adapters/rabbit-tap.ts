@@ -1,0 +1,208 @@
+import type { Channel, ChannelModel, ConsumeMessage, Message } from 'amqplib';
+import type { Logger } from '#lib/runtime/logger';
+import { fullJitter } from '../backoff.js';
+import { ContiguousAcks } from '../contiguous-acks.js';
+import type { Delivery } from '../delivery.js';
+import type { PublishOutcome } from '../publisher.port.js';
+import { QueueTapPort, type TapListener } from '../queue-tap.port.js';
+import type { WireMessage } from '../wire-message.js';
+import { within } from '../within.js';
+import type { RabbitPublisher } from './rabbit-publisher.js';
+
+/** What a tap needs. */
+export interface RabbitTapSettings {
+  readonly queue: string;
+  /** Messages delivered and not settled at once. */
+  readonly prefetch: number;
+  /** Shown beside the queue in the management UI. */
+  readonly consumerTag: string;
+  readonly publisher: Pick<RabbitPublisher, 'copyTo'>;
+  readonly logger: Logger;
+  /** Called when the queue turns out to be missing. */
+  readonly onMissing: () => void;
+}
+
+/** A channel, and what it delivered that is not acknowledged. */
+interface Session {
+  readonly channel: Channel;
+  readonly generation: number;
+  readonly acks: ContiguousAcks;
+  isConsuming: boolean;
+}
+
+const CANCEL_TIMEOUT_MS = 2_000;
+const BACKOFF = { baseMs: 50, capMs: 2_000 };
+const NOT_FOUND = 404;
+
+/**
+ * Consumes one queue over one channel of its own, so that a channel that fails takes no other consumer with it. What is wanted (open or
+ * shut) and what is there (connection, channel, consumer) may differ at any time; one step after another brings them together.
+ */
+export class RabbitTap extends QueueTapPort {
+  private listener: TapListener | undefined;
+  private model: ChannelModel | undefined;
+  private session: Session | undefined;
+  private generation = 0;
+  private isOpenWanted = false;
+  private isClosed = false;
+  private failures = 0;
+  private step: Promise<void> = Promise.resolve();
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly settings: RabbitTapSettings) {
+    super();
+  }
+
+  listen(listener: TapListener): void {
+    this.listener = listener;
+  }
+
+  /** Tells it the new connection. */
+  attach(model: ChannelModel): void {
+    this.model = model;
+    this.failures = 0;
+    this.reconcileSoon(0);
+  }
+
+  open(): void {
+    this.isOpenWanted = true;
+    this.reconcileSoon(0);
+  }
+
+  async shut(): Promise<void> {
+    this.isOpenWanted = false;
+    await within(CANCEL_TIMEOUT_MS, this.reconcile());
+  }
+
+  done(deliveries: readonly Delivery[]): Delivery[] {
+    const { session } = this;
+    const isOurs = (delivery: Delivery) => delivery.generation === session?.generation;
+    const tags = deliveries.filter(isOurs).map(({ tag }) => tag);
+    if (session === undefined) return [...deliveries];
+    try {
+      for (const { tag, isMultiple } of session.acks.settle(tags)) session.channel.ack(messageWith(tag), isMultiple);
+      return deliveries.filter((delivery) => !isOurs(delivery));
+    } catch {
+      // amqplib throws on a channel that is closing; its close event is on the way.
+      return [...deliveries];
+    }
+  }
+
+  copyTo(queue: string, message: WireMessage): Promise<PublishOutcome> {
+    return this.settings.publisher.copyTo(queue, message);
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    clearTimeout(this.timer);
+    const { session } = this;
+    if (session === undefined) return;
+    this.end(session);
+    await within(
+      CANCEL_TIMEOUT_MS,
+      quietly(() => session.channel.close()),
+    );
+  }
+
+  private reconcileSoon(inMs: number): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => void this.reconcile(), inMs);
+  }
+
+  /** Queues one step. Never rejects. */
+  private reconcile(): Promise<void> {
+    this.step = this.stepAfter(this.step);
+    return this.step;
+  }
+
+  private async stepAfter(last: Promise<void>): Promise<void> {
+    await last;
+    try {
+      await this.takeStep();
+      this.failures = 0;
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  private async takeStep(): Promise<void> {
+    const { model } = this;
+    if (model === undefined || this.isClosed) return;
+    if (this.session === undefined && !this.isOpenWanted) return;
+    const session = this.session ?? (await this.newSession(model));
+    if (session.isConsuming === this.isOpenWanted) return;
+    const { queue, consumerTag } = this.settings;
+    if (this.isOpenWanted) await session.channel.consume(queue, (message) => this.onMessage(session, message), { consumerTag });
+    else await session.channel.cancel(consumerTag);
+    session.isConsuming = !session.isConsuming;
+  }
+
+  private async newSession(model: ChannelModel): Promise<Session> {
+    const { queue, prefetch, logger } = this.settings;
+    const channel = await model.createChannel();
+    this.generation += 1;
+    const session: Session = { channel, generation: this.generation, acks: new ContiguousAcks(), isConsuming: false };
+    channel.on('error', (error) => logger.warn({ queue, error: error.message }, 'a consuming channel failed'));
+    channel.on('close', () => {
+      this.end(session);
+      if (!this.isClosed) this.reconcileSoon(fullJitter(this.failures + 1, BACKOFF));
+    });
+    this.session = session;
+    await channel.prefetch(prefetch);
+    return session;
+  }
+
+  private onMessage(session: Session, message: ConsumeMessage | null): void {
+    if (message === null) return this.wasCancelled(session);
+    session.acks.received(message.fields.deliveryTag);
+    this.listener?.onDelivery(deliveryOf(this.settings.queue, session.generation, message));
+  }
+
+  /** The broker ended our consumer: the queue was deleted or moved. The channel goes with it, so that nothing is left half settled. */
+  private wasCancelled(session: Session): void {
+    this.settings.logger.warn({ queue: this.settings.queue }, 'the broker cancelled a consumer');
+    this.settings.onMissing();
+    void quietly(() => session.channel.close());
+  }
+
+  private end(session: Session): void {
+    if (this.session !== session) return;
+    this.session = undefined;
+    this.listener?.onLost(session.generation);
+  }
+
+  private failed(error: unknown): void {
+    this.failures += 1;
+    if (error instanceof Error && 'code' in error && error.code === NOT_FOUND) this.settings.onMissing();
+    // The channel's close event may have set an earlier timer already; the connection's end sets a new model.
+    if (this.session === undefined && !this.isClosed) this.reconcileSoon(fullJitter(this.failures, BACKOFF));
+  }
+}
+
+const deliveryOf = (queue: string, generation: number, { fields, properties, content }: ConsumeMessage): Delivery => {
+  const headers = properties.headers ?? {};
+  const returnCount: unknown = headers['x-delivery-count'];
+  return {
+    queue,
+    generation,
+    tag: fields.deliveryTag,
+    isRedelivered: fields.redelivered,
+    returnCount: typeof returnCount === 'number' ? returnCount : 0,
+    id: typeof properties.messageId === 'string' ? properties.messageId : undefined,
+    type: typeof properties.type === 'string' ? properties.type : fields.routingKey,
+    publishedAt: typeof properties.timestamp === 'number' ? new Date(properties.timestamp * 1_000) : undefined,
+    headers,
+    body: content,
+  };
+};
+
+/** amqplib wants the message and reads its tag. */
+const messageWith = (deliveryTag: number): Message => ({ fields: { deliveryTag } }) as Message;
+
+const quietly = async (work: () => Promise<unknown>): Promise<void> => {
+  try {
+    await work();
+  } catch {
+    // It is closed already, which is what was wanted.
+  }
+};

@@ -1,0 +1,382 @@
+import type { ParleyEvent } from '#lib/contracts/events';
+import type { PipelineRow } from '#lib/contracts/pipeline';
+import { withoutDeadline } from '#lib/resilience/deadline';
+import { DependencyError } from '#lib/resilience/errors';
+import { runInContext } from '#lib/runtime/context';
+import type { Logger } from '#lib/runtime/logger';
+import { metrics } from '#lib/runtime/metrics';
+import { consume } from './consume.js';
+import { decide, outageOf } from './decide.js';
+import { decode } from './decode.js';
+import type { Delivery } from './delivery.js';
+import { Gather } from './gather.js';
+import { handleBatch, type Verdict } from './handle-batch.js';
+import type { InboxPort } from './inbox.port.js';
+import { CrashLoop, Interrupted, Postpone } from './outcome.js';
+import { type BreakerView, Pause, type PauseState } from './pause.js';
+import type { PublisherPort } from './publisher.port.js';
+import { Quarantine, SUSPICIOUS_RETURNS } from './quarantine.js';
+import type { QueueTapPort } from './queue-tap.port.js';
+import type { BatchHandler, Received, Run } from './received.js';
+import { type Account, type DeadLetterListener, Settlement } from './settle.js';
+import { MAX_RETURNS } from './topology.js';
+import { Twins } from './twins.js';
+import { attemptOf, errorMessage } from './wire-message.js';
+import { within } from './within.js';
+
+/** What a consumer of one queue is made of. */
+export interface ConsumerSettings {
+  readonly queue: string;
+  readonly row: PipelineRow;
+  readonly tap: QueueTapPort;
+  readonly handler: BatchHandler;
+  readonly publisher: PublisherPort;
+  readonly breakers: BreakerView;
+  readonly logger: Logger;
+  /** Needed when the row says `deduplicate`. */
+  readonly inbox?: InboxPort | undefined;
+  readonly onDeadLetter?: DeadLetterListener | undefined;
+  readonly timing?: Partial<ConsumerTiming>;
+}
+
+/** Times that only tests change, in milliseconds. */
+export interface ConsumerTiming {
+  /** Waits of the retry tiers, as the queues were declared with. */
+  readonly retryDelaysMs: readonly number[] | undefined;
+  /** Wait before a probe when an outage was met that no breaker noticed. */
+  readonly outageBackoff: { readonly baseMs: number; readonly capMs: number } | undefined;
+  /**
+   * How long a delivery is held in an outage before it goes round through the longest retry tier, which is no attempt. RabbitMQ closes
+   * the channel of whoever keeps one for 30 minutes, and giving it back plainly would count towards `x-delivery-limit`.
+   */
+  readonly holdMs: number;
+  /** How long parts of one batch are begun. */
+  readonly batchBudgetMs: number;
+}
+
+/** How a consumer stopped. */
+export interface Drained {
+  /** Deliveries that were not settled in time; the broker gives them to somebody else. */
+  readonly unfinishedCount: number;
+}
+
+const TIMING: ConsumerTiming = { retryDelaysMs: undefined, outageBackoff: undefined, holdMs: 600_000, batchBudgetMs: 300_000 };
+const HOUSEKEEPING_MS = 5_000;
+const SUSPICIONS_TO_BLAME = 3;
+
+/**
+ * Consumes one queue: takes deliveries from its tap, handles them in batches, and settles each by what became of it.
+ *
+ *     onDelivery -> (twin of one in work?) -> decode -> quarantine or gather -> [pause allows?] -> run -> settle
+ *                                                            ^---------------- held in an outage --'
+ *
+ * Knows no broker: RabbitMQ and the memory bus differ only in the tap.
+ */
+export class Consumer {
+  private readonly run: Run;
+  private readonly gather: Gather<Received>;
+  private readonly quarantine = new Quarantine<Received>();
+  private readonly pause: Pause;
+  private readonly twins = new Twins();
+  private readonly settlement: Settlement;
+  private readonly timing: ConsumerTiming;
+  /** Fires when nobody waits any longer. */
+  private readonly giveUp = new AbortController();
+  private readonly work = new Set<Promise<void>>();
+  private housekeeping: NodeJS.Timeout | undefined;
+  private runCount = 0;
+  private inFlightCount = 0;
+  private passedCount = 0;
+  private lastRunMs = 0;
+  private lostGeneration = 0;
+  private isTapOpen = false;
+  private drainEndsAt: number | undefined;
+
+  constructor(private readonly settings: ConsumerSettings) {
+    const { queue, row, tap, logger, publisher, handler, breakers } = settings;
+    if (row.deduplicate && settings.inbox === undefined) throw new TypeError(`${queue} deduplicates and needs an inbox`);
+    this.timing = { ...TIMING, ...settings.timing };
+    this.run = consume({
+      queue,
+      deadlineMs: row.deadlineMs,
+      isOutage: (error) => this.isOutage(error),
+      inbox: row.deduplicate ? settings.inbox : undefined,
+      handler,
+      publisher,
+      emits: row.emits,
+      signal: this.giveUp.signal,
+      onFailure: (outcome, failures) => {
+        if (failures === 5) logger.warn({ queue, outcome }, 'cannot publish what follows from an event yet, still trying');
+      },
+    });
+    this.gather = new Gather(row.batch, () => this.pump());
+    this.pause = new Pause({
+      pausesWith: row.pausesWith,
+      breakers,
+      capacity: row.batch.size * row.concurrency,
+      onChange: () => this.onPauseChange(),
+      ...(this.timing.outageBackoff === undefined ? {} : { backoff: this.timing.outageBackoff }),
+    });
+    this.settlement = new Settlement({
+      queue,
+      tap,
+      twins: this.twins,
+      logger,
+      signal: this.giveUp.signal,
+      onDeadLetter: settings.onDeadLetter,
+    });
+    tap.listen({
+      onDelivery: (delivery) => detached(() => this.onDelivery(delivery)),
+      onLost: (generation) => this.onLost(generation),
+    });
+  }
+
+  /** Where the pause stands; `running` when nothing is wrong. */
+  get pauseState(): PauseState {
+    return this.pause.state;
+  }
+
+  start(): void {
+    this.pause.start();
+    this.steerTap();
+    this.housekeeping = setInterval(() => this.keepHouse(), Math.min(HOUSEKEEPING_MS, this.timing.holdMs));
+    this.housekeeping.unref();
+  }
+
+  /**
+   * Stops taking, finishes what can be finished within `drainMs`, settles it, and leaves the rest to the broker. Nothing is
+   * dead-lettered for being interrupted. The tap stays open for acknowledgements until its owner closes it.
+   */
+  async stop(drainMs: number): Promise<Drained> {
+    this.drainEndsAt ??= performance.now() + drainMs;
+    clearInterval(this.housekeeping);
+    const shut = this.settings.tap.shut();
+    this.gather.flush();
+    await within(
+      drainMs,
+      shut.then(() => this.idle()),
+    );
+    this.pause.stop();
+    this.gather.stop();
+    const unfinishedCount = this.inFlightCount + this.waitingCount();
+    this.giveUp.abort();
+    // What waited for the broker notices that it need not; what ignores its deadline is not waited for.
+    await within(LAST_MOMENT_MS, this.idle());
+    return { unfinishedCount };
+  }
+
+  private onDelivery(delivery: Delivery): void {
+    switch (this.twins.recognise(delivery)) {
+      case 'in-progress':
+        return;
+      case 'finished':
+        this.settings.tap.done([delivery]);
+        return;
+      case 'new':
+        this.take(delivery);
+    }
+  }
+
+  private take(delivery: Delivery): void {
+    const { queue, row } = this.settings;
+    let event: ParleyEvent | undefined;
+    try {
+      event = decode(delivery, row.hears);
+      if (delivery.returnCount >= MAX_RETURNS) throw new CrashLoop(delivery.returnCount);
+    } catch (error) {
+      const account = { startedAt: performance.now(), batchSize: 1 };
+      this.track(this.settlement.failed({ delivery, event }, { kind: 'dead-letter' }, error, account));
+      return;
+    }
+    const item: Received = { delivery, event, receivedAt: performance.now(), suspicions: 0, passedAtLastOutage: undefined };
+    metrics.queueOldestAge.set({ queue }, secondsSince(Date.parse(event.occurredAt)));
+    this.twins.hold(item);
+    if (delivery.returnCount < SUSPICIOUS_RETURNS) return this.gather.add(item);
+    this.quarantine.add(item);
+    this.pump();
+  }
+
+  /** A channel died: what waits here comes again through the next one. What is being handled goes on and meets its twin. */
+  private onLost(generation: number): void {
+    this.lostGeneration = Math.max(this.lostGeneration, generation);
+    for (const item of this.waiting()) if (this.isLost(item)) this.twins.letGo(item);
+    this.gather.drop((item) => this.isLost(item));
+    this.quarantine.drop((item) => this.isLost(item));
+    this.steerTap();
+  }
+
+  /** Starts as many runs as there is room for. Called whenever something becomes due or room becomes free. */
+  private pump(): void {
+    while (this.runCount < this.settings.row.concurrency && this.hasTimeForARun()) {
+      const batch = this.nextBatch();
+      if (batch.length === 0) return;
+      this.track(detached(() => this.handle(batch)));
+    }
+  }
+
+  private nextBatch(): Received[] {
+    const room = this.pause.allowance - this.inFlightCount;
+    if (room <= 0) return [];
+    if (this.quarantine.count === 0) return this.gather.take(room);
+    return this.inFlightCount === 0 ? this.quarantine.takeOne() : [];
+  }
+
+  private async handle(batch: readonly Received[]): Promise<void> {
+    const startedAt = performance.now();
+    const account = { startedAt, batchSize: batch.length };
+    this.runCount += 1;
+    this.inFlightCount += batch.length;
+    const verdicts = await handleBatch(batch, this.run, {
+      isOutage: (error, part) => this.isOutage(error) && !part.some(isSuspicious),
+      budgetMs: this.timing.batchBudgetMs,
+    });
+    this.runCount -= 1;
+    this.inFlightCount -= batch.length;
+    this.lastRunMs = performance.now() - startedAt;
+
+    const passed = verdicts.filter(({ kind }) => kind === 'passed').map(({ item }) => item);
+    this.passedCount += passed.length;
+    this.settlement.done(passed, account);
+    const held = verdicts.flatMap((verdict) => (verdict.kind === 'passed' || this.settleFailed(verdict, account) ? [] : [verdict]));
+    const [outage] = held;
+    if (outage === undefined) this.pause.passed();
+    else
+      this.hold(
+        held.map(({ item }) => item),
+        outage.error,
+      );
+    this.steerTap();
+    this.pump();
+  }
+
+  /** @returns false when it is not its fault and it must be held. */
+  private settleFailed({ kind, item, error }: Exclude<Verdict<Received>, { kind: 'passed' }>, account: Account): boolean {
+    const { queue, row } = this.settings;
+    if (kind === 'outage') return false;
+    const decision = decide(error, {
+      queue,
+      attempt: attemptOf(item.delivery),
+      attempts: row.attempts,
+      pausesWith: row.pausesWith,
+      isSuspicious: isSuspicious(item),
+      ...(this.timing.retryDelaysMs === undefined ? {} : { retryDelaysMs: this.timing.retryDelaysMs }),
+    });
+    if (decision.kind === 'hold') return false;
+    this.track(this.settlement.failed(item, decision, error, account));
+    return true;
+  }
+
+  private hold(items: readonly Received[], error: unknown): void {
+    const { queue, logger } = this.settings;
+    for (const item of items) this.suspect(item, error);
+    const kept = items.filter((item) => !this.isLost(item));
+    for (const item of items) if (this.isLost(item)) this.twins.letGo(item);
+    this.gather.putBack(kept);
+    metrics.eventAttempts.inc({ queue, outcome: 'hold' }, items.length);
+    if (error instanceof Interrupted) return;
+    logger.warn({ queue, heldCount: kept.length, error: errorMessage(error) }, 'events held: not their fault');
+    this.pause.metOutage(outageOf(error, this.settings.row.pausesWith)?.retryAfterMs ?? 0);
+  }
+
+  /** An outage that only ever meets this event while others go through is no outage. Calls that were not made prove nothing. */
+  private suspect(item: Received, error: unknown): void {
+    if (!(error instanceof DependencyError) || !error.wasTried) return;
+    if (item.passedAtLastOutage !== undefined && this.passedCount > item.passedAtLastOutage) item.suspicions += 1;
+    item.passedAtLastOutage = this.passedCount;
+  }
+
+  private onPauseChange(): void {
+    const { queue, logger } = this.settings;
+    const isPaused = this.pause.state === 'paused' || this.pause.state === 'probing';
+    metrics.consumerPaused.set({ queue }, isPaused ? 1 : 0);
+    logger.info({ queue, pause: this.pause.state, allowance: this.pause.allowance }, 'consumer pause');
+    this.steerTap();
+    this.pump();
+  }
+
+  /** Opens or shuts the tap as the pause wants it. */
+  private steerTap(): void {
+    if (this.drainEndsAt !== undefined) return;
+    const isWanted = this.isFlowWanted();
+    if (isWanted === this.isTapOpen) return;
+    this.isTapOpen = isWanted;
+    if (isWanted) this.settings.tap.open();
+    else void this.settings.tap.shut();
+  }
+
+  private isFlowWanted(): boolean {
+    const { batch, concurrency } = this.settings.row;
+    switch (this.pause.state) {
+      case 'running':
+        return true;
+      case 'paused':
+        return false;
+      case 'probing':
+        // A probe uses what is held; something new is only needed when nothing is.
+        return this.isTapOpen || this.waitingCount() + this.inFlightCount === 0;
+      case 'ramp':
+        // The broker counts its prefetch from zero each time: what is held already must go down first.
+        return this.isTapOpen || this.waitingCount() < batch.size * concurrency;
+    }
+  }
+
+  /** Sends round what was held for so long that the broker would take it away, and keeps the age of what waits up to date. */
+  private keepHouse(): void {
+    const { queue } = this.settings;
+    const waiting = this.waiting();
+    const oldest = Math.min(...waiting.map(({ event }) => Date.parse(event.occurredAt)));
+    if (waiting.length > 0) metrics.queueOldestAge.set({ queue }, secondsSince(oldest));
+    const now = performance.now();
+    const isTooOld = (item: Received) => now - item.receivedAt > this.timing.holdMs;
+    const old = waiting.filter(isTooOld);
+    if (old.length === 0) return;
+    this.gather.drop(isTooOld);
+    this.quarantine.drop(isTooOld);
+    const longest = new Postpone(Number.POSITIVE_INFINITY, 'held for too long');
+    for (const item of old) this.settleFailed({ kind: 'failed', item, error: longest }, { startedAt: now, batchSize: 1 });
+    this.steerTap();
+  }
+
+  private waitingCount(): number {
+    return this.gather.count + this.quarantine.count;
+  }
+
+  private waiting(): Received[] {
+    return [...this.gather.items(), ...this.quarantine.items()];
+  }
+
+  private isLost(item: Received): boolean {
+    return item.delivery.generation <= this.lostGeneration;
+  }
+
+  private isOutage(error: unknown): boolean {
+    return outageOf(error, this.settings.row.pausesWith) !== undefined;
+  }
+
+  /** While draining, a run is only begun when one like the last would end in time: an interrupted one is repeated by somebody else. */
+  private hasTimeForARun(): boolean {
+    if (this.giveUp.signal.aborted) return false;
+    return this.drainEndsAt === undefined || performance.now() + 2 * this.lastRunMs < this.drainEndsAt;
+  }
+
+  private track(work: Promise<void>): void {
+    const tracked = work
+      .catch((error: unknown) => this.settings.logger.error({ queue: this.settings.queue, err: error }, 'the bus itself failed'))
+      .finally(() => this.work.delete(tracked));
+    this.work.add(tracked);
+  }
+
+  /** Resolves when nothing is being handled or settled. */
+  private async idle(): Promise<void> {
+    while (this.work.size > 0) await Promise.all(this.work);
+  }
+}
+
+const LAST_MOMENT_MS = 500;
+
+const isSuspicious = (item: Received): boolean => item.suspicions >= SUSPICIONS_TO_BLAME;
+
+/** Outside the request or timer that happened to trigger it: a handler has its own ids and its own deadline. */
+const detached = <T>(work: () => T): T => withoutDeadline(() => runInContext({}, work));
+
+const secondsSince = (time: number): number => Math.max(0, Date.now() - time) / 1_000;

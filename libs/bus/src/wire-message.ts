@@ -1,0 +1,131 @@
+import { createHash } from 'node:crypto';
+import { eventSchemas, type ParleyEvent } from '#lib/contracts/events';
+import type { EventHeaders } from './publisher.port.js';
+
+/** A header of ours is text or a whole number; a broker may add tables of its own. */
+export type WireHeaders = Readonly<Record<string, unknown>>;
+
+/** An event as it lies in a queue, whatever the transport. Retries and dead letters keep `id`, `type` and the exact bytes of `body`. */
+export interface WireMessage {
+  /** The event id (`message_id`); undefined when somebody else published it without one. */
+  readonly id: string | undefined;
+  /** The routing key it was first published with. */
+  readonly type: string;
+  /** When it was first published, to the second. */
+  readonly publishedAt: Date | undefined;
+  readonly headers: WireHeaders;
+  readonly body: Buffer;
+}
+
+/** The names of our headers (contract section 5). */
+export const header = {
+  schemaVersion: 'x-schema-version',
+  attempt: 'x-attempt',
+  requestId: 'x-request-id',
+  conversationId: 'x-conversation-id',
+  traceparent: 'traceparent',
+  error: 'x-error',
+  errorClass: 'x-error-class',
+  firstFailedAt: 'x-first-failed-at',
+  lastFailedAt: 'x-last-failed-at',
+  originQueue: 'x-origin-queue',
+  attempts: 'x-attempts',
+  stackHash: 'x-stack-hash',
+  traceId: 'x-trace-id',
+} as const;
+
+/** Larger bodies are refused on both sides: quorum queues keep every message in memory-mapped segments of a few MB. */
+export const MAX_BODY_BYTES = 1_048_576;
+// Enough to recognise an error; a header table must stay far below the 64 KiB at which clients refuse it.
+const MAX_ERROR_LENGTH = 500;
+
+/** Puts an event into the form in which it travels. @throws ZodError when it breaks its own schema, RangeError when it is too large. */
+export const toWireMessage = (event: ParleyEvent, { requestId, traceparent }: EventHeaders = {}, now = new Date()): WireMessage => {
+  const valid = eventSchemas[event.type].parse(event);
+  const body = Buffer.from(JSON.stringify(valid));
+  if (body.byteLength > MAX_BODY_BYTES) throw new RangeError(`${event.type} ${event.eventId} has ${body.byteLength} bytes`);
+  return {
+    id: valid.eventId,
+    type: valid.type,
+    publishedAt: now,
+    headers: {
+      [header.schemaVersion]: valid.version,
+      [header.attempt]: 1,
+      [header.conversationId]: valid.conversationId,
+      ...(requestId === undefined ? {} : { [header.requestId]: requestId }),
+      ...(traceparent === undefined ? {} : { [header.traceparent]: traceparent }),
+    },
+    body,
+  };
+};
+
+/** Which try this message is on, the first one being 1. */
+export const attemptOf = ({ headers }: Pick<WireMessage, 'headers'>): number => {
+  const attempt = headers[header.attempt];
+  return typeof attempt === 'number' && Number.isInteger(attempt) && attempt > 0 ? attempt : 1;
+};
+
+/** A header as text, or undefined when it is absent or something else. */
+export const textHeader = ({ headers }: Pick<WireMessage, 'headers'>, name: string): string | undefined => {
+  const value = headers[name];
+  return typeof value === 'string' ? value : undefined;
+};
+
+/** The copy that waits for its next try. */
+export const forNextAttempt = (message: WireMessage, now = new Date()): WireMessage => ({
+  ...message,
+  headers: {
+    ...withoutBrokerHeaders(message.headers),
+    [header.attempt]: attemptOf(message) + 1,
+    [header.firstFailedAt]: firstFailedAt(message, now),
+  },
+});
+
+/** The copy that comes back later although nothing was wrong with it: the same try again. */
+export const forLater = (message: WireMessage): WireMessage => ({ ...message, headers: withoutBrokerHeaders(message.headers) });
+
+/** The copy for the dead-letter queue: says what went wrong, when, how often and where. */
+export const forDeadLetterQueue = (message: WireMessage, error: unknown, originQueue: string, now = new Date()): WireMessage => {
+  const traceId = textHeader(message, header.traceparent)?.split('-')[1];
+  return {
+    ...message,
+    headers: {
+      ...withoutBrokerHeaders(message.headers),
+      [header.error]: errorMessage(error).slice(0, MAX_ERROR_LENGTH),
+      [header.errorClass]: errorClass(error),
+      [header.stackHash]: stackHash(error),
+      [header.attempts]: attemptOf(message),
+      [header.firstFailedAt]: firstFailedAt(message, now),
+      [header.lastFailedAt]: now.toISOString(),
+      [header.originQueue]: originQueue,
+      ...(traceId === undefined ? {} : { [header.traceId]: traceId }),
+    },
+  };
+};
+
+/** The kind of an error as a metric label and header: its name, which comes from the closed set of our classes and Node's. */
+export const errorClass = (error: unknown): string => (error instanceof Error ? error.name : typeof error).slice(0, 60);
+
+/** What an error says; anything else that was thrown says only what it is. */
+export const errorMessage = (error: unknown): string => {
+  if (error instanceof Error) return error.message;
+  return typeof error === 'string' ? error : `something other than an error was thrown: ${typeof error}`;
+};
+
+const firstFailedAt = (message: WireMessage, now: Date): string => textHeader(message, header.firstFailedAt) ?? now.toISOString();
+
+/** Groups dead letters by the place in the code they died at: the frames without their positions, which change with every build. */
+const stackHash = (error: unknown): string => {
+  const frames = error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)) : [];
+  const places = frames.map((frame) => frame.replace(/\(?(?:file:\/\/)?\/.*\/|:\d+:\d+\)?$/g, ''));
+  return createHash('sha256')
+    .update([errorClass(error), ...places].join('\n'))
+    .digest('hex')
+    .slice(0, 12);
+};
+
+// x-death and its kin are the broker's: RabbitMQ 3.x merges what a client sends back into its own counts, 4.x ignores it.
+const BROKER_HEADER = /^x-(death|first-death-|last-death-|delivery-count$|acquired-count$)/;
+
+const withoutBrokerHeaders = (headers: WireHeaders): WireHeaders =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !BROKER_HEADER.test(name)));
