@@ -63,3 +63,15 @@ it('can be held for reasons of the process itself, and says them', () => {
   releaseOther();
   expect(readiness.isReady).toBe(true);
 });
+
+it('is held by a condition for as long as that has a reason', () => {
+  let drift: string | undefined;
+  started().holdWhile(() => drift);
+  expect(readiness.isReady).toBe(true);
+
+  drift = 'RabbitMQ differs from what this version wants';
+  expect(readiness.report()).toEqual({ status: 'not-ready', reasons: [drift] });
+
+  drift = undefined;
+  expect(readiness.isReady).toBe(true);
+});

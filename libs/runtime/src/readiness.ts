@@ -18,6 +18,7 @@ export interface ReadinessReport {
 export class Readiness {
   private phase: 'starting' | 'started' | 'draining' = 'starting';
   private readonly holds = new Map<symbol, string>();
+  private readonly conditions: (() => string | undefined)[] = [];
   private readonly timer: NodeJS.Timeout;
   private tickedAt = performance.now();
   private lastLagMs = 0;
@@ -61,6 +62,11 @@ export class Readiness {
     return () => this.holds.delete(key);
   }
 
+  /** Keeps the process out of service as long as `reason` gives one. Asked with every report, so it must only look at what is known. */
+  holdWhile(reason: () => string | undefined): void {
+    this.conditions.push(reason);
+  }
+
   /** Stops measuring the event loop. */
   stop(): void {
     clearInterval(this.timer);
@@ -72,6 +78,7 @@ export class Readiness {
       ...(this.phase === 'started' ? [] : [this.phase]),
       ...(lagMs > MAX_LAG_MS ? [`event loop is ${Math.round(lagMs)} ms late`] : []),
       ...this.holds.values(),
+      ...this.conditions.map((reason) => reason()).filter((reason) => reason !== undefined),
     ];
   }
 
