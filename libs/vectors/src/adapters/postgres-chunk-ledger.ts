@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { MessageId } from '#lib/contracts/ids';
 import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
+import type { LaneName } from '#lib/database/pool-budget';
 import { ChunkLedgerPort, type LedgerEntry, standingPerMessage } from '../chunk-ledger.port.js';
 
 const ENTRIES_OF = {
@@ -36,13 +37,17 @@ const State = z.enum(['indexed', 'removed', 'failed']);
 
 /** The ledger in the table `message_chunks`. Each call is one statement, whatever the number of messages. */
 export class PostgresChunkLedger extends ChunkLedgerPort {
-  constructor(private readonly lanes: PostgresLanes) {
+  /** @param lane whose connections it uses: `work` where messages are indexed, `reads` where people ask how far they are. */
+  constructor(
+    private readonly lanes: PostgresLanes,
+    private readonly lane: LaneName = 'work',
+  ) {
     super();
   }
 
   async entriesOf(messageIds: readonly MessageId[]): Promise<Map<MessageId, LedgerEntry>> {
     if (messageIds.length === 0) return new Map();
-    const rows = await this.lanes.lane('work').query<Row>(ENTRIES_OF, [[...new Set(messageIds)]]);
+    const rows = await this.lanes.lane(this.lane).query<Row>(ENTRIES_OF, [[...new Set(messageIds)]]);
     return new Map(
       rows.map((row) => [
         row.message_id,
@@ -61,7 +66,7 @@ export class PostgresChunkLedger extends ChunkLedgerPort {
     const standing = standingPerMessage(entries);
     if (standing.length === 0) return [];
     const written = await this.lanes
-      .lane('work')
+      .lane(this.lane)
       .query<Pick<Row, 'message_id'>>(RECORD, [
         standing.map(({ messageId }) => messageId),
         standing.map(({ version }) => version),
