@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { metrics } from '#lib/runtime/metrics';
@@ -62,6 +63,18 @@ describe('a bulkhead', () => {
     running.finish();
     await first;
     expect(await patient).toBe('ran');
+  });
+
+  it('leaves nothing at the signal of a call that waited and ran', async () => {
+    const bulkhead = new Bulkhead('listeners', { concurrent: 1, queued: 1 });
+    const running = work();
+    const { signal } = new AbortController();
+    const jobs = [bulkhead.run(running.run), bulkhead.run(() => Promise.resolve(), signal)];
+
+    running.finish();
+    await Promise.all(jobs);
+
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   it('does not let in whoever has no time left', async () => {

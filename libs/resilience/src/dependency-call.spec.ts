@@ -186,6 +186,26 @@ describe('errors that are not the fault of the dependency', () => {
   });
 });
 
+describe('an adapter that knows better what went wrong', () => {
+  it('is believed that our own pool was full: that is not the fault of the dependency', async () => {
+    const call = chroma();
+    const poolIsFull = new DependencyError('chroma', 'query', 'overloaded');
+
+    for (let time = 0; time < 20; time += 1) await expect(call.run(() => Promise.reject(poolIsFull))).rejects.toBe(poolIsFull);
+
+    expect(call.state).toBe('closed');
+  });
+
+  it('is believed that its driver timed out', async () => {
+    const call = chroma();
+    const timeout = new DependencyError('chroma', 'query', 'timeout');
+
+    for (let time = 0; time < 5; time += 1) await expect(call.run(() => Promise.reject(timeout))).rejects.toBe(timeout);
+
+    expect(call.state).toBe('open');
+  });
+});
+
 describe('the breaker of a call', () => {
   it('refuses at once while it is open, says when to come back, and does not touch the dependency', async () => {
     const call = chroma();

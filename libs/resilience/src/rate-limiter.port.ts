@@ -25,7 +25,10 @@ export interface RateVerdict {
  * and a burst of 10, let 14 through within 0.1 s and 6.9 per second in the long run.
  */
 export abstract class RateLimiterPort {
-  /** Counts one request of `key` and says whether it may pass; a refused request costs nothing. Never throws, answers within 250 ms. */
+  /**
+   * Counts one request of `key` and says whether it may pass; a refused request costs nothing. Answers within 250 ms, whatever is out.
+   * @throws DeadlineExceeded when the caller has no time left, and nothing else.
+   */
   abstract take(key: string): Promise<RateVerdict>;
 }
 

@@ -29,6 +29,7 @@ describe('reading the configuration', () => {
     const problems = problemsOf({ RABBITMQ_URL: 'http://mq', PORT: 'eighty', LOG_LEVEL: 'loud', CHROMA_URL: required.CHROMA_URL });
 
     expect(problems.map((problem) => problem.split(':')[0])).toEqual(['PORT', 'LOG_LEVEL', 'DATABASE_URL', 'RABBITMQ_URL']);
+    expect(problems[2]).toBe(`DATABASE_URL: is not set. ${settings.DATABASE_URL.doc}`);
     expect(problems[3]).toContain('must be a URL starting with amqp:// or amqps://');
     expect(problems[3]).toContain(settings.RABBITMQ_URL.doc);
   });

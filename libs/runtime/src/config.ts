@@ -167,8 +167,10 @@ export const parseConfig = (env: NodeJS.ProcessEnv): Config => {
   const config: Record<string, unknown> = {};
   for (const [name, entry] of Object.entries<Setting>(settings)) {
     try {
-      const result = entry.schema.safeParse(valueOf(env, name, entry));
+      const value = valueOf(env, name, entry);
+      const result = entry.schema.safeParse(value);
       if (result.success) config[name] = result.data;
+      else if (value === undefined) problems.push(`${name}: is not set. ${entry.doc}`);
       else problems.push(`${name}: ${result.error.issues.map((issue) => issue.message).join(', ')}. ${entry.doc}`);
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;

@@ -38,7 +38,19 @@ const EXIT_CLEAN = 0;
 const EXIT_FORCED = 1;
 
 /**
- * The life of a process, from configuration to exit code:
+ * The life of a process, from configuration to exit code. A `main.ts` is one call:
+ *
+ *     await runProcess({
+ *       service: 'embedding',
+ *       drainMs: (config) => config.BUS_DRAIN_MS,
+ *       start: async (parts) => {
+ *         verifyTimeoutChain(timeoutChain(parts.config, { name: 'embedding.messages', deadlineMs: 30_000 }));
+ *         const app = await createOperationsApp(EmbeddingModule.of(parts), parts.logger);
+ *         await app.listen(parts.config.PORT, parts.config.HOST);
+ *         return () => app.close();
+ *       },
+ *     });
+ *
  *
  *     start --(listening)--> run --SIGTERM, SIGINT--> drain --(stopped)--> exit 0
  *       |                     |                        `--(drainMs over, or a second signal)--> exit 1
@@ -73,8 +85,9 @@ export const runProcess = async (plan: ProcessPlan, host: ProcessHost = process)
     readiness.started();
     logger.info({ durationMs: Math.round(performance.now() - startedAt) }, 'started');
   } catch (error) {
-    logger.fatal({ err: error }, startFailure(error, config));
-    exit(error instanceof ConfigError ? EXIT_CONFIG : EXIT_FORCED);
+    const isConfiguration = error instanceof ConfigError;
+    logger.fatal(isConfiguration ? {} : { err: error }, startFailure(error, config));
+    exit(isConfiguration ? EXIT_CONFIG : EXIT_FORCED);
   }
 };
 

@@ -120,6 +120,8 @@ describe('an open breaker', () => {
     await vi.advanceTimersByTimeAsync(RESET_MS);
 
     early.verdict('healthy');
+    await vi.advanceTimersByTimeAsync(0);
+    expect(subject.state).toBe('half-open');
     finish(subject, 'healthy');
 
     expect(subject.state).toBe('half-open');
