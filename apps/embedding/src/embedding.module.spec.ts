@@ -1,0 +1,58 @@
+import { Test } from '@nestjs/testing';
+import { afterEach, expect, it } from 'vitest';
+import { handlersOf, rowsOf } from '#lib/bus/adapters/nest-handlers';
+import { RabbitServer } from '#lib/bus/adapters/rabbit-server';
+import { pipeline } from '#lib/contracts/pipeline';
+import { parseConfig } from '#lib/runtime/config';
+import { createLogger } from '#lib/runtime/logger';
+import { Readiness } from '#lib/runtime/readiness';
+import type { ProcessParts } from '#lib/runtime/run-process';
+import { freePorts } from '#lib/testing/stack/ports';
+import { MessagesConsumer } from './adapters/amqp/messages.consumer.js';
+import { EmbeddingModule, startEmbedding } from './embedding.module.js';
+
+const readiness: Readiness[] = [];
+afterEach(() => {
+  for (const each of readiness.splice(0)) each.stop();
+});
+
+/** Nobody listens at any of these addresses. */
+async function partsWithoutDependencies(): Promise<ProcessParts> {
+  const [port = 0, nobody = 0] = await freePorts(2);
+  const parts = {
+    config: parseConfig({
+      PORT: String(port),
+      HOST: '127.0.0.1',
+      DATABASE_URL: `postgres://parley@127.0.0.1:${nobody}/parley`,
+      RABBITMQ_URL: `amqp://127.0.0.1:${nobody}`,
+      CHROMA_URL: `http://127.0.0.1:${nobody}`,
+      BUS_DRAIN_MS: '1000',
+    }),
+    logger: createLogger('embedding', 'silent'),
+    readiness: new Readiness(),
+  };
+  readiness.push(parts.readiness);
+  return parts;
+}
+
+it('finds everything that its parts ask for', async () => {
+  const module = await Test.createTestingModule({ imports: [EmbeddingModule.of(await partsWithoutDependencies())] }).compile();
+  expect(module.get(MessagesConsumer)).toBeInstanceOf(MessagesConsumer);
+  expect(module.get(RabbitServer).isConnected).toBe(false);
+});
+
+it('handles exactly the queues that the pipeline gives to it, and starts, answers and stops while everything else is away', async () => {
+  const parts = await partsWithoutDependencies();
+  const stop = await startEmbedding(parts); // refuses to start when handlers and pipeline disagree
+  parts.readiness.started();
+  const readyz = await fetch(`http://127.0.0.1:${parts.config.PORT}/readyz`);
+  expect(await readyz.json()).toEqual({ status: 'ready', reasons: [] });
+  await stop();
+  await expect(fetch(`http://127.0.0.1:${parts.config.PORT}/livez`)).rejects.toThrow('fetch failed');
+});
+
+it('would refuse to start without a handler for one of its rows', () => {
+  expect(() => handlersOf(new Map(), rowsOf('embedding', pipeline))).toThrow(
+    'embedding.messages: a row of embedding, but nothing handles it',
+  );
+});

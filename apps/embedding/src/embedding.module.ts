@@ -1,0 +1,114 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { OriginalErrors } from '#lib/bus/adapters/original-errors.filter';
+import { RabbitPublisher } from '#lib/bus/adapters/rabbit-publisher';
+import { RabbitServer } from '#lib/bus/adapters/rabbit-server';
+import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
+import { applicationName, poolShares } from '#lib/database/pool-budget';
+import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
+import { Breakers } from '#lib/resilience/breakers';
+import { OperationsModule } from '#lib/runtime/adapters/http/operations.module';
+import { CONFIG, type Config } from '#lib/runtime/config';
+import { LOGGER, type Logger } from '#lib/runtime/logger';
+import { createOperationsApp } from '#lib/runtime/http-server';
+import type { ProcessParts } from '#lib/runtime/run-process';
+import { ChromaVectorStore } from '#lib/vectors/adapters/chroma-vector-store';
+import { createEmbedder } from '#lib/vectors/adapters/create-embedder';
+import { PostgresChunkLedger } from '#lib/vectors/adapters/postgres-chunk-ledger';
+import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
+import { EmbedderPort } from '#lib/vectors/embedder.port';
+import { VectorStorePort } from '#lib/vectors/vector-store.port';
+import { MessagesConsumer } from './adapters/amqp/messages.consumer.js';
+import { IndexMessages } from './index-messages.js';
+import { MarkFailed } from './mark-failed.js';
+
+const APP = 'embedding';
+
+/** Chooses the adapters of the embedding process. Building it reaches nobody: connections are made at start and by first use. */
+@Module({})
+export class EmbeddingModule {
+  static of(parts: ProcessParts): DynamicModule {
+    return {
+      module: EmbeddingModule,
+      imports: [OperationsModule.of(parts)],
+      controllers: [MessagesConsumer],
+      providers: [
+        IndexMessages,
+        MarkFailed,
+        { provide: Breakers, useFactory: () => createBreakers() },
+        { provide: PostgresLanes, inject: [CONFIG, Breakers, LOGGER], useFactory: postgresLanes },
+        { provide: ChunkLedgerPort, inject: [PostgresLanes], useFactory: (lanes: PostgresLanes) => new PostgresChunkLedger(lanes) },
+        { provide: EmbedderPort, inject: [CONFIG, Breakers], useFactory: createEmbedder },
+        { provide: VectorStorePort, inject: [CONFIG, EmbedderPort, Breakers], useFactory: vectorStore },
+        { provide: RabbitPublisher, inject: [CONFIG, LOGGER], useFactory: rabbitPublisher },
+        { provide: RabbitServer, inject: [CONFIG, RabbitPublisher, Breakers, MarkFailed, LOGGER], useFactory: rabbitServer },
+      ],
+    };
+  }
+}
+
+/**
+ * Builds the process and starts to consume; resolves when it listens, also when everything that it depends on is away.
+ * @returns what stops it in the order of architecture rule 10: handlers finish, what they published is confirmed, connections close.
+ */
+export async function startEmbedding(parts: ProcessParts): Promise<() => Promise<void>> {
+  const { config, logger, readiness } = parts;
+  const app = await createOperationsApp(EmbeddingModule.of(parts), logger);
+  const publisher = app.get(RabbitPublisher);
+  const server = app.get(RabbitServer);
+  readiness.holdWhile(() => (publisher.drift ?? server.drift)?.message);
+  app.connectMicroservice({ strategy: server }).useGlobalFilters(new OriginalErrors());
+  await app.listen(config.PORT, config.HOST);
+  await publisher.start();
+  await app.startAllMicroservices();
+  return async () => {
+    await server.close();
+    await publisher.stop();
+    await app.get(PostgresLanes).close();
+    await app.close(); // last, so that /livez and /metrics answer during the drain
+  };
+}
+
+const postgresLanes = (config: Config, breakers: Breakers, logger: Logger): PostgresLanes =>
+  new PostgresLanes({
+    url: config.DATABASE_URL,
+    applicationName: applicationName(APP),
+    lanes: poolShares(config.DB_POOL_SIZE, APP),
+    acquireTimeoutMs: config.DB_POOL_TIMEOUT_MS,
+    statementTimeoutMs: config.DB_STATEMENT_TIMEOUT_MS,
+    slowQueryMs: config.DB_SLOW_QUERY_MS,
+    breakers,
+    logger,
+  });
+
+const vectorStore = (config: Config, { model, dimension }: EmbedderPort, breakers: Breakers): ChromaVectorStore =>
+  new ChromaVectorStore({ url: config.CHROMA_URL, model, dimension, indexWorkers: config.INDEX_WORKERS }, breakers);
+
+const rabbitPublisher = (config: Config, logger: Logger): RabbitPublisher =>
+  new RabbitPublisher({
+    url: config.RABBITMQ_URL,
+    app: APP,
+    window: config.BUS_CONFIRM_WINDOW,
+    confirmTimeoutMs: config.BUS_PUBLISH_TIMEOUT_MS,
+    heartbeatS: config.BUS_HEARTBEAT_S,
+    logger,
+  });
+
+const rabbitServer = (
+  config: Config,
+  publisher: RabbitPublisher,
+  breakers: Breakers,
+  markFailed: MarkFailed,
+  logger: Logger,
+): RabbitServer =>
+  new RabbitServer({
+    app: APP,
+    url: config.RABBITMQ_URL,
+    heartbeatS: config.BUS_HEARTBEAT_S,
+    publisher,
+    breakers,
+    concurrency: { 'embedding.messages': config.ML_EMBED_WORKERS },
+    drainMs: config.BUS_DRAIN_MS,
+    logger,
+    // What could not even be decoded names no message whose state could be shown.
+    onDeadLetter: async (_, event) => (event === undefined ? undefined : markFailed.mark(event)),
+  });
