@@ -12,7 +12,7 @@ import { NoAnswer, type SafeClient } from './safe-client.js';
 export type Statement = string | { readonly name: string; readonly text: string };
 
 /** Runs one statement and gives its rows. */
-export type Query = <Row extends QueryResultRow>(statement: Statement, values?: readonly unknown[]) => Promise<Row[]>;
+export type Query = <Row extends object>(statement: Statement, values?: readonly unknown[]) => Promise<Row[]>;
 
 /** What the clients of all lanes of a process have learnt about the network between them and Postgres. */
 export interface Suspicion {
@@ -75,7 +75,7 @@ export class PostgresLane {
    * Runs one statement, committed when it returns.
    * @throws DependencyError when Postgres cannot (kind `timeout`: it may have happened), pg's DatabaseError when statement or data are wrong.
    */
-  async query<Row extends QueryResultRow>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
+  async query<Row extends object>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
     return this.onClient((client) => this.run<Row>(client, statement, values));
   }
 
@@ -187,9 +187,9 @@ export class PostgresLane {
     }
   }
 
-  private async run<Row extends QueryResultRow>(client: LaneClient, statement: Statement, values: readonly unknown[]): Promise<Row[]> {
+  private async run<Row extends object>(client: LaneClient, statement: Statement, values: readonly unknown[]): Promise<Row[]> {
     const config = typeof statement === 'string' ? { text: statement } : statement;
-    const { rows } = await this.timed(statement, () => client.query<Row>({ ...config, values: [...values] }));
+    const { rows } = await this.timed(statement, () => client.query<Row & QueryResultRow>({ ...config, values: [...values] }));
     return rows;
   }
 

@@ -69,7 +69,7 @@ export class PostgresOutbox extends OutboxPort {
   }
 
   async depth(): Promise<OutboxDepth> {
-    const [depth] = await this.relay.query<OutboxDepth & Record<string, number>>({ name: 'outbox-depth', text: DEPTH });
+    const [depth] = await this.relay.query<OutboxDepth>({ name: 'outbox-depth', text: DEPTH });
     return depth ?? { pending: 0, parked: 0, oldestAgeSeconds: 0 };
   }
 }

@@ -1,0 +1,42 @@
+import type { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
+import type { Message } from '../message.js';
+
+/** What a member has received and read. */
+export interface MemoryMember {
+  deliveredSeq: number;
+  readSeq: number;
+}
+
+/** A conversation with everything that belongs to it. */
+export interface MemoryConversation {
+  readonly id: ConversationId;
+  readonly title: string | null;
+  readonly creatorId: UserId;
+  readonly createdAt: Date;
+  readonly members: Map<UserId, MemoryMember>;
+  /** By seq - 1. */
+  readonly messages: Message[];
+  /** Idempotency keys: `[sender, key]` as JSON, to the seq they stand for and the hash of their body. */
+  readonly keys: Map<string, { readonly seq: number; readonly bodyHash: string }>;
+  lastActivityAt: Date;
+}
+
+/** The memory stores' shared state, as the tables are the Postgres stores'. One per process. */
+export class MemoryArchive {
+  readonly conversations = new Map<ConversationId, MemoryConversation>();
+  /** Where each message is. */
+  readonly places = new Map<MessageId, { readonly conversation: MemoryConversation; readonly seq: number }>();
+
+  /** The conversation, when `reader` is a member of it. */
+  visible(id: ConversationId, reader: UserId): MemoryConversation | undefined {
+    const conversation = this.conversations.get(id);
+    return conversation?.members.has(reader) === true ? conversation : undefined;
+  }
+
+  /** The reader's conversations, newest activity first. */
+  visibleTo(reader: UserId): MemoryConversation[] {
+    return [...this.conversations.values()]
+      .filter(({ members }) => members.has(reader))
+      .sort((one, other) => other.lastActivityAt.getTime() - one.lastActivityAt.getTime() || (one.id < other.id ? 1 : -1));
+  }
+}

@@ -1,0 +1,71 @@
+import type { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
+import { ProblemError } from '#lib/contracts/problems';
+import type { MemoryOutbox } from '#lib/database/adapters/memory-outbox';
+import { bodyHash } from '../body-hash.js';
+import type { Message, MessageDraft, StoredMessage } from '../message.js';
+import { MessageStorePort } from '../message-store.port.js';
+import { prepare, stored } from '../prepared-message.js';
+import type { MemoryArchive } from './memory-archive.js';
+
+/** Messages in memory: for the embedded mode, development and unit tests. Each method runs in one tick, which is its transaction. */
+export class MemoryMessageStore extends MessageStorePort {
+  constructor(
+    private readonly archive: MemoryArchive,
+    private readonly outbox: MemoryOutbox,
+  ) {
+    super();
+  }
+
+  async store(draft: MessageDraft): Promise<StoredMessage> {
+    const { senderId, key, requestId, traceparent } = draft;
+    const conversation = this.archive.visible(draft.conversationId, senderId);
+    if (conversation === undefined) throw new ProblemError('not-found', 'There is no such conversation.');
+    const place = key === undefined ? undefined : JSON.stringify([senderId, key]);
+    const earlier = place === undefined ? undefined : conversation.keys.get(place);
+    if (earlier !== undefined)
+      return { replayed: true, message: replayed(conversation.messages[earlier.seq - 1], earlier.bodyHash, draft) };
+
+    const prepared = prepare(draft);
+    const result = stored(prepared, conversation.messages.length + 1);
+    if (result.replayed) return result;
+    const { message, event } = result;
+    conversation.messages.push(message);
+    conversation.lastActivityAt = new Date(Math.max(conversation.lastActivityAt.getTime(), message.createdAt.getTime()));
+    if (place !== undefined && prepared.bodyHash !== undefined) {
+      conversation.keys.set(place, { seq: message.seq, bodyHash: prepared.bodyHash });
+    }
+    this.archive.places.set(message.id, { conversation, seq: message.seq });
+    this.outbox.add(event, { requestId, traceparent });
+    return result;
+  }
+
+  async find(id: MessageId, reader: UserId): Promise<Message | undefined> {
+    const place = this.archive.places.get(id);
+    return place?.conversation.members.has(reader) === true ? place.conversation.messages[place.seq - 1] : undefined;
+  }
+
+  async findMany(ids: readonly MessageId[], reader: UserId): Promise<Message[]> {
+    const found = await Promise.all([...new Set(ids)].map((id) => this.find(id, reader)));
+    return found.filter((message): message is Message => message !== undefined && message.deletedAt === undefined);
+  }
+
+  async page(
+    conversationId: ConversationId,
+    reader: UserId,
+    { afterSeq, beforeSeq, limit }: { afterSeq?: number | undefined; beforeSeq?: number | undefined; limit: number },
+  ): Promise<{ messages: Message[]; headSeq: number } | undefined> {
+    const conversation = this.archive.visible(conversationId, reader);
+    if (conversation === undefined) return undefined;
+    const { messages } = conversation;
+    const headSeq = messages.length;
+    if (afterSeq !== undefined) return { messages: messages.slice(afterSeq, afterSeq + limit), headSeq };
+    const end = Math.min(headSeq, Math.max(0, (beforeSeq ?? headSeq + 1) - 1));
+    return { messages: messages.slice(Math.max(0, end - limit), end), headSeq };
+  }
+}
+
+const replayed = (message: Message | undefined, hash: string, draft: MessageDraft): Message => {
+  if (message === undefined) throw new Error('a key stands for a message that is not there');
+  if (bodyHash(draft) === hash) return message;
+  throw new ProblemError('idempotency-key-reused', 'This idempotency key was used for a message with another body.');
+};

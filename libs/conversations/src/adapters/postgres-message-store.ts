@@ -1,0 +1,206 @@
+import type { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
+import { ProblemError } from '#lib/contracts/problems';
+import { sqlStateOf } from '#lib/database/adapters/postgres-errors';
+import type { PostgresLane } from '#lib/database/adapters/postgres-lane';
+import { metrics } from '#lib/runtime/metrics';
+import { GroupCommit, type Outcome } from '../group-commit.js';
+import type { Message, MessageDraft, StoredMessage } from '../message.js';
+import { MessageStorePort } from '../message-store.port.js';
+import { announcementOf, messageOf, type PreparedMessage, prepare, stored } from '../prepared-message.js';
+import { messageColumns, messageFrom, type MessageRow } from './message-row.js';
+
+type Verdict = StoredMessage | 'not-found' | 'key-reused';
+
+/** A row of `ingest_messages()`; see its migration for the meaning of the verdicts. */
+interface IngestRow {
+  readonly item: number;
+  readonly verdict: 'stored' | 'replayed' | 'key-reused' | 'not-found' | 'busy';
+  readonly seq: string | null;
+  readonly winner: number;
+  readonly earlier: StoredEarlier | null;
+}
+
+/** A message inside JSON: times are text there. */
+type StoredEarlier = Omit<MessageRow, 'createdAt' | 'editedAt' | 'deletedAt'> & {
+  readonly createdAt: string;
+  readonly editedAt: string | null;
+  readonly deletedAt: string | null;
+};
+
+/** Messages of one commit. Measured: larger batches only make everybody in them wait longer. */
+const MAX_BATCH = 256;
+/** As many as a process takes requests at once (HTTP_MAX_CONCURRENT), and as many again from its sockets. */
+const MAX_WAITING = 2_000;
+const DATA_EXCEPTION = '22';
+
+const INGEST = { name: 'ingest-messages', text: 'SELECT * FROM ingest_messages($1::uuid[], $2::json, $3)' };
+
+const FIND = {
+  name: 'find-message',
+  text: `
+    SELECT ${messageColumns('m')} FROM messages m
+    WHERE m.id = $1 AND EXISTS (SELECT FROM conversation_members WHERE conversation_id = m.conversation_id AND user_id = $2)`,
+};
+
+const FIND_MANY = {
+  name: 'find-messages',
+  text: `
+    SELECT ${messageColumns('m')} FROM messages m
+    WHERE m.id = ANY ($1::uuid[]) AND m.deleted_at IS NULL
+      AND EXISTS (SELECT FROM conversation_members WHERE conversation_id = m.conversation_id AND user_id = $2)`,
+};
+
+// One row even for an empty page, so that "no messages" and "no member" differ; one snapshot, so that head and page fit together.
+const page = (name: string, condition: string, order: 'ASC' | 'DESC') => ({
+  name,
+  text: `
+    SELECT c.head_seq AS "headSeq", page.*
+    FROM conversations c
+    JOIN conversation_members member ON member.conversation_id = c.id AND member.user_id = $2
+    LEFT JOIN LATERAL (
+      SELECT ${messageColumns('m')} FROM messages m
+      WHERE m.conversation_id = c.id AND m.seq ${condition} ORDER BY m.seq ${order} LIMIT $4
+    ) page ON true
+    WHERE c.id = $1`,
+});
+const PAGE_AFTER = page('page-after', '> $3', 'ASC');
+const PAGE_BEFORE = page('page-before', '< $3', 'DESC');
+
+/**
+ * Messages in Postgres. Sends of this process share commits: one call of `ingest_messages()` per batch. Two commits may be in flight,
+ * because while one waits for the disk the other can be worked on; and a conversation that somebody else holds is waited for on a
+ * connection of its own, so that it cannot hold up the others.
+ */
+export class PostgresMessageStore extends MessageStorePort {
+  private readonly commits: GroupCommit<PreparedMessage, Verdict>;
+
+  /** @param sends lane of `store` alone. @param reads lane of everything else. */
+  constructor(
+    private readonly sends: PostgresLane,
+    private readonly reads: PostgresLane,
+  ) {
+    super();
+    const concurrent = sends.size > 2 ? 2 : 1;
+    this.commits = new GroupCommit({
+      conversationOf: ({ draft }) => draft.conversationId,
+      commit: (batch, { isPatient }) => this.commit(batch, isPatient),
+      maxBatch: MAX_BATCH,
+      maxWaiting: MAX_WAITING,
+      concurrent,
+      patient: Math.max(1, sends.size - concurrent),
+    });
+  }
+
+  async store(draft: MessageDraft): Promise<StoredMessage> {
+    const verdict = await this.decide(draft);
+    if (verdict === 'not-found') throw new ProblemError('not-found', 'There is no such conversation.');
+    if (verdict === 'key-reused') {
+      throw new ProblemError('idempotency-key-reused', 'This idempotency key was used for a message with another body.');
+    }
+    return verdict;
+  }
+
+  async find(id: MessageId, reader: UserId): Promise<Message | undefined> {
+    const [row] = await this.reads.query<MessageRow>(FIND, [id, reader]);
+    return row === undefined ? undefined : messageFrom(row);
+  }
+
+  async findMany(ids: readonly MessageId[], reader: UserId): Promise<Message[]> {
+    if (ids.length === 0) return [];
+    const rows = await this.reads.query<MessageRow>(FIND_MANY, [ids, reader]);
+    return rows.map(messageFrom);
+  }
+
+  async page(
+    conversationId: ConversationId,
+    reader: UserId,
+    { afterSeq, beforeSeq, limit }: { afterSeq?: number | undefined; beforeSeq?: number | undefined; limit: number },
+  ): Promise<{ messages: Message[]; headSeq: number } | undefined> {
+    const isForward = afterSeq !== undefined;
+    const bound = afterSeq ?? beforeSeq ?? Number.MAX_SAFE_INTEGER;
+    const rows = await this.reads.query<MessageRow & { headSeq: string; id: string | null }>(isForward ? PAGE_AFTER : PAGE_BEFORE, [
+      conversationId,
+      reader,
+      bound,
+      limit,
+    ]);
+    const [first] = rows;
+    if (first === undefined) return undefined;
+    const messages = rows.filter(({ id }) => id !== null).map(messageFrom);
+    return { messages: isForward ? messages : messages.reverse(), headSeq: Number(first.headSeq) };
+  }
+
+  private async decide(draft: MessageDraft): Promise<Verdict> {
+    try {
+      return await this.commits.join(prepare(draft));
+    } catch (error) {
+      // The edge lets through only what can be stored; should it ever not, the caller learns it, and it does not look like our fault.
+      if (sqlStateOf(error)?.startsWith(DATA_EXCEPTION) !== true) throw error;
+      throw new ProblemError('validation', 'The message holds something that cannot be stored.', { cause: error });
+    }
+  }
+
+  private async commit(batch: readonly PreparedMessage[], isPatient: boolean): Promise<Outcome<Verdict>[]> {
+    const conversations = [...new Set(batch.map(({ draft }) => draft.conversationId))];
+    const endTimer = metrics.ingestCommitDuration.startTimer();
+    metrics.ingestBatchSize.observe(batch.length);
+    try {
+      const rows = await this.sends.query<IngestRow>(INGEST, [conversations, JSON.stringify(batch.map(toJson)), isPatient]);
+      return outcomesOf(batch, rows);
+    } finally {
+      endTimer();
+    }
+  }
+}
+
+const toJson = (prepared: PreparedMessage, item: number): object => {
+  const { draft, id, createdAt, bodyHash } = prepared;
+  const { data, ...envelope } = announcementOf(prepared, 0);
+  const { seq: _seq, content: _content, ...facts } = data;
+  return {
+    item,
+    messageId: id,
+    conversationId: draft.conversationId,
+    senderId: draft.senderId,
+    content: draft.content,
+    metadata: draft.metadata,
+    clientKey: draft.key,
+    bodyHash: bodyHash === undefined ? undefined : `\\x${bodyHash}`,
+    createdAt,
+    event: { ...envelope, data: facts },
+    headers: { requestId: draft.requestId, traceparent: draft.traceparent },
+  };
+};
+
+const outcomesOf = (batch: readonly PreparedMessage[], rows: readonly IngestRow[]): Outcome<Verdict>[] => {
+  const byItem = new Map(rows.map((row) => [row.item, row]));
+  return batch.map((prepared, item) => {
+    const row = byItem.get(item);
+    if (row === undefined) throw new Error('ingest_messages() gave no verdict for an item');
+    switch (row.verdict) {
+      case 'busy':
+        return { kind: 'busy' };
+      case 'not-found':
+      case 'key-reused':
+        return { kind: 'decided', verdict: row.verdict };
+      case 'stored':
+        return { kind: 'decided', verdict: stored(prepared, Number(row.seq)) };
+      case 'replayed':
+        return { kind: 'decided', verdict: { replayed: true, message: replayedMessage(row, batch, byItem) } };
+    }
+  });
+};
+
+const replayedMessage = ({ earlier, winner }: IngestRow, batch: readonly PreparedMessage[], byItem: Map<number, IngestRow>): Message => {
+  if (earlier !== null) return messageFrom({ ...earlier, ...timesOf(earlier) });
+  const [prepared, row] = [batch[winner], byItem.get(winner)];
+  if (prepared === undefined || row === undefined || row.seq === null)
+    throw new Error('ingest_messages() named a winner that it did not store');
+  return messageOf(prepared, Number(row.seq));
+};
+
+const timesOf = ({ createdAt, editedAt, deletedAt }: StoredEarlier) => ({
+  createdAt: new Date(createdAt),
+  editedAt: editedAt === null ? null : new Date(editedAt),
+  deletedAt: deletedAt === null ? null : new Date(deletedAt),
+});
