@@ -150,7 +150,9 @@ async function hand(node, name, rest) {
   const parent = process.ppid;
   const orphaned = setInterval(() => {
     // Some shells that npm runs us in die of a SIGTERM without passing it on.
-    if (process.ppid !== parent) child.kill('SIGTERM');
+    if (process.ppid === parent) return;
+    clearInterval(orphaned);
+    child.kill('SIGTERM');
   }, 1_000);
   const [code, signal] = await new Promise((resolve, reject) => {
     child.once('error', reject);

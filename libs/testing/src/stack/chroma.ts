@@ -11,6 +11,8 @@ export interface ChromaOptions {
   readonly logFile: string;
   /** Says who the running server is; see `fromPidFile`. */
   readonly pidFile: string;
+  /** Gives up a start that is under way. */
+  readonly cancelled?: AbortSignal | undefined;
 }
 
 /** The command-line program of the `chromadb` package; its server is a native binding of the same package. */
@@ -29,6 +31,7 @@ export async function startChroma(options: ChromaOptions): Promise<PrivateServer
     cwd: options.folder,
     logFile: options.logFile,
     pidFile: options.pidFile,
+    cancelled: options.cancelled,
     stopSignal: 'SIGTERM',
     stopWithinMs: 10_000,
     readyWithinMs: 30_000,

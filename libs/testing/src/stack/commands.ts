@@ -17,6 +17,8 @@ export interface CommandOptions {
   readonly cwd?: string;
   /** Run as this user; needs root. */
   readonly as?: { readonly uid: number; readonly gid: number } | undefined;
+  /** Ends the command with SIGTERM. */
+  readonly cancelled?: AbortSignal;
   /** Called with each chunk of stdout and stderr, for progress lines. */
   readonly onOutput?: (chunk: string) => void;
 }
@@ -44,12 +46,18 @@ export async function runCommand(command: string, args: readonly string[], optio
       timedOut = true;
       child.kill('SIGKILL');
     }, options.timeoutMs);
-    child.once('error', (error) => {
+    const cancel = () => child.kill('SIGTERM');
+    options.cancelled?.addEventListener('abort', cancel, { once: true });
+    const settle = () => {
       clearTimeout(timer);
+      options.cancelled?.removeEventListener('abort', cancel);
+    };
+    child.once('error', (error) => {
+      settle();
       reject(new Error(`cannot run ${command}: ${error.message}`, { cause: error }));
     });
     child.once('close', (code, signal) => {
-      clearTimeout(timer);
+      settle();
       if (timedOut) reject(new Error(`${command} ${args[0] ?? ''} did not finish within ${options.timeoutMs} ms\n${output.stderr}`));
       else resolve({ code: code ?? (signal === 'SIGKILL' ? 137 : 143), ...output });
     });

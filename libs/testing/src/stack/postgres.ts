@@ -15,6 +15,8 @@ export interface PostgresOptions {
   readonly logFile: string;
   /** Says who the running server is; see `fromPidFile`. Not inside the folder, which belongs to another user. */
   readonly pidFile: string;
+  /** Gives up a start that is under way. */
+  readonly cancelled?: AbortSignal | undefined;
   /** Whom to run as: Postgres refuses to run as root. Undefined: as ourselves. */
   readonly as: { readonly uid: number; readonly gid: number } | undefined;
 }
@@ -36,6 +38,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PrivateSe
     as: options.as,
     logFile: options.logFile,
     pidFile: options.pidFile,
+    cancelled: options.cancelled,
     stopSignal: 'SIGINT', // "fast": does not wait for clients to leave
     stopWithinMs: 20_000,
     readyWithinMs: 60_000, // recovery after a crash under load

@@ -20,6 +20,8 @@ export interface RabbitmqOptions {
   readonly logFile: string;
   /** Says who the running server is; see `fromPidFile`. */
   readonly pidFile: string;
+  /** Gives up a start that is under way. */
+  readonly cancelled?: AbortSignal | undefined;
 }
 
 /** A private RabbitMQ with its management plugin. */
@@ -48,6 +50,7 @@ export async function startRabbitmq(options: RabbitmqOptions): Promise<PrivateRa
     cwd: options.folder,
     logFile: options.logFile,
     pidFile: options.pidFile,
+    cancelled: options.cancelled,
     stopSignal: 'SIGTERM',
     stopWithinMs: 20_000,
     readyWithinMs: 90_000,

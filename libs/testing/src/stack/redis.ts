@@ -15,6 +15,8 @@ export interface RedisOptions {
   readonly logFile: string;
   /** Says who the running server is; see `fromPidFile`. */
   readonly pidFile: string;
+  /** Gives up a start that is under way. */
+  readonly cancelled?: AbortSignal | undefined;
 }
 
 /** Starts a Redis that holds nothing across a restart: Parley treats it as a bus and a cache, and so must its tests. */
@@ -28,6 +30,7 @@ export async function startRedis(options: RedisOptions): Promise<PrivateServer> 
     cwd: options.folder,
     logFile: options.logFile,
     pidFile: options.pidFile,
+    cancelled: options.cancelled,
     stopSignal: 'SIGTERM',
     stopWithinMs: 5_000,
     readyWithinMs: 10_000,

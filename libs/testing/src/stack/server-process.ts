@@ -22,6 +22,8 @@ export interface ServerPlan {
   readonly stopSignal: NodeJS.Signals;
   readonly stopWithinMs: number;
   readonly readyWithinMs: number;
+  /** When this fires, a start that is under way is given up. */
+  readonly cancelled?: AbortSignal | undefined;
   /** Resolves when the server answers; asked again and again until it does. */
   readonly probe: (deadline: AbortSignal) => Promise<void>;
 }
@@ -50,6 +52,8 @@ export interface PrivateServer {
 
 const PROBE_TIMEOUT_MS = 2_000;
 const PROBE_EVERY_MS = 50;
+/** What a process wrote before it ended may reach its log after the news of its end. */
+const LAST_WORDS_MS = 100;
 const KILL_WITHIN_MS = 5_000;
 const LOG_LIMIT_BYTES = 10_000_000;
 
@@ -141,12 +145,16 @@ export class ServerProcess {
 
   private async untilReady(): Promise<void> {
     const { plan } = this;
-    const gaveUp = AbortSignal.timeout(plan.readyWithinMs);
+    const timeIsUp = AbortSignal.timeout(plan.readyWithinMs);
+    const gaveUp = plan.cancelled === undefined ? timeIsUp : AbortSignal.any([timeIsUp, plan.cancelled]);
     let ended: string | undefined;
     void this.exit.then((how) => (ended = how));
     let lastError: unknown;
     while (!gaveUp.aborted) {
-      if (ended !== undefined) throw new Error(`${plan.name} ${ended} while it was starting\n${this.logTail()}`);
+      if (ended !== undefined) {
+        await sleep(LAST_WORDS_MS);
+        throw new Error(`${plan.name} ${ended} while it was starting\n${this.logTail()}`);
+      }
       try {
         return await plan.probe(AbortSignal.any([gaveUp, AbortSignal.timeout(PROBE_TIMEOUT_MS)]));
       } catch (error) {
@@ -154,6 +162,7 @@ export class ServerProcess {
       }
       await sleep(PROBE_EVERY_MS);
     }
+    if (plan.cancelled?.aborted === true) throw new Error(`${plan.name} was stopped while it was starting`);
     const reason = lastError instanceof Error ? lastError.message : String(lastError);
     throw new Error(`${plan.name} was not ready within ${plan.readyWithinMs / 1_000} s (${reason})\n${this.logTail()}`);
   }

@@ -1,0 +1,30 @@
+import pc from 'picocolors';
+import { RefusedByParley } from '#lib/testing/parley-client';
+
+/** Something that the person at the terminal can put right; the message says how. */
+export class Explained extends Error {
+  constructor(
+    message: string,
+    readonly exitCode = 1,
+  ) {
+    super(message);
+    this.name = 'Explained';
+  }
+}
+
+/** The end of a command that failed: one readable message on stderr, a stack trace only for our own mistakes, and an exit code. */
+export function explainAndExit(error: unknown): never {
+  if (error instanceof Explained) leave(error.message, error.exitCode);
+  if (error instanceof RefusedByParley) leave(error.message, 1);
+  if (error instanceof TypeError && error.message === 'fetch failed') leave(`Parley cannot be reached: ${causeOf(error)}`, 1);
+  leave(error instanceof Error ? (error.stack ?? error.message) : String(error), 70); // sysexits EX_SOFTWARE
+}
+
+function leave(message: string, exitCode: number): never {
+  process.stderr.write(`${pc.red('error:')} ${message}\n`);
+  process.exit(exitCode);
+}
+
+function causeOf({ cause }: Error): string {
+  return cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code || cause.name : 'no connection';
+}

@@ -1,0 +1,84 @@
+import pc from 'picocolors';
+
+/** Fields of a log line that are worth their place in a terminal, in this order; the file has all of them. */
+const SHOWN = [
+  'event',
+  'queue',
+  'outcome',
+  'attempt',
+  'method',
+  'route',
+  'status',
+  'code',
+  'durationMs',
+  'requestId',
+  'conversationId',
+  'messageId',
+];
+const COLOURS = [pc.cyan, pc.magenta, pc.blue, pc.green, pc.yellow];
+const NAME_WIDTH = 9;
+
+/**
+ * One line of a service made readable: time, service, level, message, the fields above. A line that is not JSON comes through as it is.
+ * An error's stack follows on lines of its own.
+ */
+export function readableLine(service: string, line: string): string {
+  const entry = parsed(line);
+  if (entry === undefined) return [clock(new Date()), nameTag(service), line].join(' ');
+  const { time, level, message, msg, err } = entry;
+  const fields = SHOWN.filter((name) => entry[name] !== undefined && entry[name] !== null).map(
+    (name) => pc.dim(`${name}=`) + plain(entry[name]),
+  );
+  const head = [clock(timeOf(time)), nameTag(service), levelTag(String(level ?? 'info')), plain(message ?? msg ?? ''), ...fields];
+  return head.filter(Boolean).join(' ') + errorLines(err);
+}
+
+/** Whether the line reports something that somebody should look at: warn and above, or anything that is not JSON. */
+export function needsAttention(line: string): boolean {
+  const level = parsed(line)?.['level'];
+  return level === undefined || ['warn', 'error', 'fatal'].includes(String(level));
+}
+
+/** The label in front of a service's lines, in a colour that stays the same for its name. */
+export function nameTag(name: string): string {
+  const sum = [...name].reduce((total, letter) => total + letter.charCodeAt(0), 0);
+  const colour = COLOURS[sum % COLOURS.length] ?? pc.cyan;
+  return colour(name.padEnd(NAME_WIDTH));
+}
+
+/** Time of day, to the second, in the terminal's own time zone. */
+export function clock(at: Date): string {
+  return pc.dim(at.toLocaleTimeString('en-GB'));
+}
+
+function parsed(line: string): Record<string, unknown> | undefined {
+  if (!line.startsWith('{')) return undefined;
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function timeOf(time: unknown): Date {
+  const at = typeof time === 'string' || typeof time === 'number' ? new Date(time) : new Date();
+  return Number.isNaN(at.getTime()) ? new Date() : at;
+}
+
+function levelTag(level: string): string {
+  const tag = level.padEnd(5);
+  if (level === 'error' || level === 'fatal') return pc.red(tag);
+  return level === 'warn' ? pc.yellow(tag) : pc.dim(tag);
+}
+
+function errorLines(err: unknown): string {
+  if (typeof err !== 'object' || err === null) return '';
+  const { stack, message } = err as Record<string, unknown>;
+  const text = typeof stack === 'string' ? stack : typeof message === 'string' ? message : JSON.stringify(err);
+  return `\n${pc.dim(text.replaceAll(/^/gm, '    '))}`;
+}
+
+function plain(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}

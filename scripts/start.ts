@@ -1,0 +1,149 @@
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Command } from 'commander';
+import pc from 'picocolors';
+import { lockHolder } from '#lib/testing/stack/lock-file';
+import { signal } from '#lib/testing/stack/process-identity';
+import { Explained, explainAndExit } from './explain.js';
+import { type Home, parleyHome } from './home.js';
+import { killLeftovers } from './leftovers.js';
+import { services } from './services.js';
+import { readState } from './state.js';
+import { Supervisor } from './supervisor.js';
+import { Terminal } from './terminal.js';
+import { welcome } from './welcome.js';
+
+/** From nothing, with images or packages to fetch; a start that takes longer has got stuck. */
+const DETACHED_READY_WITHIN_MS = 900_000;
+/** One Ctrl-C may arrive three times: from the terminal, from npm, from bootstrap.mjs. */
+const SAME_SIGNAL_MS = 1_000;
+
+const program = new Command('start')
+  .description('Starts Parley with all that it needs and stays in the foreground; Ctrl-C stops it in order, a second one at once.')
+  .option('--detach', 'return when everything is ready; `npm run stop` ends it')
+  .option('--background', 'used by --detach: be the process in the background');
+
+program.action(async ({ detach = false, background = false }: { detach?: boolean; background?: boolean }) => {
+  const home = parleyHome();
+  mkdirSync(home.folder, { recursive: true, mode: 0o711 }); // Postgres runs as another user when we are root and must pass through
+  if (detach) await startDetached(home);
+  else await run(home, background);
+});
+
+await program.parseAsync().catch(explainAndExit);
+
+async function run(home: Home, isBackground: boolean): Promise<void> {
+  const startedAt = performance.now();
+  const terminal = new Terminal(home, isBackground);
+  const supervisor = new Supervisor(home, services, process.env, terminal);
+  const asked = stopWhenAsked(home, supervisor, terminal, isBackground);
+  try {
+    const state = await supervisor.start();
+    terminal.say(pc.green(`ready in ${((performance.now() - startedAt) / 1_000).toFixed(1)} s`));
+    if (!isBackground) terminal.show(`\n${await welcome(state)}\n\n${pc.dim('Ctrl-C stops it.')}`);
+  } catch (error) {
+    if (!asked.already)
+      terminal.say(
+        pc.red(`cannot start: ${error instanceof Explained ? error.message : String(error instanceof Error ? error.stack : error)}`),
+      );
+    await supervisor.stop();
+    leave(terminal, asked.already ? asked.exitCode : 1);
+  }
+  process.on('uncaughtException', (error) => {
+    terminal.say(pc.red(`stopping because of a mistake in Parley's own supervisor: ${error.stack ?? error.message}`));
+    void supervisor.stop().finally(() => leave(terminal, 70));
+  });
+}
+
+/** The first signal stops in order; a second Ctrl-C stops at once. Other signals change nothing once we are stopping. */
+function stopWhenAsked(
+  home: Home,
+  supervisor: Supervisor,
+  terminal: Terminal,
+  isBackground: boolean,
+): { already: boolean; exitCode: number } {
+  const asked = { already: false, exitCode: 0 };
+  let askedAt = 0;
+  const stop = (why: string, exitCode: number) => {
+    if (asked.already) return;
+    Object.assign(asked, { already: true, exitCode });
+    askedAt = performance.now();
+    terminal.say(`${why}: stopping in order; Ctrl-C ${why === 'Ctrl-C' ? 'again ' : ''}stops at once`);
+    void supervisor.stop().then(() => {
+      terminal.say('everything has stopped');
+      leave(terminal, exitCode);
+    }, explainAndExit);
+  };
+  process.on('SIGINT', () => {
+    if (!asked.already) return stop('Ctrl-C', 130);
+    if (performance.now() - askedAt < SAME_SIGNAL_MS) return;
+    askedAt = Infinity;
+    terminal.say('stopping at once');
+    void killLeftovers(home).finally(() => leave(terminal, 130));
+  });
+  process.on('SIGTERM', () => stop('asked to stop', 0));
+  process.on('SIGHUP', () => (isBackground ? undefined : stop('the terminal was closed', 129)));
+  if (!isBackground) watchParent(() => stop('npm is gone', 0));
+  return asked;
+}
+
+/** npm can be killed without a chance to tell us. */
+function watchParent(gone: () => void): void {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    gone();
+  }, 1_000);
+  timer.unref();
+}
+
+function leave(terminal: Terminal, exitCode: number): never {
+  terminal.flush();
+  process.exit(exitCode);
+}
+
+async function startDetached(home: Home): Promise<void> {
+  const startedAt = performance.now();
+  mkdirSync(home.logs, { recursive: true });
+  const log = join(home.logs, 'parley.log');
+  const output = openSync(log, 'a', 0o640);
+  const from = statSync(log).size;
+  const child = spawn(process.execPath, ['--enable-source-maps', import.meta.filename, '--background'], {
+    detached: true,
+    stdio: ['ignore', output, output],
+  });
+  closeSync(output);
+  let exitCode: number | undefined;
+  child.once('exit', (code) => (exitCode = code ?? 1));
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => signal(child.pid ?? 0, 'SIGTERM'));
+  const tail = follow(log, from);
+  while (exitCode === undefined && performance.now() - startedAt < DETACHED_READY_WITHIN_MS) {
+    tail();
+    const found = await readState(home);
+    if (found?.state.phase === 'ready' && (await lockHolder(home.lockFile))?.pid === child.pid) {
+      tail();
+      process.stdout.write(
+        `\n${await welcome(found.state)}\n\n${pc.dim(`It runs in the background (pid ${child.pid}); npm run stop ends it.`)}\n`,
+      );
+      child.unref();
+      process.exit(0);
+    }
+    await sleep(100);
+  }
+  tail();
+  if (exitCode === undefined) signal(child.pid ?? 0, 'SIGTERM');
+  throw new Explained(`Parley did not start; the log is ${log}`, exitCode === 0 ? 1 : (exitCode ?? 1));
+}
+
+/** Copies what is new at the end of a file to stdout, each time it is called. */
+function follow(file: string, from: number): () => void {
+  let position = from;
+  return () => {
+    const text = existsSync(file) ? readFileSync(file) : Buffer.alloc(0);
+    process.stdout.write(text.subarray(position));
+    position = Math.max(position, text.length);
+  };
+}

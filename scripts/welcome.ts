@@ -1,0 +1,50 @@
+import pc from 'picocolors';
+import { mintToken } from '#lib/testing/mint-token';
+import type { StackState } from './state.js';
+import { tableOf } from './table.js';
+
+const TOKEN_SECONDS = 24 * 3_600;
+
+/** What is shown when the stack is ready: addresses, credentials, and lines to paste that send a first message. */
+export async function welcome(state: StackState): Promise<string> {
+  return [
+    addresses(state),
+    await firstMessage(state),
+    pc.dim('A whole conversation: npm run demo · what runs: npm run status · operate: npm run parley -- --help'),
+  ].join('\n\n');
+}
+
+function addresses({ gatewayUrl, services, dependencies, environment }: StackState): string {
+  const others = services.filter(({ url }) => url !== gatewayUrl);
+  return tableOf(
+    ['what', 'where', 'login or origin'],
+    [
+      ['gateway', gatewayUrl, 'Bearer token, see below'],
+      ['API by hand', `${gatewayUrl}/docs`, ''],
+      ['health', `${gatewayUrl}/v1/health`, ''],
+      ...others.map(({ name, url }) => [name, `${url}/readyz`, 'and /metrics']),
+      ...managementRow(environment['RABBITMQ_MANAGEMENT_URL']),
+      ...dependencies.map(({ name, url, origin }) => [name, url, origin]),
+    ],
+  );
+}
+
+function managementRow(managementUrl: string | undefined): string[][] {
+  if (managementUrl === undefined) return [];
+  const { host, protocol, username, password } = new URL(managementUrl);
+  return [['RabbitMQ UI', `${protocol}//${host.replace('127.0.0.1', 'localhost')}`, `${username} / ${password}`]];
+}
+
+async function firstMessage({ gatewayUrl, environment }: StackState): Promise<string> {
+  const secret = environment['AUTH_JWT_SECRET'];
+  if (secret === undefined) return 'Tokens come from your identity provider (AUTH_JWKS_URL); send one as `Authorization: Bearer ...`.';
+  const token = await mintToken(secret, { user: 'alice', ttlSeconds: TOKEN_SECONDS });
+  const curl = 'curl -s -H "authorization: Bearer $TOKEN" -H \'content-type: application/json\'';
+  return [
+    pc.bold('Try it as alice (paste into a shell):'),
+    `TOKEN='${token}'`,
+    `ID=$(${curl} ${gatewayUrl}/v1/conversations -d '{"title":"Hello","memberIds":["bob"]}' | sed -E 's/.*"id":"([^"]+)".*/\\1/')`,
+    `${curl} ${gatewayUrl}/v1/conversations/$ID/messages -d '{"content":"Hello Bob, shall we have coffee?"}'; echo`,
+    `${curl} "${gatewayUrl}/v1/search?q=coffee"; echo`,
+  ].join('\n');
+}
