@@ -8,7 +8,7 @@ import { IndexMessages } from '../../index-messages.js';
 export class MessagesConsumer {
   constructor(private readonly indexMessages: IndexMessages) {}
 
-  @EventPattern<string>('embedding.messages')
+  @EventPattern('embedding.messages')
   handle(@Payload() events: MessageEvent[]): Promise<MessageEmbedded[]> {
     return this.indexMessages.handle(events);
   }

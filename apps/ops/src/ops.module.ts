@@ -1,0 +1,118 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { RabbitPublisher } from '#lib/bus/adapters/rabbit-publisher';
+import { RabbitQueueStatus } from '#lib/bus/adapters/rabbit-queue-status';
+import { PostgresInbox } from '#lib/database/adapters/postgres-inbox';
+import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
+import { PostgresOutbox } from '#lib/database/adapters/postgres-outbox';
+import { OutboxRelay } from '#lib/database/outbox-relay';
+import { applicationName, poolShares } from '#lib/database/pool-budget';
+import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
+import { Breakers } from '#lib/resilience/breakers';
+import { OperationsModule } from '#lib/runtime/adapters/http/operations.module';
+import { CONFIG, type Config } from '#lib/runtime/config';
+import { createOperationsApp } from '#lib/runtime/http-server';
+import { LOGGER, type Logger } from '#lib/runtime/logger';
+import type { ProcessParts } from '#lib/runtime/run-process';
+import { MeasureQueues } from './measure-queues.js';
+import { Rounds } from './rounds.js';
+
+const APP = 'ops';
+
+const MEASURE_QUEUES_EVERY_MS = 5_000;
+const PRUNE_INBOX_EVERY_MS = 3_600_000;
+/** Longer than an event can come back: a dead letter that is older than a month is discarded, not replayed. */
+const INBOX_MEMORY_MS = 30 * 24 * 3_600_000;
+
+/** Chooses the adapters of the ops process: the outbox sweep, the queue metrics, the upkeep. Building it reaches nobody. */
+@Module({})
+export class OpsModule {
+  static of(parts: ProcessParts): DynamicModule {
+    return {
+      module: OpsModule,
+      imports: [OperationsModule.of(parts)],
+      providers: [
+        { provide: Breakers, useFactory: () => createBreakers() },
+        { provide: PostgresLanes, inject: [CONFIG, Breakers, LOGGER], useFactory: postgresLanes },
+        { provide: RabbitPublisher, inject: [CONFIG, LOGGER], useFactory: rabbitPublisher },
+        { provide: RabbitQueueStatus, inject: [CONFIG, LOGGER], useFactory: rabbitQueueStatus },
+        { provide: OutboxRelay, inject: [CONFIG, PostgresLanes, RabbitPublisher, LOGGER], useFactory: outboxRelay },
+        { provide: Rounds, inject: [RabbitQueueStatus, PostgresLanes, LOGGER], useFactory: rounds },
+      ],
+    };
+  }
+}
+
+/**
+ * Builds the process and starts its loops; resolves when it listens, also when everything that it depends on is away.
+ * @returns what stops it: no new sweeps, then what is being published, then connections.
+ */
+export async function startOps(parts: ProcessParts): Promise<() => Promise<void>> {
+  const { config, logger, readiness } = parts;
+  const app = await createOperationsApp(OpsModule.of(parts), logger);
+  const publisher = app.get(RabbitPublisher);
+  const queueStatus = app.get(RabbitQueueStatus);
+  const relay = app.get(OutboxRelay);
+  const upkeep = app.get(Rounds);
+  readiness.holdWhile(() => publisher.drift?.message);
+  await app.listen(config.PORT, config.HOST);
+  await Promise.all([publisher.start(), queueStatus.start()]);
+  relay.start();
+  upkeep.start();
+  return async () => {
+    await Promise.all([relay.stop(), upkeep.stop()]);
+    await Promise.all([publisher.stop(), queueStatus.stop()]);
+    await app.get(PostgresLanes).close();
+    await app.close(); // last, so that /livez and /metrics answer until then
+  };
+}
+
+const postgresLanes = (config: Config, breakers: Breakers, logger: Logger): PostgresLanes =>
+  new PostgresLanes({
+    url: config.DATABASE_URL,
+    applicationName: applicationName(APP),
+    lanes: poolShares(config.DB_POOL_SIZE, APP),
+    acquireTimeoutMs: config.DB_POOL_TIMEOUT_MS,
+    statementTimeoutMs: config.DB_STATEMENT_TIMEOUT_MS,
+    slowQueryMs: config.DB_SLOW_QUERY_MS,
+    breakers,
+    logger,
+  });
+
+const rabbitPublisher = (config: Config, logger: Logger): RabbitPublisher =>
+  new RabbitPublisher({
+    url: config.RABBITMQ_URL,
+    app: APP,
+    window: config.BUS_CONFIRM_WINDOW,
+    confirmTimeoutMs: config.BUS_PUBLISH_TIMEOUT_MS,
+    heartbeatS: config.BUS_HEARTBEAT_S,
+    logger,
+  });
+
+const rabbitQueueStatus = (config: Config, logger: Logger): RabbitQueueStatus =>
+  new RabbitQueueStatus({
+    url: config.RABBITMQ_URL,
+    app: APP,
+    heartbeatS: config.BUS_HEARTBEAT_S,
+    managementUrl: config.RABBITMQ_MANAGEMENT_URL,
+    logger,
+  });
+
+const outboxRelay = (config: Config, lanes: PostgresLanes, publisher: RabbitPublisher, logger: Logger): OutboxRelay =>
+  new OutboxRelay(
+    new PostgresOutbox(lanes.lane('relay')),
+    publisher,
+    { sweepMs: config.OUTBOX_SWEEP_MS, graceMs: config.OUTBOX_GRACE_MS },
+    logger,
+  );
+
+const rounds = (queueStatus: RabbitQueueStatus, lanes: PostgresLanes, logger: Logger): Rounds => {
+  const measureQueues = new MeasureQueues(queueStatus);
+  const inbox = new PostgresInbox(lanes.lane('work'));
+  return new Rounds(
+    [
+      { name: 'measure queues', everyMs: MEASURE_QUEUES_EVERY_MS, run: () => measureQueues.execute() },
+      { name: 'prune inbox', everyMs: PRUNE_INBOX_EVERY_MS, run: () => inbox.prune(INBOX_MEMORY_MS) },
+    ],
+    logger,
+  );
+};

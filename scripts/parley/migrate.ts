@@ -1,0 +1,24 @@
+import { ConfigError, EXIT_CONFIG } from '#lib/runtime/config';
+import { createLogger } from '#lib/runtime/logger';
+import { bringUpToDate } from '../../apps/ops/src/adapters/bring-up-to-date.js';
+import { Explained } from '../explain.js';
+import { operatorConfig } from '../running-stack.js';
+
+/** `parley migrate`: what `npm start` and a rollout do first, by hand. */
+export async function migrate({ json = false }: { json?: boolean }): Promise<void> {
+  const config = await operatorConfig();
+  const migrations = await bringUpToDate(config, createLogger('migrate', 'silent')).catch((error: unknown) => {
+    if (error instanceof ConfigError) throw new Explained(error.message, EXIT_CONFIG);
+    throw new Explained(`the database could not be brought up to date: ${reasonOf(error)}`);
+  });
+  if (json) return void process.stdout.write(`${JSON.stringify({ migrations })}\n`);
+  for (const name of migrations) console.log(`ran ${name}`);
+  console.log(migrations.length === 0 ? 'the schema was up to date already' : `the schema is up to date (${migrations.length} migrations)`);
+}
+
+/** With its causes: "postgres health: unavailable" alone would not say that nobody listens there. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const own = error.message || ('code' in error ? String(error.code) : error.name);
+  return error.cause === undefined ? own : `${own} (${reasonOf(error.cause)})`;
+}

@@ -1,0 +1,65 @@
+import { RabbitQueueStatus } from '#lib/bus/adapters/rabbit-queue-status';
+import type { QueueStatus } from '#lib/contracts/http';
+import { createLogger } from '#lib/runtime/logger';
+import { Explained } from '../explain.js';
+import { operatorConfig, runningStack } from '../running-stack.js';
+import { tableOf } from '../table.js';
+
+/** `parley queues`: what waits where, asked from RabbitMQ; pauses and ages from the metrics of the processes that `npm start` runs here. */
+export async function showQueues({ json = false }: { json?: boolean }): Promise<void> {
+  const items = await readQueues();
+  if (json) return void process.stdout.write(`${JSON.stringify({ items }, undefined, 2)}\n`);
+  const rows = items.map(({ name, ready, unacked, consumers, paused, oldestAgeSeconds, deadLetters }) => [
+    name,
+    shown(ready),
+    shown(unacked),
+    shown(consumers),
+    paused === null ? '?' : paused ? 'yes' : 'no',
+    oldestAgeSeconds === null ? '?' : `${oldestAgeSeconds.toFixed(1)} s`,
+    shown(deadLetters),
+  ]);
+  console.log(tableOf(['queue', 'ready', 'unacked', 'consumers', 'paused', 'oldest', 'dead letters'], rows));
+}
+
+async function readQueues(): Promise<QueueStatus[]> {
+  const { RABBITMQ_URL: url, RABBITMQ_MANAGEMENT_URL: managementUrl, BUS_HEARTBEAT_S: heartbeatS } = await operatorConfig();
+  const status = new RabbitQueueStatus({ url, managementUrl, app: 'cli', heartbeatS, logger: createLogger('cli', 'silent') });
+  await status.start();
+  try {
+    const [items, gauges] = await Promise.all([status.read(), consumerGauges()]);
+    if (items.every(({ ready }) => ready === null)) {
+      throw new Explained(
+        `RabbitMQ at ${new URL(managementUrl ?? url).host} does not say anything about its queues: is it running, and has Parley been started with it?`,
+      );
+    }
+    return items.map((item) => {
+      const paused = gauges.get(`consumer_paused ${item.name}`);
+      return {
+        ...item,
+        paused: paused === undefined ? item.paused : paused === 1,
+        oldestAgeSeconds:
+          item.ready === 0 ? item.oldestAgeSeconds : (gauges.get(`queue_oldest_age_seconds ${item.name}`) ?? item.oldestAgeSeconds),
+      };
+    });
+  } finally {
+    await status.stop();
+  }
+}
+
+const METRICS_TIMEOUT_MS = 2_000;
+const GAUGE = /^(consumer_paused|queue_oldest_age_seconds)\{queue="([^"]+)"\} (\S+)$/gm;
+
+/** By metric and queue. A process that does not answer is a process of which nothing is known. */
+async function consumerGauges(): Promise<Map<string, number>> {
+  const services = (await runningStack())?.services ?? [];
+  const texts = await Promise.all(
+    services.map(async ({ url }) => {
+      const answer = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(METRICS_TIMEOUT_MS) }).catch(() => undefined);
+      return answer?.ok === true ? answer.text() : '';
+    }),
+  );
+  const lines = texts.flatMap((text) => [...text.matchAll(GAUGE)]);
+  return new Map(lines.map(([, metric, queue, value]) => [`${metric} ${queue}`, Number(value)]));
+}
+
+const shown = (count: number | null): string => (count === null ? '?' : String(count));
