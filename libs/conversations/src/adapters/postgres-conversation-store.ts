@@ -35,7 +35,7 @@ const FIND = {
   name: 'find-conversation',
   text: `
     SELECT c.id, ${conversationColumns}, c.created_at AS "createdAt",
-      ARRAY(SELECT user_id FROM conversation_members WHERE conversation_id = c.id ORDER BY user_id COLLATE "C") AS "memberIds"
+      ARRAY(SELECT user_id FROM conversation_members WHERE conversation_id = c.id ORDER BY user_id) AS "memberIds"
     FROM conversations c WHERE c.id = $1 AND ${isMember('$2')}`,
 };
 
@@ -52,7 +52,7 @@ const LIST = {
     SELECT c.id AS conversation, ${conversationColumns}, c.created_at AS "conversationCreatedAt", listed.read_seq AS "readSeq",
       listed.last_activity_at AS "lastActivityAt",
       ARRAY(
-        SELECT user_id FROM conversation_members WHERE conversation_id = c.id ORDER BY user_id COLLATE "C" LIMIT ${MAX_LISTED_MEMBERS}
+        SELECT user_id FROM conversation_members WHERE conversation_id = c.id ORDER BY user_id LIMIT ${MAX_LISTED_MEMBERS}
       ) AS "memberIds",
       ${messageColumns('m')}
     FROM listed JOIN conversations c ON c.id = listed.id
