@@ -1,0 +1,194 @@
+import { once } from 'node:events';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { newId } from '#lib/contracts/ids';
+import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
+import { withDeadline } from '#lib/resilience/deadline';
+import { DependencyError } from '#lib/resilience/errors';
+import { aMessageCreated } from '#lib/testing/builders';
+import { chunkMessage } from '../chunk-message.js';
+import { ChromaVectorStore, collectionName } from './chroma-vector-store.js';
+import { HttpFailure } from './json-over-http.js';
+
+/** A server that answers as Chroma 1.0 was seen to answer, unless a test says otherwise. */
+let server: Server;
+let requests: { readonly operation: string; readonly body: Record<string, unknown> }[];
+let answers: Record<string, (response: ServerResponse) => void>;
+let store: ChromaVectorStore;
+
+const reply =
+  (body: unknown, status = 200) =>
+  (response: ServerResponse) =>
+    void response.writeHead(status).end(JSON.stringify(body));
+
+beforeEach(async () => {
+  requests = [];
+  answers = {
+    collections: reply({ id: 'c1', dimension: null, configuration_json: { hnsw: { space: 'cosine' } } }),
+    upsert: reply({}),
+    delete: reply({}),
+    query: reply({ ids: [[]], distances: [[]] }),
+    get: reply({ ids: [], metadatas: [] }),
+  };
+  server = createServer((request, response) => {
+    const parts: Buffer[] = [];
+    request.on('data', (part: Buffer) => parts.push(part));
+    request.on('end', () => {
+      const operation = /\/collections(?:$|\/parley-)/.test(request.url ?? '') ? 'collections' : (request.url?.split('/').at(-1) ?? '');
+      requests.push({ operation, body: parts.length > 0 ? JSON.parse(Buffer.concat(parts).toString()) : {} });
+      answers[operation]?.(response);
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  store = new ChromaVectorStore({ url, model: 'test', dimension: 3, indexWorkers: 2 }, createBreakers());
+});
+afterEach(async () => {
+  store.close();
+  server.closeAllConnections();
+  server.close();
+  await once(server, 'close');
+});
+
+const chunks = (count: number, facts: Parameters<typeof aMessageCreated>[0] = {}) =>
+  Array.from({ length: count }, () => chunkMessage(aMessageCreated({ content: 'hi', ...facts }).data)).flat();
+const put = (count: number, mayHaveOlder?: readonly string[]) =>
+  store.replace(
+    chunks(count),
+    Array.from({ length: count }, () => Float32Array.of(1, 0, 0)),
+    mayHaveOlder === undefined ? { removed: [] } : { removed: [], mayHaveOlder },
+  );
+const operations = () => requests.map(({ operation }) => operation);
+const query = () => store.nearest(Float32Array.of(1, 0, 0), [newId()], 5);
+const failureOf = (work: Promise<unknown>) =>
+  work.then(
+    () => expect.unreachable('it did not fail'),
+    (error: unknown) => error as Error,
+  );
+
+describe('talking to Chroma', () => {
+  it('does nothing before the first call', () => {
+    expect(operations()).toEqual([]);
+  });
+
+  it('costs new messages one round trip', async () => {
+    await put(1, []);
+    requests = [];
+    await put(100, []);
+    expect(operations()).toEqual(['upsert']);
+  });
+
+  it('deletes what may be left of older versions after it has written, in one call', async () => {
+    const edited = chunks(50, { version: 2 });
+    await store.replace(
+      edited,
+      edited.map(() => Float32Array.of(1, 0, 0)),
+      { removed: [], mayHaveOlder: edited.map(({ messageId }) => messageId) },
+    );
+    expect(operations()).toEqual(['collections', 'upsert', 'delete']);
+    expect(requests[2]?.body).toEqual({
+      where: { $and: [{ messageId: { $in: edited.map(({ messageId }) => messageId) } }, { chunk: { $gte: 1 } }, { version: { $lte: 2 } }] },
+    });
+  });
+
+  it('writes at most 100 records per call and as many calls at once as there are index workers', async () => {
+    let running = 0;
+    let most = 0;
+    answers['upsert'] = (response) => {
+      running += 1;
+      most = Math.max(most, running);
+      // Long enough for one call too many to show up.
+      setTimeout(() => {
+        running -= 1;
+        reply({})(response);
+      }, 30);
+    };
+    await put(450, []);
+    const sizes = requests.flatMap(({ operation, body }) => (operation === 'upsert' ? [(body['ids'] as string[]).length] : []));
+    expect(sizes.sort((a, b) => b - a)).toEqual([100, 100, 100, 100, 50]);
+    expect(most).toBe(2);
+  });
+
+  it('sends vectors as 32-bit floats in base64', async () => {
+    await put(1, []);
+    const [encoded = ''] = requests.flatMap(({ body }) => (body['embeddings'] as string[] | undefined) ?? []);
+    expect([...new Float32Array(new Uint8Array(Buffer.from(encoded, 'base64')).buffer)]).toEqual([1, 0, 0]);
+  });
+
+  it.each([
+    ['500', (response: ServerResponse) => reply({ error: 'InternalError', message: 'disk I/O error' }, 500)(response)],
+    ['503', (response: ServerResponse) => reply({}, 503)(response)],
+    ['429', (response: ServerResponse) => reply({}, 429)(response)],
+    ['401 from a proxy in front of it', (response: ServerResponse) => reply({}, 401)(response)],
+    ['404 for a collection it has just given', (response: ServerResponse) => reply({}, 404)(response)],
+    ['something that is not JSON', (response: ServerResponse) => void response.end('<html>')],
+    ['another shape', (response: ServerResponse) => reply({ rows: [] })(response)],
+    ['a reset', (response: ServerResponse) => void response.socket?.resetAndDestroy()],
+  ])('takes %s as its fault', async (_, answer) => {
+    answers['query'] = answer;
+    const error = await failureOf(query());
+    expect(error).toBeInstanceOf(DependencyError);
+    expect(error).toMatchObject({ dependency: 'chroma', operation: 'query', kind: 'unavailable' });
+  });
+
+  it('takes 400 as ours, and no breaker counts it', async () => {
+    answers['query'] = reply({ error: 'InvalidArgumentError', message: 'Invalid where clause' }, 400);
+    for (let i = 0; i < 10; i += 1) expect(await failureOf(query())).toBeInstanceOf(HttpFailure);
+    answers['query'] = reply({ ids: [['m#chunk_0']], distances: [[0.25]] });
+    expect(await query()).toEqual([{ id: 'm#chunk_0', messageId: 'm', score: 0.75 }]);
+  });
+
+  it('cancels a query at the server when the time of its caller is up', async () => {
+    const { promise: hungUp, resolve } = Promise.withResolvers<void>();
+    answers['query'] = (response) => void response.once('close', resolve);
+    const startedAt = performance.now();
+    const error = await failureOf(withDeadline(100, query));
+    expect(error.message).toMatch(/timeout|deadline/);
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    await hungUp;
+  });
+
+  it('ends a query after 2 s by itself', async () => {
+    answers['query'] = () => undefined;
+    const startedAt = performance.now();
+    expect(await failureOf(query())).toMatchObject({ kind: 'timeout' });
+    expect(performance.now() - startedAt).toBeGreaterThan(1_900);
+    expect(performance.now() - startedAt).toBeLessThan(3_000);
+  });
+
+  it('cancels only the call whose time is up', async () => {
+    const waiting: ServerResponse[] = [];
+    answers['query'] = (response) => {
+      if (waiting.push(response) === 2) setTimeout(() => reply({ ids: [['m#chunk_0']], distances: [[0]] })(response), 150);
+    };
+    const [first, second] = await Promise.allSettled([withDeadline(80, query), query()]);
+    expect(first.status).toBe('rejected');
+    expect(second).toMatchObject({ status: 'fulfilled', value: [{ score: 1 }] });
+  });
+
+  it('looks the collection up again when Chroma does not know it any more', async () => {
+    await put(1, []);
+    let isKnown = false;
+    answers['collections'] = (response) => {
+      isKnown = true;
+      reply({ id: 'c2', dimension: null, configuration_json: { hnsw: { space: 'cosine' } } })(response);
+    };
+    answers['upsert'] = (response) => reply({}, isKnown ? 200 : 404)(response);
+    requests = [];
+    await put(1, []);
+    expect(operations()).toEqual(['upsert', 'collections', 'upsert']);
+  });
+});
+
+describe('the name of a collection', () => {
+  it.each([
+    ['local-lexical-v1', 384, 'parley-messages-local-lexical-v1-384'],
+    ['nomic-embed-text:latest', 768, 'parley-messages-nomic-embed-text-latest-768'],
+    ['BAAI/bge-m3', 1_024, 'parley-messages-baai-bge-m3-1024'],
+    ['_odd_', 8, 'parley-messages-odd-8'],
+  ])('of %s', (model, dimension, expected) => {
+    expect(collectionName(model, dimension)).toBe(expected);
+  });
+});
