@@ -31,16 +31,11 @@ export class KeepAlive {
 
   /** From now on this one is started again when it dies. It must be up. */
   watch(revivable: Revivable): void {
-    let upSince = performance.now();
-    let delayMs: number | undefined;
+    const memory: Memory = { upSince: performance.now(), delayMs: undefined };
     revivable.onCrash((how) => {
-      delayMs = nextDelayMs(delayMs, performance.now() - upSince);
-      const revival = this.revive(revivable, how, delayMs).then((lastDelayMs) => {
-        delayMs = lastDelayMs;
-        upSince = performance.now();
-        this.revivals.delete(revival);
-      });
+      const revival = this.revive(revivable, how, memory);
       this.revivals.add(revival);
+      void revival.finally(() => this.revivals.delete(revival));
     });
   }
 
@@ -50,24 +45,32 @@ export class KeepAlive {
     await Promise.all(this.revivals);
   }
 
-  private async revive(revivable: Revivable, how: string, firstDelayMs: number): Promise<number> {
-    let delayMs = firstDelayMs;
+  private async revive(revivable: Revivable, how: string, memory: Memory): Promise<void> {
     let reason = how;
-    for (; !this.letGo.signal.aborted; delayMs = nextDelayMs(delayMs, 0)) {
+    let upForMs = performance.now() - memory.upSince;
+    while (!this.letGo.signal.aborted) {
+      memory.delayMs = nextDelayMs(memory.delayMs, upForMs);
       this.changed();
-      this.tell(`${revivable.name} ${reason}; starting it again in ${delayMs / 1_000} s`);
+      this.tell(`${revivable.name} ${reason}; starting it again in ${memory.delayMs / 1_000} s`);
       try {
-        await sleep(delayMs, undefined, { signal: this.letGo.signal });
+        await sleep(memory.delayMs, undefined, { signal: this.letGo.signal });
         await revivable.start();
+        memory.upSince = performance.now();
         this.tell(`${revivable.name} is back`);
         this.changed();
-        return delayMs;
+        return;
       } catch (error) {
         reason = firstLine(error);
+        upForMs = 0;
       }
     }
-    return delayMs;
   }
+}
+
+/** What is remembered of one that may die again. */
+interface Memory {
+  upSince: number;
+  delayMs: number | undefined;
 }
 
 function firstLine(error: unknown): string {

@@ -29,19 +29,19 @@ export function readableLine(service: string, line: string): string {
   const fields = SHOWN.filter((name) => entry[name] !== undefined && entry[name] !== null).map(
     (name) => pc.dim(`${name}=`) + plain(entry[name]),
   );
-  const head = [clock(timeOf(time)), nameTag(service), levelTag(String(level ?? 'info')), plain(message ?? msg ?? ''), ...fields];
+  const head = [clock(timeOf(time)), nameTag(service), levelTag(plain(level ?? 'info')), plain(message ?? msg ?? ''), ...fields];
   return head.filter(Boolean).join(' ') + errorLines(err);
 }
 
 /** Whether the line reports something that somebody should look at: warn and above, or anything that is not JSON. */
 export function needsAttention(line: string): boolean {
   const level = parsed(line)?.['level'];
-  return level === undefined || ['warn', 'error', 'fatal'].includes(String(level));
+  return level === undefined || ['warn', 'error', 'fatal'].includes(plain(level));
 }
 
 /** The label in front of a service's lines, in a colour that stays the same for its name. */
 export function nameTag(name: string): string {
-  const sum = [...name].reduce((total, letter) => total + letter.charCodeAt(0), 0);
+  const sum = Buffer.from(name).reduce((total, byte) => total + byte, 0);
   const colour = COLOURS[sum % COLOURS.length] ?? pc.cyan;
   return colour(name.padEnd(NAME_WIDTH));
 }

@@ -63,10 +63,12 @@ export function portWishes(rows: readonly ServiceRow[], env: NodeJS.ProcessEnv):
 export async function planPorts(wishes: readonly PortWish[], { isFree, ownerOf }: Machine): Promise<PortPlan> {
   const plan = new Map<string, number>();
   const problems: string[] = [];
+  const wished = new Set(wishes.map(({ port }) => port));
   // Those that cannot move first, so that nobody moves onto their port.
   for (const wish of [...wishes].sort((a, b) => Number(a.mayMove) - Number(b.mayMove))) {
     const given = new Set(plan.values());
-    const usable = async (port: number) => !given.has(port) && (await isFree(port));
+    // Past what others wish for, so that one taken port moves one server and not all after it.
+    const usable = async (port: number) => !given.has(port) && (port === wish.port || !wished.has(port)) && (await isFree(port));
     let { port } = wish;
     if (wish.mayMove) while (!(await usable(port)) && port < 65_535) port += 1;
     else if (given.has(port)) problems.push(`port ${port} is asked for twice: change ${wish.variable}`);

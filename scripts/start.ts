@@ -53,7 +53,7 @@ async function run(home: Home, isBackground: boolean): Promise<void> {
   }
   process.on('uncaughtException', (error) => {
     terminal.say(pc.red(`stopping because of a mistake in Parley's own supervisor: ${error.stack ?? error.message}`));
-    void supervisor.stop().finally(() => leave(terminal, 70));
+    void stopInOrder(supervisor, terminal, 70);
   });
 }
 
@@ -71,10 +71,7 @@ function stopWhenAsked(
     Object.assign(asked, { already: true, exitCode });
     askedAt = performance.now();
     terminal.say(`${why}: stopping in order; Ctrl-C ${why === 'Ctrl-C' ? 'again ' : ''}stops at once`);
-    void supervisor.stop().then(() => {
-      terminal.say('everything has stopped');
-      leave(terminal, exitCode);
-    }, explainAndExit);
+    void stopInOrder(supervisor, terminal, exitCode);
   };
   process.on('SIGINT', () => {
     if (!asked.already) return stop('Ctrl-C', 130);
@@ -87,6 +84,12 @@ function stopWhenAsked(
   process.on('SIGHUP', () => (isBackground ? undefined : stop('the terminal was closed', 129)));
   if (!isBackground) watchParent(() => stop('npm is gone', 0));
   return asked;
+}
+
+async function stopInOrder(supervisor: Supervisor, terminal: Terminal, exitCode: number): Promise<void> {
+  await supervisor.stop().catch(explainAndExit);
+  terminal.say('everything has stopped');
+  leave(terminal, exitCode);
 }
 
 /** npm can be killed without a chance to tell us. */
@@ -116,11 +119,9 @@ async function startDetached(home: Home): Promise<void> {
     stdio: ['ignore', output, output],
   });
   closeSync(output);
-  let exitCode: number | undefined;
-  child.once('exit', (code) => (exitCode = code ?? 1));
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => signal(child.pid ?? 0, 'SIGTERM'));
   const tail = follow(log, from);
-  while (exitCode === undefined && performance.now() - startedAt < DETACHED_READY_WITHIN_MS) {
+  while (child.exitCode === null && child.signalCode === null && performance.now() - startedAt < DETACHED_READY_WITHIN_MS) {
     tail();
     const found = await readState(home);
     if (found?.state.phase === 'ready' && (await lockHolder(home.lockFile))?.pid === child.pid) {
@@ -134,8 +135,8 @@ async function startDetached(home: Home): Promise<void> {
     await sleep(100);
   }
   tail();
-  if (exitCode === undefined) signal(child.pid ?? 0, 'SIGTERM');
-  throw new Explained(`Parley did not start; the log is ${log}`, exitCode === 0 ? 1 : (exitCode ?? 1));
+  if (child.exitCode === null) signal(child.pid ?? 0, 'SIGTERM');
+  throw new Explained(`Parley did not start; the log is ${log}`, child.exitCode || 1);
 }
 
 /** Copies what is new at the end of a file to stdout, each time it is called. */

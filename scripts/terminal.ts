@@ -26,7 +26,7 @@ export class Terminal {
   say(text: string): void {
     const line = `${clock(new Date())} ${pc.bold(nameTag('parley'))} ${text}\n`;
     this.own.write(line);
-    this.print(line);
+    if (!this.isBackground) this.print(line);
   }
 
   /** Text as it is, such as the table of addresses; not kept in a file, since it has passwords. */
@@ -60,7 +60,7 @@ export class Terminal {
   }
 
   private print(text: string): void {
-    if (this.isOpen && !this.isBackground) process.stdout.write(text);
-    else if (this.isBackground) this.own.write(text);
+    if (this.isBackground) this.own.write(text);
+    else if (this.isOpen) process.stdout.write(text);
   }
 }

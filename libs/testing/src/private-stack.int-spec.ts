@@ -40,7 +40,7 @@ describe('the shared stack', () => {
     await channel.assertQueue('here', { durable: true, arguments: { 'x-queue-type': 'quorum' } });
     await connection.close();
     await vhost.drop();
-    await expect(connect(vhost.url, { timeout: 5_000 })).rejects.toThrow();
+    await expect(connect(vhost.url, { timeout: 5_000 })).rejects.toThrow('ConnectionClose');
   });
 });
 

@@ -79,7 +79,7 @@ async function providePrograms(wanted: readonly DependencyName[], progress: Prog
   await installServers(sources, progress);
 }
 
-async function startAll(wanted: readonly DependencyName[], folder: string): Promise<{ servers: Servers; failure?: unknown }> {
+async function startAll(wanted: readonly DependencyName[], folder: string): Promise<{ servers: Servers; failure?: Error }> {
   const [postgresPort = 0, amqp = 0, management = 0, distribution = 0, nameServer = 0, redisPort = 0, chromaPort = 0] = await freePorts(7);
   const password = randomBytes(18).toString('base64url');
   const place = (name: DependencyName) => ({
@@ -107,7 +107,9 @@ async function startAll(wanted: readonly DependencyName[], folder: string): Prom
   };
   const outcomes = await Promise.allSettled(wanted.map((name) => starters[name]()));
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-  return failed === undefined ? { servers } : { servers, failure: failed.reason };
+  return failed === undefined
+    ? { servers }
+    : { servers, failure: failed.reason instanceof Error ? failed.reason : new Error(String(failed.reason)) };
 }
 
 function withUrls(servers: Servers, stop: () => Promise<void>): PrivateStack {

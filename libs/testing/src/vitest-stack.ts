@@ -30,7 +30,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
     project.provide('stack', parseUrls(existing));
     return async () => undefined;
   }
-  const stack = (shared.parleyTestStack ??= { users: 0, started: startPrivateStack({ progress: (line) => console.log(line) }) });
+  const stack = (shared.parleyTestStack ??= {
+    users: 0,
+    started: startPrivateStack({ progress: (line) => process.stderr.write(`${line}\n`) }),
+  });
   stack.users += 1;
   const { databaseUrl, rabbitmqUrl, rabbitmqManagementUrl, redisUrl, chromaUrl } = await stack.started;
   project.provide('stack', { databaseUrl, rabbitmqUrl, rabbitmqManagementUrl, redisUrl, chromaUrl });

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { descendantsOf, goneWithin, identify, signal, toPidFile } from './process-identity.js';
@@ -65,6 +65,8 @@ export class ServerProcess {
   private child: ChildProcess | undefined;
   private exit: Promise<string> = Promise.resolve('not started');
   private isWanted = false;
+  /** Where in the log file the present run begins, in bytes. */
+  private logStart = 0;
   private readonly crashListeners: ((how: string) => void)[] = [];
 
   constructor(private readonly plan: ServerPlan) {}
@@ -119,6 +121,7 @@ export class ServerProcess {
     const { plan } = this;
     mkdirSync(dirname(plan.logFile), { recursive: true });
     const log = plan.onOutput === undefined ? openLog(plan.logFile) : undefined;
+    this.logStart = existsSync(plan.logFile) ? statSync(plan.logFile).size : 0;
     try {
       const child = spawn(plan.command, plan.args, {
         detached: true,
@@ -193,11 +196,13 @@ export class ServerProcess {
   }
 
   private logTail(): string {
-    try {
-      return `end of ${this.plan.logFile}:\n${readFileSync(this.plan.logFile, 'utf8').trimEnd().split('\n').slice(-15).join('\n')}`;
-    } catch {
-      return `it wrote nothing to ${this.plan.logFile}`;
-    }
+    const { logFile } = this.plan;
+    const log = existsSync(logFile) ? readFileSync(logFile) : Buffer.alloc(0);
+    const said = log
+      .subarray(log.length < this.logStart ? 0 : this.logStart)
+      .toString()
+      .trim();
+    return said === '' ? `it wrote nothing to ${logFile}` : `end of ${logFile}:\n${said.split('\n').slice(-15).join('\n')}`;
   }
 }
 
