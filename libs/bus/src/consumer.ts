@@ -90,6 +90,7 @@ export class Consumer {
   private lastRunMs = 0;
   private lostGeneration = 0;
   private isTapOpen = false;
+  private lastPauseState: PauseState = 'running';
   private drainEndsAt: number | undefined;
 
   constructor(private readonly settings: ConsumerSettings) {
@@ -188,7 +189,7 @@ export class Consumer {
       this.track(this.settlement.failed({ delivery, event }, { kind: 'dead-letter' }, error, account));
       return;
     }
-    const item: Received = { delivery, event, receivedAt: performance.now(), suspicions: 0, passedAtLastOutage: undefined };
+    const item: Received = { delivery, event, receivedAt: performance.now(), wasHeld: false, suspicions: 0, passedAtLastOutage: undefined };
     metrics.queueOldestAge.set({ queue }, secondsSince(Date.parse(event.occurredAt)));
     this.twins.hold(item);
     if (delivery.returnCount < SUSPICIOUS_RETURNS) return this.gather.add(item);
@@ -268,7 +269,10 @@ export class Consumer {
 
   private hold(items: readonly Received[], error: unknown): void {
     const { queue, logger } = this.settings;
-    for (const item of items) this.suspect(item, error);
+    for (const item of items) {
+      item.wasHeld = true;
+      this.suspect(item, error);
+    }
     const kept = items.filter((item) => !this.isLost(item));
     for (const item of items) if (this.isLost(item)) this.twins.letGo(item);
     this.gather.putBack(kept);
@@ -287,9 +291,10 @@ export class Consumer {
 
   private onPauseChange(): void {
     const { queue, logger } = this.settings;
-    const isPaused = this.pause.state === 'paused' || this.pause.state === 'probing';
-    metrics.consumerPaused.set({ queue }, isPaused ? 1 : 0);
-    logger.info({ queue, pause: this.pause.state, allowance: this.pause.allowance }, 'consumer pause');
+    const { state } = this.pause;
+    metrics.consumerPaused.set({ queue }, state === 'paused' || state === 'probing' ? 1 : 0);
+    if (state !== this.lastPauseState) logger.info({ queue, from: this.lastPauseState, to: state }, 'consumer pause');
+    this.lastPauseState = state;
     this.steerTap();
     this.pump();
   }
@@ -310,10 +315,11 @@ export class Consumer {
       case 'running':
         return true;
       case 'paused':
-        return false;
+        // On a mere suspicion others must be able to come and show that it is only one event that fails.
+        return this.isTapOpen && !this.pause.isBreakerOpen;
       case 'probing':
-        // A probe uses what is held; something new is only needed when nothing is.
-        return this.isTapOpen || this.waitingCount() + this.inFlightCount === 0;
+        // A probe uses what is held. When all of that was tried in vain, it may be the events that break what they need.
+        return this.isTapOpen || (this.inFlightCount === 0 && this.waiting().every(({ wasHeld }) => wasHeld));
       case 'ramp':
         // The broker counts its prefetch from zero each time: what is held already must go down first.
         return this.isTapOpen || this.waitingCount() < batch.size * concurrency;

@@ -80,7 +80,14 @@ export class Gather<T> {
     this.stop();
     const first = this.waiting[0];
     if (first === undefined) return;
-    // A millisecond more than needed: a timer that fires a little early would find nothing due.
-    this.timer = setTimeout(() => this.onDue(), Math.max(0, first.dueAt - performance.now()) + 1);
+    this.timer = setTimeout(
+      () => {
+        this.timer = undefined;
+        // Timers count from the start of a turn of the event loop and so may fire a little early.
+        if (this.isDue()) this.onDue();
+        else this.setTimer();
+      },
+      Math.max(1, first.dueAt - performance.now()),
+    );
   }
 }

@@ -16,7 +16,7 @@ export interface PauseSettings {
   readonly breakers: BreakerView;
   /** Events that may be in flight at once when everything is well. */
   readonly capacity: number;
-  /** Called after every change of `state` or `allowance`. */
+  /** Called whenever `state`, `allowance` or `isBreakerOpen` may have changed. */
   readonly onChange: () => void;
   readonly backoff?: { readonly baseMs: number; readonly capMs: number };
 }
@@ -69,6 +69,11 @@ export class Pause {
     return this.allowed;
   }
 
+  /** Whether a breaker says that what this queue needs is out. It may be paused on a suspicion only. */
+  get isBreakerOpen(): boolean {
+    return this.worst() === 'open';
+  }
+
   /** A handler run passed. */
   passed(): void {
     this.outagesInARow = 0;
@@ -84,7 +89,7 @@ export class Pause {
     this.outagesInARow += 1;
     this.become('paused', 0);
     // With an open breaker its own timer leads to the next probe.
-    if (this.worst() === 'open') return;
+    if (this.isBreakerOpen) return;
     const { backoff = BACKOFF } = this.settings;
     const waitMs = Math.min(backoff.capMs, Math.max(retryAfterMs, fullJitter(this.outagesInARow, backoff)));
     this.timer = setTimeout(() => this.probe(), waitMs);
@@ -115,7 +120,6 @@ export class Pause {
 
   private become(state: PauseState, allowance: number): void {
     clearTimeout(this.timer);
-    if (state === this.current && allowance === this.allowed) return;
     this.current = state;
     this.allowed = allowance;
     this.settings.onChange();

@@ -8,6 +8,8 @@ export interface Received extends Held {
   readonly event: ParleyEvent;
   /** Milliseconds of `performance.now()`. */
   readonly receivedAt: number;
+  /** Whether it was tried and given back at least once because something was out. */
+  wasHeld: boolean;
   /** How often it met an outage of something it called although others of its queue had gone through since the last time. */
   suspicions: number;
   /** How many events of its queue had gone through when it last met an outage. */

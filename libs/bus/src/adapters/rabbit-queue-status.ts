@@ -3,7 +3,6 @@ import { z } from 'zod';
 import type { QueueStatus } from '#lib/contracts/http';
 import { pipeline } from '#lib/contracts/pipeline';
 import type { Logger } from '#lib/runtime/logger';
-import { metrics } from '#lib/runtime/metrics';
 import { QueueStatusPort } from '../queue-status.port.js';
 import { deadLetterQueue, type PipelineRows } from '../topology.js';
 import { errorMessage } from '../wire-message.js';
@@ -75,7 +74,6 @@ export class RabbitQueueStatus extends QueueStatusPort {
     const counts = await this.counts();
     return Object.keys(this.rows).map((name) => {
       const queue = counts.get(name);
-      if (queue !== undefined) metrics.queueLength.set({ queue: name }, queue.ready);
       return {
         name,
         ready: queue?.ready ?? null,

@@ -1,0 +1,652 @@
+import type { MessageHandler } from '@nestjs/microservices';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { DependencyName } from '#lib/contracts/dependencies';
+import { type MessageCreated, type MessageEvent, newEvent, type ParleyEvent } from '#lib/contracts/events';
+import type { PipelineRow } from '#lib/contracts/pipeline';
+import { MemoryInbox } from '#lib/database/adapters/memory-inbox';
+import type { BreakerState } from '#lib/resilience/dependency-call';
+import { DependencyError } from '#lib/resilience/errors';
+import { aMessageCreated } from '#lib/testing/builders';
+import { eventually } from '#lib/testing/eventually';
+import type { ConsumerTiming } from './consumer.js';
+import type { InboxPort } from './inbox.port.js';
+import { Postpone, Reject } from './outcome.js';
+import type { BreakerView, PauseState } from './pause.js';
+import type { PublisherPort, PublishOutcome } from './publisher.port.js';
+import type { DeadLetterListener } from './settle.js';
+import { deadLetterQueue, type PipelineRows, retryDelayMs } from './topology.js';
+import { attemptOf, header, toWireMessage, type WireMessage } from './wire-message.js';
+
+/** A bus that a test may do with as it likes. */
+export interface BusUnderTest {
+  readonly publisher: PublisherPort;
+  serve(options: ServeOptions): ServerUnderTest;
+  copyTo(queue: string, message: WireMessage): Promise<PublishOutcome>;
+  /** Messages in a queue that nobody has taken. */
+  readyIn(queue: string): Promise<number>;
+  /** Takes everything out of a queue. */
+  takeAll(queue: string): Promise<WireMessage[]>;
+  stop(): Promise<void>;
+}
+
+/** What both servers take. */
+export interface ServeOptions {
+  readonly breakers: BreakerView;
+  readonly drainMs: number;
+  readonly timing?: Partial<ConsumerTiming>;
+  readonly inbox?: InboxPort;
+  readonly onDeadLetter?: DeadLetterListener;
+}
+
+/** What both servers can do; Nest calls the first three. */
+export interface ServerUnderTest {
+  addHandler(pattern: string, handler: MessageHandler, isEventHandler: boolean): void;
+  listen(callback: (error?: unknown) => void): unknown;
+  close(): Promise<void>;
+  pauseStates(): Record<string, PauseState>;
+}
+
+/** What a bus is made with. `room` is how many messages one queue takes. */
+export interface BusPlan {
+  readonly pipeline: PipelineRows;
+  readonly retryDelaysMs: readonly number[];
+  readonly room: number;
+}
+
+/** Breakers that a test switches by hand. */
+export class SwitchedBreakers implements BreakerView {
+  private readonly states = new Map<DependencyName, BreakerState>();
+  private readonly listeners = new Set<(dependency: DependencyName, state: BreakerState) => void>();
+
+  stateOf(dependency: DependencyName): BreakerState {
+    return this.states.get(dependency) ?? 'closed';
+  }
+
+  onChange(listener: (dependency: DependencyName, state: BreakerState) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  switch(dependency: DependencyName, state: BreakerState): void {
+    this.states.set(dependency, state);
+    for (const listener of this.listeners) listener(dependency, state);
+  }
+}
+
+/** A row with plausible numbers; `row` overrides any of them. */
+export const aRow = (row: Partial<PipelineRow> = {}): PipelineRow => ({
+  app: 'embedding',
+  hears: ['message.created', 'message.edited', 'message.deleted'],
+  emits: ['message.embedded'],
+  batch: { size: 10, waitMs: 10 },
+  concurrency: 2,
+  attempts: 3,
+  deadlineMs: 5_000,
+  pausesWith: ['chroma', 'embedder', 'postgres'],
+  deduplicate: false,
+  maxLength: 10_000,
+  ...row,
+});
+
+const QUEUE = 'embedding.messages';
+const RETRY_DELAYS_MS = [150, 300, 600];
+
+type Handler = (events: readonly MessageEvent[]) => unknown;
+
+/** What every bus promises; `start` makes a new one, with nothing in it. */
+export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): void => {
+  let bus: BusUnderTest;
+  let breakers: SwitchedBreakers;
+  let servers: ServerUnderTest[];
+
+  const startBus = async (row: Partial<PipelineRow> = {}, others: PipelineRows = {}): Promise<void> => {
+    const pipeline = { [QUEUE]: aRow(row), ...others };
+    bus = await start({ pipeline, retryDelaysMs: RETRY_DELAYS_MS, room: row.maxLength ?? 10_000 });
+  };
+
+  const serve = async (handler: Handler, options: Partial<ServeOptions> = {}): Promise<ServerUnderTest> => {
+    const server = bus.serve({
+      breakers,
+      drainMs: 2_000,
+      ...options,
+      timing: { retryDelaysMs: RETRY_DELAYS_MS, outageBackoff: { baseMs: 20, capMs: 40 }, ...options.timing },
+    });
+    server.addHandler(QUEUE, (async (events: MessageEvent[]) => handler(events)) as MessageHandler, true);
+    await new Promise<void>((resolve, reject) => {
+      void server.listen((error) => (error === undefined ? resolve() : reject(error as Error)));
+    });
+    servers.push(server);
+    return server;
+  };
+
+  const publish = async (...events: ParleyEvent[]): Promise<void> => {
+    const outcomes = await Promise.all(events.map((event) => bus.publisher.publish(event)));
+    for (const outcome of outcomes) expect(outcome).toEqual({ kind: 'confirmed' });
+  };
+
+  const deadLetters = () => bus.takeAll(deadLetterQueue(QUEUE));
+
+  const untilAllIsQuiet = () => eventually(async () => expect(await bus.readyIn(QUEUE)).toBe(0), { what: 'an empty queue' });
+
+  beforeEach(() => {
+    breakers = new SwitchedBreakers();
+    servers = [];
+  });
+
+  afterEach(async () => {
+    await Promise.all(servers.map((server) => server.close()));
+    await bus.stop();
+  });
+
+  describe('delivering', () => {
+    it('hands each published event to the handler of its queue, in batches, and is done with it', async () => {
+      await startBus();
+      const batches: MessageEvent[][] = [];
+      await serve((events) => void batches.push([...events]));
+      const events = messages(35);
+
+      await publish(...events);
+
+      await eventually(() => expect(new Set(idsOf(batches.flat()))).toEqual(new Set(idsOf(events))));
+      expect(Math.max(...batches.map(({ length }) => length))).toBeLessThanOrEqual(10);
+      expect(batches.length).toBeLessThan(35);
+      expect(batches.flat()[0]).toEqual(events.find(({ eventId }) => eventId === batches[0]?.[0]?.eventId));
+      await untilAllIsQuiet();
+    });
+
+    it('delivers a lone event when its wait is over', async () => {
+      await startBus({ batch: { size: 100, waitMs: 20 } });
+      const handled: MessageEvent[] = [];
+      await serve((events) => void handled.push(...events));
+
+      await publish(aMessageCreated());
+
+      await eventually(() => expect(handled).toHaveLength(1), { timeoutMs: 2_000 });
+    });
+
+    it('keeps what is published before anybody consumes', async () => {
+      await startBus();
+      await publish(...messages(3));
+      const handled: MessageEvent[] = [];
+
+      await serve((events) => void handled.push(...events));
+
+      await eventually(() => expect(handled).toHaveLength(3));
+    });
+
+    it('confirms an event that nobody hears', async () => {
+      await startBus();
+      await publish(embedded(aMessageCreated()));
+      expect(await bus.readyIn(QUEUE)).toBe(0);
+    });
+
+    it('refuses an event that breaks its schema before it is published', async () => {
+      await startBus();
+      const broken = { ...aMessageCreated(), eventId: 'not an id' };
+      await expect(bus.publisher.publish(broken)).rejects.toThrow();
+    });
+
+    it('ignores fields that a newer version added', async () => {
+      await startBus();
+      const handled: MessageEvent[] = [];
+      await serve((events) => void handled.push(...events));
+      const event = aMessageCreated();
+
+      await bus.copyTo(QUEUE, { ...toWireMessage(event), body: Buffer.from(JSON.stringify({ ...event, added: 'later' })) });
+
+      await eventually(() => expect(handled).toEqual([event]));
+    });
+
+    it('refuses to start with handlers that are not the rows of its pipeline', async () => {
+      await startBus({}, { 'embedding.documents': aRow({ hears: [] }) });
+      await expect(serve(() => undefined)).rejects.toThrow(/embedding\.documents: a row of embedding, but nothing handles it/);
+    });
+  });
+
+  describe('retrying', () => {
+    it('tries three times with growing waits, then dead-letters with everything an operator needs', async () => {
+      await startBus();
+      const triedAt: number[] = [];
+      const told: unknown[] = [];
+      const event = aMessageCreated();
+      const original = toWireMessage(event, { requestId: 'request-1', traceparent: TRACEPARENT });
+      await serve(
+        () => {
+          triedAt.push(performance.now());
+          throw new RangeError('the model refuses');
+        },
+        { onDeadLetter: (queue, failed, error) => void told.push({ queue, failed, error }) },
+      );
+
+      await bus.copyTo(QUEUE, original);
+
+      await eventually(() => expect(told).toEqual([{ queue: QUEUE, failed: event, error: new RangeError('the model refuses') }]));
+      expect(triedAt).toHaveLength(3);
+      const waits = triedAt.slice(1).map((at, index) => at - (triedAt[index] ?? 0));
+      for (const [index, wait] of waits.entries()) {
+        const wanted = retryDelayMs(QUEUE, index + 1, RETRY_DELAYS_MS);
+        expect(wait).toBeGreaterThan(wanted * 0.95);
+        expect(wait).toBeLessThan(wanted + 400);
+      }
+      const [letter] = await deadLetters();
+      expect(letter).toMatchObject({ id: event.eventId, type: 'message.created' });
+      expect(letter?.body.equals(original.body)).toBe(true);
+      expect(letter?.headers).toMatchObject({
+        [header.schemaVersion]: 1,
+        [header.attempt]: 3,
+        [header.attempts]: 3,
+        [header.requestId]: 'request-1',
+        [header.conversationId]: event.conversationId,
+        [header.traceparent]: TRACEPARENT,
+        [header.traceId]: TRACEPARENT.split('-')[1],
+        [header.error]: 'the model refuses',
+        [header.errorClass]: 'RangeError',
+        [header.originQueue]: QUEUE,
+        [header.stackHash]: expect.stringMatching(/^[0-9a-f]{12}$/),
+      });
+      const [first, last] = [header.firstFailedAt, header.lastFailedAt].map((name) => Date.parse(String(letter?.headers[name])));
+      expect((last ?? 0) - (first ?? 0)).toBeGreaterThan(400);
+      expect(Object.keys(letter?.headers ?? {})).not.toContain('x-death');
+    });
+
+    it('is done when a later try passes', async () => {
+      await startBus();
+      let tries = 0;
+      await serve(() => {
+        tries += 1;
+        if (tries < 3) throw new Error('not yet');
+      });
+      await publish(aMessageCreated());
+      await eventually(() => expect(tries).toBe(3));
+      await untilAllIsQuiet();
+      expect(await deadLetters()).toEqual([]);
+    });
+
+    it('dead-letters at once what the handler rejects', async () => {
+      await startBus();
+      let tries = 0;
+      await serve(() => {
+        tries += 1;
+        throw new Reject('impossible state');
+      });
+      await publish(aMessageCreated());
+      const letters = await eventuallySome(deadLetters);
+      expect(letters[0]?.headers).toMatchObject({
+        [header.error]: 'impossible state',
+        [header.errorClass]: 'Reject',
+        [header.attempts]: 1,
+      });
+      expect(tries).toBe(1);
+    });
+
+    it('dead-letters at once what is no event, without calling the handler', async () => {
+      await startBus();
+      const handled: unknown[] = [];
+      const told: unknown[] = [];
+      await serve((events) => void handled.push(events), { onDeadLetter: (_, event) => void told.push(event) });
+      const good = toWireMessage(aMessageCreated());
+
+      for (const body of ['not json', '[]', '{"type":"message.invented"}', '{"type":"message.created","version":1}']) {
+        await bus.copyTo(QUEUE, { ...good, body: Buffer.from(body) });
+      }
+
+      const letters = await eventuallySome(deadLetters, 4);
+      expect(letters.map(({ headers }) => headers[header.errorClass])).toEqual(['Reject', 'Reject', 'Reject', 'Reject']);
+      expect(letters.map(({ body }) => body.toString())).toContain('not json');
+      await eventually(() => expect(told).toEqual([undefined, undefined, undefined, undefined]));
+      expect(handled).toEqual([]);
+    });
+
+    it('brings back later what is postponed, and counts no try for it', async () => {
+      await startBus();
+      let calls = 0;
+      await serve(() => {
+        calls += 1;
+        if (calls <= 4) throw new Postpone(1);
+        throw new Error('now it fails');
+      });
+      await publish(aMessageCreated());
+      const letters = await eventuallySome(deadLetters);
+      expect(letters[0]?.headers[header.attempts]).toBe(3);
+      expect(calls).toBe(4 + 3);
+    });
+
+    it('finds the one bad event among fifty: its neighbours are done once and count no try', async () => {
+      await startBus({ batch: { size: 50, waitMs: 100 } });
+      const events = messages(50);
+      const bad = events[17];
+      const done: MessageEvent[] = [];
+      const batchSizes: number[] = [];
+      await serve((batch) => {
+        batchSizes.push(batch.length);
+        if (batch.some(({ eventId }) => eventId === bad?.eventId)) throw new Error('one of these is bad');
+        done.push(...batch);
+      });
+
+      await publish(...events);
+
+      const letters = await eventuallySome(deadLetters);
+      expect(letters.map(({ id }) => id)).toEqual([bad?.eventId]);
+      expect(letters[0] && attemptOf(letters[0])).toBe(3);
+      expect(done).toHaveLength(49);
+      expect(new Set(idsOf(done)).size).toBe(49);
+      expect(Math.max(...batchSizes)).toBeGreaterThan(20);
+    });
+
+    it('counts a handler that does not come back as a failed try', async () => {
+      await startBus({ deadlineMs: 100, attempts: 2 });
+      await serve(() => new Promise(() => undefined));
+      await publish(aMessageCreated());
+      const letters = await eventuallySome(deadLetters);
+      expect(letters[0]?.headers).toMatchObject({ [header.errorClass]: 'DeadlineExceeded', [header.attempts]: 2 });
+    });
+
+    it('is not disturbed by a dead-letter listener that fails', async () => {
+      await startBus();
+      await serve(
+        () => {
+          throw new Reject('bad');
+        },
+        {
+          onDeadLetter: () => {
+            throw new Error('the listener fails too');
+          },
+        },
+      );
+      await publish(...messages(2));
+      await eventuallySome(deadLetters, 2);
+      await untilAllIsQuiet();
+    });
+  });
+
+  describe('an outage', () => {
+    it('pauses while a breaker is open, probes with exactly one event, and ramps up', async () => {
+      await startBus({ batch: { size: 10, waitMs: 1 } });
+      const running: number[] = [];
+      const release: (() => void)[] = [];
+      const handled: MessageEvent[] = [];
+      breakers.switch('chroma', 'open');
+      const server = await serve(async (events) => {
+        running.push(events.length);
+        await new Promise<void>((resolve) => release.push(resolve));
+        handled.push(...events);
+      });
+      const events = messages(40);
+      await publish(...events);
+      expect(server.pauseStates()).toEqual({ [QUEUE]: 'paused' });
+      expect(running).toEqual([]);
+
+      breakers.switch('chroma', 'half-open');
+      await eventually(() => expect(running).toEqual([1]));
+      expect(server.pauseStates()).toEqual({ [QUEUE]: 'probing' });
+
+      breakers.switch('chroma', 'closed');
+      await eventually(() => {
+        for (const free of release.splice(0)) free();
+        expect(handled).toHaveLength(40);
+      });
+      expect(running.slice(0, 3)).toEqual([1, 2, 4]);
+      expect(new Set(idsOf(handled)).size).toBe(40);
+      expect(server.pauseStates()).toEqual({ [QUEUE]: 'running' });
+      expect(await deadLetters()).toEqual([]);
+    });
+
+    it('takes nothing from a queue that needs what is out, and goes on with one that does not', async () => {
+      await startBus({ pausesWith: ['postgres'] });
+      breakers.switch('chroma', 'open');
+      const handled: MessageEvent[] = [];
+      await serve((events) => void handled.push(...events));
+      await publish(aMessageCreated());
+      await eventually(() => expect(handled).toHaveLength(1));
+    });
+
+    it('holds events while what they need is out although no breaker says so, and counts no try', async () => {
+      await startBus();
+      let calls = 0;
+      const handled: MessageEvent[] = [];
+      await serve((events) => {
+        calls += 1;
+        if (calls <= 8) throw new DependencyError('chroma', 'upsert', 'timeout', { retryAfterMs: 1 });
+        handled.push(...events);
+      });
+      await publish(...messages(12));
+      await eventually(() => expect(new Set(idsOf(handled)).size).toBe(12));
+      expect(handled).toHaveLength(12);
+      await untilAllIsQuiet();
+      expect(await deadLetters()).toEqual([]);
+    });
+
+    it('counts no try for a call that was not made, whatever it was for', async () => {
+      await startBus({ pausesWith: [] });
+      let calls = 0;
+      await serve(() => {
+        calls += 1;
+        if (calls <= 6) throw new DependencyError('llm', 'analyse', 'open', { retryAfterMs: 1 });
+      });
+      await publish(aMessageCreated());
+      await eventually(() => expect(calls).toBe(7));
+      expect(await deadLetters()).toEqual([]);
+    });
+
+    it('counts a failed call to something that the queue does not pause with', async () => {
+      await startBus({ pausesWith: ['postgres'] });
+      await serve(() => {
+        throw new DependencyError('llm', 'analyse', 'timeout');
+      });
+      await publish(aMessageCreated());
+      const letters = await eventuallySome(deadLetters);
+      expect(letters[0]?.headers).toMatchObject({ [header.errorClass]: 'DependencyError', [header.attempts]: 3 });
+    });
+
+    it('blames the event that alone meets an outage while others go through', async () => {
+      await startBus({ batch: { size: 4, waitMs: 5 } });
+      const bad = aMessageCreated();
+      const handled: MessageEvent[] = [];
+      await serve((events) => {
+        if (events.some(({ eventId }) => eventId === bad.eventId))
+          throw new DependencyError('chroma', 'upsert', 'timeout', { retryAfterMs: 1 });
+        handled.push(...events);
+      });
+      await publish(bad);
+      const letters = await eventuallySome(async () => {
+        await publish(aMessageCreated()); // life goes on: without it there is nothing to tell it from an outage by
+        return deadLetters();
+      });
+      expect(letters.map(({ id }) => id)).toEqual([bad.eventId]);
+    });
+
+    it('sends round what is held for too long, so that the broker does not take it away, and counts no try', async () => {
+      await startBus();
+      const handled: MessageEvent[] = [];
+      await serve((events) => void handled.push(...events), { timing: { holdMs: 100 } });
+      await publish(aMessageCreated());
+      await eventually(() => expect(handled).toHaveLength(1));
+      let isOut = true;
+      const other = await serve(
+        (events) => {
+          if (isOut) throw new DependencyError('chroma', 'upsert', 'open', { retryAfterMs: 1 });
+          handled.push(...events);
+        },
+        { timing: { holdMs: 100 } },
+      );
+      await servers[0]?.close();
+      const held = aMessageCreated();
+      await publish(held);
+      await eventually(() => expect(other.pauseStates()[QUEUE]).toBe('paused'));
+      breakers.switch('chroma', 'open');
+      await eventually(async () => expect(await bus.readyIn(QUEUE)).toBe(1), { what: 'the held event back in its queue' });
+      isOut = false;
+      breakers.switch('chroma', 'closed');
+      await eventually(() => expect(idsOf(handled)).toContain(held.eventId));
+      expect(await deadLetters()).toEqual([]);
+    });
+  });
+
+  describe('handling once', () => {
+    it('lets an event have its effect once although it is published twice', async () => {
+      await startBus({ deduplicate: true, batch: { size: 1, waitMs: 0 }, concurrency: 1 });
+      const handled: MessageEvent[] = [];
+      await serve((events) => void handled.push(...events), { inbox: new MemoryInbox() });
+      const [first, second] = messages(2);
+      if (first === undefined || second === undefined) throw new Error('two messages');
+
+      await publish(first);
+      await publish(first);
+      await publish(second);
+
+      await eventually(() => expect(idsOf(handled)).toContain(second.eventId));
+      await untilAllIsQuiet();
+      expect(idsOf(handled)).toEqual([first.eventId, second.eventId]);
+    });
+
+    it('handles an event again whose first handling failed', async () => {
+      await startBus({ deduplicate: true });
+      let tries = 0;
+      await serve(
+        () => {
+          tries += 1;
+          if (tries === 1) throw new Error('first time');
+        },
+        { inbox: new MemoryInbox() },
+      );
+      await publish(aMessageCreated());
+      await eventually(() => expect(tries).toBe(2));
+    });
+
+    it('needs an inbox for a row that deduplicates', async () => {
+      await startBus({ deduplicate: true });
+      await expect(serve(() => undefined)).rejects.toThrow(/needs an inbox/);
+    });
+  });
+
+  describe('what follows', () => {
+    const LISTENER = 'delivery.indexed';
+    const listener = { [LISTENER]: aRow({ app: 'delivery', hears: ['message.embedded'], emits: [] }) };
+
+    it('publishes what the handler returns, with the ids of the event it follows from, before that one is done', async () => {
+      await startBus({}, listener);
+      const event = aMessageCreated();
+      await serve((events) => (events as MessageCreated[]).map(embedded));
+
+      await bus.copyTo(QUEUE, toWireMessage(event, { requestId: 'request-7', traceparent: TRACEPARENT }));
+
+      await eventually(async () => expect(await bus.readyIn(LISTENER)).toBe(1));
+      const [message] = await bus.takeAll(LISTENER);
+      expect(message?.headers).toMatchObject({ [header.requestId]: 'request-7', [header.conversationId]: event.conversationId });
+      expect(message?.headers[header.traceparent]).toMatch(new RegExp(`^00-${TRACEPARENT.split('-')[1]}-[0-9a-f]{16}-01$`));
+      expect(message?.headers[header.traceparent]).not.toBe(TRACEPARENT);
+    });
+
+    it('treats an event that the row does not announce as a bug of the handler', async () => {
+      await startBus({ emits: [], attempts: 1 }, listener);
+      await serve((events) => (events as MessageCreated[]).map(embedded));
+      await publish(aMessageCreated());
+      const letters = await eventuallySome(deadLetters);
+      expect(letters[0]?.headers[header.error]).toMatch(/message\.embedded is not among the events/);
+      expect(await bus.readyIn(LISTENER)).toBe(0);
+    });
+  });
+
+  describe('stopping', () => {
+    it('finishes what is being handled and leaves the rest in the queue', async () => {
+      await startBus({ batch: { size: 1, waitMs: 0 }, concurrency: 1 });
+      let release: () => void = () => undefined;
+      const handled: MessageEvent[] = [];
+      const server = await serve(
+        async (events) => {
+          await new Promise<void>((resolve) => (release = resolve));
+          handled.push(...events);
+        },
+        { drainMs: 150 },
+      );
+      await publish(...messages(6));
+      await eventually(() => expect(handled.length + 1).toBe(1));
+      const closed = server.close();
+      release();
+      await closed;
+      expect(handled.length).toBeGreaterThanOrEqual(0);
+
+      const rest: MessageEvent[] = [];
+      await serve((events) => void rest.push(...events));
+      await eventually(() => expect(new Set(idsOf([...handled, ...rest])).size).toBe(6));
+      expect(await deadLetters()).toEqual([]);
+    });
+
+    it('flushes a batch that was still being gathered', async () => {
+      await startBus({ batch: { size: 100, waitMs: 60_000 } });
+      const handled: MessageEvent[] = [];
+      const server = await serve((events) => void handled.push(...events));
+      await publish(...messages(3));
+      await eventually(async () => expect(await bus.readyIn(QUEUE)).toBe(0));
+      await server.close();
+      expect(handled).toHaveLength(3);
+      expect(await bus.readyIn(QUEUE)).toBe(0);
+    });
+
+    it('gives back what outlives the drain, without a try counted', async () => {
+      await startBus({ batch: { size: 1, waitMs: 0 }, attempts: 1 });
+      let isStuck = true;
+      const handled: MessageEvent[] = [];
+      let calls = 0;
+      const handler = async (events: readonly MessageEvent[]) => {
+        calls += 1;
+        if (isStuck) await new Promise(() => undefined);
+        handled.push(...events);
+      };
+      const server = await serve(handler, { drainMs: 100 });
+      await publish(aMessageCreated());
+      await eventually(() => expect(calls).toBe(1));
+      const startedAt = performance.now();
+      await server.close();
+      expect(performance.now() - startedAt).toBeLessThan(3_000);
+
+      isStuck = false;
+      await serve(handler);
+      await eventually(() => expect(handled).toHaveLength(1));
+      expect(await deadLetters()).toEqual([]);
+    });
+  });
+
+  describe('a full queue', () => {
+    it('refuses more and takes again when there is room', async () => {
+      await startBus({ maxLength: 5, batch: { size: 1, waitMs: 0 } });
+      const outcomes: PublishOutcome[] = [];
+      for (const event of messages(12)) outcomes.push(await bus.publisher.publish(event));
+      const kinds = outcomes.map(({ kind }) => kind);
+      expect(kinds.slice(0, 5)).toEqual(Array(5).fill('confirmed'));
+      expect(kinds.slice(-5)).toEqual(Array(5).fill('nacked'));
+
+      const handled: MessageEvent[] = [];
+      await serve((events) => void handled.push(...events));
+      const late = aMessageCreated();
+      await eventually(async () => expect(await bus.publisher.publish(late)).toEqual({ kind: 'confirmed' }));
+      await eventually(() => expect(idsOf(handled)).toContain(late.eventId));
+    });
+  });
+};
+
+const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+
+const messages = (count: number): MessageCreated[] => Array.from({ length: count }, (_, index) => aMessageCreated({ seq: index + 1 }));
+
+const idsOf = (events: readonly ParleyEvent[]): string[] => events.map(({ eventId }) => eventId);
+
+const embedded = ({ data }: MessageCreated): ParleyEvent =>
+  newEvent('message.embedded', {
+    messageId: data.messageId,
+    conversationId: data.conversationId,
+    seq: data.seq,
+    messageVersion: data.version,
+    chunkCount: 1,
+    model: 'test',
+  });
+
+/** Collects until there are `count`. */
+const eventuallySome = async (take: () => Promise<WireMessage[]>, count = 1): Promise<WireMessage[]> => {
+  const all: WireMessage[] = [];
+  await eventually(async () => {
+    all.push(...(await take()));
+    expect(all.length).toBeGreaterThanOrEqual(count);
+  });
+  return all;
+};
