@@ -1,5 +1,6 @@
 import { RabbitQueueStatus } from '#lib/bus/adapters/rabbit-queue-status';
 import type { QueueStatus } from '#lib/contracts/http';
+import type { Config } from '#lib/runtime/config';
 import { createLogger } from '#lib/runtime/logger';
 import { Explained } from '../explain.js';
 import { operatorConfig, runningStack } from '../running-stack.js';
@@ -7,8 +8,16 @@ import { tableOf } from '../table.js';
 
 /** `parley queues`: what waits where, asked from RabbitMQ; pauses and ages from the metrics of the processes that `npm start` runs here. */
 export async function showQueues({ json = false }: { json?: boolean }): Promise<void> {
-  const items = await readQueues();
-  if (json) return void process.stdout.write(`${JSON.stringify({ items }, undefined, 2)}\n`);
+  const config = await operatorConfig();
+  const items = await readQueues(config);
+  if (json) process.stdout.write(`${JSON.stringify({ items }, undefined, 2)}\n`);
+  else console.log(tableFrom(items));
+  if (items.some(({ ready }) => ready !== null)) return;
+  const { host } = new URL(config.RABBITMQ_MANAGEMENT_URL ?? config.RABBITMQ_URL);
+  throw new Explained(`RabbitMQ at ${host} says nothing about its queues: is it running, and has Parley been started with it?`);
+}
+
+function tableFrom(items: readonly QueueStatus[]): string {
   const rows = items.map(({ name, ready, unacked, consumers, paused, oldestAgeSeconds, deadLetters }) => [
     name,
     shown(ready),
@@ -18,20 +27,14 @@ export async function showQueues({ json = false }: { json?: boolean }): Promise<
     oldestAgeSeconds === null ? '?' : `${oldestAgeSeconds.toFixed(1)} s`,
     shown(deadLetters),
   ]);
-  console.log(tableOf(['queue', 'ready', 'unacked', 'consumers', 'paused', 'oldest', 'dead letters'], rows));
+  return tableOf(['queue', 'ready', 'unacked', 'consumers', 'paused', 'oldest', 'dead letters'], rows);
 }
 
-async function readQueues(): Promise<QueueStatus[]> {
-  const { RABBITMQ_URL: url, RABBITMQ_MANAGEMENT_URL: managementUrl, BUS_HEARTBEAT_S: heartbeatS } = await operatorConfig();
+async function readQueues({ RABBITMQ_URL: url, RABBITMQ_MANAGEMENT_URL: managementUrl, BUS_HEARTBEAT_S: heartbeatS }: Config) {
   const status = new RabbitQueueStatus({ url, managementUrl, app: 'cli', heartbeatS, logger: createLogger('cli', 'silent') });
   await status.start();
   try {
     const [items, gauges] = await Promise.all([status.read(), consumerGauges()]);
-    if (items.every(({ ready }) => ready === null)) {
-      throw new Explained(
-        `RabbitMQ at ${new URL(managementUrl ?? url).host} does not say anything about its queues: is it running, and has Parley been started with it?`,
-      );
-    }
     return items.map((item) => {
       const paused = gauges.get(`consumer_paused ${item.name}`);
       return {

@@ -56,7 +56,8 @@ export async function startEmbedding(parts: ProcessParts): Promise<() => Promise
   const publisher = app.get(RabbitPublisher);
   const server = app.get(RabbitServer);
   readiness.holdWhile(() => (publisher.drift ?? server.drift)?.message);
-  app.connectMicroservice({ strategy: server }).useGlobalFilters(new OriginalErrors());
+  // Deferred, because a filter that is added after initialization is ignored.
+  app.connectMicroservice({ strategy: server }, { deferInitialization: true }).useGlobalFilters(new OriginalErrors());
   await app.listen(config.PORT, config.HOST);
   await publisher.start();
   await app.startAllMicroservices();
