@@ -8,17 +8,9 @@ import { StockMessagesController } from './messages.controller.js';
 
 // The stock peer: the service that NestJS' own documentation leads to. Express, class-validator, TypeORM `save`, `ClientProxy.emit`
 // over the stock RabbitMQ transport, one consumer with `noAck: false`. Publishing is fire and forget, as it is there.
-const rabbit: RmqOptions = {
-  transport: Transport.RMQ,
-  options: {
-    urls: [process.env['RABBITMQ_URL'] ?? ''],
-    queue: 'stock.messages',
-    noAck: false,
-    prefetchCount: 100,
-    persistent: true,
-    queueOptions: { durable: true },
-  },
-};
+const queue = { urls: [process.env['RABBITMQ_URL'] ?? ''], queue: 'stock.messages', persistent: true, queueOptions: { durable: true } };
+const publisher: RmqOptions = { transport: Transport.RMQ, options: queue };
+const consumer: RmqOptions = { transport: Transport.RMQ, options: { ...queue, noAck: false, prefetchCount: 100 } };
 
 @Module({
   imports: [
@@ -31,7 +23,7 @@ const rabbit: RmqOptions = {
       installExtensions: false,
     }),
     TypeOrmModule.forFeature([StockMessage]),
-    ClientsModule.register([{ name: 'BUS', ...rabbit }]),
+    ClientsModule.register([{ name: 'BUS', ...publisher }]),
   ],
   controllers: [StockMessagesController],
 })
@@ -39,6 +31,6 @@ class StockModule {}
 
 const app = await NestFactory.create(StockModule, { logger: ['error'] });
 app.useGlobalPipes(new ValidationPipe({ whitelist: true, forbidNonWhitelisted: true }));
-app.connectMicroservice<MicroserviceOptions>(rabbit);
+app.connectMicroservice<MicroserviceOptions>(consumer);
 await app.startAllMicroservices();
 await app.listen(Number(process.env['PORT']), '127.0.0.1');
