@@ -15,8 +15,8 @@ const POOL_EXHAUSTED = 'timeout exceeded when trying to connect';
 /** SQLSTATE of an error that Postgres answered with; undefined for anything else. */
 export const sqlStateOf = (error: unknown): string | undefined => (error instanceof DatabaseError ? error.code : undefined);
 
-/** Whether running the same transaction again may succeed at once. */
-export const isRepeatable = (error: unknown): boolean => REPEATABLE.has(sqlStateOf(error) ?? '');
+/** Whether running the same transaction again may succeed at once. Takes a translated error. */
+export const isRepeatable = (error: unknown): boolean => error instanceof DependencyError && REPEATABLE.has(sqlStateOf(error.cause) ?? '');
 
 const kindOf = (error: unknown): FailureKind | undefined => {
   if (error instanceof NoAnswer) return 'timeout';

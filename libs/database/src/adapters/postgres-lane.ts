@@ -1,4 +1,6 @@
 import { Pool, type PoolConfig, type PoolClient, type QueryResultRow } from 'pg';
+import { Bulkhead, BulkheadFull } from '#lib/resilience/bulkhead';
+import { currentDeadline } from '#lib/resilience/deadline';
 import { DependencyCall } from '#lib/resilience/dependency-call';
 import type { Breakers } from '#lib/resilience/breakers';
 import { DependencyError } from '#lib/resilience/errors';
@@ -31,6 +33,9 @@ export interface LaneOptions {
   readonly suspicion: Suspicion;
 }
 
+/** Callers that may wait for a connection; more are refused at once. As many as a process takes requests (R100). */
+const MAX_WAITING = 1_000;
+
 /** Tries of a transaction that met a deadlock or a serialization failure. */
 const TRANSACTION_TRIES = 3;
 
@@ -44,11 +49,13 @@ type LaneClient = PoolClient & SafeClient;
 export class PostgresLane {
   private readonly pool: Pool;
   private readonly call: DependencyCall;
+  private readonly places: Bulkhead;
   private readonly inUse = new Set<LaneClient>();
 
   constructor(private readonly options: LaneOptions) {
     const { name, pool, timeouts, breakers, logger } = options;
     this.pool = new Pool(pool);
+    this.places = new Bulkhead(`postgres.${name}`, { concurrent: this.size, queued: MAX_WAITING });
     // An idle client that lost its connection is already out of the pool; without a listener the process would end.
     this.pool.on('error', (error) => logger.debug({ lane: name, error: error.message }, 'idle postgres connection lost'));
     this.pool.on('acquire', (client) => this.inUse.add(client as LaneClient));
@@ -68,7 +75,7 @@ export class PostgresLane {
 
   /** Connections of this lane at most. */
   get size(): number {
-    return this.options.pool.max ?? 0;
+    return this.options.pool.max ?? 1;
   }
 
   /**
@@ -116,38 +123,58 @@ export class PostgresLane {
   }
 
   private async onClient<T>(work: (client: LaneClient) => Promise<T>): Promise<T> {
-    return this.call.run(async (signal) => {
-      const client = await this.acquire(signal);
-      const onAbort = () => client.destroy(signal.reason);
-      signal.addEventListener('abort', onAbort, { once: true });
-      try {
-        return await work(client);
-      } catch (error) {
-        throw translated(error, this.options.name);
-      } finally {
-        signal.removeEventListener('abort', onAbort);
-        client.release(!client.isFit);
-      }
-    });
+    const startedAt = performance.now();
+    return this.withPlace(() =>
+      this.call.run(async (signal) => {
+        const client = await this.acquire(signal).finally(() => {
+          metrics.dbPoolWait.observe({ lane: this.options.name }, (performance.now() - startedAt) / 1_000);
+        });
+        const onAbort = () => client.destroy(signal.reason);
+        signal.addEventListener('abort', onAbort, { once: true });
+        try {
+          return await work(client);
+        } finally {
+          signal.removeEventListener('abort', onAbort);
+          client.release(!client.isFit);
+        }
+      }),
+    );
+  }
+
+  /**
+   * Waits for a place in the lane, not in pg-pool, where a caller that times out while a connection is being made for it hides
+   * from everybody that it could not be made. Outside the breaker: being busy is not being broken.
+   */
+  private async withPlace<T>(work: () => Promise<T>): Promise<T> {
+    const { name, timeouts } = this.options;
+    const patience = AbortSignal.timeout(timeouts.acquireMs);
+    const deadline = currentDeadline()?.signal;
+    try {
+      return await this.places.run(work, deadline === undefined ? patience : AbortSignal.any([patience, deadline]));
+    } catch (error) {
+      const isFull = error instanceof BulkheadFull || (patience.aborted && error === patience.reason);
+      throw isFull ? new DependencyError('postgres', name, 'overloaded', { cause: error }) : error;
+    }
   }
 
   private async acquire(signal: AbortSignal): Promise<LaneClient> {
-    const startedAt = performance.now();
-    try {
-      for (;;) {
-        // pg-pool makes what its `Client` option says.
-        const client = (await this.pool.connect()) as LaneClient;
-        if (signal.aborted) {
-          client.release();
-          throw signal.reason;
-        }
-        if (client.createdAt >= this.options.suspicion.madeBefore) return client;
-        client.release(true);
+    for (;;) {
+      const client = await this.connect();
+      if (signal.aborted) {
+        client.release();
+        throw signal.reason;
       }
+      if (client.createdAt >= this.options.suspicion.madeBefore) return client;
+      client.release(true);
+    }
+  }
+
+  private async connect(): Promise<LaneClient> {
+    try {
+      // pg-pool makes what its `Client` option says.
+      return (await this.pool.connect()) as LaneClient;
     } catch (error) {
       throw translated(error, this.options.name);
-    } finally {
-      metrics.dbPoolWait.observe({ lane: this.options.name }, (performance.now() - startedAt) / 1_000);
     }
   }
 
@@ -172,7 +199,7 @@ export class PostgresLane {
   }
 
   private async commit(client: LaneClient): Promise<void> {
-    const { command } = await this.timed('COMMIT', () => client.query('COMMIT'));
+    const { command } = await this.timed(client, 'COMMIT', () => client.query('COMMIT'));
     // Postgres answers the COMMIT of a transaction in which a statement failed with ROLLBACK, not with an error.
     if (command !== 'COMMIT') throw new Error('the transaction was rolled back because one of its statements had failed');
   }
@@ -189,18 +216,20 @@ export class PostgresLane {
 
   private async run<Row extends object>(client: LaneClient, statement: Statement, values: readonly unknown[]): Promise<Row[]> {
     const config = typeof statement === 'string' ? { text: statement } : statement;
-    const { rows } = await this.timed(statement, () => client.query<Row & QueryResultRow>({ ...config, values: [...values] }));
+    const { rows } = await this.timed(client, statement, () => client.query<Row & QueryResultRow>({ ...config, values: [...values] }));
     return rows;
   }
 
-  private async timed<T>(statement: Statement, run: () => Promise<T>): Promise<T> {
+  private async timed<T>(client: LaneClient, statement: Statement, run: () => Promise<T>): Promise<T> {
     const startedAt = performance.now();
     try {
       return await run();
-    } catch (error) {
+    } catch (failure) {
+      // pg only says that such a client is not queryable.
+      const error = client.destroyedBecause ?? failure;
       // Not a slow statement (Postgres ends those itself): nothing comes back at all. The other connections of that time share its fate.
       if (error instanceof NoAnswer) this.options.suspicion.madeBefore = performance.now();
-      throw error;
+      throw translated(error, this.options.name);
     } finally {
       const durationMs = performance.now() - startedAt;
       if (durationMs > this.options.slowQueryMs) this.reportSlow(statement, durationMs);

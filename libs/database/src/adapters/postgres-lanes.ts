@@ -55,6 +55,7 @@ export const connectionSettings = (options: {
 /** The named pools of a process: one lane per kind of work, each with its own connections and its own breaker. Long-lived: one per process. */
 export class PostgresLanes {
   private readonly byName = new Map<LaneName, PostgresLane>();
+  private closing: Promise<unknown> | undefined;
 
   constructor(options: PostgresLanesOptions) {
     const { acquireTimeoutMs, statementTimeoutMs, slowQueryMs, breakers, logger } = options;
@@ -74,8 +75,9 @@ export class PostgresLanes {
     return lane;
   }
 
-  /** Closes all connections, those still at work after `withinMs` by force. */
+  /** Closes all connections, those still at work after `withinMs` by force. Closing twice is fine. */
   async close(withinMs = 2_000): Promise<void> {
-    await Promise.all([...this.byName.values()].map((lane) => lane.close(withinMs)));
+    this.closing ??= Promise.all([...this.byName.values()].map((lane) => lane.close(withinMs)));
+    await this.closing;
   }
 }

@@ -20,7 +20,7 @@ const CONNECT_LIMIT_MS = 2_000;
 export class SafeClient extends Client {
   /** `performance.now()` of its construction: a client older than a suspected black hole is not to be trusted. */
   readonly createdAt = performance.now();
-  private isDestroyed = false;
+  private reason: Error | undefined;
 
   constructor(config: ClientConfig = {}) {
     const { query_timeout: limitMs, connectionTimeoutMillis: acquireMs, ...rest } = config;
@@ -38,16 +38,21 @@ export class SafeClient extends Client {
 
   /** Cuts the connection at once; what runs on it rejects with `reason`. The client is not usable afterwards. */
   destroy(reason: Error): void {
-    if (this.isDestroyed) return;
-    this.isDestroyed = true;
+    if (this.reason !== undefined) return;
+    this.reason = reason;
     this.connection.stream.destroy(reason);
     // Tells pg-pool, which looks at it on release, that this client is not to be kept; there is nobody left to say goodbye to.
     void this.end();
   }
 
+  /** Why it was destroyed; undefined while it was not. */
+  get destroyedBecause(): Error | undefined {
+    return this.reason;
+  }
+
   /** Whether the next user of this client would start from a clean slate. */
   get isFit(): boolean {
-    return !this.isDestroyed && this.getTransactionStatus() === 'I';
+    return this.reason === undefined && this.getTransactionStatus() === 'I';
   }
 
   // `query` has many overloads, and TypeORM uses others than we do: it is wrapped, not overridden.

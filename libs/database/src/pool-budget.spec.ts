@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { applicationName, poolBudget, poolShares } from './pool-budget.js';
+
+describe('the shares of a pool', () => {
+  it.each(['gateway', 'embedding', 'ops'])('of %s add up to the pool, with at least one connection in each lane', (app) => {
+    for (let size = 4; size <= 200; size += 1) {
+      const shares = Object.values(poolShares(size, app));
+      expect(shares.reduce((one, other) => one + other, 0)).toBe(size);
+      expect(Math.min(...shares)).toBeGreaterThanOrEqual(1);
+    }
+  });
+
+  it('are what docs say for the default pool', () => {
+    expect(poolShares(10, 'gateway')).toEqual({ sends: 3, reads: 4, relay: 2, health: 1 });
+    expect(poolShares(10, 'embedding')).toEqual({ work: 7, relay: 2, health: 1 });
+  });
+});
+
+describe('the connection budget', () => {
+  const postgres = { maxConnections: 100, superuserReserved: 3 };
+
+  // Ruling C6: the source document multiplies 3 pods x 25 and forgets the 4 workers of each.
+  it('counts every process of every pod', () => {
+    const budget = poolBudget({ ...postgres, processes: 3 * 4, poolSize: 25 });
+    expect(budget).toMatchObject({ fits: false, needed: 303, available: 97 });
+    expect(budget.explanation).toContain('12 processes x 25 connections + 3 for maintenance = 303 > max_connections 100 - 3 reserved = 97');
+  });
+
+  it('leaves the reserve of the superuser alone', () => {
+    expect(poolBudget({ ...postgres, processes: 4, poolSize: 25 })).toMatchObject({ fits: false });
+    expect(poolBudget({ ...postgres, processes: 8, poolSize: 10 })).toMatchObject({ fits: true, needed: 83 });
+  });
+});
+
+it('names a process by app, host and pid', () => {
+  expect(applicationName('gateway')).toMatch(new RegExp(`^parley-gateway@.+#${process.pid}$`));
+});
