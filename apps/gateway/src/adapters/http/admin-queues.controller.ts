@@ -1,0 +1,20 @@
+import { Controller, Get } from '@nestjs/common';
+import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { z } from 'zod';
+import { QueueStatusPort } from '#lib/bus/queue-status.port';
+import { QueueStatus } from '#lib/contracts/http';
+
+const QueueList = z.object({ items: z.array(QueueStatus) }).meta({ id: 'QueueList' });
+
+@ApiTags('admin')
+@Controller('v1/admin/queues')
+export class AdminQueuesController {
+  constructor(private readonly queues: QueueStatusPort) {}
+
+  /** What waits where; unknown is null. */
+  @Get()
+  @ApiOkResponse({ standardSchema: QueueList })
+  async list(): Promise<z.infer<typeof QueueList>> {
+    return { items: await this.queues.read() };
+  }
+}

@@ -1,0 +1,86 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
+import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { ConversationPage, ConversationSummary, ConversationView, NewConversation, Receipt } from '#lib/contracts/http';
+import type { UserId } from '#lib/contracts/ids';
+import { ProblemError } from '#lib/contracts/problems';
+import type { Conversation } from '#lib/conversations/conversation-store.port';
+import { ConversationStorePort } from '#lib/conversations/conversation-store.port';
+import { ListConversations } from '../../conversations/list-conversations.js';
+import { Caller, ConversationRef, MemberRef } from './parameters.js';
+
+const ConversationList = z
+  .object({ items: z.array(ConversationSummary), nextCursor: z.string().nullable() })
+  .meta({ id: 'ConversationList' });
+
+const noSuchConversation = () => new ProblemError('not-found', 'There is no such conversation.');
+
+@ApiTags('conversations')
+@Controller('v1/conversations')
+export class ConversationsController {
+  constructor(
+    private readonly conversations: ConversationStorePort,
+    private readonly listConversations: ListConversations,
+  ) {}
+
+  @Post()
+  @ApiCreatedResponse({ standardSchema: ConversationView })
+  async create(
+    @Caller() creatorId: UserId,
+    @Body({ schema: NewConversation }) body: NewConversation,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ConversationView> {
+    const memberIds = [...new Set([creatorId, ...body.memberIds])];
+    const conversation = await this.conversations.create({ title: body.title ?? null, creatorId, memberIds });
+    reply.header('location', `/v1/conversations/${conversation.id}`);
+    return viewOf(conversation);
+  }
+
+  @Get()
+  @ApiOkResponse({ standardSchema: ConversationList })
+  list(@Caller() reader: UserId, @Query({ schema: ConversationPage }) page: ConversationPage): Promise<z.infer<typeof ConversationList>> {
+    return this.listConversations.execute(reader, page);
+  }
+
+  @Get(':conversationId')
+  @ApiOkResponse({ standardSchema: ConversationView })
+  async get(@Caller() reader: UserId, @Param({ schema: ConversationRef }) { conversationId }: ConversationRef): Promise<ConversationView> {
+    const conversation = await this.conversations.find(conversationId, reader);
+    if (conversation === undefined) throw noSuchConversation();
+    return viewOf(conversation);
+  }
+
+  @Put(':conversationId/members/:userId')
+  @HttpCode(204)
+  @ApiNoContentResponse()
+  async addMember(@Caller() actor: UserId, @Param({ schema: MemberRef }) { conversationId, userId }: MemberRef): Promise<void> {
+    if (!(await this.conversations.addMember(conversationId, actor, userId))) throw noSuchConversation();
+  }
+
+  @Delete(':conversationId/members/:userId')
+  @HttpCode(204)
+  @ApiNoContentResponse()
+  async removeMember(@Caller() actor: UserId, @Param({ schema: MemberRef }) { conversationId, userId }: MemberRef): Promise<void> {
+    await this.conversations.removeMember(conversationId, actor, userId);
+  }
+
+  @Put(':conversationId/receipts')
+  @HttpCode(204)
+  @ApiNoContentResponse()
+  async recordReceipt(
+    @Caller() reader: UserId,
+    @Param({ schema: ConversationRef }) { conversationId }: ConversationRef,
+    @Body({ schema: Receipt }) receipt: Receipt,
+  ): Promise<void> {
+    if (!(await this.conversations.recordReceipt(conversationId, reader, receipt))) throw noSuchConversation();
+  }
+}
+
+const viewOf = ({ id, title, memberIds, headSeq, createdAt }: Conversation): ConversationView => ({
+  id,
+  title,
+  memberIds: [...memberIds],
+  headSeq,
+  createdAt: createdAt.toISOString(),
+});

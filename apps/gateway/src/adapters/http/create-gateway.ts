@@ -1,0 +1,64 @@
+import type { Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { timeoutChain, verifyTimeoutChain } from '#lib/resilience/timeout-chain';
+import type { Config } from '#lib/runtime/config';
+import { httpServerLimits } from '#lib/runtime/http-server';
+import { NestLogger } from '#lib/runtime/nest-logger';
+import type { ProcessParts } from '#lib/runtime/run-process';
+import { TokenVerifierPort } from '../../auth/token-verifier.port.js';
+import { GatewayModule } from '../../gateway.module.js';
+import { routeDeadlinesMs } from './deadlines.js';
+import { buildEdge } from './edge.js';
+import { InFlight } from './in-flight.js';
+import { serveOpenApi } from './openapi.js';
+import { ProblemFilter, sendProblem } from './problem-filter.js';
+import { LIMITERS, type Limiters } from './quotas.js';
+import { refuseConnection } from './refuse-connection.js';
+import { validationPipe } from './validation.js';
+
+/** How often Node looks for connections that send their request too slowly; its own 30 s would double the time that they may take. */
+const SLOW_REQUEST_CHECK_MS = 5_000;
+
+/**
+ * The gateway, ready to listen, on a module of adapters. @throws ConfigError when a timeout is longer than the one around it, or when there is
+ * nothing to verify tokens with.
+ */
+export const createGateway = async (adapters: Type, parts: ProcessParts): Promise<NestFastifyApplication> => {
+  const { config, logger } = parts;
+  for (const [name, deadlineMs] of Object.entries(routeDeadlinesMs)) verifyTimeoutChain(timeoutChain(config, { name, deadlineMs }));
+  const app = await NestFactory.create<NestFastifyApplication>(GatewayModule.on(adapters, parts), fastifyAdapter(config), {
+    bodyParser: false,
+    abortOnError: false,
+    logger: new NestLogger(logger),
+  });
+  app.useGlobalFilters(new ProblemFilter());
+  app.useGlobalPipes(validationPipe());
+  const instance = app.getHttpAdapter().getInstance();
+  instance.server.headersTimeout = httpServerLimits.requestTimeout;
+  buildEdge(instance, {
+    verifier: app.get(TokenVerifierPort),
+    limiters: app.get<Limiters>(LIMITERS),
+    inFlight: new InFlight(config.HTTP_MAX_CONCURRENT),
+    logger,
+  });
+  serveOpenApi(app);
+  return app;
+};
+
+const fastifyAdapter = (config: Config): FastifyAdapter =>
+  new FastifyAdapter({
+    ...httpServerLimits,
+    bodyLimit: config.HTTP_BODY_LIMIT_BYTES,
+    // A proxy that is not there must not be believed: X-Forwarded-For is what the caller writes.
+    trustProxy: false,
+    // While we drain, what still arrives on open connections is answered, with `Connection: close`; readiness keeps new ones away.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    // No Nest middleware here: every request would pass through a matcher for nothing.
+    skipMiddie: true,
+    http: { connectionsCheckingInterval: SLOW_REQUEST_CHECK_MS },
+    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => sendProblem(request, reply, error),
+    clientErrorHandler: refuseConnection,
+  });

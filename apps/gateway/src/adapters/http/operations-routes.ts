@@ -1,0 +1,8 @@
+/** Where orchestrators, Prometheus and people with a browser look: no token, no quota, no place in flight needed (contract section 3). */
+const OPERATIONS = new Set(['/livez', '/readyz', '/metrics', '/v1/health', '/openapi.json', '/asyncapi.json']);
+
+/** Whether a route (its template, not a path that somebody sent) is an operations route. */
+export const isOperations = (route: string | undefined): boolean => route !== undefined && (OPERATIONS.has(route) || isDocs(route));
+
+/** Whether a route belongs to Swagger UI, the only HTML that we serve. */
+export const isDocs = (route: string | undefined): boolean => route !== undefined && (route === '/docs' || route.startsWith('/docs/'));

@@ -1,0 +1,36 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { IdempotencyKey as KeySchema } from '#lib/contracts/http';
+import { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
+import { ProblemError } from '#lib/contracts/problems';
+
+const requestOf = (context: ExecutionContext): FastifyRequest => context.switchToHttp().getRequest<FastifyRequest>();
+
+/** The user id of whoever sent the request. The edge has seen to it that there is one. */
+export const Caller = createParamDecorator((_: unknown, context: ExecutionContext): UserId => {
+  const caller = requestOf(context).work?.caller;
+  if (caller === undefined) throw new ProblemError('unauthenticated', 'Send a token: Authorization: Bearer <JWT>.');
+  return caller.userId;
+});
+
+/** The `Idempotency-Key` header; undefined without one. @throws ProblemError `validation` for a malformed one. */
+export const IdempotencyKey = createParamDecorator((_: unknown, context: ExecutionContext): string | undefined => {
+  const header = requestOf(context).headers['idempotency-key'];
+  if (header === undefined) return undefined;
+  const key = KeySchema.safeParse(header);
+  if (key.success) return key.data;
+  throw new ProblemError('validation', 'The Idempotency-Key is not valid.', {
+    errors: key.error.issues.map(({ message }) => ({ pointer: '/idempotency-key', message })),
+  });
+});
+
+/** Path of everything that belongs to a conversation. */
+export const ConversationRef = z.strictObject({ conversationId: ConversationId });
+export type ConversationRef = z.infer<typeof ConversationRef>;
+
+export const MemberRef = z.strictObject({ conversationId: ConversationId, userId: UserId });
+export type MemberRef = z.infer<typeof MemberRef>;
+
+export const MessageRef = z.strictObject({ messageId: MessageId });
+export type MessageRef = z.infer<typeof MessageRef>;

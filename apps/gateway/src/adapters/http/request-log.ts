@@ -1,0 +1,48 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ProblemError } from '#lib/contracts/problems';
+import { runInContext } from '#lib/runtime/context';
+import type { Logger } from '#lib/runtime/logger';
+import { metrics } from '#lib/runtime/metrics';
+import type { ErrorRate } from './error-rate.js';
+import { isOperations } from './operations-routes.js';
+import { workOf } from './request-work.js';
+
+/** Label and log value of the route of a request that no route is for; its path is not ours to trust. */
+const UNKNOWN_ROUTE = 'unknown';
+/** Not an HTTP status of ours: the client went away before it was answered (nginx calls it the same). */
+const CLIENT_GONE = 499;
+
+/** Writes the one log line of a request (R022) and counts it, when its response is finished or its client is gone. */
+export const recordRequest = (request: FastifyRequest, reply: FastifyReply, logger: Logger, errors: ErrorRate): void => {
+  const work = workOf(request);
+  const route = request.routeOptions.url ?? UNKNOWN_ROUTE;
+  const { method } = request;
+  const status = reply.raw.writableEnded ? reply.raw.statusCode : CLIENT_GONE;
+  const durationMs = performance.now() - work.startedAt;
+  metrics.httpRequestDuration.observe({ route, method, status: String(status) }, durationMs / 1_000);
+  errors.count(status >= 500);
+
+  const fields = {
+    method,
+    route,
+    status,
+    durationMs: Math.round(durationMs * 10) / 10,
+    ...(work.caller === undefined ? {} : { userId: work.caller.userId }),
+    ...failureOf(work.failure),
+  };
+  runInContext(work.context, () => logger[levelOf(route, status)](fields, 'request'));
+};
+
+// Probes come every few seconds and say nothing while they are answered.
+const levelOf = (route: string, status: number): 'debug' | 'info' | 'error' => {
+  if (status === 500) return 'error';
+  return isOperations(route) ? 'debug' : 'info';
+};
+
+const failureOf = (failure: unknown): Record<string, unknown> => {
+  if (!(failure instanceof ProblemError)) return {};
+  const { code, cause } = failure;
+  // 5xx is ours to explain, and so is a token that was refused; what is wrong with a request its sender has been told.
+  if (code === 'internal') return { code, err: cause };
+  return cause instanceof Error ? { code, reason: cause.message.slice(0, 200) } : { code };
+};

@@ -1,0 +1,67 @@
+import { type CryptoKey, createRemoteJWKSet, errors, type FlattenedJWSInput, type JWSHeaderParameters } from 'jose';
+import { ProblemError } from '#lib/contracts/problems';
+
+/** One fetch of the key set may take this long; a request waits for it only while there are no keys at all or for a key it does not know. */
+const FETCH_TIMEOUT_MS = 2_000;
+/** Keys are fetched anew this often, in the background. */
+const REFRESH_AFTER_MS = 600_000;
+/** After a fetch, an unknown key id does not cause another one for this long: forged tokens must not make us hammer the identity provider. */
+const COOLDOWN_MS = 30_000;
+/** After a failed fetch, requests that would need one fail at once for this long instead of waiting 2 s each. */
+const FAILURE_MEMORY_MS = 5_000;
+
+/**
+ * The public keys of the identity provider. Once fetched they are kept for as long as the process lives, refreshed in the background, so an
+ * identity provider that is down stops nobody whose token is signed with a known key.
+ */
+export class RemoteKeys {
+  private readonly keySet: ReturnType<typeof createRemoteJWKSet>;
+  private refreshedAt = Number.NEGATIVE_INFINITY;
+  private failedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(url: URL) {
+    this.keySet = createRemoteJWKSet(url, {
+      timeoutDuration: FETCH_TIMEOUT_MS,
+      cooldownDuration: COOLDOWN_MS,
+      cacheMaxAge: Number.POSITIVE_INFINITY,
+    });
+  }
+
+  /**
+   * The key that a token says it is signed with. @throws jose's error when there is no such key (the token is not valid),
+   * ProblemError `dependency-unavailable` when the keys cannot be had now.
+   */
+  async keyFor(header: JWSHeaderParameters, token: FlattenedJWSInput): Promise<CryptoKey> {
+    const known = this.keySet.jwks()?.keys;
+    const needsFetch = known === undefined || (header.kid !== undefined && !known.some(({ kid }) => kid === header.kid));
+    if (needsFetch && performance.now() - this.failedAt < FAILURE_MEMORY_MS) throw this.unavailable();
+    if (known !== undefined && performance.now() - this.refreshedAt > REFRESH_AFTER_MS) this.refreshInBackground();
+    try {
+      return await this.keySet(header, token);
+    } catch (error) {
+      if (saysNoSuchKey(error)) throw error;
+      this.failedAt = performance.now();
+      throw this.unavailable(error);
+    } finally {
+      if (known === undefined && this.keySet.jwks() !== undefined) this.refreshedAt = performance.now();
+    }
+  }
+
+  private refreshInBackground(): void {
+    this.refreshedAt = performance.now();
+    this.keySet.reload().catch(() => {
+      // The old keys stay good; try again after the failure memory instead of the full interval.
+      this.refreshedAt = performance.now() - REFRESH_AFTER_MS + FAILURE_MEMORY_MS;
+    });
+  }
+
+  private unavailable(cause?: unknown): ProblemError {
+    return new ProblemError('dependency-unavailable', 'Tokens cannot be checked right now: the identity provider does not answer.', {
+      retryAfterSeconds: FAILURE_MEMORY_MS / 1_000,
+      cause,
+    });
+  }
+}
+
+const saysNoSuchKey = (error: unknown): boolean =>
+  error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys || error instanceof errors.JOSENotSupported;

@@ -1,0 +1,60 @@
+import { afterEach, expect, it } from 'vitest';
+import { parseConfig } from '#lib/runtime/config';
+import { createLogger } from '#lib/runtime/logger';
+import { Readiness } from '#lib/runtime/readiness';
+import { createGateway } from './adapters/http/create-gateway.js';
+import { LiveAdaptersModule } from './live-adapters.module.js';
+import { MemoryAdaptersModule } from './memory-adapters.module.js';
+
+const env = {
+  DATABASE_URL: 'postgres://parley@127.0.0.1:1/parley',
+  RABBITMQ_URL: 'amqp://127.0.0.1:1',
+  REDIS_URL: 'redis://127.0.0.1:1',
+  CHROMA_URL: 'http://127.0.0.1:1',
+  AUTH_JWT_SECRET: 'a-secret-of-at-least-thirty-two-bytes',
+};
+
+const running: { close(): Promise<void> }[] = [];
+const boot = async (adapters = LiveAdaptersModule, overrides: Record<string, string> = {}) => {
+  const readiness = new Readiness();
+  const parts = { config: parseConfig({ ...env, ...overrides }), logger: createLogger('gateway', 'fatal'), readiness };
+  const app = await createGateway(adapters, parts);
+  running.push({ close: () => app.close().finally(() => readiness.stop()) });
+  await app.init();
+  await app.getHttpAdapter().getInstance().ready();
+  return app;
+};
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((app) => app.close()));
+});
+
+it.each([
+  ['live', LiveAdaptersModule],
+  ['memory', MemoryAdaptersModule],
+])('wires up with %s adapters, also when nothing that it needs is there', async (_, adapters) => {
+  const app = await boot(adapters);
+  expect((await app.inject('/livez')).statusCode).toBe(200);
+});
+
+it('refuses to start without anything to verify tokens with', async () => {
+  await expect(boot(MemoryAdaptersModule, { AUTH_JWT_SECRET: '' })).rejects.toThrow('AUTH_JWT_SECRET or AUTH_JWKS_URL');
+});
+
+it('refuses to start when a wait is longer than the deadline around it, and names both', async () => {
+  await expect(boot(MemoryAdaptersModule, { DB_STATEMENT_TIMEOUT_MS: '9000' })).rejects.toThrow(
+    /DB_STATEMENT_TIMEOUT_MS.*deadline of POST/,
+  );
+});
+
+it('answers the health question while everything is away', async () => {
+  const app = await boot();
+  const startedAt = performance.now();
+  const answer = await app.inject('/v1/health');
+  expect(performance.now() - startedAt).toBeLessThan(2_500);
+  expect(answer.statusCode).toBe(503);
+  const { status, checks } = answer.json<{ status: string; checks: Record<string, { status: string }> }>();
+  expect(status).toBe('down');
+  expect(Object.keys(checks).sort()).toEqual(['chroma', 'embedder', 'llm', 'objectStore', 'postgres', 'rabbitmq', 'redis']);
+  expect(checks['postgres']?.status).toBe('down');
+  expect(checks['embedder']?.status).toBe('ok');
+});

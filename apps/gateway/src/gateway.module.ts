@@ -1,0 +1,107 @@
+import { type DynamicModule, Module, type OnApplicationBootstrap, type OnApplicationShutdown, type Type } from '@nestjs/common';
+import { PublisherPort } from '#lib/bus/publisher.port';
+import { ConversationStorePort } from '#lib/conversations/conversation-store.port';
+import { MessageStorePort } from '#lib/conversations/message-store.port';
+import { OutboxPort } from '#lib/database/outbox.port';
+import { OutboxRelay } from '#lib/database/outbox-relay';
+import { Bulkhead } from '#lib/resilience/bulkhead';
+import { OperationsModule } from '#lib/runtime/adapters/http/operations.module';
+import { CONFIG, type Config, ConfigError } from '#lib/runtime/config';
+import { LOGGER, type Logger } from '#lib/runtime/logger';
+import type { ProcessParts } from '#lib/runtime/run-process';
+import { AdminQueuesController } from './adapters/http/admin-queues.controller.js';
+import { ConversationsController } from './adapters/http/conversations.controller.js';
+import { HealthController } from './adapters/http/health.controller.js';
+import { MessageController } from './adapters/http/message.controller.js';
+import { MessagesController } from './adapters/http/messages.controller.js';
+import { SearchController } from './adapters/http/search.controller.js';
+import { RemoteKeys } from './adapters/jose-remote-keys.js';
+import { JoseTokenVerifier } from './adapters/jose-token-verifier.js';
+import { TokenVerifierPort } from './auth/token-verifier.port.js';
+import { Connections } from './connections.js';
+import { ListConversations } from './conversations/list-conversations.js';
+import { ShowMessages } from './messages/show-messages.js';
+import { StoreMessage } from './messages/store-message.js';
+import { BoundedReranker } from './search/bounded-reranker.js';
+import { LexicalIndexPort } from './search/lexical-index.port.js';
+import { NearestMessages } from './search/nearest-messages.js';
+import { RerankerPort } from './search/reranker.port.js';
+import { SearchMessages } from './search/search-messages.js';
+
+/**
+ * The gateway on a module of adapters (live-adapters.module.ts or memory-adapters.module.ts), which must provide
+ * ConversationStorePort, MessageStorePort, ChunkLedgerPort, LexicalIndexPort, NearestMessages, RerankerPort, OutboxPort, PublisherPort,
+ * QueueStatusPort, LIMITERS, Health and Connections.
+ */
+@Module({})
+export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutdown {
+  constructor(
+    private readonly connections: Connections,
+    private readonly relay: OutboxRelay,
+  ) {}
+
+  static on(adapters: Type, parts: ProcessParts): DynamicModule {
+    return {
+      module: GatewayModule,
+      imports: [OperationsModule.of(parts), adapters],
+      controllers: [
+        MessagesController,
+        MessageController,
+        ConversationsController,
+        SearchController,
+        AdminQueuesController,
+        HealthController,
+      ],
+      providers: [
+        StoreMessage,
+        ShowMessages,
+        ListConversations,
+        { provide: OutboxRelay, useFactory: outboxRelay, inject: [OutboxPort, PublisherPort, CONFIG, LOGGER] },
+        {
+          provide: SearchMessages,
+          useFactory: searchMessages,
+          inject: [ConversationStorePort, MessageStorePort, LexicalIndexPort, NearestMessages, RerankerPort, CONFIG, LOGGER],
+        },
+        { provide: TokenVerifierPort, useFactory: tokenVerifier, inject: [CONFIG] },
+      ],
+    };
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.connections.start();
+    this.relay.start();
+  }
+
+  /** Nest calls this when the last request has been answered. What the relay still has stays in the outbox. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.relay.stop();
+    await this.connections.stop();
+  }
+}
+
+const outboxRelay = (outbox: OutboxPort, publisher: PublisherPort, config: Config, logger: Logger) =>
+  new OutboxRelay(outbox, publisher, { sweepMs: config.OUTBOX_SWEEP_MS, graceMs: config.OUTBOX_GRACE_MS }, logger);
+
+const searchMessages = (
+  conversations: ConversationStorePort,
+  messages: MessageStorePort,
+  lexical: LexicalIndexPort,
+  nearest: NearestMessages,
+  reranker: RerankerPort,
+  config: Config,
+  logger: Logger,
+) => {
+  const searches = new Bulkhead('search', { concurrent: config.SEARCH_WORKERS, queued: config.SEARCH_QUEUE_SIZE });
+  // Whoever searches already waited for a place there, so as many as search may wait here.
+  const reranks = new Bulkhead('rerank', { concurrent: config.ML_RERANK_WORKERS, queued: config.SEARCH_WORKERS });
+  const stages = { lexical, nearest, reranker: new BoundedReranker(reranker, reranks) };
+  return new SearchMessages(conversations, messages, stages, searches, logger);
+};
+
+const tokenVerifier = (config: Config) => {
+  const { AUTH_JWT_SECRET: secret, AUTH_JWKS_URL: jwksUrl, AUTH_AUDIENCE: audience } = config;
+  if (secret === undefined && jwksUrl === undefined) {
+    throw new ConfigError(['AUTH_JWT_SECRET or AUTH_JWKS_URL: the gateway needs at least one of them to know whom it may trust']);
+  }
+  return new JoseTokenVerifier({ secret, remote: jwksUrl === undefined ? undefined : new RemoteKeys(new URL(jwksUrl)) }, audience);
+};

@@ -1,0 +1,226 @@
+import { Inject, Injectable, Module } from '@nestjs/common';
+import { RabbitPublisher } from '#lib/bus/adapters/rabbit-publisher';
+import { RabbitQueueStatus } from '#lib/bus/adapters/rabbit-queue-status';
+import { PublisherPort } from '#lib/bus/publisher.port';
+import { QueueStatusPort } from '#lib/bus/queue-status.port';
+import { type DependencyName, dependencies } from '#lib/contracts/dependencies';
+import { PostgresConversationStore } from '#lib/conversations/adapters/postgres-conversation-store';
+import { PostgresMessageStore } from '#lib/conversations/adapters/postgres-message-store';
+import { ConversationStorePort } from '#lib/conversations/conversation-store.port';
+import { MessageStorePort } from '#lib/conversations/message-store.port';
+import { checkPoolBudget } from '#lib/database/adapters/check-pool-budget';
+import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
+import { PostgresOutbox } from '#lib/database/adapters/postgres-outbox';
+import { OutboxPort } from '#lib/database/outbox.port';
+import { applicationName, poolShares } from '#lib/database/pool-budget';
+import { MemoryRateLimiter } from '#lib/resilience/adapters/memory-rate-limiter';
+import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
+import { connectRedis } from '#lib/resilience/adapters/redis-connection';
+import { RedisRateLimiter } from '#lib/resilience/adapters/redis-rate-limiter';
+import { Breakers } from '#lib/resilience/breakers';
+import { CONFIG, type Config } from '#lib/runtime/config';
+import { Health, type HealthCheck } from '#lib/runtime/health';
+import { LOGGER, type Logger } from '#lib/runtime/logger';
+import { ChromaVectorStore } from '#lib/vectors/adapters/chroma-vector-store';
+import { createEmbedder } from '#lib/vectors/adapters/create-embedder';
+import { PostgresChunkLedger } from '#lib/vectors/adapters/postgres-chunk-ledger';
+import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
+import { LIMITERS, type Limiters, userLimit } from './adapters/http/quotas.js';
+import { LateMeaning } from './adapters/late-meaning.js';
+import { LexicalOverlapReranker } from './adapters/lexical-overlap-reranker.js';
+import { PostgresLexicalIndex } from './adapters/postgres-lexical-index.js';
+import { Connections } from './connections.js';
+import { LexicalIndexPort } from './search/lexical-index.port.js';
+import { NearestMessages } from './search/nearest-messages.js';
+import { RerankerPort } from './search/reranker.port.js';
+
+const APP = 'gateway';
+
+type Redis = ReturnType<typeof connectRedis>;
+/** The connection to Redis; undefined without REDIS_URL. */
+const REDIS = Symbol('Redis');
+
+/** The connections of a gateway in production, in the order in which they are let go. */
+@Injectable()
+class LiveConnections extends Connections {
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(LOGGER) private readonly logger: Logger,
+    @Inject(REDIS) private readonly redis: Redis | undefined,
+    private readonly lanes: PostgresLanes,
+    private readonly publisher: RabbitPublisher,
+    private readonly queues: RabbitQueueStatus,
+    private readonly meaning: LateMeaning,
+  ) {
+    super();
+  }
+
+  override async start(): Promise<void> {
+    if (this.redis === undefined) this.logger.info('no REDIS_URL: running as a single node, limits are counted in this process');
+    await Promise.all([this.meaning.start(), this.publisher.start(), this.queues.start(), this.explainPoolBudget()]);
+  }
+
+  override async stop(): Promise<void> {
+    this.meaning.stop();
+    this.redis?.disconnect();
+    await Promise.all([this.publisher.stop(), this.queues.stop()]);
+    await this.lanes.close();
+  }
+
+  // A gateway that is being scaled out must not refuse to start; `migrate` is where a budget that does not fit stops a rollout.
+  private async explainPoolBudget(): Promise<void> {
+    const { DB_POOL_BUDGET_PROCESSES: processes, DB_POOL_SIZE: poolSize } = this.config;
+    try {
+      await checkPoolBudget(this.lanes.lane('health'), { processes, poolSize }, { logger: this.logger, whenExceeded: 'warn' });
+    } catch (err) {
+      this.logger.warn({ err }, 'Postgres does not answer: starting anyway, requests get 503 until it does');
+    }
+  }
+}
+
+@Module({
+  providers: [
+    { provide: Breakers, useFactory: createBreakers },
+    { provide: PostgresLanes, useFactory: postgresLanes, inject: [CONFIG, LOGGER, Breakers] },
+    { provide: RabbitPublisher, useFactory: rabbitPublisher, inject: [CONFIG, LOGGER] },
+    { provide: RabbitQueueStatus, useFactory: rabbitQueueStatus, inject: [CONFIG, LOGGER] },
+    { provide: REDIS, useFactory: redis, inject: [CONFIG, LOGGER] },
+    { provide: LateMeaning, useFactory: lateMeaning, inject: [CONFIG, LOGGER, Breakers] },
+
+    {
+      provide: MessageStorePort,
+      useFactory: (lanes: PostgresLanes) => new PostgresMessageStore(lanes.lane('sends'), lanes.lane('reads')),
+      inject: [PostgresLanes],
+    },
+    {
+      provide: ConversationStorePort,
+      useFactory: (lanes: PostgresLanes) => new PostgresConversationStore(lanes.lane('reads')),
+      inject: [PostgresLanes],
+    },
+    { provide: ChunkLedgerPort, useFactory: (lanes: PostgresLanes) => new PostgresChunkLedger(lanes, 'reads'), inject: [PostgresLanes] },
+    {
+      provide: LexicalIndexPort,
+      useFactory: (lanes: PostgresLanes) => new PostgresLexicalIndex(lanes.lane('reads')),
+      inject: [PostgresLanes],
+    },
+    { provide: OutboxPort, useFactory: (lanes: PostgresLanes) => new PostgresOutbox(lanes.lane('relay')), inject: [PostgresLanes] },
+    {
+      provide: NearestMessages,
+      useFactory: (meaning: LateMeaning, config: Config) => new NearestMessages(meaning.get, noiseFloor(config)),
+      inject: [LateMeaning, CONFIG],
+    },
+    { provide: RerankerPort, useClass: LexicalOverlapReranker },
+    { provide: PublisherPort, useExisting: RabbitPublisher },
+    { provide: QueueStatusPort, useExisting: RabbitQueueStatus },
+    { provide: LIMITERS, useFactory: limiters, inject: [CONFIG, Breakers, REDIS] },
+    {
+      provide: Health,
+      useFactory: health,
+      inject: [PostgresLanes, RabbitPublisher, RabbitQueueStatus, REDIS, LateMeaning, Breakers, CONFIG],
+    },
+    { provide: Connections, useClass: LiveConnections },
+  ],
+  exports: [
+    MessageStorePort,
+    ConversationStorePort,
+    ChunkLedgerPort,
+    LexicalIndexPort,
+    OutboxPort,
+    NearestMessages,
+    RerankerPort,
+    PublisherPort,
+    QueueStatusPort,
+    LIMITERS,
+    Health,
+    Connections,
+  ],
+})
+export class LiveAdaptersModule {}
+
+function postgresLanes(config: Config, logger: Logger, breakers: Breakers): PostgresLanes {
+  return new PostgresLanes({
+    url: config.DATABASE_URL,
+    applicationName: applicationName(APP),
+    lanes: poolShares(config.DB_POOL_SIZE, APP),
+    acquireTimeoutMs: config.DB_POOL_TIMEOUT_MS,
+    statementTimeoutMs: config.DB_STATEMENT_TIMEOUT_MS,
+    slowQueryMs: config.DB_SLOW_QUERY_MS,
+    breakers,
+    logger,
+  });
+}
+
+function rabbitPublisher(config: Config, logger: Logger): RabbitPublisher {
+  return new RabbitPublisher({
+    url: config.RABBITMQ_URL,
+    app: APP,
+    window: config.BUS_CONFIRM_WINDOW,
+    confirmTimeoutMs: config.BUS_PUBLISH_TIMEOUT_MS,
+    heartbeatS: config.BUS_HEARTBEAT_S,
+    logger,
+  });
+}
+
+function rabbitQueueStatus(config: Config, logger: Logger): RabbitQueueStatus {
+  const { RABBITMQ_URL: url, BUS_HEARTBEAT_S: heartbeatS, RABBITMQ_MANAGEMENT_URL: managementUrl } = config;
+  return new RabbitQueueStatus({ url, app: APP, heartbeatS, logger, managementUrl });
+}
+
+function redis(config: Config, logger: Logger): Redis | undefined {
+  if (config.REDIS_URL === undefined) return undefined;
+  return connectRedis(config.REDIS_URL, applicationName(APP), (error) => logger.debug({ error: error.message }, 'redis connection failed'));
+}
+
+function lateMeaning(config: Config, logger: Logger, breakers: Breakers): LateMeaning {
+  return new LateMeaning(async () => {
+    const embedder = await createEmbedder(config, breakers);
+    const { model, dimension } = embedder;
+    return { embedder, vectors: new ChromaVectorStore({ url: config.CHROMA_URL, model, dimension }, breakers) };
+  }, logger);
+}
+
+function limiters(config: Config, breakers: Breakers, connection: Redis | undefined): Limiters {
+  const perUser = userLimit(config.RATE_LIMIT_PER_USER);
+  const global = { ratePerSecond: config.RATE_LIMIT_GLOBAL, burst: Math.max(1, config.RATE_LIMIT_GLOBAL) };
+  if (connection === undefined) return { perUser: new MemoryRateLimiter(perUser), global: new MemoryRateLimiter(global) };
+  return {
+    perUser: new RedisRateLimiter(connection, breakers, 'user', perUser),
+    global: new RedisRateLimiter(connection, breakers, 'global', global),
+  };
+}
+
+// Vectors of texts that have nothing in common are not exactly at right angles. `local` hashes words, and strangers meet at up to about 0.1;
+// models differ too much for a number here, but nothing that points away from the query is an answer.
+function noiseFloor({ EMBEDDING_PROVIDER: provider }: Config): number {
+  return provider === 'local' ? 0.1 : 0;
+}
+
+function health(
+  lanes: PostgresLanes,
+  publisher: RabbitPublisher,
+  queues: RabbitQueueStatus,
+  connection: Redis | undefined,
+  meaning: LateMeaning,
+  breakers: Breakers,
+  config: Config,
+): Health {
+  const checks: Record<string, HealthCheck> = {
+    postgres: async () => void (await lanes.lane('health').query('SELECT 1')),
+    rabbitmq: async () => {
+      if (!publisher.isHealthy) throw new Error('not connected, or it blocks publishers');
+      if (publisher.drift !== undefined) return { degraded: 'queues differ from what this version wants' };
+      const answered = (await queues.read()).some(({ ready }) => ready !== null);
+      return answered ? undefined : { degraded: 'does not answer' };
+    },
+    ...(connection === undefined ? {} : { redis: async () => void (await connection.ping()) }),
+    chroma: async (signal) => {
+      const answer = await fetch(new URL('/api/v2/heartbeat', config.CHROMA_URL), { signal });
+      await answer.body?.cancel();
+      if (!answer.ok) throw new Error(`answered ${answer.status}`);
+    },
+    // A remote model costs money per text: one that was seen before is remembered, and the breaker knows how calls fare.
+    embedder: async () => void (await meaning.get().embedder.embed(['health'])),
+  };
+  const isDependency = (name: string): name is DependencyName => dependencies.some((dependency) => dependency === name);
+  return new Health(checks, (name) => (isDependency(name) ? breakers.stateOf(name) : 'closed'));
+}

@@ -1,0 +1,116 @@
+import { Module } from '@nestjs/common';
+import { MemoryBus } from '#lib/bus/adapters/memory-bus';
+import { MemoryQueueStatus } from '#lib/bus/adapters/memory-queue-status';
+import { PublisherPort } from '#lib/bus/publisher.port';
+import { QueueStatusPort } from '#lib/bus/queue-status.port';
+import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
+import { MemoryConversationStore } from '#lib/conversations/adapters/memory-conversation-store';
+import { MemoryMessageStore } from '#lib/conversations/adapters/memory-message-store';
+import { ConversationStorePort } from '#lib/conversations/conversation-store.port';
+import { MessageStorePort } from '#lib/conversations/message-store.port';
+import { MemoryOutbox } from '#lib/database/adapters/memory-outbox';
+import { OutboxPort } from '#lib/database/outbox.port';
+import { MemoryRateLimiter } from '#lib/resilience/adapters/memory-rate-limiter';
+import { CONFIG, type Config } from '#lib/runtime/config';
+import { Health } from '#lib/runtime/health';
+import { LocalEmbedder } from '#lib/vectors/adapters/local-embedder';
+import { MemoryChunkLedger } from '#lib/vectors/adapters/memory-chunk-ledger';
+import { MemoryVectorStore } from '#lib/vectors/adapters/memory-vector-store';
+import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
+import { EmbedderPort } from '#lib/vectors/embedder.port';
+import { VectorStorePort } from '#lib/vectors/vector-store.port';
+import { LIMITERS, userLimit } from './adapters/http/quotas.js';
+import { LexicalOverlapReranker } from './adapters/lexical-overlap-reranker.js';
+import { MemoryLexicalIndex } from './adapters/memory-lexical-index.js';
+import { Connections } from './connections.js';
+import { LexicalIndexPort } from './search/lexical-index.port.js';
+import { NearestMessages } from './search/nearest-messages.js';
+import { RerankerPort } from './search/reranker.port.js';
+
+/** As in live-adapters.module.ts for the local embedder. */
+const NOISE_FLOOR = 0.1;
+
+/** Nothing to connect to; the bus only has to stop its timers. */
+class NoConnections extends Connections {
+  constructor(private readonly bus: MemoryBus) {
+    super();
+  }
+
+  override async start(): Promise<void> {
+    // everything is here already
+  }
+
+  override async stop(): Promise<void> {
+    this.bus.stop();
+  }
+}
+
+/** The gateway without a server behind it: for the embedded mode, and for tests of everything above the adapters. */
+@Module({
+  providers: [
+    { provide: MemoryArchive, useFactory: () => new MemoryArchive() },
+    { provide: MemoryOutbox, useFactory: () => new MemoryOutbox() },
+    {
+      provide: MemoryBus,
+      useFactory: ({ BUS_BUFFER_SIZE, BUS_PUBLISH_TIMEOUT_MS }: Config) =>
+        new MemoryBus({ bufferSize: BUS_BUFFER_SIZE, publishTimeoutMs: BUS_PUBLISH_TIMEOUT_MS }),
+      inject: [CONFIG],
+    },
+    { provide: EmbedderPort, useFactory: () => new LocalEmbedder() },
+    { provide: VectorStorePort, useFactory: (embedder: EmbedderPort) => new MemoryVectorStore(embedder.dimension), inject: [EmbedderPort] },
+    { provide: ChunkLedgerPort, useFactory: () => new MemoryChunkLedger() },
+    {
+      provide: MessageStorePort,
+      useFactory: (archive: MemoryArchive, outbox: MemoryOutbox) => new MemoryMessageStore(archive, outbox),
+      inject: [MemoryArchive, MemoryOutbox],
+    },
+    {
+      provide: ConversationStorePort,
+      useFactory: (archive: MemoryArchive) => new MemoryConversationStore(archive),
+      inject: [MemoryArchive],
+    },
+    {
+      provide: LexicalIndexPort,
+      useFactory: (archive: MemoryArchive) =>
+        new MemoryLexicalIndex(() => [...archive.conversations.values()].flatMap(({ messages }) => messages)),
+      inject: [MemoryArchive],
+    },
+    {
+      provide: NearestMessages,
+      useFactory: (embedder: EmbedderPort, vectors: VectorStorePort) => new NearestMessages(() => ({ embedder, vectors }), NOISE_FLOOR),
+      inject: [EmbedderPort, VectorStorePort],
+    },
+    { provide: RerankerPort, useClass: LexicalOverlapReranker },
+    { provide: OutboxPort, useExisting: MemoryOutbox },
+    { provide: PublisherPort, useExisting: MemoryBus },
+    { provide: QueueStatusPort, useFactory: (bus: MemoryBus) => new MemoryQueueStatus(bus), inject: [MemoryBus] },
+    {
+      provide: LIMITERS,
+      useFactory: ({ RATE_LIMIT_PER_USER, RATE_LIMIT_GLOBAL }: Config) => ({
+        perUser: new MemoryRateLimiter(userLimit(RATE_LIMIT_PER_USER)),
+        global: new MemoryRateLimiter({ ratePerSecond: RATE_LIMIT_GLOBAL, burst: Math.max(1, RATE_LIMIT_GLOBAL) }),
+      }),
+      inject: [CONFIG],
+    },
+    { provide: Health, useFactory: () => new Health({ postgres: async () => undefined }, () => 'closed') },
+    { provide: Connections, useFactory: (bus: MemoryBus) => new NoConnections(bus), inject: [MemoryBus] },
+  ],
+  exports: [
+    MemoryArchive,
+    MemoryBus,
+    VectorStorePort,
+    MessageStorePort,
+    ConversationStorePort,
+    ChunkLedgerPort,
+    LexicalIndexPort,
+    OutboxPort,
+    NearestMessages,
+    RerankerPort,
+    PublisherPort,
+    QueueStatusPort,
+    LIMITERS,
+    Health,
+    Connections,
+  ],
+})
+export class MemoryAdaptersModule {}

@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import { newId } from '#lib/contracts/ids';
+import type { Message } from '#lib/conversations/message';
+import type { LedgerEntry } from '#lib/vectors/chunk-ledger.port';
+import { atAcknowledgement, pipelineStateOf } from './pipeline-state.js';
+
+const message: Message = {
+  id: newId(),
+  conversationId: newId(),
+  seq: 1,
+  senderId: 'alice',
+  content: 'hello',
+  version: 2,
+  createdAt: new Date(),
+};
+const entry = (facts: Partial<LedgerEntry>): LedgerEntry => ({
+  messageId: message.id,
+  version: 2,
+  chunkCount: 1,
+  model: 'local',
+  state: 'indexed',
+  ...facts,
+});
+
+describe('the pipeline state of a message', () => {
+  it('is pending at the acknowledgement where an app consumes the stage, and skipped where none does', () => {
+    expect(atAcknowledgement).toEqual({ delivery: 'skipped', embedding: 'pending', scoring: 'skipped' });
+  });
+
+  it.each([
+    ['pending', 'before the ledger knows it', undefined],
+    ['pending', 'while only an older version is indexed', entry({ version: 1 })],
+    ['pending', 'while only an older version failed', entry({ version: 1, state: 'failed' })],
+    ['done', 'once this version is indexed', entry({})],
+    ['done', 'once a newer version is indexed', entry({ version: 3 })],
+    ['done', 'once its vectors are removed', entry({ state: 'removed', chunkCount: 0 })],
+    ['failed', 'when this version failed', entry({ state: 'failed' })],
+  ])('says %s %s', (state, _, ledgerEntry) => {
+    expect(pipelineStateOf(message, ledgerEntry).embedding).toBe(state);
+  });
+});

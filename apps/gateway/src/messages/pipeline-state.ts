@@ -1,0 +1,36 @@
+import type { PipelineState, StageState } from '#lib/contracts/http';
+import { type PipelineRow, pipeline } from '#lib/contracts/pipeline';
+import type { Message } from '#lib/conversations/message';
+import type { LedgerEntry } from '#lib/vectors/chunk-ledger.port';
+
+const rows: readonly PipelineRow[] = Object.values(pipeline);
+
+/** A stage that no app of this deployment does is skipped, and stays so: nobody should wait for it. */
+const startOf = (app: PipelineRow['app']): StageState =>
+  rows.some((row) => row.app === app && row.hears.includes('message.created')) ? 'pending' : 'skipped';
+
+/** Where every message stands at the moment of its acknowledgement. */
+export const atAcknowledgement: PipelineState = {
+  delivery: startOf('delivery'),
+  embedding: startOf('embedding'),
+  scoring: startOf('scoring'),
+};
+
+/** Where a message stands now. `entry` is what the ledger knows of it; an entry of an older version says nothing about this one. */
+export const pipelineStateOf = (message: Message, entry: LedgerEntry | undefined): PipelineState => ({
+  ...atAcknowledgement,
+  embedding: atAcknowledgement.embedding === 'skipped' ? 'skipped' : embeddingOf(message, entry),
+});
+
+const embeddingOf = (message: Message, entry: LedgerEntry | undefined): StageState => {
+  if (entry === undefined || entry.version < message.version) return 'pending';
+  switch (entry.state) {
+    case 'indexed':
+    case 'removed':
+      return 'done';
+    case 'failed':
+      return 'failed';
+    default:
+      return entry.state satisfies never;
+  }
+};

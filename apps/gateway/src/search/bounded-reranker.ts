@@ -1,0 +1,20 @@
+import type { Bulkhead } from '#lib/resilience/bulkhead';
+import { withDeadline } from '#lib/resilience/deadline';
+import { RerankerPort } from './reranker.port.js';
+
+/** R104: reranking may take this long before a search goes on without it. */
+const RERANK_DEADLINE_MS = 10_000;
+
+/** Lets only `ML_RERANK_WORKERS` rerank calls run at once and gives each 10 s: models share one GPU and its memory (R095). */
+export class BoundedReranker extends RerankerPort {
+  constructor(
+    private readonly inner: RerankerPort,
+    private readonly places: Bulkhead,
+  ) {
+    super();
+  }
+
+  override async rerank(query: string, texts: readonly string[]): Promise<number[]> {
+    return withDeadline(RERANK_DEADLINE_MS, ({ signal }) => this.places.run(() => this.inner.rerank(query, texts), signal));
+  }
+}

@@ -1,0 +1,25 @@
+import type { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
+
+/** Narrows a search beyond what its reader may see. Times are inclusive, in milliseconds since the epoch. */
+export interface SearchFilter {
+  readonly senderId?: UserId | undefined;
+  readonly fromMs?: number | undefined;
+  readonly toMs?: number | undefined;
+}
+
+/** A message that has words of a query. Scores are comparable within one answer only. */
+export interface LexicalHit {
+  readonly messageId: MessageId;
+  readonly score: number;
+}
+
+/** Finds messages by their words. */
+export abstract class LexicalIndexPort {
+  /**
+   * The `k` messages among `visible` conversations that answer `query` best, best first; messages with all of its words come before those with
+   * some. Accents and case do not matter, the last word may be unfinished, and when no word is known, similar ones count (typos).
+   * Any text is a valid query: there are no operators. Deleted messages are never found. An empty `visible` finds nothing.
+   * Throws DependencyError when the index cannot answer.
+   */
+  abstract find(query: string, visible: readonly ConversationId[], k: number, filter?: SearchFilter): Promise<LexicalHit[]>;
+}

@@ -1,0 +1,47 @@
+import type { ConversationId, MessageId } from '#lib/contracts/ids';
+import { withDeadline } from '#lib/resilience/deadline';
+import type { EmbedderPort } from '#lib/vectors/embedder.port';
+import type { VectorStorePort } from '#lib/vectors/vector-store.port';
+import type { SearchFilter } from './lexical-index.port.js';
+
+/** resilience.md, "search": embedding the query and asking the vector store may take this long each. */
+const EMBED_DEADLINE_MS = 2_000;
+const QUERY_DEADLINE_MS = 2_000;
+
+/** A message near a query. `score` = cosine similarity of its best chunk, in [-1, 1]. */
+export interface NearMessage {
+  readonly messageId: MessageId;
+  readonly score: number;
+}
+
+/** What turns a query into a vector, and where its neighbours are. */
+export interface Meaning {
+  readonly embedder: EmbedderPort;
+  readonly vectors: VectorStorePort;
+}
+
+/** Finds messages by meaning: embeds the query and takes the best chunk of each message that comes near it. */
+export class NearestMessages {
+  /**
+   * @param meaning asked for each search, because it may not be there yet: throws DependencyError then.
+   * @param floor a chunk that is no more similar than this is noise and not a hit; it depends on the embedder.
+   */
+  constructor(
+    private readonly meaning: () => Meaning,
+    private readonly floor: number,
+  ) {}
+
+  /** At most `k` messages among `visible`, best first. Throws DependencyError or DeadlineExceeded when embedder or store cannot. */
+  async find(query: string, visible: readonly ConversationId[], k: number, filter: SearchFilter = {}): Promise<NearMessage[]> {
+    const { embedder, vectors } = this.meaning();
+    const [embedding] = await withDeadline(EMBED_DEADLINE_MS, () => embedder.embed([query]));
+    if (embedding === undefined) return [];
+    const chunks = await withDeadline(QUERY_DEADLINE_MS, () => vectors.nearest(embedding, visible, k, filter));
+    // Best first, so the first chunk of a message is its best one, and a Map keeps the order.
+    const best = new Map<MessageId, NearMessage>();
+    for (const { messageId, score } of chunks) {
+      if (score > this.floor && !best.has(messageId)) best.set(messageId, { messageId, score });
+    }
+    return [...best.values()];
+  }
+}

@@ -1,0 +1,27 @@
+import { expect, it } from 'vitest';
+import { fuseByReciprocalRank } from './reciprocal-rank-fusion.js';
+
+it('scores an id by the sum of 1 / (60 + place) over the lists that have it', () => {
+  const [first, second] = fuseByReciprocalRank([
+    ['a', 'b'],
+    ['b', 'c'],
+  ]);
+  expect(first).toEqual({ id: 'b', score: 1 / 62 + 1 / 61 });
+  expect(second).toEqual({ id: 'a', score: 1 / 61 });
+});
+
+it('puts an id that two lists agree on above the best of a single list', () => {
+  const fused = fuseByReciprocalRank([
+    ['only-dense', 'agreed'],
+    ['only-sparse', 'agreed'],
+  ]);
+  expect(fused.map(({ id }) => id)).toEqual(['agreed', 'only-dense', 'only-sparse']);
+});
+
+it('keeps the order of a single list', () => {
+  expect(fuseByReciprocalRank([['x', 'y', 'z']]).map(({ id }) => id)).toEqual(['x', 'y', 'z']);
+});
+
+it('fuses nothing into nothing', () => {
+  expect(fuseByReciprocalRank([[], []])).toEqual([]);
+});
