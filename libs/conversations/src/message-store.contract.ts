@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { EventHeaders } from '#lib/bus/publisher.port';
-import { MessageCreated, type ParleyEvent } from '#lib/contracts/events';
+import { MessageCreated, MessageEdited, type ParleyEvent } from '#lib/contracts/events';
 import { newId } from '#lib/contracts/ids';
 import type { ConversationStorePort } from './conversation-store.port.js';
 import type { Message, MessageDraft, StoredMessage } from './message.js';
@@ -176,6 +176,76 @@ export const messageStoreContract = (make: () => Promise<StoresSetup>): void => 
         expect(page?.headSeq).toBe(acknowledged.length);
         expect(new Set(page?.messages.map(({ id }) => id))).toEqual(new Set(acknowledged.map(({ message }) => message.id)));
       }
+    });
+
+    describe('changing', () => {
+      it('gives a message a new text and the next version, and announces it in the same commit', async () => {
+        const { message } = await send();
+        const { message: edited, event } = await messages.edit(
+          { id: message.id, actor: 'alice', requestId: 'request-2' },
+          'Chào buổi sáng',
+        );
+        expect(edited).toMatchObject({ content: 'Chào buổi sáng', version: 2, seq: message.seq, editedAt: expect.any(Date) });
+        expect(await messages.find(message.id, 'bob')).toEqual(edited);
+        expect(MessageEdited.parse(event).data).toMatchObject({ messageId: message.id, version: 2, content: 'Chào buổi sáng' });
+        expect(await setup.announced()).toContainEqual({ event, headers: { requestId: 'request-2' } });
+      });
+
+      it('removes what a deleted message said and keeps its seq', async () => {
+        const { message } = await send({ metadata: { secret: true } });
+        const deleted = await messages.delete({ id: message.id, actor: 'alice' });
+        expect(deleted?.event.data).toMatchObject({ messageId: message.id, version: 2 });
+        expect(await messages.find(message.id, 'bob')).toMatchObject({
+          content: '',
+          metadata: undefined,
+          version: 2,
+          deletedAt: expect.any(Date),
+        });
+        expect(await messages.findMany([message.id], 'bob')).toEqual([]);
+        expect((await send()).message.seq).toBe(message.seq + 1);
+      });
+
+      it('deletes once, and edits nothing that is deleted', async () => {
+        const { message } = await send();
+        await messages.delete({ id: message.id, actor: 'alice' });
+        expect(await messages.delete({ id: message.id, actor: 'alice' })).toBeUndefined();
+        await expect(messages.edit({ id: message.id, actor: 'alice' }, 'again')).rejects.toMatchObject({ code: 'not-found' });
+        expect((await setup.announced()).map(({ event }) => event.type)).toEqual(['message.created', 'message.deleted']);
+      });
+
+      it('lets one of two edits of the same version win', async () => {
+        const { message } = await send();
+        const edits = ['one', 'other'].map((content) => messages.edit({ id: message.id, actor: 'alice', ifVersion: 1 }, content));
+        const outcomes = await Promise.allSettled(edits);
+        expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+        expect(outcomes.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'version-conflict' } });
+        expect(await messages.find(message.id, 'alice')).toMatchObject({ version: 2 });
+      });
+
+      it('numbers concurrent edits of whichever version one by one', async () => {
+        const { message } = await send();
+        const changed = await Promise.all(
+          Array.from({ length: 5 }, (_, i) => messages.edit({ id: message.id, actor: 'alice' }, `text ${i}`)),
+        );
+        expect(changed.map(({ message: { version } }) => version).sort()).toEqual([2, 3, 4, 5, 6]);
+      });
+
+      it.each([
+        ['somebody else of the conversation', 'bob', 'forbidden'],
+        ['a stranger', 'mallory', 'not-found'],
+      ])('is not for %s', async (_who, actor, code) => {
+        const { message } = await send();
+        await expect(messages.edit({ id: message.id, actor }, 'forged')).rejects.toMatchObject({ code });
+        await expect(messages.delete({ id: message.id, actor })).rejects.toMatchObject({ code });
+        await expect(messages.edit({ id: newId(), actor }, 'forged')).rejects.toMatchObject({ code: 'not-found' });
+        expect(await messages.find(message.id, 'alice')).toEqual(message);
+      });
+
+      it('leaves the idempotency of the send as it was', async () => {
+        const { message } = await send({ key: 'k' });
+        await messages.edit({ id: message.id, actor: 'alice' }, 'later');
+        expect(await send({ key: 'k' })).toMatchObject({ replayed: true, message: { id: message.id, version: 2 } });
+      });
     });
 
     describe('reading', () => {

@@ -1,4 +1,6 @@
 import type { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
+import type { MessageDeleted, MessageEdited } from '#lib/contracts/events';
+import type { ChangedMessage, MessageChange } from './change-message.js';
 import type { Message, MessageDraft, StoredMessage } from './message.js';
 
 /** Stores messages in their conversation's order and reads them for members only: each read takes the reader, and a non-member sees nothing. */
@@ -8,6 +10,18 @@ export abstract class MessageStorePort {
    * @throws ProblemError `not-found` (unknown conversation or not a member), `idempotency-key-reused`; DependencyError when Postgres cannot.
    */
   abstract store(draft: MessageDraft): Promise<StoredMessage>;
+
+  /**
+   * Gives a message a new text, in one commit with its `message.edited` outbox row. Versions of a message rise by one with each change.
+   * @throws ProblemError `not-found`, `forbidden`, `version-conflict`; DependencyError when Postgres cannot.
+   */
+  abstract edit(change: MessageChange, content: string): Promise<ChangedMessage<MessageEdited>>;
+
+  /**
+   * Removes text and metadata of a message for good, in one commit with its `message.deleted` outbox row; its `seq` stays taken.
+   * Undefined when it was deleted before. @throws as {@link edit}.
+   */
+  abstract delete(change: MessageChange): Promise<ChangedMessage<MessageDeleted> | undefined>;
 
   /** The message, when `reader` is a member of its conversation. */
   abstract find(id: MessageId, reader: UserId): Promise<Message | undefined>;

@@ -1,7 +1,9 @@
+import type { MessageDeleted, MessageEdited } from '#lib/contracts/events';
 import type { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
 import type { MemoryOutbox } from '#lib/database/adapters/memory-outbox';
 import { bodyHash } from '../body-hash.js';
+import { type ChangedMessage, checkChange, deletionOf, editOf, type MessageChange } from '../change-message.js';
 import type { Message, MessageDraft, StoredMessage } from '../message.js';
 import { MessageStorePort } from '../message-store.port.js';
 import { prepare, stored } from '../prepared-message.js';
@@ -39,9 +41,20 @@ export class MemoryMessageStore extends MessageStorePort {
     return result;
   }
 
+  async edit(change: MessageChange, content: string): Promise<ChangedMessage<MessageEdited>> {
+    const changed = editOf(checkChange(this.visible(change.id, change.actor), change), content, new Date());
+    this.write(changed, change);
+    return changed;
+  }
+
+  async delete(change: MessageChange): Promise<ChangedMessage<MessageDeleted> | undefined> {
+    const changed = deletionOf(checkChange(this.visible(change.id, change.actor), change), new Date());
+    if (changed !== undefined) this.write(changed, change);
+    return changed;
+  }
+
   async find(id: MessageId, reader: UserId): Promise<Message | undefined> {
-    const place = this.archive.places.get(id);
-    return place?.conversation.members.has(reader) === true ? place.conversation.messages[place.seq - 1] : undefined;
+    return this.visible(id, reader);
   }
 
   async findMany(ids: readonly MessageId[], reader: UserId): Promise<Message[]> {
@@ -61,6 +74,18 @@ export class MemoryMessageStore extends MessageStorePort {
     if (afterSeq !== undefined) return { messages: messages.slice(afterSeq, afterSeq + limit), headSeq };
     const end = Math.min(headSeq, Math.max(0, (beforeSeq ?? headSeq + 1) - 1));
     return { messages: messages.slice(Math.max(0, end - limit), end), headSeq };
+  }
+
+  private visible(id: MessageId, reader: UserId): Message | undefined {
+    const place = this.archive.places.get(id);
+    return place?.conversation.members.has(reader) === true ? place.conversation.messages[place.seq - 1] : undefined;
+  }
+
+  private write({ message, event }: ChangedMessage<MessageEdited | MessageDeleted>, { requestId, traceparent }: MessageChange): void {
+    const place = this.archive.places.get(message.id);
+    if (place === undefined) throw new Error('a message that was found has no place');
+    place.conversation.messages[place.seq - 1] = message;
+    this.outbox.add(event, { requestId, traceparent });
   }
 }
 

@@ -1,8 +1,10 @@
+import type { MessageDeleted, MessageEdited } from '#lib/contracts/events';
 import type { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
 import { sqlStateOf } from '#lib/database/adapters/postgres-errors';
-import type { PostgresLane } from '#lib/database/adapters/postgres-lane';
+import type { PostgresLane, Query } from '#lib/database/adapters/postgres-lane';
 import { metrics } from '#lib/runtime/metrics';
+import { type ChangedMessage, checkChange, deletionOf, editOf, type MessageChange } from '../change-message.js';
 import { GroupCommit, type Outcome } from '../group-commit.js';
 import type { Message, MessageDraft, StoredMessage } from '../message.js';
 import { MessageStorePort } from '../message-store.port.js';
@@ -41,6 +43,14 @@ const FIND = {
     SELECT ${messageColumns('m')} FROM messages m
     WHERE m.id = $1 AND EXISTS (SELECT FROM conversation_members WHERE conversation_id = m.conversation_id AND user_id = $2)`,
 };
+
+// Locked, so that of two edits at once the second sees the version of the first.
+const FIND_TO_CHANGE = { name: 'find-message-to-change', text: `${FIND.text} FOR NO KEY UPDATE OF m` };
+const CHANGE = {
+  name: 'change-message',
+  text: 'UPDATE messages SET content = $2, metadata = $3, version = $4, edited_at = $5, deleted_at = $6 WHERE id = $1',
+};
+const ANNOUNCE = { name: 'announce', text: 'INSERT INTO outbox (event_id, routing_key, envelope, headers) VALUES ($1, $2, $3, $4)' };
 
 const FIND_MANY = {
   name: 'find-messages',
@@ -100,6 +110,22 @@ export class PostgresMessageStore extends MessageStorePort {
     return verdict;
   }
 
+  async edit(change: MessageChange, content: string): Promise<ChangedMessage<MessageEdited>> {
+    return this.reads.transaction(async (query) => {
+      const changed = editOf(await lockedFor(change, query), content, new Date());
+      await write(changed, change, query);
+      return changed;
+    });
+  }
+
+  async delete(change: MessageChange): Promise<ChangedMessage<MessageDeleted> | undefined> {
+    return this.reads.transaction(async (query) => {
+      const changed = deletionOf(await lockedFor(change, query), new Date());
+      if (changed !== undefined) await write(changed, change, query);
+      return changed;
+    });
+  }
+
   async find(id: MessageId, reader: UserId): Promise<Message | undefined> {
     const [row] = await this.reads.query<MessageRow>(FIND, [id, reader]);
     return row === undefined ? undefined : messageFrom(row);
@@ -152,6 +178,21 @@ export class PostgresMessageStore extends MessageStorePort {
     }
   }
 }
+
+const lockedFor = async (change: MessageChange, query: Query): Promise<Message> => {
+  const [row] = await query<MessageRow>(FIND_TO_CHANGE, [change.id, change.actor]);
+  return checkChange(row === undefined ? undefined : messageFrom(row), change);
+};
+
+const write = async (
+  { message, event }: ChangedMessage<MessageEdited | MessageDeleted>,
+  { requestId, traceparent }: MessageChange,
+  query: Query,
+): Promise<void> => {
+  const { id, content, metadata = null, version, editedAt, deletedAt } = message;
+  await query(CHANGE, [id, content, metadata, version, editedAt, deletedAt]);
+  await query(ANNOUNCE, [event.eventId, event.type, event, { requestId, traceparent }]);
+};
 
 const toJson = (prepared: PreparedMessage, item: number): object => {
   const { draft, id, createdAt, bodyHash } = prepared;
