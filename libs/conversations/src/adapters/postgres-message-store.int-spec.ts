@@ -1,0 +1,203 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { newId } from '#lib/contracts/ids';
+import { PostgresOutbox } from '#lib/database/adapters/postgres-outbox';
+import { withDeadline } from '#lib/resilience/deadline';
+import { DependencyError } from '#lib/resilience/errors';
+import { eventually } from '#lib/testing/eventually';
+import { FaultProxy } from '#lib/testing/fault-proxy';
+import { type MigratedDatabase, migratedDatabase } from '#lib/testing/migrated-database';
+import type { MessageDraft } from '../message.js';
+import { PostgresConversationStore } from './postgres-conversation-store.js';
+import { PostgresMessageStore } from './postgres-message-store.js';
+
+let database: MigratedDatabase;
+let store: PostgresMessageStore;
+let conversationId: string;
+beforeAll(async () => {
+  database = await migratedDatabase(inject('stack').databaseUrl);
+});
+afterAll(async () => database.drop());
+beforeEach(async () => {
+  store = new PostgresMessageStore(database.lane('sends'), database.lane('reads'));
+  conversationId = await newConversation();
+});
+
+const newConversation = async (): Promise<string> =>
+  (await new PostgresConversationStore(database.lane('reads')).create({ title: null, creatorId: 'alice', memberIds: [] })).id;
+const draft = (facts: Partial<MessageDraft> = {}): MessageDraft => ({
+  conversationId,
+  senderId: 'alice',
+  content: 'Xin chào',
+  priority: 'normal',
+  ...facts,
+});
+/** Another process' way to the same database. */
+const elsewhere = () => {
+  const lanes = database.otherLanes({});
+  return new PostgresMessageStore(lanes.lane('sends'), lanes.lane('reads'));
+};
+const sql = <Row extends object>(text: string, values: readonly unknown[] = []) => database.lane('work').query<Row>(text, values);
+/** Holds the row of a conversation, as a stuck process would, until it is released. */
+const hold = async (id: string): Promise<() => Promise<void>> => {
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const { promise: held, resolve: nowHeld } = Promise.withResolvers<void>();
+  const lane = database.otherLanes({ lanes: { work: 1 }, statementTimeoutMs: 9_000 }).lane('work');
+  const transaction = lane.transaction(async (query) => {
+    await query('SELECT FROM conversations WHERE id = $1 FOR UPDATE', [id]);
+    nowHeld();
+    await released;
+  });
+  await Promise.race([held, transaction]);
+  return async () => {
+    release();
+    await transaction;
+  };
+};
+const timed = async <T>(work: () => Promise<T>): Promise<{ outcome: T | unknown; ms: number }> => {
+  const startedAt = performance.now();
+  const outcome = await work().catch((error: unknown) => error);
+  return { outcome, ms: performance.now() - startedAt };
+};
+
+describe('sends of several processes', () => {
+  it('number one conversation without gaps', async () => {
+    const stores = [store, elsewhere(), elsewhere()];
+    const sent = await Promise.all(
+      Array.from({ length: 300 }, (_, i) => stores[i % 3]?.store(draft({ content: `${i}` })) ?? Promise.reject(new Error('no store'))),
+    );
+    const seqs = sent.map(({ message }) => message.seq).sort((one, other) => one - other);
+    expect(seqs).toEqual(Array.from({ length: 300 }, (_, i) => i + 1));
+    expect((await store.page(conversationId, 'alice', { limit: 1 }))?.headSeq).toBe(300);
+  });
+
+  it('make one message of one key', async () => {
+    const stores = [store, elsewhere(), elsewhere()];
+    const sent = await Promise.all(Array.from({ length: 60 }, (_, i) => stores[i % 3]?.store(draft({ key: 'key-1' }))));
+    expect(sent.filter((result) => result?.replayed === false)).toHaveLength(1);
+    expect(new Set(sent.map((result) => result?.message.id)).size).toBe(1);
+  });
+
+  it('never deadlock, whatever conversations they share', async () => {
+    const ids = await Promise.all(Array.from({ length: 10 }, newConversation));
+    const stores = [store, elsewhere(), elsewhere(), elsewhere()];
+    const rounds = stores.flatMap((one, s) =>
+      Array.from({ length: 100 }, (_, i) => one.store(draft({ conversationId: ids[(i * (s + 3)) % 10] ?? '' }))),
+    );
+    expect(await Promise.all(rounds)).toHaveLength(400);
+  });
+});
+
+describe('a conversation that somebody else holds', () => {
+  it('fails its own sends in time, with an error that says to try again', async () => {
+    const release = await hold(conversationId);
+    const { outcome, ms } = await timed(() => store.store(draft()));
+    await release();
+    expect(outcome).toBeInstanceOf(DependencyError);
+    expect(outcome).toMatchObject({ kind: 'overloaded' });
+    expect(ms).toBeLessThan(3_000);
+    expect((await store.store(draft())).message.seq).toBe(1);
+  });
+
+  it('does not hold up the sends to others', async () => {
+    const others = await Promise.all(Array.from({ length: 5 }, newConversation));
+    await store.store(draft({ conversationId: others[0] ?? '' }));
+    const release = await hold(conversationId);
+    const stuck = Array.from({ length: 20 }, () => timed(() => store.store(draft())));
+    const slowest: number[] = [];
+    for (let round = 0; round < 40; round += 1) {
+      // Each batch has a message of the held conversation in it.
+      stuck.push(timed(() => store.store(draft())));
+      const batch = await Promise.all(others.map((id) => timed(() => store.store(draft({ conversationId: id })))));
+      slowest.push(...batch.map(({ ms }) => ms));
+      expect(batch.every(({ outcome }) => !(outcome instanceof Error))).toBe(true);
+    }
+    expect(Math.max(...slowest)).toBeLessThan(500);
+    await release();
+    const late = await Promise.all(stuck);
+    expect(late.every(({ outcome }) => !(outcome instanceof Error))).toBe(true);
+    const page = await store.page(conversationId, 'alice', { limit: 200 });
+    expect(page?.messages.map(({ seq }) => seq)).toEqual(Array.from({ length: 60 }, (_, i) => i + 1));
+  });
+
+  it('is stored as soon as it is free', async () => {
+    const release = await hold(conversationId);
+    const send = timed(() => store.store(draft()));
+    await eventually(async () => {
+      const waiting = await sql(`SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`);
+      expect(waiting).toHaveLength(1);
+    });
+    const releasedAt = performance.now();
+    await release();
+    expect((await send).outcome).toMatchObject({ replayed: false, message: { seq: 1 } });
+    expect(performance.now() - releasedAt).toBeLessThan(500);
+  });
+});
+
+describe('a send whose outcome is not known', () => {
+  it('is found again with the same key', { timeout: 30_000 }, async () => {
+    const proxy = await FaultProxy.before(database.url);
+    const lanes = database.otherLanes({ url: proxy.through(database.url), statementTimeoutMs: 1_000 });
+    const faulty = new PostgresMessageStore(lanes.lane('sends'), lanes.lane('reads'));
+    await faulty.store(draft({ key: 'before' }));
+    await sql('SELECT 1');
+    // The answer to the commit is cut off in its middle: it is stored, and nobody here knows.
+    await proxy.set({ kind: 'hang-after', bytes: 10 });
+    const { outcome, ms } = await timed(() => faulty.store(draft({ key: 'key-1' })));
+    expect(outcome).toMatchObject({ name: 'DependencyError', kind: 'timeout' });
+    expect(ms).toBeLessThan(5_500);
+    await proxy.heal();
+    const again = await eventually(() => faulty.store(draft({ key: 'key-1' })));
+    expect(again).toMatchObject({ replayed: true, message: { seq: 2 } });
+    await proxy.stop();
+  });
+
+  it('answers in time while Postgres is a black hole', { timeout: 30_000 }, async () => {
+    const proxy = await FaultProxy.before(database.url);
+    const lanes = database.otherLanes({ url: proxy.through(database.url) });
+    const faulty = new PostgresMessageStore(lanes.lane('sends'), lanes.lane('reads'));
+    await faulty.store(draft());
+    await proxy.set({ kind: 'hang' });
+    const outcomes = await Promise.all(Array.from({ length: 50 }, () => timed(() => withDeadline(5_500, () => faulty.store(draft())))));
+    expect(Math.max(...outcomes.map(({ ms }) => ms))).toBeLessThan(5_700);
+    expect(outcomes.every(({ outcome }) => outcome instanceof Error)).toBe(true);
+    await proxy.stop();
+  });
+});
+
+describe('what is bad in itself', () => {
+  it('is refused alone, even when the edge let it through', async () => {
+    const outcomes = await Promise.allSettled(
+      ['good', 'bad \u0000 text', 'also good']
+        .map((content) => store.store(draft({ content })))
+        .concat(store.store(draft({ metadata: { bad: '\u0000' } }))),
+    );
+    expect(outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value.message.content : outcome.reason.code))).toEqual([
+      'good',
+      'validation',
+      'also good',
+      'validation',
+    ]);
+  });
+
+  it('shows nothing of a deleted message but its place', async () => {
+    const { message } = await store.store(draft({ content: 'secret', metadata: { secret: true }, key: 'key-1' }));
+    await sql('UPDATE messages SET deleted_at = now(), version = 2 WHERE id = $1', [message.id]);
+    const gone = { id: message.id, seq: 1, content: '', metadata: undefined, version: 2, deletedAt: expect.any(Date) };
+    expect(await store.find(message.id, 'alice')).toMatchObject(gone);
+    expect((await store.page(conversationId, 'alice', { limit: 1 }))?.messages).toMatchObject([gone]);
+    expect(await store.findMany([message.id], 'alice')).toEqual([]);
+    expect(await store.store(draft({ content: 'secret', metadata: { secret: true }, key: 'key-1' }))).toMatchObject({
+      replayed: true,
+      message: gone,
+    });
+  });
+});
+
+it('writes an outbox row that gives back the very event of the fast path', async () => {
+  await sql('TRUNCATE outbox');
+  const result = await store.store(draft({ content: '"☕"\n\\u0041', requestId: 'request-1' }));
+  const [entry] = await new PostgresOutbox(database.lane('relay')).lease({ limit: 10, olderThanMs: 0, leaseMs: 1_000 });
+  if (result.replayed) throw new Error('expected a new message');
+  expect(entry).toEqual({ event: result.event, headers: { requestId: 'request-1' }, attempts: 0 });
+  expect(newId() > result.event.eventId).toBe(true);
+});
