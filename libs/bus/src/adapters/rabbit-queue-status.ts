@@ -86,6 +86,18 @@ export class RabbitQueueStatus extends QueueStatusPort {
     });
   }
 
+  /** Whether the broker answers now, over AMQP: a connection can look open long after the other side froze. Never rejects; takes at most 1.5 s. */
+  async isAnswering(): Promise<boolean> {
+    const { current } = this.connection;
+    if (current === undefined) return false;
+    const openAndClose = async () => {
+      const channel = await current.createChannel();
+      channel.on('error', () => undefined);
+      await channel.close();
+    };
+    return within(TIMEOUT_MS, openAndClose()).catch(() => false);
+  }
+
   private async counts(): Promise<Map<string, Counts>> {
     const counts = new Map<string, Counts>();
     try {
