@@ -20,6 +20,8 @@ import { JoseTokenVerifier } from './adapters/jose-token-verifier.js';
 import { TokenVerifierPort } from './auth/token-verifier.port.js';
 import { Connections } from './connections.js';
 import { ListConversations } from './conversations/list-conversations.js';
+import { DeleteMessage } from './messages/delete-message.js';
+import { EditMessage } from './messages/edit-message.js';
 import { ShowMessages } from './messages/show-messages.js';
 import { StoreMessage } from './messages/store-message.js';
 import { BoundedReranker } from './search/bounded-reranker.js';
@@ -54,6 +56,8 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
       ],
       providers: [
         StoreMessage,
+        EditMessage,
+        DeleteMessage,
         ShowMessages,
         ListConversations,
         { provide: OutboxRelay, useFactory: outboxRelay, inject: [OutboxPort, PublisherPort, CONFIG, LOGGER] },

@@ -208,9 +208,8 @@ function health(
     postgres: async () => void (await lanes.lane('health').query('SELECT 1')),
     rabbitmq: async () => {
       if (!publisher.isHealthy) throw new Error('not connected, or it blocks publishers');
-      if (publisher.drift !== undefined) return { degraded: 'queues differ from what this version wants' };
-      const answered = (await queues.read()).some(({ ready }) => ready !== null);
-      return answered ? undefined : { degraded: 'does not answer' };
+      if (!(await queues.isAnswering())) throw new Error('does not answer');
+      return publisher.drift === undefined ? undefined : { degraded: 'queues differ from what this version wants' };
     },
     ...(connection === undefined ? {} : { redis: async () => void (await connection.ping()) }),
     chroma: async (signal) => {

@@ -45,6 +45,10 @@ export const NewMessage = z
   .meta({ id: 'NewMessage' });
 export type NewMessage = z.infer<typeof NewMessage>;
 
+/** `PATCH /v1/messages/{id}`. */
+export const EditedMessage = z.strictObject({ content: Content }).meta({ id: 'EditedMessage' });
+export type EditedMessage = z.infer<typeof EditedMessage>;
+
 /** A message as its readers see it. `seq` is 1, 2, 3, ... per conversation without gaps. */
 export const MessageView = z
   .object({

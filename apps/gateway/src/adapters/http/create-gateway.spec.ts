@@ -127,6 +127,55 @@ describe('a send', () => {
   });
 });
 
+describe('an edit', () => {
+  it('raises the version, shows in reads, and is announced', async () => {
+    const { id } = (await send(await aConversation(['bob']), { content: 'first' })).body;
+    const edited = await call({ method: 'PATCH', url: `/v1/messages/${String(id)}`, json: { content: 'second' } });
+    expect(edited).toMatchObject({ status: 200, body: { id, content: 'second', version: 2, editedAt: expect.any(String) } });
+    expect(edited.headers['etag']).toBe('"2"');
+    expect((await call({ url: `/v1/messages/${String(id)}`, token: bob })).body).toMatchObject({ content: 'second', version: 2 });
+  });
+
+  it.each(['1', '"1"'])('with If-Match %s happens once', async (version) => {
+    const { id } = (await send(await aConversation(), { content: 'first' })).body;
+    const edit = () =>
+      call({ method: 'PATCH', url: `/v1/messages/${String(id)}`, json: { content: 'next' }, headers: { 'if-match': version } });
+    expect((await edit()).status).toBe(200);
+    expect(await edit()).toMatchObject({ status: 412, body: { code: 'version-conflict', retryable: false } });
+  });
+
+  it.each([
+    ['blank text', { content: ' ' }, {}],
+    ['an unknown field', { content: 'x', version: 9 }, {}],
+    ['a version that is none', { content: 'x' }, { 'if-match': 'W/"1"' }],
+  ])('is refused with %s, and changes nothing', async (_what, json, headers) => {
+    const { id } = (await send(await aConversation(), { content: 'first' })).body;
+    expect(await call({ method: 'PATCH', url: `/v1/messages/${String(id)}`, json, headers })).toMatchObject({ status: 400 });
+    expect((await call({ url: `/v1/messages/${String(id)}` })).body).toMatchObject({ content: 'first', version: 1 });
+  });
+
+  it('of somebody else is forbidden to members and unknown to strangers', async () => {
+    const { id } = (await send(await aConversation(['bob']), { content: 'mine' })).body;
+    const mallory = await mintToken(secret, { user: 'mallory' });
+    for (const [token, status] of [[bob, 403] as const, [mallory, 404] as const]) {
+      expect((await call({ method: 'PATCH', url: `/v1/messages/${String(id)}`, json: { content: 'x' }, token })).status).toBe(status);
+      expect((await call({ method: 'DELETE', url: `/v1/messages/${String(id)}`, token })).status).toBe(status);
+    }
+  });
+});
+
+describe('a deletion', () => {
+  it('leaves the place in the conversation and nothing of the text', async () => {
+    const conversationId = await aConversation();
+    const { id } = (await send(conversationId, { content: 'regret' })).body;
+    expect((await call({ method: 'DELETE', url: `/v1/messages/${String(id)}` })).status).toBe(204);
+    expect((await call({ method: 'DELETE', url: `/v1/messages/${String(id)}` })).status).toBe(204);
+    const [item] = itemsOf(await call({ url: `/v1/conversations/${conversationId}/messages` }));
+    expect(item).toMatchObject({ id, seq: 1, content: '', version: 2, deletedAt: expect.any(String) });
+    expect(itemsOf(await call({ url: '/v1/search?q=regret' }))).toEqual([]);
+  });
+});
+
 describe('an idempotency key', () => {
   it.each([
     ['in the header', { content: 'once' }, { headers: { 'idempotency-key': 'key-1' } }],
@@ -390,7 +439,7 @@ describe('every answer', () => {
     ['POST', '/v1/messages/x'],
     ['DELETE', '/v1/conversations'],
     ['TRACE', '/v1/conversations'],
-    ['PATCH', `/v1/messages/${newId()}`],
+    ['PUT', `/v1/messages/${newId()}`],
     ['POST', '/v1/conversations/end'],
     ['GET', '/v1/presence'],
     ['GET', '/v1/friendship_status/alice'],

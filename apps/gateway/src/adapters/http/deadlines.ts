@@ -26,6 +26,8 @@ export const routeDeadlinesMs: Readonly<Record<string, number>> = {
   'POST /v1/conversations/:conversationId/messages': SEND_MS,
   'GET /v1/conversations/:conversationId/messages': ACCESS_MS,
   'GET /v1/messages/:messageId': ACCESS_MS,
+  'PATCH /v1/messages/:messageId': ACCESS_MS,
+  'DELETE /v1/messages/:messageId': ACCESS_MS,
   'GET /v1/search': SEARCH_MS,
   'GET /v1/admin/queues': BROKER_MS,
 };

@@ -1,12 +1,19 @@
-import { Controller, Get, Param } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import { MessageView } from '#lib/contracts/http';
-import type { UserId } from '#lib/contracts/ids';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Res } from '@nestjs/common';
+import { ApiHeader, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { EditedMessage, MessageView } from '#lib/contracts/http';
+import type { MessageId, UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
+import type { MessageChange } from '#lib/conversations/change-message';
+import type { Message } from '#lib/conversations/message';
 import { MessageStorePort } from '#lib/conversations/message-store.port';
-import { enrichContext } from '#lib/runtime/context';
+import { currentContext, enrichContext } from '#lib/runtime/context';
+import { DeleteMessage } from '../../messages/delete-message.js';
+import { EditMessage } from '../../messages/edit-message.js';
 import { ShowMessages } from '../../messages/show-messages.js';
-import { Caller, MessageRef } from './parameters.js';
+import { Caller, IfMatch, MessageRef } from './parameters.js';
+
+const IF_MATCH = { name: 'If-Match', required: false, description: 'Only change this version: its number, or the ETag that carries it.' };
 
 @ApiTags('messages')
 @Controller('v1/messages')
@@ -14,15 +21,56 @@ export class MessageController {
   constructor(
     private readonly messages: MessageStorePort,
     private readonly showMessages: ShowMessages,
+    private readonly editMessage: EditMessage,
+    private readonly deleteMessage: DeleteMessage,
   ) {}
 
   @Get(':messageId')
   @ApiOkResponse({ standardSchema: MessageView })
-  async get(@Caller() reader: UserId, @Param({ schema: MessageRef }) { messageId }: MessageRef): Promise<MessageView> {
+  async get(
+    @Caller() reader: UserId,
+    @Param({ schema: MessageRef }) { messageId }: MessageRef,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<MessageView> {
     enrichContext({ messageId });
-    const message = await this.messages.find(messageId, reader);
+    return this.show(await this.messages.find(messageId, reader), reply);
+  }
+
+  @Patch(':messageId')
+  @ApiHeader(IF_MATCH)
+  @ApiOkResponse({ standardSchema: MessageView })
+  async edit(
+    @Caller() actor: UserId,
+    @Param({ schema: MessageRef }) { messageId }: MessageRef,
+    @Body({ schema: EditedMessage }) { content }: EditedMessage,
+    @IfMatch() ifVersion: number | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<MessageView> {
+    return this.show(await this.editMessage.execute(changeOf(messageId, actor, ifVersion), content), reply);
+  }
+
+  @Delete(':messageId')
+  @HttpCode(204)
+  @ApiHeader(IF_MATCH)
+  @ApiNoContentResponse()
+  async delete(
+    @Caller() actor: UserId,
+    @Param({ schema: MessageRef }) { messageId }: MessageRef,
+    @IfMatch() ifVersion: number | undefined,
+  ): Promise<void> {
+    await this.deleteMessage.execute(changeOf(messageId, actor, ifVersion));
+  }
+
+  private async show(message: Message | undefined, reply: FastifyReply): Promise<MessageView> {
     const [view] = message === undefined ? [] : await this.showMessages.execute([message]);
     if (view === undefined) throw new ProblemError('not-found', 'There is no such message.');
+    reply.header('etag', `"${view.version}"`);
     return view;
   }
 }
+
+const changeOf = (id: MessageId, actor: UserId, ifVersion: number | undefined): MessageChange => {
+  enrichContext({ messageId: id });
+  const { requestId, traceparent } = currentContext();
+  return { id, actor, ifVersion, requestId, traceparent };
+};

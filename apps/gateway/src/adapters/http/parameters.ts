@@ -25,6 +25,17 @@ export const IdempotencyKey = createParamDecorator((_: unknown, context: Executi
   });
 });
 
+/** The version in the `If-Match` header (`3`, `"3"`); undefined without one or with `*`. @throws ProblemError `validation` for anything else. */
+export const IfMatch = createParamDecorator((_: unknown, context: ExecutionContext): number | undefined => {
+  const header = requestOf(context).headers['if-match'];
+  if (header === undefined || header === '*') return undefined;
+  const version = /^(?:"(\d{1,9})"|(\d{1,9}))$/.exec(header);
+  if (version !== null) return Number(version[1] ?? version[2]);
+  throw new ProblemError('validation', 'If-Match is not a version.', {
+    errors: [{ pointer: '/if-match', message: 'must be one version number, e.g. "3"' }],
+  });
+});
+
 /** Path of everything that belongs to a conversation. */
 export const ConversationRef = z.strictObject({ conversationId: ConversationId });
 export type ConversationRef = z.infer<typeof ConversationRef>;
