@@ -28,6 +28,8 @@ interface Session {
   readonly generation: number;
   readonly acks: ContiguousAcks;
   isConsuming: boolean;
+  /** Times that it began to consume. */
+  openings: number;
 }
 
 const CANCEL_TIMEOUT_MS = 2_000;
@@ -131,17 +133,30 @@ export class RabbitTap extends QueueTapPort {
     if (this.session === undefined && !this.isOpenWanted) return;
     const session = this.session ?? (await this.newSession(model));
     if (session.isConsuming === this.isOpenWanted) return;
-    const { queue, consumerTag } = this.settings;
-    if (this.isOpenWanted) await session.channel.consume(queue, (message) => this.onMessage(session, message), { consumerTag });
-    else await session.channel.cancel(consumerTag);
+    if (this.isOpenWanted) await this.beginToConsume(session);
+    else await session.channel.cancel(this.tagOf(session));
     session.isConsuming = !session.isConsuming;
+  }
+
+  private async beginToConsume(session: Session): Promise<void> {
+    session.openings += 1;
+    const consumerTag = this.tagOf(session);
+    await session.channel.consume(this.settings.queue, (message) => this.onMessage(session, message), { consumerTag });
+  }
+
+  /**
+   * A tag of its own for each opening. With the old one, RabbitMQ 3.10 takes what is still held for deliveries that got lost on their way,
+   * tries to repeat them and crashes the connection over it (541, function_clause in rabbit_channel:handle_deliver0).
+   */
+  private tagOf({ openings }: Session): string {
+    return openings === 1 ? this.settings.consumerTag : `${this.settings.consumerTag} ~${openings}`;
   }
 
   private async newSession(model: ChannelModel): Promise<Session> {
     const { queue, prefetch, logger } = this.settings;
     const channel = await model.createChannel();
     this.generation += 1;
-    const session: Session = { channel, generation: this.generation, acks: new ContiguousAcks(), isConsuming: false };
+    const session: Session = { channel, generation: this.generation, acks: new ContiguousAcks(), isConsuming: false, openings: 0 };
     channel.on('error', (error) => logger.warn({ queue, error: error.message }, 'a consuming channel failed'));
     channel.on('close', () => {
       this.end(session);
