@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { startChroma } from '#lib/testing/stack/chroma';
 import { packageInstaller, type Progress } from '#lib/testing/stack/debian-packages';
 import { ComposeProject, composeProjectOf, dockerAnswers } from '#lib/testing/stack/docker-engine';
-import { startPostgres } from '#lib/testing/stack/postgres';
+import { reachableFolder, startPostgres } from '#lib/testing/stack/postgres';
 import { type DependencyName, dependencyNames, findServer, unprivilegedUser } from '#lib/testing/stack/programs';
 import { decideSources, installServers, refuseIfMissing, serverProgram, type Source, urlVariables } from '#lib/testing/stack/provisioning';
 import { startRabbitmq } from '#lib/testing/stack/rabbitmq';
@@ -82,14 +82,11 @@ export async function startPrivately(
   };
   const port = ports.get(name) ?? 0;
   switch (name) {
-    case 'postgres':
-      return startPostgres({
-        ...place,
-        port,
-        password: secrets.postgresPassword,
-        programs: serverProgram(name),
-        as: await unprivilegedUser(),
-      });
+    case 'postgres': {
+      const as = await unprivilegedUser();
+      const folder = await reachableFolder(place.folder, as);
+      return startPostgres({ ...place, folder, port, password: secrets.postgresPassword, programs: serverProgram(name), as });
+    }
     case 'rabbitmq':
       return startRabbitmq({
         ...place,

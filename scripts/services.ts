@@ -9,12 +9,25 @@ export interface ServiceRow {
   readonly stopWithinMs: number;
 }
 
-/** The processes of Parley, in the order in which they are shown. A new app needs a row here and nothing else to be run. */
-export const services: readonly ServiceRow[] = [
-  { name: 'gateway', entry: 'dist/apps/gateway/src/main.js', portOffset: 0, stopWithinMs: 60_000 },
-  { name: 'embedding', entry: 'dist/apps/embedding/src/main.js', portOffset: 2, stopWithinMs: 60_000 },
-  { name: 'ops', entry: 'dist/apps/ops/src/main.js', portOffset: 3, stopWithinMs: 60_000 },
-];
+/** A command that runs to its end before any service starts. */
+export interface MigrationRow {
+  readonly entry: string;
+  readonly args: readonly string[];
+  readonly timeoutMs: number;
+}
 
-/** Runs to its end before any service starts. */
-export const migration = { entry: 'dist/apps/ops/src/main.js', args: ['migrate'], timeoutMs: 120_000 } as const;
+/** What one stack consists of. */
+export interface Processes {
+  readonly services: readonly ServiceRow[];
+  readonly migration: MigrationRow;
+}
+
+/** The processes of Parley, in the order in which they are shown. A new app needs a row here and nothing else to be run. */
+export const processes: Processes = {
+  services: [
+    { name: 'gateway', entry: 'dist/apps/gateway/src/main.js', portOffset: 0, stopWithinMs: 60_000 },
+    { name: 'embedding', entry: 'dist/apps/embedding/src/main.js', portOffset: 2, stopWithinMs: 60_000 },
+    { name: 'ops', entry: 'dist/apps/ops/src/main.js', portOffset: 3, stopWithinMs: 60_000 },
+  ],
+  migration: { entry: 'dist/apps/ops/src/main.js', args: ['migrate'], timeoutMs: 120_000 },
+};

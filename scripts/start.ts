@@ -9,7 +9,7 @@ import { signal } from '#lib/testing/stack/process-identity';
 import { Explained, explainAndExit } from './explain.js';
 import { type Home, parleyHome } from './home.js';
 import { killLeftovers } from './leftovers.js';
-import { services } from './services.js';
+import { processes } from './services.js';
 import { readState } from './state.js';
 import { Supervisor } from './supervisor.js';
 import { Terminal } from './terminal.js';
@@ -37,7 +37,7 @@ await program.parseAsync().catch(explainAndExit);
 async function run(home: Home, isBackground: boolean): Promise<void> {
   const startedAt = performance.now();
   const terminal = new Terminal(home, isBackground);
-  const supervisor = new Supervisor(home, services, process.env, terminal);
+  const supervisor = new Supervisor(home, processes, process.env, terminal);
   const asked = stopWhenAsked(home, supervisor, terminal, isBackground);
   try {
     const state = await supervisor.start();

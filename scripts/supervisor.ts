@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { runCommand } from '#lib/testing/stack/commands';
 import type { ComposeProject } from '#lib/testing/stack/docker-engine';
@@ -20,7 +20,7 @@ import { findLeftovers, serviceRunFolder, stopLeftovers } from './leftovers.js';
 import { portOwner } from './port-owner.js';
 import { planPorts, type PortPlan, PortProblem, portWishes } from './port-plan.js';
 import { type Secrets, secretsOf } from './secrets.js';
-import { migration, type ServiceRow } from './services.js';
+import type { Processes, ServiceRow } from './services.js';
 import { readState, removeState, type StackState, writeState } from './state.js';
 import type { Terminal } from './terminal.js';
 
@@ -55,7 +55,7 @@ export class Supervisor {
 
   constructor(
     private readonly home: Home,
-    private readonly rows: readonly ServiceRow[],
+    private readonly processes: Processes,
     private readonly env: NodeJS.ProcessEnv,
     private readonly terminal: Terminal,
   ) {
@@ -127,12 +127,12 @@ export class Supervisor {
   }
 
   private async makePlan(): Promise<Plan> {
-    const missing = this.rows.find(({ entry }) => !existsSync(join(projectRoot, entry)));
+    const missing = this.processes.services.find(({ entry }) => !existsSync(resolve(projectRoot, entry)));
     if (missing !== undefined) throw new Explained(`${missing.entry} is missing: the build did not make it`);
     const origins = await provideDependencies(this.env, (line) => this.terminal.say(line));
     this.refuseWhenStopping();
     const isOurs = (name: string) => origins.get(dependencyOf(name)) !== 'env';
-    const wishes = portWishes(this.rows, this.env).filter(({ name }) => isOurs(name));
+    const wishes = portWishes(this.processes.services, this.env).filter(({ name }) => isOurs(name));
     const ports = await planPorts(wishes, { isFree: isPortFree, ownerOf: portOwner }).catch((error: Error) => {
       throw error instanceof PortProblem ? new Explained(error.message) : error;
     });
@@ -200,19 +200,24 @@ export class Supervisor {
 
   private async migrate({ environment }: Plan): Promise<void> {
     this.refuseWhenStopping();
+    const { migration } = this.processes;
     const startedAt = performance.now();
     let output = '';
     const show = this.terminal.outputOf('migrate');
-    const { code } = await runCommand(process.execPath, ['--enable-source-maps', join(projectRoot, migration.entry), ...migration.args], {
-      timeoutMs: migration.timeoutMs,
-      env: { ...this.env, ...environment },
-      cwd: projectRoot,
-      cancelled: this.stopping.signal,
-      onOutput: (chunk) => {
-        output += chunk;
-        show(chunk, 'stdout');
+    const { code } = await runCommand(
+      process.execPath,
+      ['--enable-source-maps', resolve(projectRoot, migration.entry), ...migration.args],
+      {
+        timeoutMs: migration.timeoutMs,
+        env: { ...this.env, ...environment },
+        cwd: projectRoot,
+        cancelled: this.stopping.signal,
+        onOutput: (chunk) => {
+          output += chunk;
+          show(chunk, 'stdout');
+        },
       },
-    });
+    );
     this.refuseWhenStopping();
     if (code !== 0) throw new Explained(`the migration failed (code ${code}):\n${output.trim().split('\n').slice(-15).join('\n')}`);
     this.terminal.say(`database schema is up to date (${seconds(startedAt)})`);
@@ -220,7 +225,7 @@ export class Supervisor {
 
   private async startServices(plan: Plan): Promise<void> {
     this.refuseWhenStopping();
-    const outcomes = await Promise.allSettled(this.rows.map((row) => this.startService(row, plan)));
+    const outcomes = await Promise.allSettled(this.processes.services.map((row) => this.startService(row, plan)));
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed !== undefined) throw new Explained(failed.reason instanceof Error ? failed.reason.message : String(failed.reason));
   }
@@ -233,7 +238,7 @@ export class Supervisor {
     const service = new ServerProcess({
       name,
       command: process.execPath,
-      args: ['--enable-source-maps', join(projectRoot, entry)],
+      args: ['--enable-source-maps', resolve(projectRoot, entry)],
       env: { ...this.env, ...environment, PORT: String(port) },
       cwd: projectRoot,
       logFile,
@@ -277,7 +282,7 @@ export class Supervisor {
     return {
       phase: this.phase,
       gatewayUrl: `http://localhost:${ports.get('gateway') ?? 0}`,
-      services: this.rows.map(({ name }) => ({
+      services: this.processes.services.map(({ name }) => ({
         name,
         url: `http://localhost:${ports.get(name) ?? 0}`,
         ...processOf(this.running.get(name)),
@@ -309,11 +314,11 @@ function seconds(since: number): string {
 }
 
 function canConnect(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
+  return new Promise((answered) => {
     const socket = connect({ host: host.replace(/^\[|\]$/g, ''), port, timeout: REACHABLE_WITHIN_MS });
     const settle = (answer: boolean) => {
       socket.destroy();
-      resolve(answer);
+      answered(answer);
     };
     socket.once('connect', () => settle(true));
     for (const event of ['error', 'timeout'] as const) socket.once(event, () => settle(false));

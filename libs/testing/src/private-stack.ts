@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { startChroma } from './stack/chroma.js';
 import { packageInstaller, type Progress } from './stack/debian-packages.js';
 import { freePorts } from './stack/ports.js';
-import { startPostgres } from './stack/postgres.js';
+import { reachableFolder, startPostgres } from './stack/postgres.js';
 import { dependencyNames, findServer, unprivilegedUser, type DependencyName } from './stack/programs.js';
 import { decideSources, installServers, refuseIfMissing, serverProgram } from './stack/provisioning.js';
 import { startRabbitmq, type PrivateRabbitmq } from './stack/rabbitmq.js';
@@ -49,7 +49,7 @@ export interface PrivateStack {
 export async function startPrivateStack(options: PrivateStackOptions = {}): Promise<PrivateStack> {
   const wanted = options.only ?? dependencyNames;
   await providePrograms(wanted, options.progress ?? (() => undefined));
-  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'parley-stack-')));
+  const folder = options.folder ?? (await mkdtemp(join(await temporaryFolder(), 'parley-stack-')));
   await mkdir(folder, { recursive: true });
   await chmod(folder, 0o711); // Postgres runs as another user when we are root and must pass through
   const watcher = watchOver(folder, options.folder === undefined);
@@ -64,6 +64,12 @@ export async function startPrivateStack(options: PrivateStackOptions = {}): Prom
     throw running.failure;
   }
   return withUrls(running.servers, stop);
+}
+
+/** Where Postgres' user may pass too: a root whose TMPDIR is closed to others gets the folder that is open to all. */
+async function temporaryFolder(): Promise<string> {
+  const usual = tmpdir();
+  return (await reachableFolder(usual, await unprivilegedUser())) === usual ? usual : '/var/tmp';
 }
 
 type Servers = { postgres?: PrivateServer; rabbitmq?: PrivateRabbitmq; redis?: PrivateServer; chroma?: PrivateServer };
@@ -92,7 +98,14 @@ async function startAll(wanted: readonly DependencyName[], folder: string): Prom
   const starters: Record<DependencyName, () => Promise<unknown>> = {
     postgres: async () => {
       const as = await unprivilegedUser();
-      servers.postgres = await startPostgres({ ...place('postgres'), programs: serverProgram('postgres'), port: postgresPort, as });
+      const data = await reachableFolder(join(folder, 'postgres'), as);
+      servers.postgres = await startPostgres({
+        ...place('postgres'),
+        folder: data,
+        programs: serverProgram('postgres'),
+        port: postgresPort,
+        as,
+      });
     },
     rabbitmq: async () => {
       const ports = { port: amqp, managementPort: management, distributionPort: distribution, nameServerPort: nameServer };

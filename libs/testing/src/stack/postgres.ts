@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Client } from 'pg';
-import { runOrThrow } from './commands.js';
+import { runCommand, runOrThrow } from './commands.js';
 import { asPrivateServer, ServerProcess, type PrivateServer } from './server-process.js';
 
 /** Where and how a private Postgres runs. */
@@ -48,16 +50,35 @@ export async function startPostgres(options: PostgresOptions): Promise<PrivateSe
   return asPrivateServer('postgres', url, options.logFile, server);
 }
 
+/**
+ * Where the user that Postgres runs as can have its data: the wanted folder or, when that user may not pass through a folder above it
+ * (a checkout in /root, say), one under /var/lib that is always the same for the same wish. Only root needs that, and may write there.
+ */
+export async function reachableFolder(wanted: string, as: PostgresOptions['as']): Promise<string> {
+  if (as === undefined || (await canEnter(nearestExisting(wanted), as))) return wanted;
+  return join('/var/lib/parley', createHash('sha256').update(wanted).digest('hex').slice(0, 12));
+}
+
+function nearestExisting(folder: string): string {
+  return existsSync(folder) ? folder : nearestExisting(dirname(folder));
+}
+
+async function canEnter(folder: string, as: { readonly uid: number; readonly gid: number }): Promise<boolean> {
+  const { code } = await runCommand('/bin/sh', ['-c', 'cd "$0"', folder], { timeoutMs: 5_000, as, cwd: '/' });
+  return code === 0;
+}
+
 async function createCluster(options: PostgresOptions): Promise<void> {
   const { folder, as, password } = options;
   if (await isInitialised(folder)) return;
   await rm(folder, { recursive: true, force: true }); // what an interrupted initdb left
+  await mkdir(dirname(folder), { recursive: true, mode: 0o711 });
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const passwordFile = `${folder}.password`;
   await writeFile(passwordFile, password, { mode: 0o600 });
   if (as !== undefined) for (const path of [folder, passwordFile]) await chown(path, as.uid, as.gid);
   try {
-    const initdb = ['-D', folder, '-U', USER, '--auth=scram-sha-256', `--pwfile=${passwordFile}`, '--encoding=UTF8', '--no-instructions'];
+    const initdb = ['-D', folder, '-U', USER, '--auth=scram-sha-256', `--pwfile=${passwordFile}`, '--encoding=UTF8'];
     // C.UTF-8 knows the letters of all languages and sorts by code point, so that no index depends on the machine's language.
     const locale = process.platform === 'darwin' ? 'C' : 'C.UTF-8';
     await runOrThrow(join(options.programs, 'initdb'), [...initdb, `--locale=${locale}`], {

@@ -57,6 +57,10 @@ export async function startRabbitmq(options: RabbitmqOptions): Promise<PrivateRa
     probe: (signal) => isAlive(options, signal),
   });
   await server.start();
+  await refuseIfTooOld(options).catch(async (error: unknown) => {
+    await server.stop();
+    throw error;
+  });
   const login = `${USER}:${options.password}@127.0.0.1`;
   const rabbitmq = asPrivateServer('rabbitmq', `amqp://${login}:${options.port}/${VHOST}`, options.logFile, server);
   return Object.assign(rabbitmq, {
@@ -131,12 +135,28 @@ function nameServer(): string {
   return found;
 }
 
+/** Dead-lettering that loses nothing (`x-dead-letter-strategy: at-least-once`) came with 3.10. */
+async function refuseIfTooOld(options: RabbitmqOptions): Promise<void> {
+  const answer = await askManagement(options, 'overview', AbortSignal.timeout(10_000));
+  const { rabbitmq_version: version = '' } = (await answer.json()) as { rabbitmq_version?: string };
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major > 3 || (major === 3 && minor >= 10)) return;
+  throw new Error(
+    `RabbitMQ ${version} (${options.program}) is too old, Parley needs 3.10 or newer: install one from https://www.rabbitmq.com/docs/download, start Docker, or set RABBITMQ_URL`,
+  );
+}
+
 /** Management answers some 50 ms before clients are let in; a RabbitMQ that is told to stop in between takes 6 s over it. */
-async function isAlive({ port, managementPort, password }: RabbitmqOptions, signal: AbortSignal): Promise<void> {
-  const authorization = `Basic ${Buffer.from(`${USER}:${password}`).toString('base64')}`;
-  const answer = await fetch(`http://127.0.0.1:${managementPort}/api/health/checks/local-alarms`, { headers: { authorization }, signal });
+async function isAlive(options: RabbitmqOptions, signal: AbortSignal): Promise<void> {
+  const answer = await askManagement(options, 'health/checks/local-alarms', signal);
+  await answer.body?.cancel();
   if (!answer.ok) throw new Error(`management answered ${answer.status}`);
-  await greet(port, signal);
+  await greet(options.port, signal);
+}
+
+function askManagement({ managementPort, password }: RabbitmqOptions, path: string, signal: AbortSignal): Promise<Response> {
+  const authorization = `Basic ${Buffer.from(`${USER}:${password}`).toString('base64')}`;
+  return fetch(`http://127.0.0.1:${managementPort}/api/${path}`, { headers: { authorization }, signal });
 }
 
 /** Opens an AMQP conversation and waits for the server's first word. */
