@@ -9,7 +9,10 @@ import { OperationsModule } from '#lib/runtime/adapters/http/operations.module';
 import { CONFIG, type Config, ConfigError } from '#lib/runtime/config';
 import { LOGGER, type Logger } from '#lib/runtime/logger';
 import type { ProcessParts } from '#lib/runtime/run-process';
+import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
 import { AdminQueuesController } from './adapters/http/admin-queues.controller.js';
+import { BpeTokenCounter } from './adapters/bpe-token-counter.js';
+import { ContextController } from './adapters/http/context.controller.js';
 import { ConversationsController } from './adapters/http/conversations.controller.js';
 import { HealthController } from './adapters/http/health.controller.js';
 import { MessageController } from './adapters/http/message.controller.js';
@@ -19,6 +22,7 @@ import { RemoteKeys } from './adapters/jose-remote-keys.js';
 import { JoseTokenVerifier } from './adapters/jose-token-verifier.js';
 import { TokenVerifierPort } from './auth/token-verifier.port.js';
 import { Connections } from './connections.js';
+import { BuildContext } from './context/build-context.js';
 import { ListConversations } from './conversations/list-conversations.js';
 import { DeleteMessage } from './messages/delete-message.js';
 import { EditMessage } from './messages/edit-message.js';
@@ -51,6 +55,7 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
         MessageController,
         ConversationsController,
         SearchController,
+        ContextController,
         AdminQueuesController,
         HealthController,
       ],
@@ -65,6 +70,12 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
           provide: SearchMessages,
           useFactory: searchMessages,
           inject: [ConversationStorePort, MessageStorePort, LexicalIndexPort, NearestMessages, RerankerPort, CONFIG, LOGGER],
+        },
+        {
+          provide: BuildContext,
+          useFactory: (messages: MessageStorePort, ledger: ChunkLedgerPort, search: SearchMessages) =>
+            new BuildContext(messages, ledger, search, new BpeTokenCounter()),
+          inject: [MessageStorePort, ChunkLedgerPort, SearchMessages],
         },
         { provide: TokenVerifierPort, useFactory: tokenVerifier, inject: [CONFIG] },
       ],

@@ -169,6 +169,32 @@ export const SearchResults = z
   .meta({ id: 'SearchResults' });
 export type SearchResults = z.infer<typeof SearchResults>;
 
+/** `POST /v1/conversations/{id}/context`: what an LLM agent wants to read, and how many tokens it has room for. */
+export const ContextRequest = z
+  .strictObject({
+    query: humanText({ max: 1_000 }).refine((text) => text.trim().length > 0, 'must not be blank'),
+    maxTokens: z.int().min(1).max(200_000),
+    /** Newest messages to include at least, as far as the budget goes. */
+    recent: z.int().min(0).max(200).default(20),
+    /** Messages to look for by the query. */
+    semanticK: z.int().min(0).max(50).default(10),
+    /** The newest message that the caller knows of: the window must have been built with everything up to it in view. */
+    minSeq: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
+  })
+  .meta({ id: 'ContextRequest' });
+export type ContextRequest = z.infer<typeof ContextRequest>;
+
+/** Its answer: messages ascending by `seq`, each with the reason why it is there. */
+export const ContextView = z
+  .object({
+    items: z.array(z.object({ message: MessageView, why: z.enum(['recent', 'semantic']) })),
+    tokens: z.int().nonnegative(),
+    indexedThroughSeq: z.int().nonnegative(),
+    degraded: z.array(SearchPart),
+  })
+  .meta({ id: 'ContextWindow' });
+export type ContextView = z.infer<typeof ContextView>;
+
 /** A line of `GET /v1/admin/queues`; what is not known is `null`, never 0. */
 export const QueueStatus = z
   .object({

@@ -5,6 +5,7 @@ import { foldWord, MIN_PREFIX_LENGTH, placedWordsOf, wordsOf } from '../search/w
 
 /** Of the trigrams of the query; about as forgiving as the adapter for Postgres. */
 const SIMILARITY_THRESHOLD = 0.6;
+const MIN_SIMILAR_LENGTH = 3;
 
 /** Reads through all messages: for the embedded mode and for tests, up to some ten thousand messages. */
 export class MemoryLexicalIndex extends LexicalIndexPort {
@@ -54,6 +55,7 @@ const shareOf = (asked: readonly string[], text: readonly string[]): number => {
 
 /** How much of the trigrams of the asked words a text has, 0 below the threshold. */
 const likenessOf = (asked: readonly string[], text: readonly string[]): number => {
+  if (asked.join(' ').length < MIN_SIMILAR_LENGTH) return 0;
   const wanted = new Set(asked.flatMap(trigramsOf));
   const there = new Set(text.flatMap(trigramsOf));
   const share = wanted.size === 0 ? 0 : [...wanted].filter((trigram) => there.has(trigram)).length / wanted.size;

@@ -1,5 +1,7 @@
 import type { ConversationId } from '#lib/contracts/ids';
 import type { PostgresLane } from '#lib/database/adapters/postgres-lane';
+import { Bulkhead } from '#lib/resilience/bulkhead';
+import { currentDeadline } from '#lib/resilience/deadline';
 import { type LexicalHit, LexicalIndexPort, type SearchFilter } from '../search/lexical-index.port.js';
 import { MIN_PREFIX_LENGTH, wordsOf } from '../search/words.js';
 
@@ -13,8 +15,13 @@ const SINGLE_WORDS = 8;
 const ENOUGH = 20;
 /** One letter too few, too many or wrong in a word of six leaves 0.5 to 0.6 of its trigrams; Postgres' own default of 0.6 forgives hardly any. */
 const SIMILARITY_THRESHOLD = '0.45';
+/** Below three characters a text is like too many others to be compared by trigrams. */
+const MIN_SIMILAR_LENGTH = 3;
 /** Words of a query that are compared by likeness; the cost grows with their length times that of the message. */
 const SIMILAR_WORDS = 8;
+
+/** More than searches run at once (SEARCH_WORKERS), so it never fills: what waits here has its place among the searches already. */
+const MAX_WAITING = 1_000;
 
 // What the indexes of `messages` are made of (migration create-messages): a query must repeat these expressions word for word.
 const VECTOR = `to_tsvector('simple', parley_fold(m.content))`;
@@ -38,10 +45,10 @@ const ALLOWED = `
   AND ($6::timestamptz IS NULL OR m.created_at >= $6)
   AND ($7::timestamptz IS NULL OR m.created_at <= $7)`;
 
+// None of the statements has a name: a plan for any parameters would compare every message with each of up to 10,000 visible conversations in turn;
+// one that is made for these parameters hashes them, and knows which of the filters are there.
 // Sorted by created_at and not by id: an ORDER BY that an index offers tempts the planner into reading all messages from the newest on.
-const everyWord = {
-  name: 'search-every-word',
-  text: `
+const everyWord = `
     WITH terms AS MATERIALIZED (${TERMS}),
     query AS MATERIALIZED (SELECT to_tsquery('simple', string_agg(term, ' & ')) AS every FROM terms),
     found AS MATERIALIZED (
@@ -54,13 +61,10 @@ const everyWord = {
     SELECT m.id, 1 + ts_rank_cd(${VECTOR}, (SELECT every FROM query), 1 | 32) / 1000 AS score
     FROM found m
     ORDER BY score DESC, m.created_at DESC
-    LIMIT $4`,
-};
+    LIMIT $4`;
 
-// Score: the share of the query (by weight) that the message has, below 1 by construction of who gets here; ts_rank_cd decides among equals.
-const someWords = {
-  name: 'search-some-words',
-  text: `
+// Score: the share of the query (by weight) that the message has; ts_rank_cd decides among equals. Messages with every word are known already.
+const someWords = `
     WITH terms AS MATERIALIZED (${TERMS}),
     query AS MATERIALIZED (SELECT to_tsquery('simple', string_agg(term, ' | ')) AS either, sum(weight) AS weight FROM terms),
     found AS MATERIALIZED (
@@ -81,13 +85,10 @@ const someWords = {
       SELECT coalesce(sum(weight) FILTER (WHERE vector @@ to_tsquery('simple', term)), 0) / (SELECT weight FROM query) AS score FROM terms
     ) share
     ORDER BY score DESC, m.created_at DESC
-    LIMIT $4`,
-};
+    LIMIT $4`;
 
 // $1 the words as one text, $2 unused here but kept so that all three statements share their parameters.
-const similar = {
-  name: 'search-similar',
-  text: `
+const similar = `
     WITH found AS MATERIALIZED (
       SELECT m.id, m.content, m.created_at
       FROM messages m
@@ -98,8 +99,7 @@ const similar = {
     SELECT m.id, word_similarity(parley_fold($1::text), ${FOLDED}) AS score
     FROM found m
     ORDER BY score DESC, m.created_at DESC
-    LIMIT $4`,
-};
+    LIMIT $4`;
 
 interface Row {
   id: string;
@@ -111,8 +111,12 @@ interface Row {
  * for messages with some of the words, and only when there are none for similar ones.
  */
 export class PostgresLexicalIndex extends LexicalIndexPort {
+  // Whoever pages through messages waits for the same connections, and a search may hold one for two seconds: it gets half of them.
+  private readonly places: Bulkhead;
+
   constructor(private readonly lane: PostgresLane) {
     super();
+    this.places = new Bulkhead('lexical', { concurrent: Math.max(1, Math.floor(lane.size / 2)), queued: MAX_WAITING });
   }
 
   override async find(query: string, visible: readonly ConversationId[], k: number, filter: SearchFilter = {}): Promise<LexicalHit[]> {
@@ -121,7 +125,10 @@ export class PostgresLexicalIndex extends LexicalIndexPort {
     if (last === undefined || visible.length === 0) return [];
     const unfinished = last.length >= MIN_PREFIX_LENGTH ? words.length : 0;
     const rest = [visible, k, filter.senderId ?? null, dateOf(filter.fromMs), dateOf(filter.toMs)];
+    return this.places.run(() => this.ask(words, unfinished, rest, k), currentDeadline()?.signal);
+  }
 
+  private async ask(words: readonly string[], unfinished: number, rest: readonly unknown[], k: number): Promise<LexicalHit[]> {
     const withEvery = await this.lane.query<Row>(everyWord, [words, unfinished, ...rest]);
     if (withEvery.length >= Math.min(k, ENOUGH)) return hitsOf(withEvery);
     if (words.length > 1) {
@@ -133,6 +140,7 @@ export class PostgresLexicalIndex extends LexicalIndexPort {
       return hitsOf(withEvery);
     }
     const text = words.slice(0, SIMILAR_WORDS).join(' ');
+    if (text.length < MIN_SIMILAR_LENGTH) return [];
     return hitsOf(
       await this.lane.transaction(async (query) => {
         // The operator takes its threshold from a setting; true = for this transaction only.

@@ -76,6 +76,12 @@ export const lexicalIndexContract = (make: () => Promise<LexicalIndexSubject>): 
     expect(await found('xylophone')).toEqual([]);
   });
 
+  it('takes a single letter for a word, not for the beginning of all words', async () => {
+    const [message] = await store('plan b', 'beginning');
+    expect(await found('b')).toEqual(ids(message));
+    expect(await found('z')).toEqual([]);
+  });
+
   it('finds nothing in conversations that are not visible', async () => {
     const [mine] = await store('a secret');
     const elsewhere = aMessage('a secret', { conversationId: newId() });

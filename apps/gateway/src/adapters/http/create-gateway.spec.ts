@@ -176,6 +176,29 @@ describe('a deletion', () => {
   });
 });
 
+describe('a context window', () => {
+  const ask = (conversationId: string, json: unknown) => call({ method: 'POST', url: `/v1/conversations/${conversationId}/context`, json });
+
+  it('has the messages with their reason, their tokens, and how far the index is', async () => {
+    const conversationId = await aConversation();
+    await send(conversationId, { content: 'cà phê sáng mai' });
+    const answer = await ask(conversationId, { query: 'ca phe', maxTokens: 100 });
+    expect(answer).toMatchObject({ status: 200, body: { indexedThroughSeq: 0, degraded: [], tokens: expect.any(Number) } });
+    expect(itemsOf(answer)).toMatchObject([{ why: 'recent', message: { seq: 1, content: 'cà phê sáng mai' } }]);
+  });
+
+  it.each([
+    ['no query', { maxTokens: 10 }],
+    ['no budget', { query: 'x' }],
+    ['a budget of nothing', { query: 'x', maxTokens: 0 }],
+    ['too many recent ones', { query: 'x', maxTokens: 10, recent: 201 }],
+    ['a minSeq of the future', { query: 'x', maxTokens: 10, minSeq: 7 }],
+    ['an unknown field', { query: 'x', maxTokens: 10, budget: 1 }],
+  ])('is refused with %s', async (_what, json) => {
+    expect(await ask(await aConversation(), json)).toMatchObject({ status: 400, body: { code: 'validation' } });
+  });
+});
+
 describe('an idempotency key', () => {
   it.each([
     ['in the header', { content: 'once' }, { headers: { 'idempotency-key': 'key-1' } }],

@@ -29,6 +29,7 @@ export const routeDeadlinesMs: Readonly<Record<string, number>> = {
   'PATCH /v1/messages/:messageId': ACCESS_MS,
   'DELETE /v1/messages/:messageId': ACCESS_MS,
   'GET /v1/search': SEARCH_MS,
+  'POST /v1/conversations/:conversationId/context': SEARCH_MS,
   'GET /v1/admin/queues': BROKER_MS,
 };
 

@@ -1,0 +1,39 @@
+import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common';
+import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ContextRequest, ContextView } from '#lib/contracts/http';
+import type { UserId } from '#lib/contracts/ids';
+import { enrichContext } from '#lib/runtime/context';
+import { BuildContext } from '../../context/build-context.js';
+import { ShowMessages } from '../../messages/show-messages.js';
+import { Caller, ConversationRef } from './parameters.js';
+
+@ApiTags('context')
+@Controller('v1/conversations/:conversationId/context')
+export class ContextController {
+  constructor(
+    private readonly buildContext: BuildContext,
+    private readonly showMessages: ShowMessages,
+  ) {}
+
+  @Post()
+  @HttpCode(200)
+  @ApiOkResponse({ standardSchema: ContextView })
+  async build(
+    @Caller() reader: UserId,
+    @Param({ schema: ConversationRef }) { conversationId }: ConversationRef,
+    @Body({ schema: ContextRequest }) request: ContextRequest,
+  ): Promise<ContextView> {
+    enrichContext({ conversationId });
+    const { items, tokens, indexedThroughSeq, degraded } = await this.buildContext.execute(conversationId, reader, request);
+    const views = await this.showMessages.execute(items.map(({ message }) => message));
+    return {
+      items: items.flatMap(({ why }, i) => {
+        const message = views[i];
+        return message === undefined ? [] : [{ message, why }];
+      }),
+      tokens,
+      indexedThroughSeq,
+      degraded: [...degraded],
+    };
+  }
+}

@@ -1,0 +1,132 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
+import { MemoryConversationStore } from '#lib/conversations/adapters/memory-conversation-store';
+import { MemoryMessageStore } from '#lib/conversations/adapters/memory-message-store';
+import type { Message } from '#lib/conversations/message';
+import { MemoryOutbox } from '#lib/database/adapters/memory-outbox';
+import { Bulkhead } from '#lib/resilience/bulkhead';
+import { createLogger } from '#lib/runtime/logger';
+import { DependencyError } from '#lib/resilience/errors';
+import { LocalEmbedder } from '#lib/vectors/adapters/local-embedder';
+import { MemoryChunkLedger } from '#lib/vectors/adapters/memory-chunk-ledger';
+import { MemoryVectorStore } from '#lib/vectors/adapters/memory-vector-store';
+import { chunkMessage } from '#lib/vectors/chunk-message';
+import { BpeTokenCounter } from '../adapters/bpe-token-counter.js';
+import { MemoryLexicalIndex } from '../adapters/memory-lexical-index.js';
+import { NearestMessages } from '../search/nearest-messages.js';
+import { SearchMessages } from '../search/search-messages.js';
+import { BuildContext } from './build-context.js';
+
+const embedder = new LocalEmbedder();
+
+describe('the context of a conversation', () => {
+  let messages: MemoryMessageStore;
+  let ledger: MemoryChunkLedger;
+  let vectors: MemoryVectorStore;
+  let context: BuildContext;
+  let conversationId: string;
+  let isVectorStoreOut: boolean;
+
+  beforeEach(async () => {
+    const archive = new MemoryArchive();
+    messages = new MemoryMessageStore(archive, new MemoryOutbox());
+    const conversations = new MemoryConversationStore(archive);
+    ledger = new MemoryChunkLedger();
+    vectors = new MemoryVectorStore(embedder.dimension);
+    isVectorStoreOut = false;
+    const nearest = new NearestMessages(() => {
+      if (isVectorStoreOut) throw new DependencyError('chroma', 'query', 'open');
+      return { embedder, vectors };
+    }, 0.1);
+    const lexical = new MemoryLexicalIndex(() => [...archive.conversations.values()].flatMap((each) => each.messages));
+    const reranker = { rerank: async () => [] };
+    const places = new Bulkhead('search', { concurrent: 4, queued: 4 });
+    const search = new SearchMessages(conversations, messages, { lexical, nearest, reranker }, places, createLogger('test', 'fatal'));
+    context = new BuildContext(messages, ledger, search, new BpeTokenCounter());
+    conversationId = (await conversations.create({ title: null, creatorId: 'alice', memberIds: ['bob'] })).id;
+  });
+
+  const say = async (content: string): Promise<Message> =>
+    (await messages.store({ conversationId, senderId: 'alice', content, priority: 'normal' })).message;
+  const index = async (message: Message): Promise<void> => {
+    const { id: messageId, seq, senderId, version, createdAt, content } = message;
+    const chunks = chunkMessage({ messageId, conversationId, seq, senderId, version, createdAt: createdAt.toISOString(), content });
+    await vectors.replace(chunks, await embedder.embed(chunks.map(({ text }) => text)), { removed: [] });
+    await ledger.record([{ messageId, version, chunkCount: chunks.length, model: embedder.model, state: 'indexed' }]);
+  };
+  const build = (request: { query: string; maxTokens?: number; recent?: number; semanticK?: number; minSeq?: number }, reader = 'bob') =>
+    context.execute(conversationId, reader, { maxTokens: 1_000, recent: 2, semanticK: 3, ...request });
+  const seqsOf = (window: { items: readonly { message: Message; why: string }[] }) =>
+    window.items.map(({ message, why }) => [message.seq, why]);
+
+  it('has the newest messages and older ones that fit the query, in order, each once, with its reason', async () => {
+    for (const text of ['cà phê ở Đà Lạt', 'nothing to see', 'vé xe khách', 'cà phê hôm nay', 'see you']) await index(await say(text));
+    const window = await build({ query: 'ca phe' });
+    expect(seqsOf(window)).toEqual([
+      [1, 'semantic'],
+      [4, 'recent'],
+      [5, 'recent'],
+    ]);
+    expect(window).toMatchObject({ indexedThroughSeq: 5, degraded: [] });
+  });
+
+  it('never misses what was just said, indexed or not', async () => {
+    await index(await say('cà phê sáng'));
+    for (const text of ['one', 'two', 'three', 'four']) await say(text);
+    const window = await build({ query: 'cà phê', recent: 1, minSeq: 5 });
+    expect(seqsOf(window)).toEqual([[1, 'semantic'], ...[2, 3, 4, 5].map((seq) => [seq, 'recent'])]);
+    expect(window.indexedThroughSeq).toBe(1);
+  });
+
+  it('counts an edit that is not indexed yet as not indexed', async () => {
+    const [first] = [await say('old text'), await say('other')];
+    for (const message of [first, (await messages.page(conversationId, 'alice', { limit: 1 }))?.messages[0]])
+      if (message) await index(message);
+    await messages.edit({ id: first.id, actor: 'alice' }, 'new text');
+    expect(await build({ query: 'text', recent: 0 })).toMatchObject({ indexedThroughSeq: 0 });
+  });
+
+  it('stays within the budget, newest first, without a hole', async () => {
+    for (let i = 1; i <= 20; i += 1) await say(`message number ${i} of a long conversation about the weekend`);
+    const window = await build({ query: 'weekend', maxTokens: 60, recent: 20 });
+    expect(window.tokens).toBeLessThanOrEqual(60);
+    const seqs = window.items.filter(({ why }) => why === 'recent').map(({ message }) => message.seq);
+    expect(seqs.at(-1)).toBe(20);
+    expect(seqs).toEqual(Array.from({ length: seqs.length }, (_, i) => 21 - seqs.length + i));
+    expect(seqs.length).toBeGreaterThan(1);
+  });
+
+  it('leaves out what is deleted', async () => {
+    const message = await say('secret plan');
+    await index(message);
+    await messages.delete({ id: message.id, actor: 'alice' });
+    expect((await build({ query: 'secret plan' })).items).toEqual([]);
+  });
+
+  it('goes on without the vector store and says so', async () => {
+    await say('cà phê');
+    isVectorStoreOut = true;
+    const window = await build({ query: 'ca phe' });
+    expect(seqsOf(window)).toEqual([[1, 'recent']]);
+    expect(window.degraded).toEqual(['dense']);
+  });
+
+  it('is nothing to strangers, and not of a future', async () => {
+    await say('hello');
+    await expect(build({ query: 'hello' }, 'mallory')).rejects.toMatchObject({ code: 'not-found' });
+    await expect(build({ query: 'hello', minSeq: 2 })).rejects.toMatchObject({ code: 'validation' });
+  });
+});
+
+describe('counting tokens', () => {
+  it('takes what looks like a control token for text, and pieces of a long text as one', async () => {
+    const [control, one, long] = await new BpeTokenCounter().count(['<|endoftext|>', 'cà phê', 'cà phê '.repeat(2_000)]);
+    expect(control).toBeGreaterThan(1);
+    expect(long).toBeGreaterThanOrEqual(2_000 * ((one ?? 0) - 1));
+  });
+
+  it('never cuts a surrogate pair', async () => {
+    const [odd, even] = await new BpeTokenCounter().count([`x${'👍'.repeat(600)}`, '👍'.repeat(600)]);
+    expect(Math.abs((odd ?? 0) - (even ?? 0))).toBeLessThan(10);
+  });
+});
