@@ -22,8 +22,8 @@ export abstract class QueueTapPort {
   abstract open(): void;
   /** Stops the flow. Resolves when nothing more will be delivered, or when the transport did not say so in time. */
   abstract shut(): Promise<void>;
-  /** Settles deliveries as done. @returns those whose generation is gone, so that they will come again. */
-  abstract done(deliveries: readonly Delivery[]): Delivery[];
+  /** Settles deliveries as done. Those whose generation is gone are passed over: they will come again. Never throws. */
+  abstract done(deliveries: readonly Delivery[]): void;
   /** Puts a copy of a message into a queue by name. Never rejects; only `confirmed` means that it is there. */
   abstract copyTo(queue: string, message: WireMessage): Promise<PublishOutcome>;
   /** Ends it. What is not settled goes back to the queue. */

@@ -46,13 +46,16 @@ export class Settlement {
 
   done(items: readonly Settleable[], account: Account): void {
     if (items.length === 0) return;
-    this.giveBack(items);
-    for (const item of items) this.report(item, 'done', account);
+    this.settle(items);
+    for (const item of items) {
+      this.settings.twins.finished(item);
+      this.report(item, 'done', account);
+    }
   }
 
   /** Settles one that failed. Resolves when it is settled, or when the process stops first; then the broker has it again. */
   async failed(item: Settleable, decision: Final, error: unknown, account: Account): Promise<void> {
-    const { tap, queue, signal, logger } = this.settings;
+    const { tap, queue, signal, logger, twins } = this.settings;
     const { to, copy } = this.plan(item.delivery, decision, error);
     const isThere = await untilConfirmed(
       () => tap.copyTo(to, copy),
@@ -62,8 +65,11 @@ export class Settlement {
         if (failures === 5) logger.warn({ queue, to, outcome, eventId: item.delivery.id }, 'cannot set an event aside yet, still trying');
       },
     );
-    if (!isThere) return this.settings.twins.letGo(item);
-    this.giveBack([item]);
+    if (!isThere) return twins.letGo(item);
+    this.settle([item]);
+    // The copy of a postponed one is on the same try: it must not be taken for a mistake.
+    if (decision.kind === 'postpone') twins.letGo(item);
+    else twins.finished(item);
     this.report(item, decision.kind, account, error);
     if (decision.kind === 'dead-letter') await this.announce(item, error);
   }
@@ -80,11 +86,8 @@ export class Settlement {
     }
   }
 
-  private giveBack(items: readonly Settleable[]): void {
-    const { tap, twins } = this.settings;
-    const tooLate = tap.done(items.map(({ delivery }) => delivery));
-    for (const delivery of tooLate) twins.finishedTooLate(delivery);
-    for (const item of items) twins.letGo(item);
+  private settle(items: readonly Settleable[]): void {
+    this.settings.tap.done(items.map(({ delivery }) => delivery));
   }
 
   private report({ delivery, event }: Settleable, outcome: Final['kind'] | 'done', account: Account, error?: unknown): void {

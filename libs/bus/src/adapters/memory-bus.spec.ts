@@ -17,4 +17,6 @@ const start = async ({ pipeline, retryDelaysMs, room }: BusPlan): Promise<BusUnd
   };
 };
 
-describe('MemoryBus', () => busContract(start));
+describe('MemoryBus', () => {
+  busContract(start);
+});

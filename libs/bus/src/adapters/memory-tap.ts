@@ -31,9 +31,8 @@ export class MemoryTap extends QueueTapPort {
     if (this.consumption !== undefined) this.queue.setOpen(this.consumption, false);
   }
 
-  done(deliveries: readonly Delivery[]): Delivery[] {
+  done(deliveries: readonly Delivery[]): void {
     this.consumption?.settle(deliveries.map(({ tag }) => tag));
-    return [];
   }
 
   copyTo(queue: string, message: WireMessage): Promise<PublishOutcome> {

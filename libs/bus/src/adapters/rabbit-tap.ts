@@ -76,17 +76,14 @@ export class RabbitTap extends QueueTapPort {
     await within(CANCEL_TIMEOUT_MS, this.reconcile());
   }
 
-  done(deliveries: readonly Delivery[]): Delivery[] {
+  done(deliveries: readonly Delivery[]): void {
     const { session } = this;
-    const isOurs = (delivery: Delivery) => delivery.generation === session?.generation;
-    const tags = deliveries.filter(isOurs).map(({ tag }) => tag);
-    if (session === undefined) return [...deliveries];
+    if (session === undefined) return;
+    const tags = deliveries.filter(({ generation }) => generation === session.generation).map(({ tag }) => tag);
     try {
       for (const { tag, isMultiple } of session.acks.settle(tags)) session.channel.ack(messageWith(tag), isMultiple);
-      return deliveries.filter((delivery) => !isOurs(delivery));
     } catch {
-      // amqplib throws on a channel that is closing; its close event is on the way.
-      return [...deliveries];
+      // amqplib throws on a channel that is closing; its close event is on the way, and with it a new generation.
     }
   }
 
@@ -94,16 +91,11 @@ export class RabbitTap extends QueueTapPort {
     return this.settings.publisher.copyTo(queue, message);
   }
 
+  /** Forgets its channel. The connection, which is closed after this, takes the channel with it and says so once for all of them. */
   async close(): Promise<void> {
     this.isClosed = true;
     clearTimeout(this.timer);
-    const { session } = this;
-    if (session === undefined) return;
-    this.end(session);
-    await within(
-      CANCEL_TIMEOUT_MS,
-      quietly(() => session.channel.close()),
-    );
+    if (this.session !== undefined) this.end(this.session);
   }
 
   private reconcileSoon(inMs: number): void {

@@ -54,4 +54,6 @@ const asWireMessage = ({ properties, fields, content }: GetMessage): WireMessage
   body: content,
 });
 
-describe('RabbitMQ', () => busContract(start));
+describe('RabbitMQ', () => {
+  busContract(start);
+});
