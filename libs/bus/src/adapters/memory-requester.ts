@@ -12,7 +12,8 @@ export class MemoryRequester extends RequesterPort {
 
   async ask(queue: string, question: unknown): Promise<unknown> {
     const answer = this.answers.get(queue);
-    if (answer === undefined) throw new DependencyError('rabbitmq', 'request', 'unavailable', { cause: new Error(`nobody answers ${queue}`) });
+    if (answer === undefined)
+      throw new DependencyError('rabbitmq', 'request', 'unavailable', { cause: new Error(`nobody answers ${queue}`) });
     return answer(question);
   }
 }
