@@ -138,6 +138,8 @@ export class Consumer {
   }
 
   start(): void {
+    // A gauge that nobody has set yet is missing, not 0.
+    metrics.consumerPaused.set({ queue: this.settings.queue }, 0);
     this.pause.start();
     this.steerTap();
     this.housekeeping = setInterval(() => this.keepHouse(), Math.min(HOUSEKEEPING_MS, this.timing.holdMs));
