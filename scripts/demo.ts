@@ -6,11 +6,16 @@ import { type Conversation, sampleConversation } from './demo/conversation.js';
 import { play } from './demo/play.js';
 import { type PlayedSearch, Screen } from './demo/screen.js';
 import { summarise } from './demo/summary.js';
-import { findParley } from './running-stack.js';
-import { explainAndExit } from './explain.js';
+import { findParley, operatorEnvironment } from './running-stack.js';
+import { Explained, explainAndExit, reasonOf } from './explain.js';
 
 /** Stages of the contract that this version does not have; shown as missing, never as done. */
 const NOT_YET = ['realtime delivery over WebSocket', 'scores and friendship status'];
+
+const LEXICAL = pc.dim(
+  'Vectors are made by the built-in embedder, which compares words and parts of words. For meaning: EMBEDDING_PROVIDER.',
+);
+const ANSWER_WITHIN_MS = 3_000;
 
 const program = new Command('demo')
   .description('Plays the shipped sample conversation into a running Parley as live users and shows each stage of the pipeline.')
@@ -19,6 +24,7 @@ const program = new Command('demo')
 
 program.action(async ({ url, json = false }: { url?: string; json?: boolean }) => {
   const parley = await findParley(url);
+  await requireAnswer(parley.url);
   const conversation = await sampleConversation();
   const users = await signIn(conversation, parley.url, parley.secret);
   const screen = json ? undefined : new Screen(conversation.messages.length);
@@ -43,7 +49,13 @@ program.action(async ({ url, json = false }: { url?: string; json?: boolean }) =
   if (summary.messages.searchable < played.length) process.exitCode = 1;
 });
 
-await program.parseAsync().catch(explainAndExit);
+/** A wrong address should be said at once; what goes away later is waited for. */
+async function requireAnswer(url: string): Promise<void> {
+  const answer = await fetch(new URL('/readyz', url), { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) }).catch((cause: unknown) => {
+    throw new Explained(`no Parley answers at ${url} (${reasonOf(cause)}). Is it running? \`npm run status\` shows what runs here.`);
+  });
+  if (!answer.ok) throw new Explained(`Parley at ${url} is not ready: /readyz answered ${answer.status} ${await answer.text()}`);
+}
 
 const silent = { accepted: () => undefined, embedded: () => undefined };
 
@@ -60,6 +72,7 @@ async function searchAll(
   screen: Screen | undefined,
 ): Promise<(PlayedSearch & { tookMs: number })[]> {
   screen?.heading('Searching');
+  if (((await operatorEnvironment()).env['EMBEDDING_PROVIDER'] ?? 'local') === 'local') screen?.line(LEXICAL);
   const people = [...users.values()];
   const done: (PlayedSearch & { tookMs: number })[] = [];
   for (const [i, { query, mode, shows }] of searches.entries()) {
@@ -75,3 +88,5 @@ async function searchAll(
   }
   return done;
 }
+
+await program.parseAsync().catch(explainAndExit);

@@ -16,7 +16,7 @@ export class Explained extends Error {
 export function explainAndExit(error: unknown): never {
   if (error instanceof Explained) leave(error.message, error.exitCode);
   if (error instanceof RefusedByParley) leave(error.message, 1);
-  if (error instanceof TypeError && error.message === 'fetch failed') leave(`Parley cannot be reached: ${causeOf(error)}`, 1);
+  if (error instanceof TypeError && error.message === 'fetch failed') leave(`Parley cannot be reached: ${reasonOf(error)}`, 1);
   leave(error instanceof Error ? (error.stack ?? error.message) : String(error), 70); // sysexits EX_SOFTWARE
 }
 
@@ -25,6 +25,9 @@ function leave(message: string, exitCode: number): never {
   process.exit(exitCode);
 }
 
-function causeOf({ cause }: Error): string {
-  return cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code || cause.name : 'no connection';
+/** What went wrong, with its causes: "fetch failed" alone would not say that nobody listens there. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const own = error.message || ('code' in error ? String(error.code) : error.name);
+  return error.cause === undefined ? own : `${own}: ${reasonOf(error.cause)}`;
 }

@@ -25,8 +25,8 @@ export interface Audience {
 
 /** Between two messages: fast for people, and four users at this pace stay below the default of 5 requests per second each. */
 const PACE_MS = 200;
-/** Between two looks at the pipeline; the users take turns, so each asks about three times per second. */
-const LOOK_EVERY_MS = 80;
+/** Between two looks at the pipeline, in milliseconds; the users take turns, so each asks about three times per second. */
+export const LOOK_EVERY_MS = 80;
 const GIVE_UP_AFTER_MS = 60_000;
 
 /** Plays the conversation as live users, one message after the other, and watches the pipeline from the side until each is embedded or failed. */

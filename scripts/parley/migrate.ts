@@ -1,7 +1,7 @@
 import { ConfigError, EXIT_CONFIG } from '#lib/runtime/config';
 import { createLogger } from '#lib/runtime/logger';
 import { bringUpToDate } from '../../apps/ops/src/adapters/bring-up-to-date.js';
-import { Explained } from '../explain.js';
+import { Explained, reasonOf } from '../explain.js';
 import { operatorConfig } from '../running-stack.js';
 
 /** `parley migrate`: what `npm start` and a rollout do first, by hand. */
@@ -14,11 +14,4 @@ export async function migrate({ json = false }: { json?: boolean }): Promise<voi
   if (json) return void process.stdout.write(`${JSON.stringify({ migrations })}\n`);
   for (const name of migrations) console.log(`ran ${name}`);
   console.log(migrations.length === 0 ? 'the schema was up to date already' : `the schema is up to date (${migrations.length} migrations)`);
-}
-
-/** With its causes: "postgres health: unavailable" alone would not say that nobody listens there. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const own = error.message || ('code' in error ? String(error.code) : error.name);
-  return error.cause === undefined ? own : `${own} (${reasonOf(error.cause)})`;
 }

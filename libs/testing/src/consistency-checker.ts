@@ -12,6 +12,8 @@ export interface ConsistencyReport {
   readonly lost: string[];
   /** Messages that are stored more than once. */
   readonly duplicated: string[];
+  /** Messages in the journal's conversations that nobody was told of: a retry that became a second message looks like this. */
+  readonly unexpected: string[];
   /** Conversations whose `seq` is not 1, 2, 3, ... up to their head. */
   readonly gaps: string[];
   /** Messages whose chunks in Chroma are not exactly those of their newest version, or of which the ledger says something else. */
@@ -23,7 +25,15 @@ export interface ConsistencyReport {
 }
 
 /** A report without a line in it. */
-export const consistent: ConsistencyReport = { lost: [], duplicated: [], gaps: [], wrongVectors: [], strayVectors: [], inLimbo: [] };
+export const consistent: ConsistencyReport = {
+  lost: [],
+  duplicated: [],
+  unexpected: [],
+  gaps: [],
+  wrongVectors: [],
+  strayVectors: [],
+  inLimbo: [],
+};
 
 /** Where to look. */
 export interface CheckedParley {
@@ -61,6 +71,7 @@ export async function checkConsistency(parley: CheckedParley, journal: readonly 
   return {
     lost: findLost(journal, messages),
     duplicated: findDuplicated(messages),
+    unexpected: findUnexpected(journal, messages),
     gaps: findGaps(messages, heads),
     wrongVectors: messages.flatMap((message) => whatIsWrongWith(message, chunks.get(message.id) ?? new Map<string, number>())),
     strayVectors: findStray(chunks, messages),
@@ -86,6 +97,14 @@ function findDuplicated(messages: readonly MessageRow[]): string[] {
   const withKey = messages.filter(({ client_key }) => client_key !== null);
   const groups = Map.groupBy(withKey, (message) => `${message.conversation_id} ${message.sender_id} ${message.client_key}`);
   return [...groups].filter(([, group]) => group.length > 1).map(([key, group]) => `${key}: ${group.length} messages`);
+}
+
+function findUnexpected(journal: readonly JournalEntry[], messages: readonly MessageRow[]): string[] {
+  const conversations = new Set(journal.map(({ conversationId }) => conversationId));
+  const told = new Set(journal.map(({ acknowledged }) => acknowledged?.id));
+  return messages
+    .filter(({ id, conversation_id }) => conversations.has(conversation_id) && !told.has(id))
+    .map(({ id, client_key }) => `${id} (key ${client_key}) is stored and was never acknowledged`);
 }
 
 function findGaps(messages: readonly MessageRow[], heads: ReadonlyMap<string, number>): string[] {
