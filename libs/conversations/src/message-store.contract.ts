@@ -227,7 +227,7 @@ export const messageStoreContract = (make: () => Promise<StoresSetup>): void => 
         const changed = await Promise.all(
           Array.from({ length: 5 }, (_, i) => messages.edit({ id: message.id, actor: 'alice' }, `text ${i}`)),
         );
-        expect(changed.map(({ message: { version } }) => version).sort()).toEqual([2, 3, 4, 5, 6]);
+        expect(changed.map(({ message: { version } }) => version).sort((one, other) => one - other)).toEqual([2, 3, 4, 5, 6]);
       });
 
       it.each([

@@ -19,9 +19,12 @@ class Client {
     this.socket.on('error', (error: NodeJS.ErrnoException) => this.events.push(error.code ?? 'error'));
   }
 
+  /** Says something and waits until all that was ever received is `echo`. */
   async says(text: string, echo: string): Promise<void> {
     this.socket.write(text);
-    await eventually(() => expect(this.received).toBe(echo));
+    await eventually(() => {
+      if (this.received !== echo) throw new Error(`received ${this.received}, not ${echo}`);
+    });
   }
 }
 

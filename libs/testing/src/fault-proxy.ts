@@ -173,12 +173,15 @@ class Pipe {
 
   private carry(deliver: () => void): void {
     const dueAt = performance.now() + this.delayMs();
-    this.last = this.last.then(async () => {
-      const waitMs = dueAt - performance.now();
-      if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
-      await this.held?.promise;
-      deliver();
-    });
+    this.last = this.deliverInTurn(this.last, dueAt, deliver);
+  }
+
+  private async deliverInTurn(previous: Promise<void>, dueAt: number, deliver: () => void): Promise<void> {
+    await previous;
+    const waitMs = dueAt - performance.now();
+    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    await this.held?.promise;
+    deliver();
   }
 
   private delayMs(): number {

@@ -31,6 +31,12 @@ const IDLE_MS = 30_000;
 /** R059 "recycle": a connection that never ends keeps its memory and never sees a new server behind the same address. */
 const LIFETIME_S = 1_800;
 
+/**
+ * The relay only writes what may be lost in a crash of Postgres: a removal or a lease that is forgotten means that an event is published
+ * once more. So its commits do not wait for the disk, which leaves the disk to the sends.
+ */
+const RELAY_SETTINGS = { options: '-c synchronous_commit=off' };
+
 /** What `pg` is told for each connection: every wait has a limit, the inner always the shorter (law 1). */
 export const connectionSettings = (options: {
   url: string;
@@ -63,7 +69,7 @@ export class PostgresLanes {
     const timeouts = databaseTimeouts({ DB_POOL_TIMEOUT_MS: acquireTimeoutMs, DB_STATEMENT_TIMEOUT_MS: statementTimeoutMs });
     const settings = connectionSettings(options);
     for (const [name, max] of Object.entries(options.lanes) as [LaneName, number][]) {
-      const pool = { ...settings, max };
+      const pool = { ...settings, ...(name === 'relay' ? RELAY_SETTINGS : {}), max };
       this.byName.set(name, new PostgresLane({ name, pool, timeouts, slowQueryMs, breakers, logger, suspicion }));
     }
   }

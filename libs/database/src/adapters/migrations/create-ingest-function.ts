@@ -31,7 +31,7 @@ export class CreateIngestFunction1763690760000 implements MigrationInterface {
       CREATE FUNCTION ingest_messages(conversations uuid[], drafts json, wait boolean)
       RETURNS TABLE (item int, verdict text, seq bigint, winner int, earlier json)
       LANGUAGE plpgsql VOLATILE
-      SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan
+      SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan SET jit = off
       AS $function$
       #variable_conflict use_column
       DECLARE
