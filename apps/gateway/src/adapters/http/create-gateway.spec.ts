@@ -4,8 +4,12 @@ import { connect } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { InjectOptions } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { MemoryRequester } from '#lib/bus/adapters/memory-requester';
 import { newId } from '#lib/contracts/ids';
+import { EMBED_NOW_QUEUE } from '#lib/contracts/pipeline';
 import { Problem } from '#lib/contracts/problems';
+import { MessageStorePort } from '#lib/conversations/message-store.port';
+import { DeadlineExceeded, DependencyError } from '#lib/resilience/errors';
 import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
 import { parseConfig } from '#lib/runtime/config';
 import { createLogger } from '#lib/runtime/logger';
@@ -173,6 +177,25 @@ describe('a deletion', () => {
     const [item] = itemsOf(await call({ url: `/v1/conversations/${conversationId}/messages` }));
     expect(item).toMatchObject({ id, seq: 1, content: '', version: 2, deletedAt: expect.any(String) });
     expect(itemsOf(await call({ url: '/v1/search?q=regret' }))).toEqual([]);
+  });
+});
+
+describe('high priority', () => {
+  it('is answered when the vectors are there, and as pending when nobody makes them in time', async () => {
+    const conversationId = await aConversation();
+    expect((await send(conversationId, { content: 'urgent', priority: 'high' })).body).toMatchObject({
+      pipeline: { embedding: 'pending' },
+    });
+    const asked: unknown[] = [];
+    gateway.get(MemoryRequester, { strict: false }).respond(EMBED_NOW_QUEUE, async (question) => {
+      asked.push(question);
+      return { indexed: true };
+    });
+    const answer = await send(conversationId, { content: 'urgent too', priority: 'high' });
+    expect(answer).toMatchObject({ status: 202, body: { pipeline: { embedding: 'done' } } });
+    expect(asked).toMatchObject([{ type: 'message.created', data: { messageId: answer.body['id'], seq: 2 } }]);
+    expect((await send(conversationId, { content: 'no hurry' })).body).toMatchObject({ pipeline: { embedding: 'pending' } });
+    expect(asked).toHaveLength(1);
   });
 });
 
@@ -548,6 +571,55 @@ describe('conversations', () => {
     expect((await put({ readSeq: -1 })).status).toBe(400);
     expect((await put({ readSeq: 1 }, bob)).status).toBe(404);
   });
+});
+
+describe('when something behind it fails', () => {
+  const failing = (error: Error) => {
+    gateway.get(MessageStorePort, { strict: false }).store = async () => {
+      throw error;
+    };
+  };
+  const attempt = async () => send(await aConversation(), { content: 'hi' });
+
+  it.each([
+    ['unavailable', 'dependency-unavailable'],
+    ['open', 'dependency-unavailable'],
+    ['timeout', 'timeout'],
+    ['overloaded', 'overloaded'],
+  ] as const)('a dependency that is %s is 503 %s, with the time to come back', async (kind, code) => {
+    failing(new DependencyError('postgres', 'sends', kind, { retryAfterMs: 2_300, cause: new Error('password=hunter2') }));
+    const answer = await attempt();
+    expect(answer.body).toMatchObject({ status: 503, code, retryable: true });
+    expect(answer.headers['retry-after']).toBe('3');
+    expect(answer.text).not.toContain('hunter2');
+    expect(answer.text).not.toContain('postgres');
+  });
+
+  it('a deadline that passed is 503 timeout', async () => {
+    failing(new DeadlineExceeded(5_500));
+    expect((await attempt()).body).toMatchObject({ status: 503, code: 'timeout', retryable: true });
+  });
+
+  it('a bug is 500 without a word about it to the caller, and with all of it in the log', async () => {
+    logLines.length = 0;
+    failing(new TypeError('cannot read properties of undefined', { cause: new Error('SELECT secret FROM users') }));
+    const answer = await attempt();
+    expect(answer.body).toMatchObject({ status: 500, code: 'internal', retryable: false });
+    expect(answer.text).not.toMatch(/SELECT|properties|at .*\.ts/);
+    await expect.poll(() => logLines.find(({ status }) => status === 500)).toMatchObject({ level: 'error', code: 'internal' });
+    expect(JSON.stringify(logLines)).toContain('cannot read properties');
+  });
+
+  it('a handler that never answers is answered for at its deadline', async () => {
+    const store = gateway.get(MessageStorePort, { strict: false });
+    store.store = () => new Promise(() => undefined);
+    const conversationId = await aConversation();
+    const startedAt = performance.now();
+    const answer = await send(conversationId, { content: 'hi' });
+    expect(answer.body).toMatchObject({ status: 503, code: 'timeout' });
+    expect(performance.now() - startedAt).toBeGreaterThan(5_400);
+    expect(performance.now() - startedAt).toBeLessThan(6_500);
+  }, 10_000);
 });
 
 describe('a quota', () => {

@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { GatewayModule } from '../../gateway.module.js';
+import { MemoryAdaptersModule } from '../../memory-adapters.module.js';
+import { createLogger } from '#lib/runtime/logger';
+import { parseConfig } from '#lib/runtime/config';
+import { Readiness } from '#lib/runtime/readiness';
+import { routeDeadlinesMs } from './deadlines.js';
+
+const readiness = new Readiness();
+const config = parseConfig({ DATABASE_URL: 'postgres://unused', RABBITMQ_URL: 'amqp://unused', CHROMA_URL: 'http://unused' });
+const { controllers = [] } = GatewayModule.on(MemoryAdaptersModule, { config, logger: createLogger('test', 'fatal'), readiness });
+readiness.stop();
+
+// What Nest keeps about the parameters of a handler: keys are `<kind>:<index>`.
+const ROUTE_ARGUMENTS = '__routeArguments__';
+const kinds: Readonly<Record<string, string>> = { '3': 'body', '4': 'query', '5': 'param' };
+
+const parameters = controllers.flatMap((controller) =>
+  Object.getOwnPropertyNames(controller.prototype).flatMap((method) =>
+    Object.entries(
+      (Reflect.getMetadata(ROUTE_ARGUMENTS, controller, method) ?? {}) as Record<string, { schema?: unknown; data?: unknown }>,
+    ).flatMap(([key, { schema, data }]) => {
+      const kind = kinds[key.split(':')[0] ?? ''];
+      return kind === undefined ? [] : [{ handler: `${controller.name}.${method}`, kind, schema, data }];
+    }),
+  ),
+);
+
+describe('every parameter that comes from a request', () => {
+  it('is found by this test', () => {
+    expect(parameters.length).toBeGreaterThan(10);
+    expect(new Set(parameters.map(({ kind }) => kind))).toEqual(new Set(['body', 'query', 'param']));
+  });
+
+  // Nest lets a parameter without a schema through unread.
+  it.each(parameters)('$handler: the $kind has a schema, for all of it', ({ schema, data }) => {
+    expect(schema).toHaveProperty('~standard');
+    expect(data).toBeUndefined();
+  });
+});
+
+it('every deadline is inside the limits of the process', () => {
+  for (const deadlineMs of Object.values(routeDeadlinesMs)) expect(deadlineMs).toBeLessThan(55_000);
+});

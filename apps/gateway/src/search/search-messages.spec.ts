@@ -1,0 +1,265 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { SearchQuery } from '#lib/contracts/http';
+import { SearchQuery as SearchQuerySchema } from '#lib/contracts/http';
+import type { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
+import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
+import { MemoryConversationStore } from '#lib/conversations/adapters/memory-conversation-store';
+import { MemoryMessageStore } from '#lib/conversations/adapters/memory-message-store';
+import type { Message } from '#lib/conversations/message';
+import { MemoryOutbox } from '#lib/database/adapters/memory-outbox';
+import { Bulkhead } from '#lib/resilience/bulkhead';
+import { DependencyError } from '#lib/resilience/errors';
+import { createLogger } from '#lib/runtime/logger';
+import { LocalEmbedder } from '#lib/vectors/adapters/local-embedder';
+import { MemoryVectorStore } from '#lib/vectors/adapters/memory-vector-store';
+import { chunkMessage } from '#lib/vectors/chunk-message';
+import { LexicalOverlapReranker } from '../adapters/lexical-overlap-reranker.js';
+import { MemoryLexicalIndex } from '../adapters/memory-lexical-index.js';
+import { type LexicalHit, LexicalIndexPort } from './lexical-index.port.js';
+import { LOCAL_NOISE_FLOOR, NearestMessages } from './nearest-messages.js';
+import { RerankerPort } from './reranker.port.js';
+import { SearchMessages } from './search-messages.js';
+
+const logged: string[] = [];
+const logger = createLogger('test', 'error', { write: (line) => void logged.push(line) });
+
+/** A stage that is not there, in the ways in which it can be not there. */
+const outage = new DependencyError('chroma', 'query', 'unavailable');
+class FailingLexicalIndex extends LexicalIndexPort {
+  override find(): Promise<LexicalHit[]> {
+    return Promise.reject(new DependencyError('postgres', 'reads', 'timeout'));
+  }
+}
+class FailingReranker extends RerankerPort {
+  constructor(private readonly error: Error) {
+    super();
+  }
+  override rerank(): Promise<number[]> {
+    return Promise.reject(this.error);
+  }
+}
+class FixedIndex extends LexicalIndexPort {
+  constructor(private readonly ids: readonly MessageId[]) {
+    super();
+  }
+  override find(): Promise<LexicalHit[]> {
+    return Promise.resolve(this.ids.map((messageId, index) => ({ messageId, score: 1 / (1 + index) })));
+  }
+}
+class SilentLexicalIndex extends LexicalIndexPort {
+  override find(): Promise<LexicalHit[]> {
+    return new Promise(() => undefined);
+  }
+}
+
+interface Stages {
+  lexical?: LexicalIndexPort;
+  nearest?: NearestMessages;
+  reranker?: RerankerPort;
+  places?: Bulkhead;
+}
+
+let archive: MemoryArchive;
+let messages: MemoryMessageStore;
+let conversations: MemoryConversationStore;
+let vectors: MemoryVectorStore;
+const embedder = new LocalEmbedder();
+
+beforeEach(() => {
+  logged.length = 0;
+  archive = new MemoryArchive();
+  messages = new MemoryMessageStore(archive, new MemoryOutbox());
+  conversations = new MemoryConversationStore(archive);
+  vectors = new MemoryVectorStore(embedder.dimension);
+});
+
+const said = async (conversationId: ConversationId, content: string, senderId: UserId = 'alice'): Promise<Message> => {
+  const { message } = await messages.store({ conversationId, senderId, content, priority: 'normal' });
+  return message;
+};
+const indexed = async (message: Message): Promise<void> => {
+  const chunks = chunkMessage({ ...message, messageId: message.id, createdAt: message.createdAt.toISOString() });
+  await vectors.replace(chunks, await embedder.embed(chunks.map(({ text }) => text)), { removed: [] });
+};
+const conversationOf = async (...memberIds: UserId[]): Promise<ConversationId> =>
+  (await conversations.create({ title: null, creatorId: memberIds[0] ?? 'alice', memberIds })).id;
+
+const searcher = ({ lexical, nearest, reranker, places }: Stages = {}) =>
+  new SearchMessages(
+    conversations,
+    messages,
+    {
+      lexical:
+        lexical ?? new MemoryLexicalIndex(() => [...archive.conversations.values()].flatMap((conversation) => conversation.messages)),
+      nearest: nearest ?? new NearestMessages(() => ({ embedder, vectors }), LOCAL_NOISE_FLOOR),
+      reranker: reranker ?? new LexicalOverlapReranker(),
+    },
+    places ?? new Bulkhead('test', { concurrent: 4, queued: 4 }),
+    logger,
+  );
+const withoutMeaning = new NearestMessages(() => {
+  throw outage;
+}, 0);
+const query = (facts: Partial<Record<keyof SearchQuery, unknown>>): SearchQuery =>
+  SearchQuerySchema.parse({ q: 'coffee', ...Object.fromEntries(Object.entries(facts).map(([name, value]) => [name, String(value)])) });
+const search = (facts: Partial<Record<keyof SearchQuery, unknown>> = {}, stages: Stages = {}, reader: UserId = 'alice') =>
+  searcher(stages).execute(query(facts), reader);
+const idsOf = ({ items }: { items: readonly { message: { id: MessageId } }[] }) => items.map(({ message }) => message.id);
+
+describe('hybrid search', () => {
+  it('puts what both stages found before what one of them found, and says who found what', async () => {
+    const conversationId = await conversationOf('alice');
+    const onlyWords = await said(conversationId, 'coffee for everybody'); // not embedded yet
+    const both = await said(conversationId, 'coffee machine is broken');
+    await indexed(both);
+    const found = await search({ q: 'coffee machine', explain: true });
+    expect(idsOf(found)).toEqual([both.id, onlyWords.id]);
+    expect(found.degraded).toEqual([]);
+    expect(found.items[0]).toMatchObject({
+      ranks: { dense: 1, sparse: 1, rrf: 1 },
+      highlight: '<mark>coffee</mark> <mark>machine</mark> is broken',
+      explain: { denseScore: expect.any(Number), sparseScore: expect.any(Number), rrfScore: 1 / 61 + 1 / 61 },
+    });
+    expect(found.items[1]?.ranks).toEqual({ dense: undefined, sparse: 2, rrf: 2 });
+  });
+
+  it('explains itself only when asked', async () => {
+    await said(await conversationOf('alice'), 'coffee');
+    expect((await search()).items[0]).not.toHaveProperty('explain');
+  });
+
+  it('finds a message once, however many of its chunks come near', async () => {
+    const conversationId = await conversationOf('alice');
+    const long = await said(conversationId, Array.from({ length: 200 }, (_, i) => `All about coffee, part ${i}.`).join('\n\n'));
+    await indexed(long);
+    expect(idsOf(await search({ mode: 'dense' }))).toEqual([long.id]);
+  });
+
+  it('gives no more than the limit', async () => {
+    const conversationId = await conversationOf('alice');
+    for (let i = 0; i < 10; i += 1) await said(conversationId, `coffee ${i}`);
+    expect((await search({ limit: 3 })).items).toHaveLength(3);
+  });
+});
+
+describe('what a reader may not see', () => {
+  it('is not found, by words or by meaning', async () => {
+    const theirs = await said(await conversationOf('bob'), 'coffee secrets', 'bob');
+    await indexed(theirs);
+    const mine = await said(await conversationOf('alice'), 'coffee for me');
+    await indexed(mine);
+    for (const mode of ['hybrid', 'dense', 'sparse']) expect(idsOf(await search({ mode }))).toEqual([mine.id]);
+    expect(idsOf(await search({ senderId: 'bob' }))).toEqual([]);
+  });
+
+  it('is not shown even by a stage that forgets to filter', async () => {
+    const theirs = await said(await conversationOf('bob'), 'coffee secrets', 'bob');
+    await conversationOf('alice');
+    expect((await search({ mode: 'sparse' }, { lexical: new FixedIndex([theirs.id]) })).items).toEqual([]);
+  });
+
+  it('as a conversation does not exist', async () => {
+    const conversationId = await conversationOf('bob');
+    await expect(search({ conversationId })).rejects.toMatchObject({ code: 'not-found' });
+  });
+
+  it('is everything for somebody without conversations, and costs nobody anything', async () => {
+    expect(await search({}, { lexical: new FailingLexicalIndex(), nearest: withoutMeaning }, 'nobody')).toEqual({
+      items: [],
+      degraded: [],
+    });
+  });
+});
+
+it('stays within one conversation when told to', async () => {
+  const here = await conversationOf('alice');
+  const there = await conversationOf('alice');
+  const message = await said(here, 'coffee');
+  await said(there, 'coffee');
+  expect(idsOf(await search({ conversationId: here }))).toEqual([message.id]);
+});
+
+it('hides a message that was deleted after its vectors were found', async () => {
+  const conversationId = await conversationOf('alice');
+  const message = await said(conversationId, 'coffee');
+  await indexed(message);
+  archive.conversations.get(conversationId)?.messages.splice(0, 1, { ...message, content: '', deletedAt: new Date() });
+  expect((await search({ mode: 'dense' })).items).toEqual([]);
+});
+
+describe('without one of its stages', () => {
+  it('answers by words when meaning is away, and says so', async () => {
+    const message = await said(await conversationOf('alice'), 'coffee');
+    for (const mode of ['hybrid', 'dense']) {
+      const found = await search({ mode }, { nearest: withoutMeaning });
+      expect(idsOf(found)).toEqual([message.id]);
+      expect(found.degraded).toEqual(['dense']);
+    }
+    expect(logged).toEqual([]);
+  });
+
+  it('answers by meaning when the index of words is away', async () => {
+    const message = await said(await conversationOf('alice'), 'coffee');
+    await indexed(message);
+    const found = await search({}, { lexical: new FailingLexicalIndex() });
+    expect(idsOf(found)).toEqual([message.id]);
+    expect(found.degraded).toEqual(['sparse']);
+  });
+
+  it('does not pretend to have searched when both are away', async () => {
+    await conversationOf('alice');
+    const stages = { lexical: new FailingLexicalIndex(), nearest: withoutMeaning };
+    for (const mode of ['hybrid', 'dense', 'sparse']) await expect(search({ mode }, stages)).rejects.toThrow(DependencyError);
+  });
+
+  it('goes on after a fault that nobody planned for, and leaves a trace of it', async () => {
+    const message = await said(await conversationOf('alice'), 'coffee');
+    const broken = new NearestMessages(() => {
+      throw new TypeError('a bug');
+    }, 0);
+    expect(idsOf(await search({}, { nearest: broken }))).toEqual([message.id]);
+    expect(logged.join()).toContain('search stage failed');
+  });
+
+  it('does not wait for a stage that does not answer', async () => {
+    await said(await conversationOf('alice'), 'coffee');
+    const startedAt = performance.now();
+    const found = await search({}, { lexical: new SilentLexicalIndex() });
+    expect(performance.now() - startedAt).toBeLessThan(2_500);
+    expect(found.degraded).toEqual(['sparse']);
+  });
+});
+
+describe('reranking', () => {
+  it('orders the fused hits anew and keeps their other places', async () => {
+    const conversationId = await conversationOf('alice');
+    const exact = await said(conversationId, 'a broken machine for coffee: the coffee machine');
+    const scattered = await said(conversationId, 'machine coffee');
+    const lexical = new FixedIndex([scattered.id, exact.id]);
+    const found = await search({ q: 'coffee machine', rerank: true, mode: 'sparse', explain: true }, { lexical });
+    expect(idsOf(found)).toEqual([exact.id, scattered.id]);
+    expect(found.items[0]).toMatchObject({ ranks: { rerank: 1, sparse: 2, rrf: 2 }, explain: { rerankScore: found.items[0]?.score } });
+  });
+
+  it.each([
+    ['away', outage],
+    ['broken', new Error('out of memory')],
+  ])('that is %s leaves the order as it was', async (_, error) => {
+    const conversationId = await conversationOf('alice');
+    await said(conversationId, 'coffee one');
+    await said(conversationId, 'coffee two');
+    const plain = await search();
+    const found = await search({ rerank: true }, { reranker: new FailingReranker(error) });
+    expect(idsOf(found)).toEqual(idsOf(plain));
+    expect(found.degraded).toEqual(['rerank']);
+  });
+});
+
+it('refuses more searches than may wait, at once', async () => {
+  await conversationOf('alice');
+  const places = new Bulkhead('test', { concurrent: 1, queued: 1 });
+  const stages = { lexical: new SilentLexicalIndex(), places };
+  const running = [search({ mode: 'sparse' }, stages), search({ mode: 'sparse' }, stages)];
+  await expect(search({ mode: 'sparse' }, stages)).rejects.toMatchObject({ code: 'overloaded', retryAfterSeconds: 1 });
+  await Promise.allSettled(running);
+});
