@@ -1,7 +1,10 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { OriginalErrors } from '#lib/bus/adapters/original-errors.filter';
 import { RabbitPublisher } from '#lib/bus/adapters/rabbit-publisher';
+import { RabbitResponder } from '#lib/bus/adapters/rabbit-responder';
 import { RabbitServer } from '#lib/bus/adapters/rabbit-server';
+import { MessageCreated } from '#lib/contracts/events';
+import { EMBED_NOW_QUEUE, EMBED_NOW_TIMEOUT_MS } from '#lib/contracts/pipeline';
 import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
 import { applicationName, poolShares } from '#lib/database/pool-budget';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
@@ -41,6 +44,7 @@ export class EmbeddingModule {
         { provide: VectorStorePort, inject: [CONFIG, EmbedderPort, Breakers], useFactory: vectorStore },
         { provide: RabbitPublisher, inject: [CONFIG, LOGGER], useFactory: rabbitPublisher },
         { provide: RabbitServer, inject: [CONFIG, RabbitPublisher, Breakers, MarkFailed, LOGGER], useFactory: rabbitServer },
+        { provide: RabbitResponder, inject: [CONFIG, IndexMessages, LOGGER], useFactory: embedNowResponder },
       ],
     };
   }
@@ -55,14 +59,16 @@ export async function startEmbedding(parts: ProcessParts): Promise<() => Promise
   const app = await createOperationsApp(EmbeddingModule.of(parts), logger);
   const publisher = app.get(RabbitPublisher);
   const server = app.get(RabbitServer);
+  const responder = app.get(RabbitResponder);
   readiness.holdWhile(() => (publisher.drift ?? server.drift)?.message);
   // Deferred, because a filter that is added after initialization is ignored.
   app.connectMicroservice({ strategy: server }, { deferInitialization: true }).useGlobalFilters(new OriginalErrors());
   await app.listen(config.PORT, config.HOST);
   await publisher.start();
   await app.startAllMicroservices();
+  await responder.start();
   return async () => {
-    await server.close();
+    await Promise.all([server.close(), responder.stop()]);
     await publisher.stop();
     await app.get(PostgresLanes).close();
     await app.close(); // last, so that /livez and /metrics answer during the drain
@@ -112,4 +118,20 @@ const rabbitServer = (
     logger,
     // What could not even be decoded names no message whose state could be shown.
     onDeadLetter: async (_, event) => (event === undefined ? undefined : markFailed.mark(event)),
+  });
+
+/** Whoever waits for their vectors has them when this answers; the same event comes through the pipeline too and finds nothing left to do. */
+const embedNowResponder = (config: Config, indexMessages: IndexMessages, logger: Logger): RabbitResponder =>
+  new RabbitResponder({
+    url: config.RABBITMQ_URL,
+    app: APP,
+    heartbeatS: config.BUS_HEARTBEAT_S,
+    logger,
+    queue: EMBED_NOW_QUEUE,
+    answer: async (question) => {
+      await indexMessages.handle([MessageCreated.parse(question)]);
+      return { indexed: true };
+    },
+    concurrency: config.ML_EMBED_WORKERS,
+    timeoutMs: EMBED_NOW_TIMEOUT_MS,
   });

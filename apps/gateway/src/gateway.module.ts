@@ -25,6 +25,7 @@ import { Connections } from './connections.js';
 import { BuildContext } from './context/build-context.js';
 import { ListConversations } from './conversations/list-conversations.js';
 import { DeleteMessage } from './messages/delete-message.js';
+import { EmbedNow } from './messages/embed-now.js';
 import { EditMessage } from './messages/edit-message.js';
 import { ShowMessages } from './messages/show-messages.js';
 import { StoreMessage } from './messages/store-message.js';
@@ -37,7 +38,7 @@ import { SearchMessages } from './search/search-messages.js';
 /**
  * The gateway on a module of adapters (live-adapters.module.ts or memory-adapters.module.ts), which must provide
  * ConversationStorePort, MessageStorePort, ChunkLedgerPort, LexicalIndexPort, NearestMessages, RerankerPort, OutboxPort, PublisherPort,
- * QueueStatusPort, LIMITERS, Health and Connections.
+ * QueueStatusPort, RequesterPort, LIMITERS, Health and Connections.
  */
 @Module({})
 export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -61,6 +62,7 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
       ],
       providers: [
         StoreMessage,
+        EmbedNow,
         EditMessage,
         DeleteMessage,
         ShowMessages,

@@ -1,11 +1,14 @@
 import { Inject, Injectable, Module } from '@nestjs/common';
 import { RabbitPublisher } from '#lib/bus/adapters/rabbit-publisher';
 import { RabbitQueueStatus } from '#lib/bus/adapters/rabbit-queue-status';
+import { RabbitRequester } from '#lib/bus/adapters/rabbit-requester';
+import { RequesterPort } from '#lib/bus/requester.port';
 import { PublisherPort } from '#lib/bus/publisher.port';
 import { QueueStatusPort } from '#lib/bus/queue-status.port';
 import { type DependencyName, dependencies } from '#lib/contracts/dependencies';
 import { PostgresConversationStore } from '#lib/conversations/adapters/postgres-conversation-store';
 import { PostgresMessageStore } from '#lib/conversations/adapters/postgres-message-store';
+import { EMBED_NOW_TIMEOUT_MS } from '#lib/contracts/pipeline';
 import { ConversationStorePort } from '#lib/conversations/conversation-store.port';
 import { MessageStorePort } from '#lib/conversations/message-store.port';
 import { checkPoolBudget } from '#lib/database/adapters/check-pool-budget';
@@ -31,7 +34,7 @@ import { LexicalOverlapReranker } from './adapters/lexical-overlap-reranker.js';
 import { PostgresLexicalIndex } from './adapters/postgres-lexical-index.js';
 import { Connections } from './connections.js';
 import { LexicalIndexPort } from './search/lexical-index.port.js';
-import { NearestMessages } from './search/nearest-messages.js';
+import { LOCAL_NOISE_FLOOR, NearestMessages } from './search/nearest-messages.js';
 import { RerankerPort } from './search/reranker.port.js';
 
 const APP = 'gateway';
@@ -50,6 +53,7 @@ class LiveConnections extends Connections {
     private readonly lanes: PostgresLanes,
     private readonly publisher: RabbitPublisher,
     private readonly queues: RabbitQueueStatus,
+    private readonly requester: RabbitRequester,
     private readonly meaning: LateMeaning,
   ) {
     super();
@@ -57,13 +61,19 @@ class LiveConnections extends Connections {
 
   override async start(): Promise<void> {
     if (this.redis === undefined) this.logger.info('no REDIS_URL: running as a single node, limits are counted in this process');
-    await Promise.all([this.meaning.start(), this.publisher.start(), this.queues.start(), this.explainPoolBudget()]);
+    await Promise.all([
+      this.meaning.start(),
+      this.publisher.start(),
+      this.queues.start(),
+      this.requester.start(),
+      this.explainPoolBudget(),
+    ]);
   }
 
   override async stop(): Promise<void> {
     this.meaning.stop();
     this.redis?.disconnect();
-    await Promise.all([this.publisher.stop(), this.queues.stop()]);
+    await Promise.all([this.publisher.stop(), this.queues.stop(), this.requester.stop()]);
     await this.lanes.close();
   }
 
@@ -84,6 +94,7 @@ class LiveConnections extends Connections {
     { provide: PostgresLanes, useFactory: postgresLanes, inject: [CONFIG, LOGGER, Breakers] },
     { provide: RabbitPublisher, useFactory: rabbitPublisher, inject: [CONFIG, LOGGER] },
     { provide: RabbitQueueStatus, useFactory: rabbitQueueStatus, inject: [CONFIG, LOGGER] },
+    { provide: RabbitRequester, useFactory: rabbitRequester, inject: [CONFIG, LOGGER, Breakers] },
     { provide: REDIS, useFactory: redis, inject: [CONFIG, LOGGER] },
     { provide: LateMeaning, useFactory: lateMeaning, inject: [CONFIG, LOGGER, Breakers] },
 
@@ -112,6 +123,7 @@ class LiveConnections extends Connections {
     { provide: RerankerPort, useClass: LexicalOverlapReranker },
     { provide: PublisherPort, useExisting: RabbitPublisher },
     { provide: QueueStatusPort, useExisting: RabbitQueueStatus },
+    { provide: RequesterPort, useExisting: RabbitRequester },
     { provide: LIMITERS, useFactory: limiters, inject: [CONFIG, Breakers, REDIS] },
     {
       provide: Health,
@@ -130,6 +142,7 @@ class LiveConnections extends Connections {
     RerankerPort,
     PublisherPort,
     QueueStatusPort,
+    RequesterPort,
     LIMITERS,
     Health,
     Connections,
@@ -166,6 +179,11 @@ function rabbitQueueStatus(config: Config, logger: Logger): RabbitQueueStatus {
   return new RabbitQueueStatus({ url, app: APP, heartbeatS, logger, managementUrl });
 }
 
+function rabbitRequester(config: Config, logger: Logger, breakers: Breakers): RabbitRequester {
+  const { RABBITMQ_URL: url, BUS_HEARTBEAT_S: heartbeatS } = config;
+  return new RabbitRequester({ url, app: APP, heartbeatS, breakers, logger, timeoutMs: EMBED_NOW_TIMEOUT_MS });
+}
+
 function redis(config: Config, logger: Logger): Redis | undefined {
   if (config.REDIS_URL === undefined) return undefined;
   return connectRedis(config.REDIS_URL, applicationName(APP), (error) => logger.debug({ error: error.message }, 'redis connection failed'));
@@ -189,10 +207,9 @@ function limiters(config: Config, breakers: Breakers, connection: Redis | undefi
   };
 }
 
-// Vectors of texts that have nothing in common are not exactly at right angles. `local` hashes words, and strangers meet at up to about 0.1;
-// models differ too much for a number here, but nothing that points away from the query is an answer.
+// Models differ too much for a number of their own, but what points away from the query is no answer.
 function noiseFloor({ EMBEDDING_PROVIDER: provider }: Config): number {
-  return provider === 'local' ? 0.1 : 0;
+  return provider === 'local' ? LOCAL_NOISE_FLOOR : 0;
 }
 
 function health(

@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { MemoryBus } from '#lib/bus/adapters/memory-bus';
 import { MemoryQueueStatus } from '#lib/bus/adapters/memory-queue-status';
+import { MemoryRequester } from '#lib/bus/adapters/memory-requester';
+import { RequesterPort } from '#lib/bus/requester.port';
 import { PublisherPort } from '#lib/bus/publisher.port';
 import { QueueStatusPort } from '#lib/bus/queue-status.port';
 import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
@@ -24,11 +26,8 @@ import { LexicalOverlapReranker } from './adapters/lexical-overlap-reranker.js';
 import { MemoryLexicalIndex } from './adapters/memory-lexical-index.js';
 import { Connections } from './connections.js';
 import { LexicalIndexPort } from './search/lexical-index.port.js';
-import { NearestMessages } from './search/nearest-messages.js';
+import { LOCAL_NOISE_FLOOR, NearestMessages } from './search/nearest-messages.js';
 import { RerankerPort } from './search/reranker.port.js';
-
-/** As in live-adapters.module.ts for the local embedder. */
-const NOISE_FLOOR = 0.1;
 
 /** Nothing to connect to; the bus only has to stop its timers. */
 class NoConnections extends Connections {
@@ -77,13 +76,16 @@ class NoConnections extends Connections {
     },
     {
       provide: NearestMessages,
-      useFactory: (embedder: EmbedderPort, vectors: VectorStorePort) => new NearestMessages(() => ({ embedder, vectors }), NOISE_FLOOR),
+      useFactory: (embedder: EmbedderPort, vectors: VectorStorePort) =>
+        new NearestMessages(() => ({ embedder, vectors }), LOCAL_NOISE_FLOOR),
       inject: [EmbedderPort, VectorStorePort],
     },
     { provide: RerankerPort, useClass: LexicalOverlapReranker },
     { provide: OutboxPort, useExisting: MemoryOutbox },
     { provide: PublisherPort, useExisting: MemoryBus },
     { provide: QueueStatusPort, useFactory: (bus: MemoryBus) => new MemoryQueueStatus(bus), inject: [MemoryBus] },
+    { provide: MemoryRequester, useFactory: () => new MemoryRequester() },
+    { provide: RequesterPort, useExisting: MemoryRequester },
     {
       provide: LIMITERS,
       useFactory: ({ RATE_LIMIT_PER_USER, RATE_LIMIT_GLOBAL }: Config) => ({
@@ -108,6 +110,8 @@ class NoConnections extends Connections {
     RerankerPort,
     PublisherPort,
     QueueStatusPort,
+    MemoryRequester,
+    RequesterPort,
     LIMITERS,
     Health,
     Connections,

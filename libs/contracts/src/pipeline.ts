@@ -4,6 +4,11 @@ import type { EventType } from './events.js';
 /** The exchange that carries every event (topic). */
 export const EVENTS_EXCHANGE = 'parley.events';
 
+/** Asked to index one message before its sender is answered (`priority: "high"`, R012); the question is the `message.created`. Transient. */
+export const EMBED_NOW_QUEUE = 'embedding.requests';
+/** Longest wait for that in milliseconds (resilience.md, "request/reply over RabbitMQ"). */
+export const EMBED_NOW_TIMEOUT_MS = 2_000;
+
 /** Wait before attempt 2, 3, 4 in milliseconds (R085: 2 -> 10 s, exponential); a queue uses as many as it has attempts left. */
 export const RETRY_DELAYS_MS = [2_000, 4_000, 8_000] as const;
 

@@ -44,12 +44,12 @@ export class MessagesController {
     const { requestId, traceparent } = currentContext();
     const key = oneKeyOf(header, body.clientMessageId);
     const draft = { conversationId, senderId, content, metadata, priority, key, requestId, traceparent };
-    const { message, replayed } = await this.storeMessage.execute(draft);
+    const { message, replayed, isIndexed } = await this.storeMessage.execute(draft);
     enrichContext({ messageId: message.id });
     reply.header('location', `/v1/messages/${message.id}`);
     if (replayed) reply.header('idempotency-replayed', 'true');
     // A replay answers what the first one answered, not what has become of the message since.
-    return viewOf(message, atAcknowledgement);
+    return viewOf(message, isIndexed ? { ...atAcknowledgement, embedding: 'done' } : atAcknowledgement);
   }
 
   @Get()

@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import { MemoryBus } from '#lib/bus/adapters/memory-bus';
+import { MemoryRequester } from '#lib/bus/adapters/memory-requester';
+import { PublisherPort, type PublishOutcome } from '#lib/bus/publisher.port';
+import { newId } from '#lib/contracts/ids';
+import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
+import { MemoryConversationStore } from '#lib/conversations/adapters/memory-conversation-store';
+import { MemoryMessageStore } from '#lib/conversations/adapters/memory-message-store';
+import { MemoryOutbox } from '#lib/database/adapters/memory-outbox';
+import { OutboxRelay } from '#lib/database/outbox-relay';
+import { createLogger } from '#lib/runtime/logger';
+import { eventually } from '#lib/testing/eventually';
+import { EmbedNow } from './embed-now.js';
+import { StoreMessage } from './store-message.js';
+
+/** A broker that takes everything and never confirms anything. */
+class SilentPublisher extends PublisherPort {
+  readonly isHealthy = true;
+  override publish(): Promise<PublishOutcome> {
+    return new Promise(() => undefined);
+  }
+}
+/** A broker that is not there. */
+class AbsentPublisher extends PublisherPort {
+  readonly isHealthy = false;
+  override publish(): Promise<PublishOutcome> {
+    return Promise.resolve({ kind: 'ambiguous', reason: 'not connected' });
+  }
+}
+
+const setUp = async (publisher: PublisherPort) => {
+  const archive = new MemoryArchive();
+  const outbox = new MemoryOutbox();
+  const relay = new OutboxRelay(outbox, publisher, { sweepMs: 1_000, graceMs: 5_000 }, createLogger('test', 'fatal'));
+  const { id: conversationId } = await new MemoryConversationStore(archive).create({
+    title: null,
+    creatorId: 'alice',
+    memberIds: ['alice'],
+  });
+  const storeMessage = new StoreMessage(new MemoryMessageStore(archive, outbox), relay, new EmbedNow(new MemoryRequester()));
+  const send = (content: string, key?: string) =>
+    storeMessage.execute({ conversationId, senderId: 'alice', content, priority: 'normal', key, requestId: 'r-1' });
+  return { send, outbox, archive, storeMessage };
+};
+const memoryBus = () => new MemoryBus({ bufferSize: 10, publishTimeoutMs: 1_000 });
+
+describe('storing a message', () => {
+  it('announces it, and forgets the promise when the broker has it', async () => {
+    const bus = memoryBus();
+    const { send, outbox } = await setUp(bus);
+    const stored = await send('hello');
+    expect(stored).toMatchObject({ replayed: false, message: { seq: 1, content: 'hello' } });
+    await eventually(() => expect(bus.status()).toMatchObject([{ name: 'embedding.messages', ready: 1 }]));
+    await eventually(() => expect(outbox.events).toEqual([]));
+  });
+
+  it('announces a replay to nobody', async () => {
+    const bus = memoryBus();
+    const { send } = await setUp(bus);
+    const [first, second] = [await send('hello', 'k'), await send('hello', 'k')];
+    expect(second).toMatchObject({ replayed: true, message: { id: first.message.id } });
+    await eventually(() => expect(bus.status()).toMatchObject([{ ready: 1 }]));
+  });
+
+  it.each([
+    ['never confirms', new SilentPublisher()],
+    ['is not there', new AbsentPublisher()],
+  ])('waits for no broker: one that %s costs the sender nothing, and the outbox keeps the promise', async (_, publisher) => {
+    const { send, outbox } = await setUp(publisher);
+    const startedAt = performance.now();
+    await send('hello');
+    expect(performance.now() - startedAt).toBeLessThan(100);
+    expect(outbox.events).toMatchObject([{ type: 'message.created', data: { content: 'hello', seq: 1 } }]);
+  });
+
+  it('promises nothing for what was not stored', async () => {
+    const { storeMessage, outbox } = await setUp(memoryBus());
+    const draft = { conversationId: newId(), senderId: 'alice', content: 'hello', priority: 'normal' as const };
+    await expect(storeMessage.execute(draft)).rejects.toMatchObject({ code: 'not-found' });
+    expect(outbox.events).toEqual([]);
+  });
+});
