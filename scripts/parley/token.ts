@@ -20,7 +20,8 @@ export async function makeToken(options: { user: string; admin?: boolean; servic
   );
 }
 
-function parseTtl(text: string): number {
+/** `15m` in seconds. @throws Explained for anything that is not a duration or lasts longer than a leap year. */
+export function parseTtl(text: string): number {
   const { amount, unit } = /^(?<amount>[1-9]\d{0,8})(?<unit>[smhd])$/.exec(text)?.groups ?? {};
   const seconds = Number(amount) * SECONDS[(unit ?? 's') as keyof typeof SECONDS];
   if (!(seconds <= LONGEST_TTL_SECONDS))

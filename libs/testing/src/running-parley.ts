@@ -32,6 +32,8 @@ export interface RunningParley extends Record<ServiceName, PrivateServer> {
   readonly databaseUrl: string;
   readonly rabbitmqUrl: string;
   readonly chromaUrl: string;
+  /** What the processes were given; for commands that operate this Parley. */
+  readonly environment: NodeJS.ProcessEnv;
   client(user: string, scopes?: TokenClaims['scopes']): Promise<ParleyClient>;
   tokenOf(claims: TokenClaims): Promise<string>;
   /** All that a process has written, for what a test cannot see from outside. */
@@ -69,6 +71,7 @@ export async function startParley({ stack, env = {} }: RunningParleyOptions): Pr
     databaseUrl: database.url,
     rabbitmqUrl: vhost.url,
     chromaUrl: stack.chromaUrl,
+    environment,
     tokenOf,
     client: async (user, scopes = []) => new ParleyClient(services.gateway.url, await tokenOf({ user, scopes })),
     logOf: (service) => readFile(services[service].logFile, 'utf8'),

@@ -1,0 +1,78 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { ParleyClient } from '#lib/testing/parley-client';
+import { type RunningParley, startParley } from '#lib/testing/running-parley';
+import { runCommand } from '#lib/testing/stack/commands';
+import { projectRoot } from '#lib/testing/stack/project-root';
+
+let parley: RunningParley;
+let home: string; // empty: what a developer runs beside the tests must not be found
+
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'parley-home-'));
+  parley = await startParley({ stack: inject('stack'), env: { RATE_LIMIT_PER_USER: '5' } });
+});
+afterAll(async () => {
+  await parley?.stop();
+  await rm(home, { recursive: true, force: true });
+});
+
+const run = (script: 'parley' | 'demo', ...args: string[]) =>
+  runCommand(process.execPath, [join(projectRoot, 'dist', 'scripts', `${script}.js`), ...args], {
+    timeoutMs: 60_000,
+    cwd: projectRoot,
+    env: { ...parley.environment, PARLEY_HOME: home },
+  });
+
+describe('npm run parley', () => {
+  it('mints a token that the gateway takes, and prints nothing else', async () => {
+    const { code, stdout, stderr } = await run('parley', 'token', '--user', 'operator', '--ttl', '5m');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const conversation = await new ParleyClient(parley.url, stdout.trim()).createConversation({ memberIds: [] });
+    expect(conversation.memberIds).toEqual(['operator']);
+  });
+
+  it('shows the queues, the configuration without its secrets, and that the schema is up to date', async () => {
+    const queues = await run('parley', 'queues', '--json');
+    expect(JSON.parse(queues.stdout)).toMatchObject({ items: [{ name: 'embedding.messages' }] });
+    const config = await run('parley', 'config', '--json');
+    expect(JSON.parse(config.stdout)).toMatchObject({
+      AUTH_JWT_SECRET: { value: '***', from: 'environment' },
+      DATABASE_URL: { value: expect.stringContaining('***:***@'), from: 'environment' },
+      LOG_LEVEL: { value: 'info', from: 'default' },
+    });
+    const migrate = await run('parley', 'migrate', '--json');
+    expect({ ...migrate, stdout: JSON.parse(migrate.stdout) }).toMatchObject({ code: 0, stdout: { migrations: [] } });
+  });
+
+  it('says what is wrong and how to put it right', async () => {
+    expect(await run('parley', 'token')).toMatchObject({ code: 2, stderr: expect.stringContaining('--user') });
+    expect(await run('parley', 'token', '--user', 'two words')).toMatchObject({ code: 2, stdout: '' });
+    expect(await run('demo')).toMatchObject({ code: 1, stderr: expect.stringContaining('npm start') });
+    expect(await run('demo', '--url', parley.url.replace(/\d+$/, '2'))).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('no Parley answers at'),
+    });
+  });
+});
+
+describe('npm run demo', () => {
+  it('plays the conversation within the rate limits of its users; every message becomes searchable', async () => {
+    const { code, stdout } = await run('demo', '--url', parley.url, '--json');
+    const { messages, searches, summary } = JSON.parse(stdout);
+    expect({ code, summary }).toMatchObject({
+      code: 0,
+      summary: { messages: { accepted: messages.length, searchable: messages.length, failed: 0, pending: 0 } },
+    });
+    expect(messages.map(({ seq }: { seq: number }) => seq)).toEqual(messages.map((_: unknown, i: number) => i + 1));
+    expect(searches.filter(({ results }: { results: { items: unknown[] } }) => results.items.length === 0)).toEqual([]);
+  });
+
+  it('is readable where there is no terminal', async () => {
+    const { code, stdout } = await run('demo', '--url', parley.url);
+    expect({ code, hasControlCharacters: /[\u001b\r]/.test(stdout) }).toEqual({ code: 0, hasControlCharacters: false });
+    expect(stdout).toContain('not part of this version yet');
+  });
+});
