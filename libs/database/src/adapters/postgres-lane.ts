@@ -253,6 +253,5 @@ export class PostgresLane {
     const { name: lane } = this.options;
     metrics.dbConnUsage.set({ lane, state: 'active' }, this.inUse.size);
     metrics.dbConnUsage.set({ lane, state: 'idle' }, this.pool.totalCount - this.inUse.size);
-    metrics.dbConnUsage.set({ lane, state: 'waiting' }, this.pool.waitingCount);
   }
 }

@@ -48,35 +48,6 @@ const backends = async (state: string): Promise<number> => {
   return row?.count ?? 0;
 };
 
-// node-postgres #3399: after a client-side timeout the busy client goes back to the pool, and every later query waits behind the dead one.
-describe('a pool that was black-holed recovers under traffic', () => {
-  it.each([
-    ['when the old connections come back too', 'all'],
-    ['when the old connections stay dead', 'new'],
-  ] as const)('%s', { timeout: 40_000 }, async (_how, reach) => {
-    const lane = laneThroughProxy(4);
-    await Promise.all(Array.from({ length: 4 }, () => lane.query('SELECT pg_sleep(0.05)')));
-    await proxy.set({ kind: 'hang' });
-    const traffic = new AbortController();
-    let successes = 0;
-    const callers = Array.from({ length: 8 }, async () => {
-      while (!traffic.signal.aborted) {
-        if ((await outcomeOf(lane.query('SELECT 1'))) === 'ok') successes += 1;
-        // As fast as it can, but not without letting timers run.
-        await new Promise((resolve) => setTimeout(resolve, 2));
-      }
-    });
-    await eventually(async () => expect(await outcomeOf(lane.query('SELECT 1'))).toBe('open'));
-    await proxy.set({ kind: 'pass' }, reach);
-    const healedAt = performance.now();
-    await eventually(() => expect(successes).toBeGreaterThan(0), { timeoutMs: 15_000 });
-    expect(performance.now() - healedAt).toBeLessThan(12_000);
-    await eventually(() => expect(successes).toBeGreaterThan(500));
-    traffic.abort();
-    await Promise.all(callers);
-  });
-});
-
 // TypeORM and pg: the ROLLBACK of a stalled transaction is never sent, the connection is pooled with it, the next COMMIT commits it.
 describe('a transaction reported failed never becomes visible', () => {
   const aLaterTransaction = (lane: PostgresLane) =>
