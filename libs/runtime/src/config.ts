@@ -38,6 +38,14 @@ export const settings = {
     count(1, 64).default(1),
     'Gateway processes per pod; each has its own pools, so the connection budget multiplies (R057). 4-8 is the sweet spot (R045).',
   ),
+  WATCHDOG_HANG_MS: setting(
+    count(0, 600_000).default(20_000),
+    'A process in which nothing moves for this long (event loop, a pool, a handler past twice its deadline) logs what it has in hand and ends with exit code 70, to be started again (R063). 0 = off, for debugging.',
+  ),
+  MEMORY_LIMIT_BYTES: setting(
+    count(67_108_864, 1_099_511_627_776).optional(),
+    'Memory of the pod; its workers share it. At 80 % caches are emptied, at 90 % large bodies refused (R105). Without it the limit of the cgroup counts.',
+  ),
 
   DATABASE_URL: secret(url('postgres:', 'postgresql:'), 'Postgres: the truth. Required.'),
   DB_POOL_SIZE: setting(
@@ -55,7 +63,11 @@ export const settings = {
   DB_SLOW_QUERY_MS: setting(milliseconds(60_000).default(100), 'Statements slower than this are logged and counted (R049).'),
   DB_POOL_BUDGET_PROCESSES: setting(
     count(1, 10_000).default(8),
-    'How many Parley processes share this Postgres: processes x DB_POOL_SIZE must fit into max_connections (R057).',
+    'How many Parley processes share this Postgres, a gateway pod counted as one: processes x DB_POOL_SIZE must fit into max_connections (R057).',
+  ),
+  DB_POOL_BUDGET_GATEWAYS: setting(
+    count(1, 1_000).default(1),
+    'How many of those are gateway pods, surge included: each has WEB_CONCURRENCY processes, and the budget counts them all.',
   ),
 
   RABBITMQ_URL: secret(url('amqp:', 'amqps:'), 'RabbitMQ: carries every event. Required.'),
@@ -78,6 +90,14 @@ export const settings = {
   OUTBOX_GRACE_MS: setting(
     milliseconds(600_000).default(5_000),
     'Age at which the sweep takes an entry; younger ones belong to the fast path of the process that wrote them.',
+  ),
+  OUTBOX_MAX_PENDING: setting(
+    count(1_000, 1_000_000_000).default(1_000_000),
+    'Events that may wait for RabbitMQ. At 90 % of it writes of low priority get 503, at 100 % all that make events: what the disk of Postgres can spare, about 2 KB each.',
+  ),
+  OUTBOX_MAX_AGE_S: setting(
+    count(60, 31_536_000).default(86_400),
+    'How old the oldest waiting event may become, in seconds, with the same ladder. An outage of RabbitMQ shorter than 90 % of it refuses nobody.',
   ),
 
   REDIS_URL: secret(url('redis:', 'rediss:').optional(), 'Redis: shared limits and fan-out. Without it Parley runs as a single node.'),

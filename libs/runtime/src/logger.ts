@@ -37,7 +37,8 @@ const SECRET_NAMES: ReadonlySet<string> = new Set([
   'token',
 ]);
 const HIDDEN = '***';
-const MAX_DEPTH = 4;
+/** A report of what a process has in hand is the deepest that is logged. */
+const MAX_DEPTH = 6;
 
 const withoutSecrets = (fields: object, depth = 0): Record<string, unknown> =>
   Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, SECRET_NAMES.has(name) ? HIDDEN : harmless(value, depth)]));

@@ -1,11 +1,13 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, register } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, type MetricObjectWithValues, type MetricValue, register } from 'prom-client';
 
 // A person waits for these: fine steps below 200 ms, coarse above.
 const INTERACTIVE = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
 const BACKGROUND = [0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300];
 
 const counter = (name: string, help: string, ...labelNames: string[]) => new Counter({ name, help, labelNames });
+// With several workers the sum of them is shown; of a gauge whose sum would say nothing, the highest.
 const gauge = (name: string, help: string, ...labelNames: string[]) => new Gauge({ name, help, labelNames });
+const highest = (name: string, help: string, ...labelNames: string[]) => new Gauge({ name, help, labelNames, aggregator: 'max' });
 const histogram = (name: string, help: string, buckets: number[], ...labelNames: string[]) =>
   new Histogram({ name, help, buckets, labelNames });
 
@@ -13,21 +15,25 @@ const histogram = (name: string, help: string, buckets: number[], ...labelNames:
 export const metrics = {
   httpRequestDuration: histogram('http_request_duration_seconds', 'Time to answer a request', INTERACTIVE, 'route', 'method', 'status'),
   httpConcurrentRequests: gauge('http_concurrent_requests', 'Requests being answered now'),
-  errorRate: gauge('error_rate', 'Share of requests answered with 5xx over the last minute, 0 to 1'),
+  errorRate: new Gauge({
+    name: 'error_rate',
+    help: 'Share of requests answered with 5xx over the last minute, 0 to 1',
+    aggregator: 'average',
+  }),
   ingestBatchSize: histogram('ingest_batch_size', 'Messages per shared commit', [1, 2, 4, 8, 16, 32, 64, 128, 256]),
   ingestCommitDuration: histogram('ingest_commit_duration_seconds', 'Time of the shared commit', INTERACTIVE),
-  outboxPending: gauge('outbox_pending', 'Events promised by a commit that RabbitMQ has not confirmed'),
-  outboxOldestAge: gauge('outbox_oldest_age_seconds', 'Age of the oldest of them'),
-  outboxParked: gauge('outbox_parked', 'Events set aside because they cannot be published'),
+  outboxPending: highest('outbox_pending', 'Events promised by a commit that RabbitMQ has not confirmed'),
+  outboxOldestAge: highest('outbox_oldest_age_seconds', 'Age of the oldest of them'),
+  outboxParked: highest('outbox_parked', 'Events set aside because they cannot be published'),
   amqpPublishDuration: histogram('amqp_publish_duration_seconds', 'From publish to its outcome', INTERACTIVE, 'routing_key', 'outcome'),
   amqpUnconfirmed: gauge('amqp_unconfirmed', 'Publishes in the confirm window'),
-  queueLength: gauge('queue_length', 'Messages ready in a queue', 'queue'),
-  queueOldestAge: gauge('queue_oldest_age_seconds', 'Age of the last event taken from a queue', 'queue'),
+  queueLength: highest('queue_length', 'Messages ready in a queue', 'queue'),
+  queueOldestAge: highest('queue_oldest_age_seconds', 'Age of the last event taken from a queue', 'queue'),
   deadLetter: counter('dead_letter_total', 'Events that went to the dead-letter queue', 'queue', 'error_class'),
-  consumerPaused: gauge('consumer_paused', '1 while a queue is paused because a breaker is open', 'queue'),
+  consumerPaused: highest('consumer_paused', '1 while a queue is paused because a breaker is open', 'queue'),
   eventHandleDuration: histogram('event_handle_duration_seconds', 'One handler run over a batch', BACKGROUND, 'queue', 'outcome'),
   eventAttempts: counter('event_attempts_total', 'Handled events by outcome', 'queue', 'outcome'),
-  eventBusBufferUsed: gauge('event_bus_buffer_used', 'Share of a bounded topic buffer in use, 0 to 1', 'topic'),
+  eventBusBufferUsed: highest('event_bus_buffer_used', 'Share of a bounded topic buffer in use, 0 to 1', 'topic'),
   embeddingLatency: histogram('embedding_latency_seconds', 'One embedder call', BACKGROUND, 'provider'),
   embeddingCacheHits: counter('embedding_cache_hits_total', 'Texts whose vector was remembered'),
   vectorUpsertDuration: histogram('vector_upsert_duration_seconds', 'One upsert of at most 100 vectors', BACKGROUND),
@@ -39,7 +45,7 @@ export const metrics = {
   dbSlowQueries: counter('db_slow_queries_total', 'Statements slower than DB_SLOW_QUERY_MS', 'lane'),
   workerPoolActive: gauge('worker_pool_active', 'Calls running in a bulkhead', 'pool'),
   workerPoolQueued: gauge('worker_pool_queued', 'Calls waiting for a place in a bulkhead', 'pool'),
-  circuitBreakerState: gauge('circuit_breaker_state', '0 closed, 0.5 half-open, 1 open; the worst of its operations', 'dependency'),
+  circuitBreakerState: highest('circuit_breaker_state', '0 closed, 0.5 half-open, 1 open; the worst of its operations', 'dependency'),
   dependencyCallDuration: histogram(
     'dependency_call_duration_seconds',
     'One attempt of a call',
@@ -50,7 +56,16 @@ export const metrics = {
   ),
   fallback: counter('fallback_total', 'Answers given without a part that failed', 'dependency', 'operation'),
   rateLimited: counter('rate_limited_total', 'Requests refused with 429', 'scope'),
-  eventLoopUtilization: gauge('nodejs_eventloop_utilization', 'Busy share of the event loop since the last scrape, 0 to 1'),
+  pressureRatio: highest('pressure_ratio', 'How full something is that must not overflow, 0 to 1; no value = not known', 'source'),
+  pressureLevel: highest('pressure_level', '0 normal, 1 warn (80 %), 2 shed (90 %), 3 critical (95 %), 4 full (100 %)'),
+  loadShed: counter('load_shed_total', 'Requests refused with 503 or answered with a part left out because of pressure', 'reason'),
+  workerProcesses: highest('worker_processes', 'Processes behind one port: wanted, running, and silent when asked', 'state'),
+  workerRestarts: counter(
+    'worker_restarts_total',
+    'Workers that were started again: crash, hang (the watchdog), left (told to stop)',
+    'reason',
+  ),
+  eventLoopUtilization: highest('nodejs_eventloop_utilization', 'Busy share of the event loop since the last scrape, 0 to 1'),
   runtimeActiveHandles: gauge('runtime_active_handles', 'Open handles of the process (timers, sockets, ...)'),
 } as const;
 
@@ -65,11 +80,21 @@ export const startProcessMetrics = (): void => {
   collectDefaultMetrics();
 };
 
-/** The text of `GET /metrics` (Prometheus exposition format) and its content type. */
-export const renderMetrics = async (): Promise<{ contentType: string; body: string }> => {
+const measureNow = (): void => {
   const now = performance.eventLoopUtilization();
   metrics.eventLoopUtilization.set(performance.eventLoopUtilization(now, last).utilization);
   last = now;
   metrics.runtimeActiveHandles.set(process.getActiveResourcesInfo().length);
+};
+
+/** The metrics of this process as text (Prometheus exposition format) and its content type. */
+export const renderMetrics = async (): Promise<{ contentType: string; body: string }> => {
+  measureNow();
   return { contentType: register.contentType, body: await register.metrics() };
+};
+
+/** The metrics of this process as data, to be added up with those of others. */
+export const metricValues = async (): Promise<MetricObjectWithValues<MetricValue<string>>[]> => {
+  measureNow();
+  return register.getMetricsAsJSON();
 };

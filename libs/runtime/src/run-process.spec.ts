@@ -1,7 +1,9 @@
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ConfigError } from './config.js';
+import type { ProcessReport } from './process-report.js';
 import { type ProcessHost, type ProcessParts, type ProcessPlan, runProcess } from './run-process.js';
+import type { WatchdogOptions } from './watchdog.js';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -196,6 +198,67 @@ describe('being told to stop', () => {
 
     expect(host.exits).toEqual([1]);
   });
+});
+
+describe('when the watchdog finds that nothing gets through', () => {
+  const watched = (env: NodeJS.ProcessEnv = {}) => {
+    const host = new RecordingHost({ ...new RecordingHost().env, ...env });
+    const watches: WatchdogOptions[] = [];
+    return { watches, host: Object.assign(host, { watch: (options: WatchdogOptions) => void watches.push(options) }) };
+  };
+  const report = {} as ProcessReport;
+
+  it('finishes what still moves and ends with 70, to be started again', async () => {
+    const { host, watches } = watched();
+    const stop = vi.fn(() => Promise.resolve());
+    await runProcess(plan({ start: () => Promise.resolve(stop) }), host);
+
+    watches[0]?.onStuck('pool', report);
+    await vi.advanceTimersByTimeAsync(0);
+
+    expect(stop).toHaveBeenCalledOnce();
+    expect(host.exits).toEqual([70]);
+  });
+
+  it('waits five seconds for that, not for the whole drain', async () => {
+    const { host, watches } = watched();
+    await runProcess(plan({ drainMs: () => 55_000, start: () => Promise.resolve(never) }), host);
+
+    watches[0]?.onStuck('pool', report);
+    await vi.advanceTimersByTimeAsync(5_000);
+
+    expect(host.exits).toEqual([70]);
+  });
+
+  it('lets a process finish that is draining already', async () => {
+    const { host, watches } = watched();
+    await runProcess(plan({ start: () => Promise.resolve(never) }), host);
+
+    await host.signal('SIGTERM');
+    watches[0]?.onStuck('pool', report);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(host.exits).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1_000);
+
+    expect(host.exits).toEqual([1]);
+  });
+
+  it('can be switched off', async () => {
+    const { host, watches } = watched({ WATCHDOG_HANG_MS: '0' });
+
+    await runProcess(plan(), host);
+
+    expect(watches).toEqual([]);
+  });
+});
+
+it('logs what it has in hand when it is asked', async () => {
+  const host = new RecordingHost();
+  await runProcess(plan(), host);
+
+  host.emit('SIGUSR2', 'SIGUSR2');
+
+  expect(host.lines.at(-1)).toMatchObject({ message: 'asked what is in hand', inHand: { pid: process.pid, work: { count: 0 } } });
 });
 
 it.each(['uncaughtException', 'unhandledRejection'] as const)('ends with 1 on %s', async (event) => {

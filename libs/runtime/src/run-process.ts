@@ -1,7 +1,11 @@
 import { type Config, ConfigError, EXIT_CONFIG, parseConfig } from './config.js';
 import { createLogger, type Logger } from './logger.js';
 import { startProcessMetrics } from './metrics.js';
+import { processReport } from './process-report.js';
 import { Readiness } from './readiness.js';
+import { answerSiblings } from './sibling-workers.js';
+import { EXIT_HUNG, Watchdog, type WatchdogOptions } from './watchdog.js';
+import { shareMetrics } from './worker-metrics.js';
 
 /** What every process of Parley has before it builds anything of its own. */
 export interface ProcessParts {
@@ -29,16 +33,31 @@ export interface ProcessHost {
   readonly stderr: { write(text: string): unknown };
   /** Where log lines go; without it stdout. */
   readonly logTo?: { write(line: string): void };
-  on(event: 'SIGTERM' | 'SIGINT', listener: (signal: NodeJS.Signals) => void): unknown;
+  on(event: 'SIGTERM' | 'SIGINT' | 'SIGUSR2', listener: (signal: NodeJS.Signals) => void): unknown;
   on(event: 'uncaughtException' | 'unhandledRejection', listener: (error: unknown) => void): unknown;
   exit(code: number): void;
+  /** Begins to watch the process; left out by tests, whose process must not be ended. */
+  readonly watch?: (options: WatchdogOptions) => void;
 }
+
+/** The process that we are in. */
+export const thisProcess: ProcessHost = {
+  env: process.env, // oxlint-disable-line node/no-process-env -- parseConfig is given it from here
+  stderr: process.stderr,
+  on: process.on.bind(process) as ProcessHost['on'],
+  exit: (code) => process.exit(code),
+  watch: (options) => void new Watchdog(options),
+};
 
 const EXIT_CLEAN = 0;
 const EXIT_FORCED = 1;
+/** A process in which nothing gets through has nothing to finish; what still moves has this long, in milliseconds. */
+const RECYCLE_WITHIN_MS = 5_000;
+/** Units of work that a report lists when somebody asks: the limit of requests in flight is ten times that. */
+const LISTED = 100;
 
 /**
- * The life of a process, from configuration to exit code. A `main.ts` is one call:
+ * The life of a process, from configuration to exit code. SIGUSR2 makes it log what it has in hand. A `main.ts` is one call:
  *
  *     await runProcess({
  *       service: 'embedding',
@@ -54,10 +73,11 @@ const EXIT_FORCED = 1;
  *
  *     start --(listening)--> run --SIGTERM, SIGINT--> drain --(stopped)--> exit 0
  *       |                     |                        `--(drainMs over, or a second signal)--> exit 1
- *       |                     `--(uncaught error)--> exit 1
+ *       |                     |--(uncaught error)--> exit 1
+ *       |                     `--(nothing gets through, see watchdog.ts)--> exit 70
  *       `--(configuration)--> exit 78;  (anything else) exit 1
  */
-export const runProcess = async (plan: ProcessPlan, host: ProcessHost = process): Promise<void> => {
+export const runProcess = async (plan: ProcessPlan, host: ProcessHost = thisProcess): Promise<void> => {
   const config = readConfig(host);
   if (config === undefined) return host.exit(EXIT_CONFIG);
   const logger = createLogger(plan.service, config.LOG_LEVEL, host.logTo);
@@ -74,12 +94,22 @@ export const runProcess = async (plan: ProcessPlan, host: ProcessHost = process)
   host.on('uncaughtException', crash);
   host.on('unhandledRejection', crash);
   startProcessMetrics();
+  shareMetrics();
+  const report = () => processReport(LISTED, readiness.eventLoopLagMs);
+  answerSiblings('report', report);
+  host.on('SIGUSR2', () => logger.info({ inHand: report() }, 'asked what is in hand'));
 
   const startedAt = performance.now();
   const starting = (async () => plan.start({ config, logger, readiness }))();
-  const stop = stopOnce(plan, { config, logger, readiness }, starting, exit);
-  host.on('SIGTERM', (signal) => void stop(signal));
-  host.on('SIGINT', (signal) => void stop(signal));
+  const stop = stopOnce({ logger, readiness }, starting, exit);
+  const toldToStop = (signal: NodeJS.Signals) => void stop({ why: signal, drainMs: plan.drainMs(config), exitCode: EXIT_CLEAN });
+  host.on('SIGTERM', toldToStop);
+  host.on('SIGINT', toldToStop);
+  const hangMs = config.WATCHDOG_HANG_MS;
+  if (hangMs > 0) {
+    const onStuck = () => void stop({ why: 'watchdog', drainMs: RECYCLE_WITHIN_MS, exitCode: EXIT_HUNG });
+    host.watch?.({ service: plan.service, hangMs, logger, eventLoopLagMs: () => readiness.eventLoopLagMs, onStuck });
+  }
   try {
     await starting;
     readiness.started();
@@ -101,29 +131,38 @@ const readConfig = (host: ProcessHost): Config | undefined => {
   }
 };
 
-const stopOnce = (plan: ProcessPlan, parts: ProcessParts, starting: Promise<() => Promise<void>>, exit: (code: number) => void) => {
-  const { config, logger, readiness } = parts;
-  return async (signal: string): Promise<void> => {
+/** Why a process ends, how long that may take, and the exit code when it ended in order. */
+interface Stop {
+  readonly why: string;
+  readonly drainMs: number;
+  readonly exitCode: number;
+}
+
+const stopOnce = (parts: Omit<ProcessParts, 'config'>, starting: Promise<() => Promise<void>>, exit: (code: number) => void) => {
+  const { logger, readiness } = parts;
+  return async ({ why, drainMs, exitCode }: Stop): Promise<void> => {
+    const forced = exitCode === EXIT_CLEAN ? EXIT_FORCED : exitCode;
     if (readiness.isDraining) {
-      logger.warn({ signal }, 'told twice to stop: leaving at once');
-      return exit(EXIT_FORCED);
+      // The watchdog need not hurry a process that is on its way out: its drain has a limit.
+      if (exitCode !== EXIT_CLEAN) return;
+      logger.warn({ signal: why }, 'told twice to stop: leaving at once');
+      return exit(forced);
     }
     const startedAt = performance.now();
-    const drainMs = plan.drainMs(config);
-    logger.info({ signal, drainMs }, 'stopping');
+    logger.info({ signal: why, drainMs }, 'stopping');
     readiness.drain();
     const timer = setTimeout(() => {
       logger.error({ drainMs }, 'not finished in time: leaving');
-      exit(EXIT_FORCED);
+      exit(forced);
     }, drainMs);
     try {
       const stop = await starting;
       await stop();
       logger.info({ durationMs: Math.round(performance.now() - startedAt) }, 'stopped');
-      exit(EXIT_CLEAN);
+      exit(exitCode);
     } catch (err) {
       logger.error({ err }, 'could not stop cleanly');
-      exit(EXIT_FORCED);
+      exit(forced);
     } finally {
       clearTimeout(timer);
       readiness.stop();

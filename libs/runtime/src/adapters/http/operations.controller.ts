@@ -1,6 +1,6 @@
 import { Controller, Get, Header, Inject, Res } from '@nestjs/common';
-import { renderMetrics } from '../../metrics.js';
 import { Readiness } from '../../readiness.js';
+import { renderAllMetrics } from '../../worker-metrics.js';
 
 /** As much of Fastify's reply as is needed here. */
 interface Reply {
@@ -31,9 +31,10 @@ export class OperationsController {
       .send(report);
   }
 
+  /** Of all workers behind this port, whichever of them answers. */
   @Get('metrics')
   async metrics(@Res() reply: Reply): Promise<void> {
-    const { contentType, body } = await renderMetrics();
+    const { contentType, body } = await renderAllMetrics();
     reply.status(200).header('cache-control', 'no-store').header('content-type', contentType).send(body);
   }
 }

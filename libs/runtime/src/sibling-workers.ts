@@ -1,0 +1,143 @@
+import cluster, { type Worker } from 'node:cluster';
+
+/** What a process can be asked about itself by another worker of the same supervisor. */
+export type Question = 'metrics' | 'report' | 'breakers';
+
+/** One process' answer; `silent` when it gave none in time, which says something too. */
+export type WorkerAnswer<T> =
+  | { readonly pid: number; readonly silent: false; readonly answer: T }
+  | { readonly pid: number; readonly silent: true };
+
+/** How many workers there should be, how many there are, and how often one had to be started again, by reason. */
+export interface WorkerCounts {
+  readonly wanted: number;
+  readonly running: number;
+  readonly restarts: Readonly<Record<string, number>>;
+}
+
+/** What all workers said, and what their supervisor knows of them; it is null in a process without one. */
+export interface Answers<T> {
+  readonly workers: readonly WorkerAnswer<T>[];
+  readonly counts: WorkerCounts | null;
+}
+
+/** The supervisor waits this long for its workers, in milliseconds: health and metrics are asked every few seconds, by machines with limits. */
+const WORKERS_WITHIN_MS = 1_000;
+/** The one who asks waits a little longer; then it speaks for itself alone. */
+const SUPERVISOR_WITHIN_MS = 1_500;
+
+type Message =
+  | { readonly parley: 'ask'; readonly id: number; readonly question: Question }
+  | { readonly parley: 'question'; readonly id: number; readonly question: Question }
+  | { readonly parley: 'answer'; readonly id: number; readonly answer: unknown }
+  | ({ readonly parley: 'answers'; readonly id: number } & Answers<unknown>);
+
+const respondents = new Map<Question, () => unknown>();
+
+/** Says how this process answers a question of its siblings. The answer must survive JSON. */
+export const answerSiblings = (question: Question, answer: () => unknown): void => {
+  respondents.set(question, answer);
+  listen();
+};
+
+/**
+ * Asks all workers of this process' supervisor, this one included; a process without supervisor answers alone. Never rejects for a worker
+ * that is silent or a supervisor that is gone; settles within 1.5 s. Rejects when this process itself cannot answer.
+ */
+export const askSiblings = async <T>(question: Question): Promise<Answers<T>> => {
+  const answers = cluster.isWorker ? await askSupervisor(question) : undefined;
+  if (answers !== undefined) return answers as Answers<T>;
+  const answer = (await respondents.get(question)?.()) as T;
+  return { workers: [{ pid: process.pid, silent: false, answer }], counts: null };
+};
+
+let nextId = 1;
+const asked = new Map<number, (answers: Answers<unknown>) => void>();
+
+const askSupervisor = (question: Question): Promise<Answers<unknown> | undefined> => {
+  const { promise, resolve } = Promise.withResolvers<Answers<unknown> | undefined>();
+  const id = nextId++;
+  const timer = setTimeout(resolve, SUPERVISOR_WITHIN_MS, undefined);
+  asked.set(id, resolve);
+  listen();
+  tellSupervisor({ parley: 'ask', id, question }, () => resolve(undefined));
+  return promise.finally(() => {
+    clearTimeout(timer);
+    asked.delete(id);
+  });
+};
+
+const tellSupervisor = (message: Message, whenGone: () => void): void => {
+  if (process.send === undefined || !process.connected) return whenGone();
+  process.send(message, undefined, undefined, (error) => (error === null ? undefined : whenGone()));
+};
+
+let isListening = false;
+
+const listen = (): void => {
+  if (isListening || !cluster.isWorker) return;
+  isListening = true;
+  process.on('message', (message: Message) => {
+    if (message.parley === 'answers') asked.get(message.id)?.(message);
+    if (message.parley === 'question') void answerSupervisor(message.id, message.question);
+  });
+};
+
+const answerSupervisor = async (id: number, question: Question): Promise<void> => {
+  try {
+    const answer = await respondents.get(question)?.();
+    if (answer !== undefined) tellSupervisor({ parley: 'answer', id, answer }, () => undefined);
+  } catch {
+    // No answer is an answer: whoever asked sees that this worker was silent.
+  }
+};
+
+/** The supervisor's side: from now on it passes questions on to all workers, and what they say back to the one who asked. */
+export const connectSiblings = (counts: () => WorkerCounts): void => {
+  const switchboard = new Switchboard(counts);
+  cluster.on('message', (worker: Worker, message: Message) => switchboard.hear(worker, message));
+};
+
+class Switchboard {
+  private readonly open = new Map<number, { readonly take: (worker: Worker, answer: unknown) => void }>();
+
+  constructor(private readonly counts: () => WorkerCounts) {}
+
+  hear(worker: Worker, message: Message): void {
+    if (message.parley === 'ask') void this.passOn(worker, message.id, message.question);
+    if (message.parley === 'answer') this.open.get(message.id)?.take(worker, message.answer);
+  }
+
+  private async passOn(asker: Worker, askedId: number, question: Question): Promise<void> {
+    const workers = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
+    const answers = await this.collect(workers, question);
+    const told: WorkerAnswer<unknown>[] = workers.map((worker) => {
+      const pid = worker.process.pid ?? 0;
+      return answers.has(worker.id) ? { pid, silent: false, answer: answers.get(worker.id) } : { pid, silent: true };
+    });
+    tell(asker, { parley: 'answers', id: askedId, workers: told, counts: this.counts() });
+  }
+
+  private async collect(workers: readonly Worker[], question: Question): Promise<Map<number, unknown>> {
+    const answers = new Map<number, unknown>();
+    const { promise: complete, resolve } = Promise.withResolvers<void>();
+    const id = nextId++;
+    const timer = setTimeout(resolve, WORKERS_WITHIN_MS);
+    this.open.set(id, {
+      take: (worker, answer) => {
+        answers.set(worker.id, answer);
+        if (answers.size === workers.length) resolve();
+      },
+    });
+    for (const worker of workers) tell(worker, { parley: 'question', id, question });
+    await complete;
+    clearTimeout(timer);
+    this.open.delete(id);
+    return answers;
+  }
+}
+
+// A worker that is on its way out may have closed its channel already: it is silent then.
+const tell = (worker: Worker, message: Message): void => {
+  if (worker.isConnected()) worker.send(message, () => undefined);
+};

@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as passing } from 'node:timers/promises';
+import { afterEach, expect, it } from 'vitest';
+import { eventually } from '#lib/testing/eventually';
+import { SmallService } from '#lib/testing/small-service';
+
+let service: SmallService | undefined;
+afterEach(async () => service?.kill());
+
+const start = async (env: Record<string, string> = {}): Promise<SmallService> =>
+  (service = await SmallService.ready({ WATCHDOG_HANG_MS: '1000', ...env }, Number(env['WEB_CONCURRENCY'] ?? 1)));
+
+const dumpOf = (small: SmallService, message: string) => small.lines.find((line) => line.message === message);
+
+/** One letter, as `ps` shows it: T is stopped. */
+const stateOf = (pid: number): string => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.charAt(0) ?? '';
+
+it('ends a process whose event loop is blocked, with where it is blocked and an exit code of its own', async () => {
+  const small = await start();
+
+  await small.get('/spin?ms=30000');
+
+  expect(await small.exit).toBe(70);
+  const dump = dumpOf(small, 'the event loop hangs: ending this process');
+  expect(dump).toMatchObject({ level: 'fatal', service: 'small', pid: small.pid, inHand: { pid: small.pid, pools: [] } });
+  expect(dump?.['stack']).toContainEqual(expect.stringMatching(/^spinFor .*small-service\.js:\d+$/));
+});
+
+it('kills a process that is blocked in native code, where nothing else reaches it', async () => {
+  const small = await start();
+
+  await small.get('/stall');
+
+  expect(await small.exit).toBe('SIGKILL');
+  expect(dumpOf(small, 'the event loop hangs: ending this process')).toMatchObject({ stack: null, inHand: { pid: small.pid } });
+});
+
+it('leaves alone what is only busy', async () => {
+  const small = await start();
+
+  await small.get('/spin?ms=600');
+
+  expect((await eventually(() => small.get('/pid'))).status).toBe(200);
+});
+
+it('does not take a process for hanging that was stopped as a whole and goes on', async () => {
+  const small = await start();
+
+  small.signal('SIGSTOP');
+  await eventually(() => expect(stateOf(small.pid)).toBe('T'));
+  // Time itself is what is tested: three times the limit asleep, and longer than the limit awake.
+  await passing(3_000);
+  small.signal('SIGCONT');
+  await passing(1_500);
+
+  expect((await small.get('/pid')).status).toBe(200);
+  expect(small.lines.filter(({ level }) => level === 'fatal')).toEqual([]);
+});
+
+it('ends a process in which a handler has long outlived its deadline, and says what it waits for', async () => {
+  const small = await start();
+
+  await small.get('/lost');
+
+  expect(await small.exit).toBe(70);
+  expect(dumpOf(small, 'nothing gets through: ending this process')).toMatchObject({
+    level: 'fatal',
+    reason: expect.stringMatching(/^GET \/lost \(lost\) has run for \d+ ms, its deadline is 100 ms$/),
+    inHand: { work: { count: 1, items: [{ id: 'lost', isOverdue: true, waitingFor: [{ dependency: 'postgres', operation: 'sends' }] }] } },
+  });
+});
+
+it('has a hanging worker replaced while the others serve', async () => {
+  const small = await start({ WEB_CONCURRENCY: '2' });
+
+  const hanging = (JSON.parse((await small.get('/spin?ms=30000')).body) as { pid: number }).pid;
+  const after = await eventually(async () => {
+    const pids = await small.pids();
+    expect(pids.size).toBe(2);
+    expect(pids).not.toContain(hanging);
+    return pids;
+  });
+
+  expect(after).not.toContain(hanging);
+  expect(small.lines).toContainEqual(expect.objectContaining({ worker: hanging, code: 70, reason: 'hang' }));
+});
+
+it('tells what is in hand when it is asked by SIGUSR2', async () => {
+  const small = await start({ WATCHDOG_HANG_MS: '0' });
+  await small.get('/lost');
+
+  small.signal('SIGUSR2');
+
+  await eventually(() => expect(dumpOf(small, 'asked what is in hand')).toMatchObject({ inHand: { work: { count: 1 } } }));
+});

@@ -1,0 +1,58 @@
+import 'reflect-metadata';
+import { execFileSync } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { OperationsModule } from '#lib/runtime/adapters/http/operations.module';
+import { runInContext } from '#lib/runtime/context';
+import { createOperationsApp } from '#lib/runtime/http-server';
+import { beginWait, beginWork } from '#lib/runtime/in-flight';
+import { runWorkers } from '#lib/runtime/run-workers';
+
+// A process for tests that need a real one to kill, to block and to stop: the operations endpoints of every process, and a few that misbehave.
+
+/** Blocks the event loop as a runaway loop would. */
+function spinFor(ms: number): void {
+  const endsAt = performance.now() + ms;
+  while (performance.now() < endsAt);
+}
+
+/** A request in whose handler something is waited for that never comes, long past its deadline. */
+function forgetToAnswer(): void {
+  const context = { requestId: 'lost' };
+  const work = beginWork(context, { kind: 'request', id: 'lost', what: 'GET /lost' });
+  void runInContext(context, () =>
+    work.handle(100, () => {
+      beginWait('postgres', 'sends');
+      return new Promise(() => undefined);
+    }),
+  );
+}
+
+await runWorkers({
+  service: 'small',
+  drainMs: () => 5_000,
+  start: async (parts) => {
+    if (process.env['SMALL_FAILS'] === 'start') throw new Error('told to fail');
+    const app = await createOperationsApp(OperationsModule.of(parts), parts.logger);
+    const fastify = app.getHttpAdapter().getInstance();
+    fastify.get('/pid', () => ({ pid: process.pid }));
+    fastify.get<{ Querystring: { ms: string } }>('/slow', async ({ query }) => {
+      await sleep(Number(query.ms));
+      return { pid: process.pid };
+    });
+    fastify.get<{ Querystring: { ms: string } }>('/spin', async ({ query }, reply) => {
+      setImmediate(() => spinFor(Number(query.ms)));
+      return reply.send({ pid: process.pid });
+    });
+    fastify.get('/stall', async (_, reply) => {
+      // Native code, which no inspector reaches into; the child ends by itself.
+      setImmediate(() => execFileSync('sleep', ['8']));
+      return reply.send({ pid: process.pid });
+    });
+    fastify.get('/lost', () => {
+      forgetToAnswer();
+      return { pid: process.pid };
+    });
+    await app.listen(parts.config.PORT, '127.0.0.1');
+    return () => app.close();
+  },
+});
