@@ -170,7 +170,7 @@ export class Supervisor {
     // All settle before the first failure is reported, so that stop finds everything that came up.
     const outcomes = await Promise.allSettled([...startOf.values(), migrated]);
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    if (failed !== undefined) throw new Explained(messageOf(failed.reason));
   }
 
   private async startPrivateServer(name: DependencyName, { ports, secrets }: Plan): Promise<void> {
@@ -227,7 +227,7 @@ export class Supervisor {
     this.refuseWhenStopping();
     const outcomes = await Promise.allSettled(this.processes.services.map((row) => this.startService(row, plan)));
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failed !== undefined) throw new Explained(failed.reason instanceof Error ? failed.reason.message : String(failed.reason));
+    if (failed !== undefined) throw new Explained(messageOf(failed.reason));
   }
 
   private async startService({ name, entry, stopWithinMs }: ServiceRow, { ports, environment }: Plan): Promise<void> {
@@ -307,6 +307,10 @@ function processOf(server: PrivateServer | undefined): { process?: NonNullable<R
 /** `rabbitmq-management` belongs to `rabbitmq`; a service's port to nobody. */
 function dependencyOf(wish: string): DependencyName {
   return wish.split('-')[0] as DependencyName;
+}
+
+function messageOf(reason: unknown): string {
+  return reason instanceof Error ? reason.message : String(reason);
 }
 
 function seconds(since: number): string {

@@ -1,5 +1,6 @@
 import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findProgram, runCommand, runOrThrow } from './commands.js';
@@ -8,11 +9,16 @@ import { dropLock, takeLock } from './lock-file.js';
 /** One line for the person who waits; called again every few seconds while something takes long. */
 export type Progress = (line: string) => void;
 
-/** A Debian package that brings a server program, and the system services its installation would start and enable. */
+/** A systemd unit that an installation would enable. `from` brings it: where that package was there before, its owner's choice stays. */
+export interface NewService {
+  readonly unit: string;
+  readonly from: string;
+}
+
+/** A Debian package that brings a server program, and what its installation would start at every boot. */
 export interface ServerPackage {
   readonly name: string;
-  /** `from` is the package that brings the service: where that was there before, its owner's choice stays. */
-  readonly services: readonly { readonly name: string; readonly from: string }[];
+  readonly services: readonly NewService[];
 }
 
 /** Six minutes: a slow mirror, 60 MB and a small machine; apt itself retries. */
@@ -52,7 +58,7 @@ export class DebianInstaller {
       await this.refreshPackageLists(missing);
       await this.withoutStartingServices(async () => {
         await this.withoutDefaultCluster(missing, () => this.aptInstall(missing.map((each) => each.name)));
-        await this.disable(newServices.map((each) => each.name));
+        await this.disable(newServices);
       });
     });
     progress(`installed ${names} (programs only: no system service was started or enabled)`);
@@ -115,13 +121,14 @@ export class DebianInstaller {
     }
   }
 
-  /** Both tools also work where systemd does not run, such as in a container. */
-  private async disable(services: readonly string[]): Promise<void> {
-    for (const service of services) {
-      const [tool, args] = service.includes('.')
-        ? (['deb-systemd-helper', ['disable', service]] as const)
-        : (['update-rc.d', [service, 'disable']] as const);
-      if (findProgram(tool) !== undefined) await this.asRoot(tool, args).catch(() => undefined);
+  /** One for System V scripts, one for systemd units; both also work where neither runs, such as in a container. */
+  private async disable(services: readonly NewService[]): Promise<void> {
+    for (const { unit, from } of services) {
+      const script = unit.replace(/\.service$/, '');
+      if (existsSync(`/etc/init.d/${script}`)) await this.asRoot('update-rc.d', [script, 'disable']);
+      // It does nothing unless it is told that a package's script calls it.
+      if (findProgram('deb-systemd-helper') !== undefined)
+        await this.asRoot('env', [`DPKG_MAINTSCRIPT_PACKAGE=${from}`, 'deb-systemd-helper', 'disable', unit]);
     }
   }
 

@@ -10,16 +10,16 @@ export type DependencyName = (typeof dependencyNames)[number];
 
 /** What Debian and Ubuntu call the packages. Chroma comes with `npm install`. */
 export const serverPackages: Readonly<Record<Exclude<DependencyName, 'chroma'>, ServerPackage>> = {
-  postgres: { name: 'postgresql', services: [{ name: 'postgresql', from: 'postgresql' }] },
+  postgres: { name: 'postgresql', services: [] }, // starts clusters at boot, and there will be none
   rabbitmq: {
     name: 'rabbitmq-server',
     services: [
-      { name: 'rabbitmq-server', from: 'rabbitmq-server' },
-      { name: 'epmd.service', from: 'erlang-base' },
-      { name: 'epmd.socket', from: 'erlang-base' },
+      { unit: 'rabbitmq-server.service', from: 'rabbitmq-server' },
+      { unit: 'epmd.service', from: 'erlang-base' },
+      { unit: 'epmd.socket', from: 'erlang-base' },
     ],
   },
-  redis: { name: 'redis-server', services: [{ name: 'redis-server', from: 'redis-server' }] },
+  redis: { name: 'redis-server', services: [{ unit: 'redis-server.service', from: 'redis-server' }] },
 };
 
 /**
