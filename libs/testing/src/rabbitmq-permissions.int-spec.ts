@@ -1,0 +1,78 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { type ChannelModel, connect } from 'amqplib';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { assertTopology } from '#lib/bus/adapters/rabbit-topology';
+import { topologyOf } from '#lib/bus/topology';
+import { EMBED_NOW_QUEUE, pipeline } from '#lib/contracts/pipeline';
+import { projectRoot } from './stack/project-root.js';
+
+const { rabbitmqUrl, rabbitmqManagementUrl } = inject('stack');
+const PASSWORD = 'only-for-this-test';
+
+/** docker/rabbitmq/definitions.json against the topology that the code declares: a new queue needs a line there. */
+describe('the RabbitMQ users of the services', () => {
+  const open: ChannelModel[] = [];
+
+  beforeAll(async () => {
+    const script = join(projectRoot, 'docker', 'rabbitmq', 'import-definitions.mjs');
+    const env = { ...process.env, RABBITMQ_MANAGEMENT_URL: rabbitmqManagementUrl, RABBITMQ_SERVICE_PASSWORD: PASSWORD };
+    await promisify(execFile)(process.execPath, [script], { env, timeout: 20_000 });
+    await assertTopology(await as('parley-ops'), topologyOf(pipeline));
+  });
+  afterAll(() => Promise.all(open.map((model) => model.close())));
+
+  async function as(user: string): Promise<ChannelModel> {
+    const url = new URL(rabbitmqUrl);
+    url.username = user;
+    url.password = PASSWORD;
+    url.pathname = '/parley';
+    const model = await connect(url.href, { timeout: 5_000 });
+    model.on('error', () => undefined);
+    open.push(model);
+    return model;
+  }
+
+  /** What the broker says to one operation on a channel of its own: `ok`, or the refusal. */
+  async function attempt(
+    user: string,
+    operation: (channel: Awaited<ReturnType<ChannelModel['createConfirmChannel']>>) => Promise<unknown>,
+  ): Promise<string> {
+    const channel = await (await as(user)).createConfirmChannel();
+    const refused = new Promise<string>((resolve) => channel.once('error', (error: Error) => resolve(error.message)));
+    return Promise.race([operation(channel).then(() => 'ok'), refused]).catch((error: Error) => error.message);
+  }
+
+  it.each(['parley-ops', 'parley-embedding', 'parley-gateway'])('%s finds the topology as it wants it', async (user) => {
+    await expect(assertTopology(await as(user), topologyOf(pipeline))).resolves.toBeUndefined();
+  });
+
+  it('let each publish events', async () => {
+    for (const user of ['parley-ops', 'parley-embedding', 'parley-gateway']) {
+      const sent = await attempt(user, (channel) => {
+        channel.publish('parley.events', 'nobody.hears.this', Buffer.from('{}'));
+        return channel.waitForConfirms();
+      });
+      expect(sent).toBe('ok');
+    }
+  });
+
+  it('let embedding answer on its request queue and the gateway ask there', async () => {
+    expect(await attempt('parley-embedding', (channel) => channel.assertQueue(EMBED_NOW_QUEUE, { durable: false, autoDelete: true }))).toBe(
+      'ok',
+    );
+    const asked = await attempt('parley-gateway', async (channel) => {
+      await channel.consume('amq.rabbitmq.reply-to', () => undefined, { noAck: true });
+      channel.publish('', EMBED_NOW_QUEUE, Buffer.from('{}'), { replyTo: 'amq.rabbitmq.reply-to' });
+      await channel.waitForConfirms();
+    });
+    expect(asked).toBe('ok');
+  });
+
+  it('keep the gateway from taking messages and from changing queues', async () => {
+    expect(await attempt('parley-gateway', (channel) => channel.get('embedding.messages'))).toContain('ACCESS_REFUSED');
+    expect(await attempt('parley-gateway', (channel) => channel.deleteQueue('embedding.messages'))).toContain('ACCESS_REFUSED');
+    expect(await attempt('parley-gateway', (channel) => channel.assertQueue('embedding.stolen'))).toContain('ACCESS_REFUSED');
+  });
+});
