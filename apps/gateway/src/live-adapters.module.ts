@@ -29,6 +29,7 @@ import { createEmbedder } from '#lib/vectors/adapters/create-embedder';
 import { PostgresChunkLedger } from '#lib/vectors/adapters/postgres-chunk-ledger';
 import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
 import { LIMITERS, type Limiters, userLimit } from './adapters/http/quotas.js';
+import { ImpatientEmbedder } from './adapters/impatient-embedder.js';
 import { LateMeaning } from './adapters/late-meaning.js';
 import { LexicalOverlapReranker } from './adapters/lexical-overlap-reranker.js';
 import { PostgresLexicalIndex } from './adapters/postgres-lexical-index.js';
@@ -191,7 +192,7 @@ function redis(config: Config, logger: Logger): Redis | undefined {
 
 function lateMeaning(config: Config, logger: Logger, breakers: Breakers): LateMeaning {
   return new LateMeaning(async () => {
-    const embedder = await createEmbedder(config, breakers);
+    const embedder = new ImpatientEmbedder(await createEmbedder(config, breakers), breakers);
     const { model, dimension } = embedder;
     return { embedder, vectors: new ChromaVectorStore({ url: config.CHROMA_URL, model, dimension }, breakers) };
   }, logger);
@@ -212,6 +213,9 @@ function noiseFloor({ EMBEDDING_PROVIDER: provider }: Config): number {
   return provider === 'local' ? LOCAL_NOISE_FLOOR : 0;
 }
 
+// Health shows codes and never messages, which may hold addresses.
+const unhealthy = (code: string): Error => Object.assign(new Error(code), { code });
+
 function health(
   lanes: PostgresLanes,
   publisher: RabbitPublisher,
@@ -224,15 +228,15 @@ function health(
   const checks: Record<string, HealthCheck> = {
     postgres: async () => void (await lanes.lane('health').query('SELECT 1')),
     rabbitmq: async () => {
-      if (!publisher.isHealthy) throw new Error('not connected, or it blocks publishers');
-      if (!(await queues.isAnswering())) throw new Error('does not answer');
+      if (!publisher.isHealthy) throw unhealthy('not connected, or it blocks publishers');
+      if (!(await queues.isAnswering())) throw unhealthy('does not answer');
       return publisher.drift === undefined ? undefined : { degraded: 'queues differ from what this version wants' };
     },
     ...(connection === undefined ? {} : { redis: async () => void (await connection.ping()) }),
     chroma: async (signal) => {
       const answer = await fetch(new URL('/api/v2/heartbeat', config.CHROMA_URL), { signal });
       await answer.body?.cancel();
-      if (!answer.ok) throw new Error(`answered ${answer.status}`);
+      if (!answer.ok) throw unhealthy(`answered ${answer.status}`);
     },
     // A remote model costs money per text: one that was seen before is remembered, and the breaker knows how calls fare.
     embedder: async () => void (await meaning.get().embedder.embed(['health'])),
