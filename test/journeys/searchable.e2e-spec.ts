@@ -54,7 +54,10 @@ describe('from a message to a search hit', () => {
   it('finds the end of a long text as well as its beginning', async () => {
     const { id: conversationId } = await alice.createConversation({ memberIds: [] });
     const filler = 'The weather stays as it is and nobody says anything new about it. '.repeat(150);
-    const long = await alice.send(conversationId, `Strawberry garden first. ${filler}Zeppelin museum last.`);
+    // More than half a chunk each, so that beginning and end get chunks of their own.
+    const beginning = 'In the strawberry garden of Mrs Ba we pick strawberries all morning. '.repeat(9);
+    const end = 'Last we visit the zeppelin museum and have tea in the zeppelin hangar. '.repeat(9);
+    const long = await alice.send(conversationId, `${beginning}\n\n${filler}\n\n${end}`);
     const other = await alice.send(conversationId, 'The weather again');
     await Promise.all([long, other].map(({ id }) => embedded(alice, id)));
     for (const q of ['strawberry garden', 'zeppelin museum']) {
