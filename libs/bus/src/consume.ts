@@ -1,5 +1,6 @@
 import { deduplicate } from './deduplicate.js';
 import { emit, type EmitSettings } from './emit.js';
+import { inHand } from './in-hand.js';
 import type { InboxPort } from './inbox.port.js';
 import { measure } from './measure.js';
 import { type BatchHandler, type Layer, type Run, stack } from './received.js';
@@ -32,8 +33,10 @@ export const consume = ({ queue, deadlineMs, isOutage, inbox, handler, ...emitti
     ...(inbox === undefined ? [] : [deduplicate(inbox, queue)]),
     // Outside the deadline: the handler is done and must not be called a failure because the broker is slow to take what follows.
     emit(emitting),
-    // Innermost, so that it limits the handler and nothing else.
+    // Around the handler alone, so that it limits that and nothing else.
     withinDeadline(deadlineMs),
+    // Inside the deadline, so that a handler that outlives it is still seen.
+    inHand(queue, deadlineMs),
   ];
   return stack(layers, async (items) => (await handler(items.map(({ event }) => event))) ?? []);
 };

@@ -108,3 +108,15 @@ describe('a bulkhead', () => {
     expect(await gauges('gauges')).toEqual({ active: 0, queued: 0 });
   });
 });
+
+it('tells whoever watches it how many places are taken, wanted and given back', async () => {
+  const bulkhead = new Bulkhead('watched', { concurrent: 1, queued: 5 });
+  const running = work();
+  const jobs = [bulkhead.run(running.run), bulkhead.run(() => Promise.resolve())];
+
+  expect(bulkhead.state).toEqual({ size: 1, inUse: 1, waiting: 1, releases: 0 });
+  running.finish();
+  await Promise.all(jobs);
+
+  expect(bulkhead.state).toEqual({ size: 1, inUse: 0, waiting: 0, releases: 2 });
+});

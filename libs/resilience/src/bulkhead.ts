@@ -1,4 +1,5 @@
 import { metrics } from '#lib/runtime/metrics';
+import type { PoolState } from '#lib/runtime/pools';
 
 /** How many calls may run at once, and how many may wait for a place. */
 export interface BulkheadLimits {
@@ -25,6 +26,7 @@ interface Waiting {
  */
 export class Bulkhead {
   private active = 0;
+  private releases = 0;
   // A set keeps the order of insertion and lets the one that gives up leave from the middle at no cost.
   private readonly waiting = new Set<Waiting>();
 
@@ -44,6 +46,11 @@ export class Bulkhead {
     } finally {
       this.leave();
     }
+  }
+
+  /** For whoever watches that places come back (`watchPool`). */
+  get state(): PoolState {
+    return { size: this.limits.concurrent, inUse: this.active, waiting: this.waiting.size, releases: this.releases };
   }
 
   /** Sends away everybody who waits, with that reason. What runs goes on. */
@@ -87,6 +94,7 @@ export class Bulkhead {
 
   private leave(): void {
     this.active -= 1;
+    this.releases += 1;
     metrics.workerPoolActive.dec({ pool: this.pool });
     const [next] = this.waiting;
     next?.enter();

@@ -1,6 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { register } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { runInContext } from '#lib/runtime/context';
+import { beginWork } from '#lib/runtime/in-flight';
 import { createBreakers } from './adapters/opossum-breaker.js';
 import type { Breakers } from './breakers.js';
 import { withDeadline } from './deadline.js';
@@ -523,4 +525,62 @@ it('measures every attempt by how it ended', async () => {
   await ending(call.run(answer));
 
   expect(await counts()).toEqual([1, 1, 2, 1, 1]);
+});
+
+describe('what a unit of work waits for', () => {
+  /** What the report of this process says about a request, while `inside` runs. */
+  const waitsDuring = async (policy: Partial<CallPolicy>, action: () => Promise<unknown>): Promise<string[]> => {
+    const call = chroma({ attempts: 2, backoff: { baseMs: 100, capMs: 100 }, ...policy });
+    const context = { requestId: 'r1' };
+    const work = beginWork(context, { kind: 'request', id: 'r1', what: 'GET /v1/search' });
+    const seen: string[] = [];
+    const look = () => {
+      for (const { dependency, operation, stage } of work.report(performance.now()).waitingFor)
+        seen.push(`${dependency} ${operation} ${stage}`);
+    };
+    const done = runInContext(context, () =>
+      call.run(() => {
+        look();
+        return action();
+      }),
+    );
+    const end = ending(done);
+    await vi.advanceTimersByTimeAsync(50);
+    look();
+    await vi.advanceTimersByTimeAsync(5_000);
+    await end;
+    look();
+    work.end();
+    return seen;
+  };
+
+  it('is shown while a dependency is called, and not longer', async () => {
+    expect(await waitsDuring({}, answer)).toEqual(['chroma query answer']);
+    expect(await waitsDuring({ attempts: 1 }, never)).toEqual(['chroma query answer', 'chroma query answer']);
+  });
+
+  it('is the next try between two tries', async () => {
+    vi.mocked(Math.random).mockReturnValue(0.9);
+    let tries = 0;
+
+    expect(await waitsDuring({}, () => (++tries === 1 ? refused() : answer()))).toEqual([
+      'chroma query answer',
+      'chroma query retry',
+      'chroma query answer',
+    ]);
+  });
+
+  it('is a place while too many call already', async () => {
+    const call = chroma({ bulkhead: { concurrent: 1, queued: 1 } });
+    const first = ending(call.run(never));
+    const context = { requestId: 'r2' };
+    const work = beginWork(context, { kind: 'request', id: 'r2', what: 'GET /v1/search' });
+    const second = ending(runInContext(context, () => call.run(answer)));
+
+    expect(work.report(performance.now()).waitingFor).toMatchObject([{ dependency: 'chroma', stage: 'place' }]);
+
+    await vi.advanceTimersByTimeAsync(2_000);
+    await Promise.all([first, second]);
+    work.end();
+  });
 });

@@ -1,4 +1,5 @@
 import type { DependencyName } from '#lib/contracts/dependencies';
+import { beginWait, type Wait } from '#lib/runtime/in-flight';
 import { metrics } from '#lib/runtime/metrics';
 import type { BreakerPort, BreakerState, CallVerdict } from './breaker.port.js';
 import type { Breakers } from './breakers.js';
@@ -74,20 +75,12 @@ export class DependencyCall {
    * @throws the error of `action` itself when the policy says that it is not the dependency's fault.
    */
   async run<T>(action: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { dependency, attempts = 1, backoff } = this.policy;
-    const budget = this.breakers.retryBudgetOf(dependency);
-    budget.countCall();
-    let earlier: DependencyError | undefined;
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await this.tryOnce(action);
-      } catch (error) {
-        const waitMs = waitBeforeRetry({ error, attempt, attempts, backoff, budget, remainingMs: remainingMs() });
-        // A retry that was refused must not hide that an earlier attempt may have happened.
-        if (waitMs === undefined) throw earlier !== undefined && wasNotTried(error) ? earlier : error;
-        earlier = error as DependencyError;
-        await pause(waitMs);
-      }
+    const { dependency, operation } = this.policy;
+    const wait = beginWait(dependency, operation); // so that operators see what a request hangs on (R064)
+    try {
+      return await this.runWithRetries(action, wait);
+    } finally {
+      wait?.end();
     }
   }
 
@@ -103,18 +96,38 @@ export class DependencyCall {
     }
   }
 
-  private async tryOnce<T>(action: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  private async runWithRetries<T>(action: (signal: AbortSignal) => Promise<T>, wait: Wait | undefined): Promise<T> {
+    const { dependency, attempts = 1, backoff } = this.policy;
+    const budget = this.breakers.retryBudgetOf(dependency);
+    budget.countCall();
+    let earlier: DependencyError | undefined;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.tryOnce(action, wait);
+      } catch (error) {
+        const waitMs = waitBeforeRetry({ error, attempt, attempts, backoff, budget, remainingMs: remainingMs() });
+        // A retry that was refused must not hide that an earlier attempt may have happened.
+        if (waitMs === undefined) throw earlier !== undefined && wasNotTried(error) ? earlier : error;
+        earlier = error as DependencyError;
+        wait?.enter('retry');
+        await pause(waitMs);
+      }
+    }
+  }
+
+  private async tryOnce<T>(action: (signal: AbortSignal) => Promise<T>, wait: Wait | undefined): Promise<T> {
     // Asked before queueing too: with an open breaker nobody should wait for a place to be refused there.
     if (this.breaker.state === 'open') throw this.refused('open');
-    if (this.bulkhead === undefined) return this.attempt(action);
+    if (this.bulkhead === undefined) return this.attempt(action, wait);
     try {
-      return await this.bulkhead.run(() => this.attempt(action), currentDeadline()?.signal);
+      return await this.bulkhead.run(() => this.attempt(action, wait), currentDeadline()?.signal);
     } catch (error) {
       throw error instanceof BulkheadFull ? this.refused('overloaded') : error;
     }
   }
 
-  private async attempt<T>(action: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  private async attempt<T>(action: (signal: AbortSignal) => Promise<T>, wait: Wait | undefined): Promise<T> {
+    wait?.enter('answer');
     const deadline = currentDeadline();
     const leftMs = remainingMs();
     if (deadline !== undefined && leftMs <= 0) throw new DeadlineExceeded(deadline.budgetMs);

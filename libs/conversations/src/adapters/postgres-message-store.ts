@@ -3,6 +3,7 @@ import type { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
 import { sqlStateOf } from '#lib/database/adapters/postgres-errors';
 import type { PostgresLane, Query } from '#lib/database/adapters/postgres-lane';
+import { beginWait } from '#lib/runtime/in-flight';
 import { metrics } from '#lib/runtime/metrics';
 import { type ChangedMessage, checkChange, deletionOf, editOf, type MessageChange } from '../change-message.js';
 import { GroupCommit, type Outcome } from '../group-commit.js';
@@ -157,12 +158,15 @@ export class PostgresMessageStore extends MessageStorePort {
   }
 
   private async decide(draft: MessageDraft): Promise<Verdict> {
+    const wait = beginWait('postgres', 'shared commit'); // the commit itself runs for many, so it is in nobody's name
     try {
       return await this.commits.join(prepare(draft));
     } catch (error) {
       // The edge lets through only what can be stored; should it ever not, the caller learns it, and it does not look like our fault.
       if (sqlStateOf(error)?.startsWith(DATA_EXCEPTION) !== true) throw error;
       throw new ProblemError('validation', 'The message holds something that cannot be stored.', { cause: error });
+    } finally {
+      wait?.end();
     }
   }
 

@@ -5,8 +5,10 @@ import { DependencyCall } from '#lib/resilience/dependency-call';
 import type { Breakers } from '#lib/resilience/breakers';
 import { DependencyError } from '#lib/resilience/errors';
 import type { DatabaseTimeouts } from '#lib/resilience/timeout-chain';
+import { beginWait, enterWaitStage } from '#lib/runtime/in-flight';
 import type { Logger } from '#lib/runtime/logger';
 import { metrics } from '#lib/runtime/metrics';
+import { watchPool } from '#lib/runtime/pools';
 import { isRepeatable, translated } from './postgres-errors.js';
 import { NoAnswer, type SafeClient } from './safe-client.js';
 
@@ -51,6 +53,7 @@ export class PostgresLane {
   private readonly call: DependencyCall;
   private readonly places: Bulkhead;
   private readonly inUse = new Set<LaneClient>();
+  private readonly unwatch: () => void;
 
   constructor(private readonly options: LaneOptions) {
     const { name, pool, timeouts, breakers, logger } = options;
@@ -60,6 +63,8 @@ export class PostgresLane {
     this.pool.on('error', (error) => logger.debug({ lane: name, error: error.message }, 'idle postgres connection lost'));
     this.pool.on('acquire', (client) => this.inUse.add(client as LaneClient));
     this.pool.on('release', (_error, client) => this.inUse.delete(client as LaneClient));
+    // A lane whose connections are all taken and never come back is how a service hangs for a night (R063): the watchdog looks at it.
+    this.unwatch = watchPool(`postgres.${name}`, () => this.places.state);
     for (const event of ['acquire', 'release', 'remove'] as const) this.pool.on(event, () => this.countConnections());
     this.call = new DependencyCall(
       {
@@ -112,6 +117,7 @@ export class PostgresLane {
 
   /** Closes the connections when their work is done; what still runs after `withinMs` is cut. */
   async close(withinMs: number): Promise<void> {
+    this.unwatch();
     const timer = setTimeout(() => {
       for (const client of this.inUse) client.destroy(new Error('the process stops'));
     }, withinMs);
@@ -149,22 +155,33 @@ export class PostgresLane {
     const { name, timeouts } = this.options;
     const patience = AbortSignal.timeout(timeouts.acquireMs);
     const deadline = currentDeadline()?.signal;
+    const wait = beginWait('postgres', name);
+    const enter = () => {
+      wait?.end(); // the call notes what it waits for itself
+      return work();
+    };
     try {
-      return await this.places.run(work, deadline === undefined ? patience : AbortSignal.any([patience, deadline]));
+      return await this.places.run(enter, deadline === undefined ? patience : AbortSignal.any([patience, deadline]));
     } catch (error) {
       const isFull = error instanceof BulkheadFull || (patience.aborted && error === patience.reason);
       throw isFull ? new DependencyError('postgres', name, 'overloaded', { cause: error }) : error;
+    } finally {
+      wait?.end();
     }
   }
 
   private async acquire(signal: AbortSignal): Promise<LaneClient> {
+    enterWaitStage('connection');
     for (;;) {
       const client = await this.connect();
       if (signal.aborted) {
         client.release();
         throw signal.reason;
       }
-      if (client.createdAt >= this.options.suspicion.madeBefore) return client;
+      if (client.createdAt >= this.options.suspicion.madeBefore) {
+        enterWaitStage('answer');
+        return client;
+      }
       client.release(true);
     }
   }
