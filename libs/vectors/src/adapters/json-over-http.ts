@@ -112,7 +112,7 @@ export class JsonOverHttp {
         : { ...this.headers, 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(payload)) };
     const request = (isTls ? requestHttps : requestHttp)(url, { method, headers, agent, signal });
     const answer = new Promise<{ status: number; headers: IncomingMessage['headers']; text: string }>((resolve, reject) => {
-      request.once('error', reject);
+      request.on('error', reject); // `on`: one that comes after the answer must not end the process
       request.once('response', (response) => {
         this.read(`${method} ${path}`, response).then(
           (text) => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }),
