@@ -40,8 +40,9 @@ const ManagedQueues = z.array(
 );
 
 /**
- * Asks RabbitMQ what waits in the queues: the management API where one is given (it is a few seconds behind), else passive declarations,
- * which know everything but what is unacknowledged. Pauses and ages live in the consuming processes and their metrics: here they are unknown.
+ * Asks RabbitMQ what waits in the queues: by passive declarations, which know everything but what is unacknowledged, and for that the
+ * management API where one is given; it is a few seconds behind, and knows nothing yet of a queue that was just made.
+ * Pauses and ages live in the consuming processes and their metrics: here they are unknown.
  */
 export class RabbitQueueStatus extends QueueStatusPort {
   private readonly connection: RabbitConnection;
@@ -98,15 +99,20 @@ export class RabbitQueueStatus extends QueueStatusPort {
     return within(TIMEOUT_MS, openAndClose()).catch(() => false);
   }
 
+  /** Both ways at once: what passive declarations say is exact and wins, the rest is the management API's. */
   private async counts(): Promise<Map<string, Counts>> {
-    const counts = new Map<string, Counts>();
-    try {
-      if (this.options.managementUrl === undefined) await within(TIMEOUT_MS, this.declarePassively(counts));
-      else await this.askManagement(this.options.managementUrl, counts);
-    } catch (error) {
-      this.options.logger.warn({ error: errorMessage(error) }, 'cannot read the queues of RabbitMQ');
+    const declared = new Map<string, Counts>();
+    const managed = new Map<string, Counts>();
+    const { managementUrl, logger } = this.options;
+    const asked = await Promise.allSettled([
+      within(TIMEOUT_MS, this.declarePassively(declared)),
+      managementUrl === undefined ? undefined : this.askManagement(managementUrl, managed),
+    ]);
+    for (const answer of asked) {
+      if (answer.status === 'rejected') logger.warn({ error: errorMessage(answer.reason) }, 'cannot read the queues of RabbitMQ');
     }
-    return counts;
+    for (const [name, known] of managed) managed.set(name, { ...known, ...declared.get(name), unacked: known.unacked });
+    return new Map([...declared, ...managed]);
   }
 
   private async askManagement(managementUrl: string, counts: Map<string, Counts>): Promise<void> {
