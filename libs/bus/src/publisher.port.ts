@@ -23,4 +23,8 @@ export abstract class PublisherPort {
 
   /** Whether publishing makes sense now: connected, not blocked by an alarm, room in the confirm window. */
   abstract readonly isHealthy: boolean;
+  /** Share of its buffer in use, 0 to 1; 0 for one that has none. */
+  get bufferUsed(): number {
+    return 0;
+  }
 }

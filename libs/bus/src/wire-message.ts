@@ -113,6 +113,7 @@ const FAILURE_HEADERS: readonly string[] = [
   header.firstFailedAt,
   header.lastFailedAt,
   header.originQueue,
+  header.traceId,
 ];
 
 /**

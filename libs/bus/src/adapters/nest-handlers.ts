@@ -44,10 +44,23 @@ export const handlersOf = (registered: ReadonlyMap<string, MessageHandler>, rows
 const called =
   (queue: string, handler: MessageHandler): BatchHandler =>
   async (events) => {
-    // Some of Nest's layers answer with an observable, some with a promise of one.
-    const result: unknown = await handler(events, new BaseRpcContext([queue]));
-    const value: unknown = isObservable(result) ? await lastValueFrom(result, { defaultValue: undefined }) : result;
+    const value = await resultOf(queue, handler, events);
     if (value === undefined || value === null) return [];
     if (!Array.isArray(value)) throw new TypeError(`the handler of ${queue} returned something other than an array of events`);
     return value as ParleyEvent[];
   };
+
+const resultOf = async (queue: string, handler: MessageHandler, events: readonly ParleyEvent[]): Promise<unknown> => {
+  try {
+    // Some of Nest's layers answer with an observable, some with a promise of one.
+    const result: unknown = await handler(events, new BaseRpcContext([queue]));
+    return isObservable(result) ? await lastValueFrom(result, { defaultValue: undefined }) : result;
+  } catch (error) {
+    if (!isReplacement(error)) throw error;
+    throw new Error(`the handler of ${queue} failed and Nest hid its error: connect it with the OriginalErrors filter`, { cause: error });
+  }
+};
+
+/** What Nest makes of an error that no filter took. */
+const isReplacement = (error: unknown): boolean =>
+  typeof error === 'object' && error !== null && !(error instanceof Error) && 'status' in error && error.status === 'error';

@@ -94,6 +94,11 @@ export class RabbitPublisher extends PublisherPort {
     await this.connection.stop();
   }
 
+  /** Of the confirm window: what was published and not confirmed. */
+  override get bufferUsed(): number {
+    return Math.min(1, this.window.taken / this.window.count);
+  }
+
   get isHealthy(): boolean {
     return this.channel !== undefined && !this.connection.isBlocked && !this.isStopping && !this.window.isFull;
   }

@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import { ContiguousAcks } from './contiguous-acks.js';
+
+const opened = (...tags: number[]): ContiguousAcks => {
+  const acks = new ContiguousAcks();
+  for (const tag of tags) acks.received(tag);
+  return acks;
+};
+
+describe('ContiguousAcks', () => {
+  it('acknowledges a settled prefix with one multiple', () => {
+    expect(opened(1, 2, 3, 4).settle([3, 1, 2])).toEqual([{ tag: 3, isMultiple: true }]);
+  });
+
+  it('never covers a gap: what is beyond it is acknowledged one by one', () => {
+    expect(opened(1, 2, 3, 4, 5).settle([1, 2, 4, 5])).toEqual([
+      { tag: 2, isMultiple: true },
+      { tag: 4, isMultiple: false },
+      { tag: 5, isMultiple: false },
+    ]);
+  });
+
+  it('closes a gap without naming again what was acknowledged beyond it', () => {
+    const acks = opened(1, 2, 3, 4);
+    acks.settle([2, 3]);
+    expect(acks.settle([1])).toEqual([{ tag: 1, isMultiple: false }]);
+    expect(acks.settle([4])).toEqual([{ tag: 4, isMultiple: false }]);
+    expect(acks.openCount).toBe(0);
+  });
+
+  it('names as the end of a multiple only a tag that is still open: the broker closes the channel over another', () => {
+    const acks = opened(1, 2, 3, 4);
+    acks.settle([3]);
+    expect(acks.settle([1, 2])).toEqual([{ tag: 2, isMultiple: true }]);
+  });
+
+  it('ignores a tag that is settled twice or was never received', () => {
+    const acks = opened(1, 2);
+    acks.settle([1]);
+    expect(acks.settle([1, 9])).toEqual([]);
+  });
+
+  it('settles each tag exactly once, whatever the order', () => {
+    const tags = Array.from({ length: 200 }, (_, index) => index + 1);
+    const acks = opened(...tags);
+    const left = new Set(tags);
+    // A fixed shuffle: 37 and 200 have no common factor, so every tag comes once.
+    const shuffled = tags.map((_, index) => ((index * 37) % 200) + 1);
+    for (let at = 0; at < shuffled.length; at += 7) {
+      const batch = shuffled.slice(at, at + 7);
+      const open = new Set(left);
+      for (const { tag, isMultiple } of acks.settle(batch)) {
+        expect(left.has(tag)).toBe(true);
+        for (const each of isMultiple ? tags.filter((other) => other <= tag) : [tag]) left.delete(each);
+      }
+      expect([...open].filter((tag) => !left.has(tag)).every((tag) => batch.includes(tag))).toBe(true);
+    }
+    expect(left.size).toBe(0);
+  });
+});

@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { aMessageCreated, deletionOf } from '#lib/testing/builders';
+import { decode } from './decode.js';
+import { Reject } from './outcome.js';
+import { MAX_BODY_BYTES, toWireMessage } from './wire-message.js';
+
+const event = aMessageCreated({ content: 'a secret' });
+const withBody = (body: string | Buffer) => ({ ...toWireMessage(event), body: Buffer.from(body) });
+const hears = ['message.created', 'message.edited'] as const;
+
+describe('decode', () => {
+  it('gives back what was encoded', () => {
+    expect(decode(toWireMessage(event), hears)).toEqual(event);
+  });
+
+  it('leaves out fields that the schema does not know', () => {
+    expect(decode(withBody(JSON.stringify({ ...event, later: true })), hears)).toEqual(event);
+  });
+
+  it.each([
+    ['bytes that are no text', Buffer.from([0xff, 0xfe, 0x00]), 'body is not JSON in UTF-8'],
+    ['no JSON', '{', 'body is not JSON in UTF-8'],
+    ['no object', 'null', 'body is not an object'],
+    ['no type', '{}', 'unknown event type undefined'],
+    ['a type of the prototype', '{"type":"toString"}', 'unknown event type "toString"'],
+    ['an event for others', JSON.stringify(deletionOf(event)), 'message.deleted is not for this queue'],
+    ['a newer schema', JSON.stringify({ ...event, version: 2 }), 'message.created breaks its schema: version invalid_value'],
+    ['too much', Buffer.alloc(MAX_BODY_BYTES + 1), `body of ${MAX_BODY_BYTES + 1} bytes is too large`],
+  ])('rejects %s', (_, body, reason) => {
+    expect(() => decode(withBody(body), hears)).toThrow(new Reject(reason));
+  });
+
+  it('names the faults of a body and quotes nothing of it', () => {
+    const broken = withBody(JSON.stringify({ ...event, data: { ...event.data, seq: 'a secret', senderId: 'a secret' } }));
+    expect(() => decode(broken, hears)).toThrow(/data\.seq invalid_type, data\.senderId invalid_format$/);
+  });
+});
