@@ -20,7 +20,12 @@ const home = (vendor, homes) =>
 
 module.exports = {
   forbidden: [
-    rule('apps-are-islands', 'Processes talk through events, not through imports.', { path: '^apps/([^/]+)/' }, { path: '^apps/', pathNot: '^apps/$1/' }),
+    rule(
+      'apps-are-islands',
+      'Processes talk through events, not through imports.',
+      { path: '^apps/([^/]+)/' },
+      { path: '^apps/', pathNot: '^apps/$1/' },
+    ),
     rule('libs-never-import-apps', 'A lib that knows an app cannot serve another one.', { path: '^libs/' }, { path: '^apps/' }),
     rule('libs-never-import-scripts', 'Scripts are the outermost layer.', { path: ours }, { path: '^(scripts|test)/' }),
     ...order.map((name, i) =>
@@ -39,7 +44,12 @@ module.exports = {
         { path: siblings.filter((other) => other !== name).map(lib) },
       ),
     ),
-    rule('core-does-not-see-adapters', 'The core reads like the requirement; modules choose the adapters.', { path: ours, pathNot: [outside, ...wiring, lib('testing')] }, { path: outside }),
+    rule(
+      'core-does-not-see-adapters',
+      'The core reads like the requirement; modules choose the adapters.',
+      { path: ours, pathNot: [outside, ...wiring, lib('testing')] },
+      { path: outside },
+    ),
     rule(
       'core-does-not-see-vendors',
       'Outside adapters only zod, Injectable and ids: everything else is an adapter with a port.',
@@ -56,7 +66,12 @@ module.exports = {
     home('prom-client', ['libs/runtime/src/']),
     home('pino', ['libs/runtime/src/']),
     home('jose', ['apps/gateway/src/adapters/']),
-    rule('tests-stay-in-tests', 'Nothing that runs in production leans on test code.', { path: ours, pathNot: [tests, lib('testing')] }, { path: [lib('testing'), tests] }),
+    rule(
+      'tests-stay-in-tests',
+      'Nothing that runs in production leans on test code.',
+      { path: ours, pathNot: [tests, lib('testing')] },
+      { path: [lib('testing'), tests] },
+    ),
     rule('no-barrels', 'A barrel hides where things live and loads what nobody asked for.', {}, { path: '^(apps|libs)/.*/index\\.ts$' }),
     rule('no-circular', 'A cycle means that two files are one thing, or that one of them knows too much.', {}, { circular: true }),
     rule('no-orphans', 'A file that nobody imports is dead.', { orphan: true, path: ours, pathNot: [...wiring, lib('testing')] }, {}),

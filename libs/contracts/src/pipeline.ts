@@ -56,5 +56,3 @@ export const pipeline = definePipeline({
     maxLength: 1_000_000,
   },
 });
-
-export type QueueName = keyof typeof pipeline;
