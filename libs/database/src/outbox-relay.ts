@@ -4,7 +4,7 @@ import type { ParleyEvent } from '#lib/contracts/events';
 import { withoutDeadline } from '#lib/resilience/deadline';
 import type { Logger } from '#lib/runtime/logger';
 import { metrics } from '#lib/runtime/metrics';
-import type { OutboxEntry, OutboxPort } from './outbox.port.js';
+import type { OutboxDepth, OutboxEntry, OutboxPort } from './outbox.port.js';
 
 /** When the relay looks for entries that were left behind. All times in milliseconds. */
 export interface OutboxRelayOptions {
@@ -24,6 +24,8 @@ const SWEEP_CONCURRENCY = 128;
 /** Longer than a whole batch takes in which every publish runs into its timeout, 5 s each, {@link SWEEP_CONCURRENCY} at once. */
 const LEASE_MS = 30_000;
 const MEASURE_MS = 5_000;
+/** A depth that is older than this is not known: Postgres did not answer, or the sweep is stuck. */
+const MEASURED_FOR_MS = 30_000;
 const BACKOFF = { baseMs: 200, capMs: 30_000 } as const;
 /**
  * Tries before an entry is set aside that no queue takes or that its schema refuses: about 50 s with the backoff, so that neither a broker
@@ -49,6 +51,7 @@ export class OutboxRelay {
   private readonly confirmed: string[] = [];
   private removing: Promise<void> | undefined;
   private sweeping: Promise<void> | undefined;
+  private measured: { readonly depth: OutboxDepth; readonly at: number } | undefined;
 
   constructor(
     private readonly outbox: OutboxPort,
@@ -66,6 +69,12 @@ export class OutboxRelay {
     this.fresh.push({ event, headers });
     // After the answers that are being written in this turn of the event loop: nobody waits for this one.
     if (this.fresh.length === 1) withoutDeadline(() => setImmediate(() => this.publishFresh()));
+  }
+
+  /** What waits in the outbox, as measured in the last 30 s; undefined = not known. */
+  get depth(): OutboxDepth | undefined {
+    const { measured } = this;
+    return measured !== undefined && performance.now() - measured.at <= MEASURED_FOR_MS ? measured.depth : undefined;
   }
 
   /** Takes one batch of entries that were left behind. @returns how many of them the broker has confirmed. */
@@ -198,7 +207,9 @@ export class OutboxRelay {
   }
 
   private async measure(): Promise<void> {
-    const { pending, parked, oldestAgeSeconds } = await this.outbox.depth();
+    const depth = await this.outbox.depth();
+    const { pending, parked, oldestAgeSeconds } = depth;
+    this.measured = { depth, at: performance.now() };
     metrics.outboxPending.set(pending);
     metrics.outboxParked.set(parked);
     metrics.outboxOldestAge.set(oldestAgeSeconds);

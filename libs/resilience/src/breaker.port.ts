@@ -27,8 +27,8 @@ export interface BreakerSettings {
  * Stops calls to something that does not work, and finds out when it works again. It never sees the call itself:
  * it gives out permits and hears verdicts, so it cannot delay, swallow or repeat anything.
  *
- *     closed --(>= 5 verdicts in 10 s, more than half failing)--> open --(resetMs)--> half-open --(2 healthy trials in a row)--> closed
- *                                                                  ^--------(a failing trial)-------|
+ *     closed --(5 failing in a row, or more than half of >= 5 in 10 s)--> open --(resetMs)--> half-open --(2 healthy trials in a row)--> closed
+ *                                                                         ^--------(a failing trial)-------|
  *
  * Verdicts of calls that were permitted before the last change of state are ignored: they tell about a time that is over.
  */

@@ -55,21 +55,50 @@ describe('a closed breaker', () => {
   it('stays closed while no more than half of the calls fail', async () => {
     const subject = breaker();
 
-    finish(subject, ...Array<CallVerdict>(10).fill('healthy'));
-    await vi.advanceTimersByTimeAsync(0);
-    finish(subject, ...Array<CallVerdict>(10).fill('failing'));
+    const takingTurns = async (turns: number) => {
+      for (let turn = 0; turn < turns; turn += 1) {
+        finish(subject, 'healthy');
+        await vi.advanceTimersByTimeAsync(0); // opossum counts a success a few microtasks later
+        finish(subject, 'failing');
+      }
+    };
+    await takingTurns(10);
 
     expect(subject.state).toBe('closed');
     finish(subject, 'failing');
     expect(subject.state).toBe('open');
   });
 
+  it('opens at five failures in a row, however many calls went well a moment ago', async () => {
+    const subject = breaker();
+    finish(subject, ...Array<CallVerdict>(1_000).fill('healthy'));
+    await vi.advanceTimersByTimeAsync(0);
+
+    finish(subject, 'failing', 'failing', 'failing', 'failing');
+    expect(subject.state).toBe('closed');
+    finish(subject, 'failing');
+
+    expect(subject.state).toBe('open');
+  });
+
+  it('starts counting in a row anew after a success, and not after a call that says nothing', async () => {
+    const subject = breaker();
+    finish(subject, ...Array<CallVerdict>(1_000).fill('healthy'));
+    await vi.advanceTimersByTimeAsync(0);
+
+    finish(subject, 'failing', 'failing', 'failing', 'failing', 'healthy', 'failing', 'failing', 'unknown', 'failing', 'failing');
+    expect(subject.state).toBe('closed');
+    finish(subject, 'failing');
+
+    expect(subject.state).toBe('open');
+  });
+
   it('forgets what is older than ten seconds', async () => {
     const subject = breaker();
 
-    finish(subject, 'failing', 'failing', 'failing', 'failing');
+    finish(subject, 'failing', 'failing', 'failing', 'failing', 'healthy');
     await vi.advanceTimersByTimeAsync(10_000);
-    finish(subject, 'failing');
+    finish(subject, 'failing', 'failing', 'failing', 'failing');
 
     expect(subject.state).toBe('closed');
   });

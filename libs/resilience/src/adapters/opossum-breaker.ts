@@ -8,13 +8,15 @@ const BUCKETS = 10;
 // Below five outcomes in the window a percentage means nothing; opossum's own default is 0: the first failure opens.
 const VOLUME_THRESHOLD = 5;
 const ERROR_PERCENTAGE = 50;
+// R086. Under heavy traffic the successes of a moment ago outweigh the failures of an outage for most of the window.
+const FAILURES_IN_A_ROW = 5;
 const TRIALS_TO_CLOSE = 2;
 // Processes that lost the same dependency at the same moment must not all try it again at the same moment.
 // Only ever earlier, never later: the time to recover is promised.
 const RESET_JITTER = 0.2;
 
 /**
- * A breaker on opossum's window, threshold and reset timer. opossum is told outcomes; it never runs the call. That closes its traps
+ * A breaker on opossum's window, threshold and reset timer, which also opens at five failures in a row, however many successes came before. opossum is told outcomes; it never runs the call. That closes its traps
  * (each one a test of this file): calls in flight or refused dilute its failure rate, a timeout leaves its action running,
  * one abort controller serves all calls, a late success closes it, one trial is enough, `capacity` counts as failure.
  */
@@ -27,6 +29,8 @@ export class OpossumBreaker extends BreakerPort {
   private epoch = 0;
   private trialIsRunning = false;
   private healthyTrials = 0;
+  /** Failing verdicts since the last healthy one, while closed. */
+  private failuresInARow = 0;
   private readonly resetMs: number;
 
   constructor(settings: BreakerSettings, clock: WindowClock) {
@@ -78,14 +82,20 @@ export class OpossumBreaker extends BreakerPort {
         if (isTrial) this.trialIsRunning = false;
         if (verdict === 'unknown') return;
         if (isTrial) this.judgeTrial(verdict === 'healthy');
-        // The rejection is the outcome itself coming back; it has done its work.
-        else this.circuit.fire(verdict === 'healthy' ? undefined : new Error('failing')).catch(() => undefined);
+        else this.count(verdict === 'healthy');
       },
     };
   }
 
   onChange(listener: (state: BreakerState) => void): void {
     this.listeners.push(listener);
+  }
+
+  private count(isHealthy: boolean): void {
+    this.failuresInARow = isHealthy ? 0 : this.failuresInARow + 1;
+    // The rejection is the outcome itself coming back; it has done its work.
+    this.circuit.fire(isHealthy ? undefined : new Error('failing')).catch(() => undefined);
+    if (this.circuit.closed && this.failuresInARow >= FAILURES_IN_A_ROW) this.circuit.open();
   }
 
   private judgeTrial(isHealthy: boolean): void {
@@ -99,6 +109,7 @@ export class OpossumBreaker extends BreakerPort {
     this.changedAt = new Date();
     this.trialIsRunning = false;
     this.healthyTrials = 0;
+    this.failuresInARow = 0;
     // opossum keeps its window when it closes, so that failures from before the outage would open it again at the first hiccup.
     if (this.circuit.closed) for (let bucket = 0; bucket < BUCKETS; bucket += 1) this.rotation.emit('rotate');
     for (const listener of this.listeners) listener(this.state);

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { mayBeEmptied } from '#lib/runtime/caches';
 import { metrics } from '#lib/runtime/metrics';
 import { EmbedderPort } from '../embedder.port.js';
 
@@ -24,6 +25,7 @@ export class RememberedEmbedder extends EmbedderPort {
     this.model = inner.model;
     this.dimension = inner.dimension;
     this.vectors = size > 0 ? new LRUCache({ max: size }) : undefined;
+    if (this.vectors !== undefined) mayBeEmptied(this.vectors);
   }
 
   async embed(texts: readonly string[]): Promise<Float32Array[]> {
