@@ -35,7 +35,12 @@ async function installPackages() {
   if (packagesMatchTheLock()) return;
   const npm = findNpm();
   const why = existsSync(modules) ? 'package-lock.json has changed' : 'first run';
-  const result = await runWithTicker(`installing npm packages (${why})`, npm.command, [...npm.args, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], INSTALL_TIMEOUT_MS);
+  const result = await runWithTicker(
+    `installing npm packages (${why})`,
+    npm.command,
+    [...npm.args, 'ci', '--no-audit', '--no-fund', '--loglevel=error'],
+    INSTALL_TIMEOUT_MS,
+  );
   if (result.code !== 0) {
     stopWith(
       `npm ci failed (code ${result.code}). What it said:\n${tail(result.output)}\n` +
@@ -140,10 +145,7 @@ function sourcesFingerprint() {
 async function hand(node, name, rest) {
   const entry = join(dist, 'scripts', `${name}.js`);
   if (!existsSync(entry)) stopWith(`there is no command "${name}"`);
-  const child = spawn(node, ['--enable-source-maps', entry, ...rest], {
-    stdio: 'inherit',
-    env: { ...process.env, PATH: [join(modules, '.bin'), process.env.PATH].filter(Boolean).join(delimiter) },
-  });
+  const child = spawn(node, ['--enable-source-maps', entry, ...rest], { stdio: 'inherit', env: childEnvironment() });
   // A Ctrl-C reaches the whole process group and npm passes its own copy on, so the child may hear the same one three times;
   // it takes those as one. Here they only must not end us before it.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
@@ -160,6 +162,13 @@ async function hand(node, name, rest) {
   });
   clearInterval(orphaned);
   process.exitCode = signal === null ? code : 128 + (constants.signals[signal] ?? 0);
+}
+
+function childEnvironment() {
+  const env = { ...process.env, PATH: [join(modules, '.bin'), process.env.PATH].filter(Boolean).join(delimiter) };
+  // Libraries take CI=true for a terminal with colours; a file or a pipe is none, wherever it is.
+  if (!process.stdout.isTTY && env.FORCE_COLOR === undefined) env.NO_COLOR = '1';
+  return env;
 }
 
 // ---- small things ---------------------------------------------------------------------------------------------------------------

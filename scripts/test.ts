@@ -8,7 +8,7 @@ import { type PrivateStack, startPrivateStack } from '#lib/testing/private-stack
 import { runCommand } from '#lib/testing/stack/commands';
 import { projectRoot } from '#lib/testing/stack/project-root';
 import { explainAndExit } from './explain.js';
-import { COUNTS_FILE_VARIABLE, type TestCounts } from './vitest-counts.js';
+import { COUNTS_FILE_VARIABLE, type SkippedTests, type TestCounts } from './vitest-counts.js';
 
 /** The Vitest projects, from fast to whole; see vitest.config.ts. */
 const PROJECTS = ['unit', 'integration', 'journeys'] as const;
@@ -27,7 +27,7 @@ interface Wanted {
 
 const stopping = new AbortController();
 const startedAt = performance.now();
-const tally = { passed: 0, failures: [] as string[], skipped: [] as TestCounts['skipped'][number][] };
+const tally = { passed: 0, failures: [] as string[], skipped: [] as SkippedTests[] };
 let stack: Promise<PrivateStack> | undefined;
 
 process.on('SIGINT', () => stopping.abort());
@@ -164,12 +164,13 @@ function mark(isGood: boolean, what: string, began: number): void {
 
 function report(): void {
   const { passed, failures, skipped } = tally;
+  const skippedCount = skipped.reduce((sum, { count }) => sum + count, 0);
   const lines = [
     '',
-    ...skipped.map(({ name, reason }) => `skipped: ${name}${reason === undefined ? '' : ` (${reason})`}`),
+    ...skipped.map(({ file, reason, count }) => `skipped: ${count} in ${file} (${reason})`),
     ...failures.map((name) => pc.red(`failed: ${name}`)),
     pc.dim(`${((performance.now() - startedAt) / 1_000).toFixed(0)} s in all${stopping.signal.aborted ? ', interrupted' : ''}`),
-    `${passed} passed, ${failures.length} failed${skipped.length === 0 ? '' : `, ${skipped.length} skipped`}`,
+    `${passed} passed, ${failures.length} failed${skippedCount === 0 ? '' : `, ${skippedCount} skipped`}`,
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
 }

@@ -4,11 +4,19 @@ import type { Reporter, TestCase, TestModule } from 'vitest/node';
 /** The variable that tells this reporter where to write {@link TestCounts} as JSON. */
 export const COUNTS_FILE_VARIABLE = 'PARLEY_TEST_COUNTS_FILE';
 
+/** Tests of one file that were skipped for the same reason. */
+export interface SkippedTests {
+  readonly file: string;
+  /** What the tests say themselves, else the group they are in, whose name should say when it runs. */
+  readonly reason: string;
+  readonly count: number;
+}
+
 /** How a run of one Vitest project went. */
 export interface TestCounts {
   readonly passed: number;
   readonly failures: readonly string[];
-  readonly skipped: readonly { readonly name: string; readonly reason: string | undefined }[];
+  readonly skipped: readonly SkippedTests[];
 }
 
 /** A Vitest reporter that only counts, for `npm test` to add up; what failed and why is shown by Vitest's own reporter beside it. */
@@ -33,7 +41,7 @@ function countsOf(modules: readonly TestModule[], unhandled: readonly { readonly
       ),
       ...unhandled.map(({ message = 'unknown' }) => `an error outside of any test: ${message.split('\n')[0]}`),
     ],
-    skipped: inState('skipped').map((test) => ({ name: nameOf(test), reason: reasonOf(test) })),
+    skipped: inGroups(inState('skipped')),
   };
 }
 
@@ -41,7 +49,19 @@ function nameOf(test: TestCase): string {
   return `${test.module.relativeModuleId} > ${test.fullName}`;
 }
 
-function reasonOf(test: TestCase): string | undefined {
+function inGroups(tests: readonly TestCase[]): SkippedTests[] {
+  const groups = new Map<string, SkippedTests>();
+  for (const test of tests) {
+    const { relativeModuleId: file } = test.module;
+    const reason = reasonOf(test);
+    const key = `${file} ${reason}`;
+    groups.set(key, { file, reason, count: (groups.get(key)?.count ?? 0) + 1 });
+  }
+  return [...groups.values()];
+}
+
+function reasonOf(test: TestCase): string {
   const result = test.result();
-  return result.state === 'skipped' ? result.note : undefined;
+  const said = result.state === 'skipped' ? result.note : undefined;
+  return said ?? test.fullName.split(' > ')[0] ?? test.name;
 }
