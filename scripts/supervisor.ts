@@ -129,7 +129,9 @@ export class Supervisor {
   private async makePlan(): Promise<Plan> {
     const missing = this.processes.services.find(({ entry }) => !existsSync(resolve(projectRoot, entry)));
     if (missing !== undefined) throw new Explained(`${missing.entry} is missing: the build did not make it`);
-    const origins = await provideDependencies(this.env, (line) => this.terminal.say(line));
+    const origins = await provideDependencies(this.env, (line) => this.terminal.say(line)).catch((error: unknown) => {
+      throw new Explained(messageOf(error));
+    });
     this.refuseWhenStopping();
     const isOurs = (name: string) => origins.get(dependencyOf(name)) !== 'env';
     const wishes = portWishes(this.processes.services, this.env).filter(({ name }) => isOurs(name));
