@@ -1,5 +1,5 @@
 import { Controller, Get } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { QueueStatusPort } from '#lib/bus/queue-status.port';
 import { QueueStatus } from '#lib/contracts/http';
@@ -13,6 +13,7 @@ export class AdminQueuesController {
 
   /** What waits where; unknown is null. */
   @Get()
+  @ApiOperation({ summary: 'What waits in the queues' })
   @ApiOkResponse({ standardSchema: QueueList })
   async list(): Promise<z.infer<typeof QueueList>> {
     return { items: await this.queues.read() };

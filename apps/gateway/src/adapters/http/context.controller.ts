@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ContextRequest, ContextView } from '#lib/contracts/http';
 import type { UserId } from '#lib/contracts/ids';
 import { enrichContext } from '#lib/runtime/context';
@@ -16,6 +16,7 @@ export class ContextController {
   ) {}
 
   @Post()
+  @ApiOperation({ summary: 'A ready context window for an LLM agent' })
   @HttpCode(200)
   @ApiOkResponse({ standardSchema: ContextView })
   async build(

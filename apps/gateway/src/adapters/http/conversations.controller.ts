@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
-import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { ConversationPage, ConversationSummary, ConversationView, NewConversation, Receipt } from '#lib/contracts/http';
@@ -25,6 +25,7 @@ export class ConversationsController {
   ) {}
 
   @Post()
+  @ApiOperation({ summary: 'Start a conversation' })
   @ApiCreatedResponse({ standardSchema: ConversationView })
   async create(
     @Caller() creatorId: UserId,
@@ -38,12 +39,14 @@ export class ConversationsController {
   }
 
   @Get()
+  @ApiOperation({ summary: 'My conversations, newest activity first' })
   @ApiOkResponse({ standardSchema: ConversationList })
   list(@Caller() reader: UserId, @Query({ schema: ConversationPage }) page: ConversationPage): Promise<z.infer<typeof ConversationList>> {
     return this.listConversations.execute(reader, page);
   }
 
   @Get(':conversationId')
+  @ApiOperation({ summary: 'One of my conversations' })
   @ApiOkResponse({ standardSchema: ConversationView })
   async get(@Caller() reader: UserId, @Param({ schema: ConversationRef }) { conversationId }: ConversationRef): Promise<ConversationView> {
     const conversation = await this.conversations.find(conversationId, reader);
@@ -52,6 +55,7 @@ export class ConversationsController {
   }
 
   @Put(':conversationId/members/:userId')
+  @ApiOperation({ summary: 'Add a member' })
   @HttpCode(204)
   @ApiNoContentResponse()
   async addMember(@Caller() actor: UserId, @Param({ schema: MemberRef }) { conversationId, userId }: MemberRef): Promise<void> {
@@ -59,6 +63,7 @@ export class ConversationsController {
   }
 
   @Delete(':conversationId/members/:userId')
+  @ApiOperation({ summary: 'Remove a member, or leave' })
   @HttpCode(204)
   @ApiNoContentResponse()
   async removeMember(@Caller() actor: UserId, @Param({ schema: MemberRef }) { conversationId, userId }: MemberRef): Promise<void> {
@@ -66,6 +71,7 @@ export class ConversationsController {
   }
 
   @Put(':conversationId/receipts')
+  @ApiOperation({ summary: 'Say what I have received and read' })
   @HttpCode(204)
   @ApiNoContentResponse()
   async recordReceipt(

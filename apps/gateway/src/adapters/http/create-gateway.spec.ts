@@ -528,6 +528,22 @@ describe('every answer', () => {
   });
 });
 
+it('describes every route, with its token and its problems', async () => {
+  const { body } = await call({ url: '/openapi.json', token: null });
+  const paths = Object.entries(body['paths'] as Record<string, Record<string, Json>>);
+  const operations: (Json & { path?: string })[] = paths.flatMap(([path, item]) =>
+    Object.values(item).map((facts) => ({ ...facts, path })),
+  );
+  expect(operations.length).toBeGreaterThan(10);
+  for (const { path, summary, security, responses } of operations.filter(
+    ({ path = '' }) => path.startsWith('/v1/') && path !== '/v1/health',
+  )) {
+    expect({ path, summary, security }).toEqual({ path, summary: expect.any(String), security: undefined });
+    expect(responses).toHaveProperty(['default', 'content', 'application/problem+json', 'schema']);
+  }
+  expect(body['security']).toEqual([{ token: [] }]);
+});
+
 describe('conversations', () => {
   it('always have their creator, and each member once', async () => {
     const answer = await call({ method: 'POST', url: '/v1/conversations', json: { title: 'Cà phê', memberIds: ['bob', 'alice', 'bob'] } });

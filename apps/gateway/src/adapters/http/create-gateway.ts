@@ -2,6 +2,8 @@ import type { Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { MemoryPressure } from '#lib/resilience/memory-pressure';
+import { Pressure } from '#lib/resilience/pressure';
 import { timeoutChain, verifyTimeoutChain } from '#lib/resilience/timeout-chain';
 import type { Config } from '#lib/runtime/config';
 import { httpServerLimits } from '#lib/runtime/http-server';
@@ -9,6 +11,7 @@ import { NestLogger } from '#lib/runtime/nest-logger';
 import type { ProcessParts } from '#lib/runtime/run-process';
 import { TokenVerifierPort } from '../../auth/token-verifier.port.js';
 import { GatewayModule } from '../../gateway.module.js';
+import { admit } from './admission.js';
 import { routeDeadlinesMs } from './deadlines.js';
 import { buildEdge } from './edge.js';
 import { InFlight } from './in-flight.js';
@@ -43,6 +46,7 @@ export const createGateway = async (adapters: Type, parts: ProcessParts): Promis
     inFlight: new InFlight(config.HTTP_MAX_CONCURRENT),
     logger,
   });
+  admit(instance, app.get(Pressure), app.get(MemoryPressure));
   serveOpenApi(app);
   return app;
 };

@@ -31,6 +31,8 @@ export const routeDeadlinesMs: Readonly<Record<string, number>> = {
   'GET /v1/search': SEARCH_MS,
   'POST /v1/conversations/:conversationId/context': SEARCH_MS,
   'GET /v1/admin/queues': BROKER_MS,
+  'GET /v1/admin/in-flight': ACCESS_MS,
+  'GET /v1/admin/breakers': ACCESS_MS,
 };
 
 /** The deadline of a route; operations routes share one. @throws Error for a route that nobody gave a deadline. */
@@ -54,7 +56,8 @@ export const giveEveryRouteItsDeadline = (instance: FastifyInstance): void => {
     const budgetMs = Math.min(...methods.map((method) => deadlineOf(method, route.url)));
     const timed: RouteHandlerMethod = function timed(request, reply) {
       const work = workOf(request);
-      return work.handle(() => runInContext(work.context, () => withDeadline(budgetMs, async () => handler.call(this, request, reply))));
+      const answer = () => work.settle(budgetMs, async () => handler.call(this, request, reply));
+      return work.handle(() => runInContext(work.context, () => withDeadline(budgetMs, answer)));
     };
     wrapped.add(timed);
     route.handler = timed;

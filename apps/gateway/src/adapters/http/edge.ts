@@ -7,6 +7,7 @@ import { giveEveryRouteItsDeadline } from './deadlines.js';
 import { ErrorRate } from './error-rate.js';
 import type { InFlight } from './in-flight.js';
 import { acceptJsonOnly } from './json-body.js';
+import { leaveGently } from './leave-gently.js';
 import { isOperations } from './operations-routes.js';
 import { type Limiters, takeFromQuota } from './quotas.js';
 import { recordRequest } from './request-log.js';
@@ -58,31 +59,10 @@ export const buildEdge = (instance: FastifyInstance, { verifier, limiters, inFli
     await takeFromQuota(limiters, work.caller.userId, request.method, reply);
   });
 
-  const closing = closeConnectionsWhenClosing(instance);
+  const closing = leaveGently(instance);
   instance.addHook('onSend', (request, reply, _payload, done) => {
     if (closing.hasBegun) reply.header('connection', 'close');
     reply.header('server-timing', `app;dur=${(performance.now() - workOf(request).startedAt).toFixed(1)}`);
     done();
   });
-};
-
-/** How often we look for connections that have become idle while we close: the last of them decides how long a rollout takes. */
-const IDLE_CHECK_MS = 50;
-
-/**
- * Closing waits for all connections. Node closes those that are idle at that moment; one that is being answered would be kept open by its
- * client for another minute, so it is told to close, and if its answer was on the way already, it is closed when it becomes idle.
- */
-const closeConnectionsWhenClosing = (instance: FastifyInstance): { readonly hasBegun: boolean } => {
-  const state = { hasBegun: false };
-  const { server } = instance;
-  instance.addHook('preClose', (done) => {
-    state.hasBegun = true;
-    if (server.listening) {
-      const timer = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
-      server.once('close', () => clearInterval(timer));
-    }
-    done();
-  });
-  return state;
 };

@@ -1,5 +1,5 @@
 import { Controller, Get, Res } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { renderAsyncApi } from '#lib/contracts/asyncapi';
 import { dependencies } from '#lib/contracts/dependencies';
@@ -16,6 +16,7 @@ export class HealthController {
 
   /** Asks every dependency; answers in less than 2.5 s whatever hangs. 503 when Postgres is down, 200 otherwise. */
   @Get('v1/health')
+  @ApiOperation({ summary: 'How this process and everything behind it are' })
   async deep(@Res({ passthrough: true }) reply: FastifyReply): Promise<HealthReport> {
     const { status, checks } = await this.health.report();
     reply.code(status === 'down' ? 503 : 200);
@@ -23,6 +24,7 @@ export class HealthController {
   }
 
   @Get('asyncapi.json')
+  @ApiOperation({ summary: 'The events, as an AsyncAPI document' })
   events(): object {
     return this.asyncApi;
   }

@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Res } from '@nestjs/common';
-import { ApiHeader, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiHeader, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { EditedMessage, MessageView } from '#lib/contracts/http';
 import type { MessageId, UserId } from '#lib/contracts/ids';
@@ -26,6 +26,7 @@ export class MessageController {
   ) {}
 
   @Get(':messageId')
+  @ApiOperation({ summary: 'A message, and how far its pipeline is' })
   @ApiOkResponse({ standardSchema: MessageView })
   async get(
     @Caller() reader: UserId,
@@ -37,6 +38,7 @@ export class MessageController {
   }
 
   @Patch(':messageId')
+  @ApiOperation({ summary: 'Give a message a new text' })
   @ApiHeader(IF_MATCH)
   @ApiOkResponse({ standardSchema: MessageView })
   async edit(
@@ -50,6 +52,7 @@ export class MessageController {
   }
 
   @Delete(':messageId')
+  @ApiOperation({ summary: 'Delete a message' })
   @HttpCode(204)
   @ApiHeader(IF_MATCH)
   @ApiNoContentResponse()

@@ -1,5 +1,5 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
-import { ApiAcceptedResponse, ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiAcceptedResponse, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { MessagePage, MessageView, NewMessage } from '#lib/contracts/http';
@@ -25,6 +25,7 @@ export class MessagesController {
   ) {}
 
   @Post()
+  @ApiOperation({ summary: 'Send a message: committed when this is answered' })
   @HttpCode(202)
   @ApiHeader({
     name: 'Idempotency-Key',
@@ -53,6 +54,7 @@ export class MessagesController {
   }
 
   @Get()
+  @ApiOperation({ summary: 'Messages of a conversation, by seq' })
   @ApiOkResponse({ standardSchema: MessageList })
   async page(
     @Caller() reader: UserId,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import type { WorkContext } from '#lib/runtime/context';
+import { beginWork, type Work } from '#lib/runtime/in-flight';
 import { childTraceparent } from '#lib/runtime/traceparent';
 import type { Caller } from '../../auth/caller.js';
 import type { InFlight } from './in-flight.js';
@@ -25,11 +26,15 @@ export class RequestWork {
   /** What it failed with, for the log line. */
   failure: unknown;
   private leave: (() => void) | undefined;
+  /** As operators see it while it is in flight. */
+  private inHand: Work | undefined;
+  private readonly what: string;
   private isHandling = false;
   private isClosed = false;
 
   /** Takes over `X-Request-Id` and `traceparent` when they are well formed, and makes new ones otherwise. */
-  constructor({ headers }: Pick<FastifyRequest, 'headers'>) {
+  constructor({ headers, method, routeOptions }: Pick<FastifyRequest, 'headers' | 'method' | 'routeOptions'>) {
+    this.what = `${method} ${routeOptions.url ?? 'unknown'}`;
     const given = headers['x-request-id'];
     this.context = {
       requestId: typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID(),
@@ -43,9 +48,15 @@ export class RequestWork {
    */
   enter(inFlight: InFlight): void {
     this.leave = inFlight.enter();
+    this.inHand = beginWork(this.context, { kind: 'request', id: this.context.requestId, what: this.what });
   }
 
-  /** Runs the handler. */
+  /** Runs the handler itself, within its deadline. It stays in the report of what is in hand until it has really settled. */
+  settle<T>(deadlineMs: number, handler: () => Promise<T>): Promise<T> {
+    return this.inHand === undefined ? handler() : this.inHand.handle(deadlineMs, handler);
+  }
+
+  /** Runs the handler with its deadline around it. */
   async handle<T>(handler: () => Promise<T>): Promise<T> {
     this.isHandling = true;
     try {
@@ -59,6 +70,7 @@ export class RequestWork {
   /** The response is finished, or its client is gone. */
   close(): void {
     this.isClosed = true;
+    this.inHand?.end();
     if (!this.isHandling) this.leave?.();
   }
 }

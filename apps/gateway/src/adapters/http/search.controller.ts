@@ -1,5 +1,5 @@
 import { Controller, Get, Query } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { SearchQuery, SearchResults } from '#lib/contracts/http';
 import type { UserId } from '#lib/contracts/ids';
 import { ShowMessages } from '../../messages/show-messages.js';
@@ -15,6 +15,7 @@ export class SearchController {
   ) {}
 
   @Get()
+  @ApiOperation({ summary: 'Search by words and by meaning in all my conversations' })
   @ApiOkResponse({ standardSchema: SearchResults })
   async search(@Caller() reader: UserId, @Query({ schema: SearchQuery }) query: SearchQuery): Promise<SearchResults> {
     const startedAt = performance.now();
