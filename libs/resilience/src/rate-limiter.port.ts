@@ -26,10 +26,11 @@ export interface RateVerdict {
  */
 export abstract class RateLimiterPort {
   /**
-   * Counts one request of `key` and says whether it may pass; a refused request costs nothing. Answers within 250 ms, whatever is out.
+   * Counts one request of `key`, or `count` of them at once (all or none), and says whether it may pass; what is refused costs nothing.
+   * Answers within 250 ms, whatever is out.
    * @throws DeadlineExceeded when the caller has no time left, and nothing else.
    */
-  abstract take(key: string): Promise<RateVerdict>;
+  abstract take(key: string, count?: number): Promise<RateVerdict>;
 }
 
 /** Why a bucket with this limit never refuses, or undefined. */

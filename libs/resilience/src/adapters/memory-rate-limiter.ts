@@ -13,17 +13,17 @@ export class MemoryRateLimiter extends RateLimiterPort {
     super();
   }
 
-  take(key: string): Promise<RateVerdict> {
-    return Promise.resolve(this.takeNow(key));
+  take(key: string, count = 1): Promise<RateVerdict> {
+    return Promise.resolve(this.takeNow(key, count));
   }
 
-  private takeNow(key: string): RateVerdict {
+  private takeNow(key: string, count: number): RateVerdict {
     const { ratePerSecond, burst } = this.limit;
     if (ratePerSecond <= 0) return unlimited('local');
     const perTokenMs = 1_000 / ratePerSecond;
     const now = performance.now();
     const before = Math.max(this.fullAt.get(key) ?? now, now);
-    const after = before + perTokenMs;
+    const after = before + count * perTokenMs;
     // A microsecond of tolerance: ten times 200 is not exactly 2,000 in floating point sums.
     const allowed = after - now <= burst * perTokenMs + 0.001;
     if (allowed) this.fullAt.set(key, after);

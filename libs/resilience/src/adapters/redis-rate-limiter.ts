@@ -12,20 +12,20 @@ const LOCAL_SHARE = 0.5;
 /**
  * The bucket of memory-rate-limiter.ts, in Redis: one key per bucket with the instant at which it is full again, in microseconds of
  * the clock of Redis (ours may disagree with each other). It disappears when the bucket is full.
- * KEYS[1] bucket; ARGV[1] microseconds per token, ARGV[2] burst. Returns [allowed 0|1, microseconds until full].
+ * KEYS[1] bucket; ARGV[1] microseconds per token, ARGV[2] burst, ARGV[3] tokens to take. Returns [allowed 0|1, microseconds until full].
  */
 const TAKE = `
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local perToken = tonumber(ARGV[1])
 local before = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
-local after = before + perToken
+local after = before + perToken * tonumber(ARGV[3])
 if after - now > tonumber(ARGV[2]) * perToken + 1 then return {0, math.ceil(before - now)} end
 redis.call('SET', KEYS[1], string.format('%.0f', after), 'PX', math.ceil((after - now) / 1000))
 return {1, math.ceil(after - now)}
 `;
 
-type WithTake = Redis & { takeToken(key: string, perTokenUs: number, burst: number): Promise<[number, number]> };
+type WithTake = Redis & { takeToken(key: string, perTokenUs: number, burst: number, count: number): Promise<[number, number]> };
 
 /**
  * One count over all processes, in Redis. While Redis is out, refuses or dawdles (250 ms), this process counts by itself against
@@ -53,17 +53,17 @@ export class RedisRateLimiter extends RateLimiterPort {
     });
   }
 
-  take(key: string): Promise<RateVerdict> {
+  take(key: string, count = 1): Promise<RateVerdict> {
     if (this.limit.ratePerSecond <= 0) return Promise.resolve(unlimited('shared'));
     return this.call.runOr(
-      () => this.takeShared(key),
-      () => this.local.take(key),
+      () => this.takeShared(key, count),
+      () => this.local.take(key, count),
     );
   }
 
-  private async takeShared(key: string): Promise<RateVerdict> {
+  private async takeShared(key: string, count: number): Promise<RateVerdict> {
     const { ratePerSecond, burst } = this.limit;
-    const [allowed, fullInUs] = await this.redis.takeToken(`parley:limit:${this.scope}:${key}`, 1_000_000 / ratePerSecond, burst);
+    const [allowed, fullInUs] = await this.redis.takeToken(`parley:limit:${this.scope}:${key}`, 1_000_000 / ratePerSecond, burst, count);
     return rateVerdict(this.limit, allowed === 1, fullInUs / 1_000, 'shared');
   }
 }

@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { MemoryRateLimiter } from './adapters/memory-rate-limiter.js';
+import { LeasedRateLimiter } from './leased-rate-limiter.js';
+
+class CountingLimiter extends MemoryRateLimiter {
+  questions = 0;
+  override take(key: string, count?: number) {
+    this.questions += 1;
+    return super.take(key, count);
+  }
+}
+
+describe('a leased limit', () => {
+  it('asks once for many requests, however many come at once', async () => {
+    const limit = { ratePerSecond: 10_000, burst: 10_000 };
+    const source = new CountingLimiter(limit);
+    const leased = new LeasedRateLimiter(source, limit);
+    const verdicts = await Promise.all(Array.from({ length: 1_000 }, () => leased.take('all')));
+    expect(verdicts.every(({ allowed }) => allowed)).toBe(true);
+    expect(source.questions).toBe(10);
+  });
+
+  it('lets through exactly as much as its source has', async () => {
+    const limit = { ratePerSecond: 0.001, burst: 250 };
+    const wide = { ratePerSecond: 10_000, burst: 250 };
+    // Leases of 100 on a bucket of 250 that does not refill: two leases, then the last fifty one by one.
+    const leased = new LeasedRateLimiter(new CountingLimiter(limit), wide);
+    const verdicts = [];
+    for (let i = 0; i < 300; i += 1) verdicts.push(await leased.take('all'));
+    expect(verdicts.filter(({ allowed }) => allowed)).toHaveLength(250);
+  });
+
+  it('keeps several processes within one lease each of the limit', async () => {
+    const limit = { ratePerSecond: 0.001, burst: 1_000 };
+    const source = new CountingLimiter(limit);
+    const processes = [1, 2].map(() => new LeasedRateLimiter(source, { ratePerSecond: 10_000, burst: 1_000 }));
+    let allowed = 0;
+    for (let i = 0; i < 2_000; i += 1) if ((await processes[i % 2]?.take('all'))?.allowed) allowed += 1;
+    expect(allowed).toBe(1_000);
+  });
+
+  it('does not lease where the limit is small', async () => {
+    const limit = { ratePerSecond: 5, burst: 10 };
+    const leased = new LeasedRateLimiter(new MemoryRateLimiter(limit), limit);
+    const verdicts = await Promise.all(Array.from({ length: 20 }, () => leased.take('all')));
+    expect(verdicts.filter(({ allowed }) => allowed)).toHaveLength(10);
+  });
+});
