@@ -4,7 +4,7 @@ import type { EventType } from './events.js';
 /** The exchange that carries every event (topic). */
 export const EVENTS_EXCHANGE = 'parley.events';
 
-/** Asked to index one message before its sender is answered (`priority: "high"`, R012); the question is the `message.created`. Transient. */
+/** Asked to index one message before its sender is answered (`priority: "high"`, R012); the question is the `message.created`. */
 export const EMBED_NOW_QUEUE = 'embedding.requests';
 /** Longest wait for that in milliseconds (resilience.md, "request/reply over RabbitMQ"). */
 export const EMBED_NOW_TIMEOUT_MS = 2_000;

@@ -23,7 +23,7 @@ export interface RabbitResponderOptions {
 const MAX_WAITING = 100;
 
 /**
- * Answers questions on a transient queue. Each is taken once and acknowledged when it is answered or has failed: whoever asked has given up by then,
+ * Answers questions on a queue whose messages live for seconds. Each is taken once and acknowledged when it is answered or has failed: whoever asked has given up by then,
  * and the durable way does the work.
  */
 export class RabbitResponder {
@@ -61,7 +61,8 @@ export class RabbitResponder {
       // A channel that closes while its connection lives would leave a queue that nobody answers.
       if (this.connection.current === model) this.connection.destroy('answer channel closed');
     });
-    await channel.assertQueue(queue, { durable: false, messageTtl: timeoutMs, maxLength: MAX_WAITING });
+    // Durable, because RabbitMQ 4 gives up transient queues that several may consume; its messages are not.
+    await channel.assertQueue(queue, { durable: true, messageTtl: timeoutMs, maxLength: MAX_WAITING });
     await channel.prefetch(concurrency);
     await channel.consume(queue, (message) => this.take(channel, message), { consumerTag: `${app}.${queue}.${process.pid}` });
   }
