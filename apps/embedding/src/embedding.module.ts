@@ -9,6 +9,7 @@ import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
 import { applicationName, poolShares } from '#lib/database/pool-budget';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
 import { Breakers } from '#lib/resilience/breakers';
+import { shareBreakers } from '#lib/resilience/share-breakers';
 import { OperationsModule } from '#lib/runtime/adapters/http/operations.module';
 import { CONFIG, type Config } from '#lib/runtime/config';
 import { LOGGER, type Logger } from '#lib/runtime/logger';
@@ -37,7 +38,7 @@ export class EmbeddingModule {
       providers: [
         IndexMessages,
         MarkFailed,
-        { provide: Breakers, useFactory: () => createBreakers() },
+        { provide: Breakers, useFactory: () => shareBreakers(createBreakers()) },
         { provide: PostgresLanes, inject: [CONFIG, Breakers, LOGGER], useFactory: postgresLanes },
         { provide: ChunkLedgerPort, inject: [PostgresLanes], useFactory: (lanes: PostgresLanes) => new PostgresChunkLedger(lanes) },
         { provide: EmbedderPort, inject: [CONFIG, Breakers], useFactory: createEmbedder },

@@ -1,15 +1,19 @@
 import { type DynamicModule, Module, type OnApplicationBootstrap, type OnApplicationShutdown, type Type } from '@nestjs/common';
+import { QueueFill } from '#lib/bus/queue-fill';
 import { PublisherPort } from '#lib/bus/publisher.port';
 import { ConversationStorePort } from '#lib/conversations/conversation-store.port';
 import { MessageStorePort } from '#lib/conversations/message-store.port';
 import { OutboxPort } from '#lib/database/outbox.port';
 import { OutboxRelay } from '#lib/database/outbox-relay';
 import { Bulkhead } from '#lib/resilience/bulkhead';
+import { MemoryPressure, memoryLimitBytes, memoryUse } from '#lib/resilience/memory-pressure';
+import { Pressure, type PressureSource, sustained } from '#lib/resilience/pressure';
 import { OperationsModule } from '#lib/runtime/adapters/http/operations.module';
 import { CONFIG, type Config, ConfigError } from '#lib/runtime/config';
 import { LOGGER, type Logger } from '#lib/runtime/logger';
 import type { ProcessParts } from '#lib/runtime/run-process';
 import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
+import { AdminProcessesController } from './adapters/http/admin-processes.controller.js';
 import { AdminQueuesController } from './adapters/http/admin-queues.controller.js';
 import { BpeTokenCounter } from './adapters/bpe-token-counter.js';
 import { ContextController } from './adapters/http/context.controller.js';
@@ -38,13 +42,15 @@ import { SearchMessages } from './search/search-messages.js';
 /**
  * The gateway on a module of adapters (live-adapters.module.ts or memory-adapters.module.ts), which must provide
  * ConversationStorePort, MessageStorePort, ChunkLedgerPort, LexicalIndexPort, NearestMessages, RerankerPort, OutboxPort, PublisherPort,
- * QueueStatusPort, RequesterPort, LIMITERS, Health and Connections.
+ * QueueStatusPort, QueueFill, RequesterPort, LockWaitsPort, LIMITERS, Health and Connections.
  */
 @Module({})
 export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(
     private readonly connections: Connections,
     private readonly relay: OutboxRelay,
+    private readonly pressure: Pressure,
+    private readonly memory: MemoryPressure,
   ) {}
 
   static on(adapters: Type, parts: ProcessParts): DynamicModule {
@@ -58,6 +64,7 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
         SearchController,
         ContextController,
         AdminQueuesController,
+        AdminProcessesController,
         HealthController,
       ],
       providers: [
@@ -68,10 +75,12 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
         ShowMessages,
         ListConversations,
         { provide: OutboxRelay, useFactory: outboxRelay, inject: [OutboxPort, PublisherPort, CONFIG, LOGGER] },
+        { provide: Pressure, useFactory: pressure, inject: [QueueFill, OutboxRelay, PublisherPort, CONFIG, LOGGER] },
+        { provide: MemoryPressure, useFactory: memoryPressure, inject: [CONFIG, LOGGER] },
         {
           provide: SearchMessages,
           useFactory: searchMessages,
-          inject: [ConversationStorePort, MessageStorePort, LexicalIndexPort, NearestMessages, RerankerPort, CONFIG, LOGGER],
+          inject: [ConversationStorePort, MessageStorePort, LexicalIndexPort, NearestMessages, RerankerPort, Pressure, CONFIG, LOGGER],
         },
         {
           provide: BuildContext,
@@ -87,10 +96,14 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
   async onApplicationBootstrap(): Promise<void> {
     await this.connections.start();
     this.relay.start();
+    this.pressure.start();
+    this.memory.start();
   }
 
   /** Nest calls this when the last request has been answered. What the relay still has stays in the outbox. */
   async onApplicationShutdown(): Promise<void> {
+    this.pressure.stop();
+    this.memory.stop();
     await this.relay.stop();
     await this.connections.stop();
   }
@@ -99,19 +112,41 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
 const outboxRelay = (outbox: OutboxPort, publisher: PublisherPort, config: Config, logger: Logger) =>
   new OutboxRelay(outbox, publisher, { sweepMs: config.OUTBOX_SWEEP_MS, graceMs: config.OUTBOX_GRACE_MS }, logger);
 
+/** Looks at the confirm window three times before it believes that it is full: a burst fills it for a moment. */
+const WINDOW_LOOKS = 3;
+
+/** What fills up when events come faster than they are handled, and how far each may raise the level (ruling C4). */
+const pressure = (queues: QueueFill, relay: OutboxRelay, publisher: PublisherPort, config: Config, logger: Logger) => {
+  const share = (value: number | undefined, of: number) => (value === undefined ? undefined : value / of);
+  const sources: readonly PressureSource[] = [
+    { name: 'queues', read: () => queues.read() },
+    { name: 'outbox', read: () => share(relay.depth?.pending, config.OUTBOX_MAX_PENDING) },
+    { name: 'outbox_age', read: () => share(relay.depth?.oldestAgeSeconds, config.OUTBOX_MAX_AGE_S) },
+    // What finds no place in there waits in the outbox, so it alone refuses nobody (law 2).
+    { name: 'publish_buffer', read: sustained(() => publisher.bufferUsed, WINDOW_LOOKS), atMost: 'warn' },
+  ];
+  return new Pressure(sources, logger);
+};
+
+const memoryPressure = (config: Config, logger: Logger) => {
+  const limitBytes = memoryLimitBytes(config.MEMORY_LIMIT_BYTES, config.WEB_CONCURRENCY);
+  return new MemoryPressure(() => memoryUse(limitBytes), logger);
+};
+
 const searchMessages = (
   conversations: ConversationStorePort,
   messages: MessageStorePort,
   lexical: LexicalIndexPort,
   nearest: NearestMessages,
   reranker: RerankerPort,
+  calm: Pressure,
   config: Config,
   logger: Logger,
 ) => {
   const searches = new Bulkhead('search', { concurrent: config.SEARCH_WORKERS, queued: config.SEARCH_QUEUE_SIZE });
   // Whoever searches already waited for a place there, so as many as search may wait here.
   const reranks = new Bulkhead('rerank', { concurrent: config.ML_RERANK_WORKERS, queued: config.SEARCH_WORKERS });
-  const stages = { lexical, nearest, reranker: new BoundedReranker(reranker, reranks) };
+  const stages = { lexical, nearest, reranker: new BoundedReranker(reranker, reranks, calm) };
   return new SearchMessages(conversations, messages, stages, searches, logger);
 };
 

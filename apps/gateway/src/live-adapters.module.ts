@@ -1,6 +1,8 @@
 import { Inject, Injectable, Module } from '@nestjs/common';
 import { RabbitPublisher } from '#lib/bus/adapters/rabbit-publisher';
 import { RabbitQueueStatus } from '#lib/bus/adapters/rabbit-queue-status';
+import { QueueFill } from '#lib/bus/queue-fill';
+import type { PipelineRows } from '#lib/bus/topology';
 import { RabbitRequester } from '#lib/bus/adapters/rabbit-requester';
 import { RequesterPort } from '#lib/bus/requester.port';
 import { PublisherPort } from '#lib/bus/publisher.port';
@@ -8,19 +10,23 @@ import { QueueStatusPort } from '#lib/bus/queue-status.port';
 import { type DependencyName, dependencies } from '#lib/contracts/dependencies';
 import { PostgresConversationStore } from '#lib/conversations/adapters/postgres-conversation-store';
 import { PostgresMessageStore } from '#lib/conversations/adapters/postgres-message-store';
-import { EMBED_NOW_TIMEOUT_MS } from '#lib/contracts/pipeline';
+import { EMBED_NOW_TIMEOUT_MS, pipeline } from '#lib/contracts/pipeline';
 import { ConversationStorePort } from '#lib/conversations/conversation-store.port';
 import { MessageStorePort } from '#lib/conversations/message-store.port';
 import { checkPoolBudget } from '#lib/database/adapters/check-pool-budget';
 import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
+import { PostgresLockWaits } from '#lib/database/adapters/postgres-lock-waits';
 import { PostgresOutbox } from '#lib/database/adapters/postgres-outbox';
+import { LockWaitsPort } from '#lib/database/lock-waits.port';
 import { OutboxPort } from '#lib/database/outbox.port';
-import { applicationName, poolShares } from '#lib/database/pool-budget';
+import { applicationName, budgetedProcesses, poolShares } from '#lib/database/pool-budget';
 import { MemoryRateLimiter } from '#lib/resilience/adapters/memory-rate-limiter';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
 import { connectRedis } from '#lib/resilience/adapters/redis-connection';
 import { RedisRateLimiter } from '#lib/resilience/adapters/redis-rate-limiter';
 import { Breakers } from '#lib/resilience/breakers';
+import { LeasedRateLimiter } from '#lib/resilience/leased-rate-limiter';
+import { shareBreakers } from '#lib/resilience/share-breakers';
 import { CONFIG, type Config } from '#lib/runtime/config';
 import { Health, type HealthCheck } from '#lib/runtime/health';
 import { LOGGER, type Logger } from '#lib/runtime/logger';
@@ -80,9 +86,9 @@ class LiveConnections extends Connections {
 
   // A gateway that is being scaled out must not refuse to start; `migrate` is where a budget that does not fit stops a rollout.
   private async explainPoolBudget(): Promise<void> {
-    const { DB_POOL_BUDGET_PROCESSES: processes, DB_POOL_SIZE: poolSize } = this.config;
+    const declared = { processes: budgetedProcesses(this.config), poolSize: this.config.DB_POOL_SIZE };
     try {
-      await checkPoolBudget(this.lanes.lane('health'), { processes, poolSize }, { logger: this.logger, whenExceeded: 'warn' });
+      await checkPoolBudget(this.lanes.lane('health'), declared, { logger: this.logger, whenExceeded: 'warn' });
     } catch (err) {
       this.logger.warn({ err }, 'Postgres does not answer: starting anyway, requests get 503 until it does');
     }
@@ -91,7 +97,7 @@ class LiveConnections extends Connections {
 
 @Module({
   providers: [
-    { provide: Breakers, useFactory: createBreakers },
+    { provide: Breakers, useFactory: () => shareBreakers(createBreakers()) },
     { provide: PostgresLanes, useFactory: postgresLanes, inject: [CONFIG, LOGGER, Breakers] },
     { provide: RabbitPublisher, useFactory: rabbitPublisher, inject: [CONFIG, LOGGER] },
     { provide: RabbitQueueStatus, useFactory: rabbitQueueStatus, inject: [CONFIG, LOGGER] },
@@ -124,6 +130,8 @@ class LiveConnections extends Connections {
     { provide: RerankerPort, useClass: LexicalOverlapReranker },
     { provide: PublisherPort, useExisting: RabbitPublisher },
     { provide: QueueStatusPort, useExisting: RabbitQueueStatus },
+    { provide: QueueFill, useFactory: (queues: RabbitQueueStatus) => new QueueFill(queues, capacityOf), inject: [RabbitQueueStatus] },
+    { provide: LockWaitsPort, useFactory: (lanes: PostgresLanes) => new PostgresLockWaits(lanes.lane('health')), inject: [PostgresLanes] },
     { provide: RequesterPort, useExisting: RabbitRequester },
     { provide: LIMITERS, useFactory: limiters, inject: [CONFIG, Breakers, REDIS] },
     {
@@ -143,6 +151,8 @@ class LiveConnections extends Connections {
     RerankerPort,
     PublisherPort,
     QueueStatusPort,
+    QueueFill,
+    LockWaitsPort,
     RequesterPort,
     LIMITERS,
     Health,
@@ -150,6 +160,11 @@ class LiveConnections extends Connections {
   ],
 })
 export class LiveAdaptersModule {}
+
+const rows: PipelineRows = pipeline;
+
+// Every queue that has a status has a row; one without would have no limit.
+const capacityOf = (queue: string): number => rows[queue]?.maxLength ?? Number.POSITIVE_INFINITY;
 
 function postgresLanes(config: Config, logger: Logger, breakers: Breakers): PostgresLanes {
   return new PostgresLanes({
@@ -204,7 +219,7 @@ function limiters(config: Config, breakers: Breakers, connection: Redis | undefi
   if (connection === undefined) return { perUser: new MemoryRateLimiter(perUser), global: new MemoryRateLimiter(global) };
   return {
     perUser: new RedisRateLimiter(connection, breakers, 'user', perUser),
-    global: new RedisRateLimiter(connection, breakers, 'global', global),
+    global: new LeasedRateLimiter(new RedisRateLimiter(connection, breakers, 'global', global), global),
   };
 }
 

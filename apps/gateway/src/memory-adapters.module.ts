@@ -4,13 +4,16 @@ import { MemoryQueueStatus } from '#lib/bus/adapters/memory-queue-status';
 import { MemoryRequester } from '#lib/bus/adapters/memory-requester';
 import { RequesterPort } from '#lib/bus/requester.port';
 import { PublisherPort } from '#lib/bus/publisher.port';
+import { QueueFill } from '#lib/bus/queue-fill';
 import { QueueStatusPort } from '#lib/bus/queue-status.port';
 import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
 import { MemoryConversationStore } from '#lib/conversations/adapters/memory-conversation-store';
 import { MemoryMessageStore } from '#lib/conversations/adapters/memory-message-store';
 import { ConversationStorePort } from '#lib/conversations/conversation-store.port';
 import { MessageStorePort } from '#lib/conversations/message-store.port';
+import { MemoryLockWaits } from '#lib/database/adapters/memory-lock-waits';
 import { MemoryOutbox } from '#lib/database/adapters/memory-outbox';
+import { LockWaitsPort } from '#lib/database/lock-waits.port';
 import { OutboxPort } from '#lib/database/outbox.port';
 import { MemoryRateLimiter } from '#lib/resilience/adapters/memory-rate-limiter';
 import { CONFIG, type Config } from '#lib/runtime/config';
@@ -84,6 +87,12 @@ class NoConnections extends Connections {
     { provide: OutboxPort, useExisting: MemoryOutbox },
     { provide: PublisherPort, useExisting: MemoryBus },
     { provide: QueueStatusPort, useFactory: (bus: MemoryBus) => new MemoryQueueStatus(bus), inject: [MemoryBus] },
+    {
+      provide: QueueFill,
+      useFactory: (queues: QueueStatusPort, { BUS_BUFFER_SIZE }: Config) => new QueueFill(queues, () => BUS_BUFFER_SIZE),
+      inject: [QueueStatusPort, CONFIG],
+    },
+    { provide: LockWaitsPort, useFactory: () => new MemoryLockWaits() },
     { provide: MemoryRequester, useFactory: () => new MemoryRequester() },
     { provide: RequesterPort, useExisting: MemoryRequester },
     {
@@ -110,6 +119,8 @@ class NoConnections extends Connections {
     RerankerPort,
     PublisherPort,
     QueueStatusPort,
+    QueueFill,
+    LockWaitsPort,
     MemoryRequester,
     RequesterPort,
     LIMITERS,

@@ -8,6 +8,7 @@ import { OutboxRelay } from '#lib/database/outbox-relay';
 import { applicationName, poolShares } from '#lib/database/pool-budget';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
 import { Breakers } from '#lib/resilience/breakers';
+import { shareBreakers } from '#lib/resilience/share-breakers';
 import { OperationsModule } from '#lib/runtime/adapters/http/operations.module';
 import { CONFIG, type Config } from '#lib/runtime/config';
 import { createOperationsApp } from '#lib/runtime/http-server';
@@ -31,7 +32,7 @@ export class OpsModule {
       module: OpsModule,
       imports: [OperationsModule.of(parts)],
       providers: [
-        { provide: Breakers, useFactory: () => createBreakers() },
+        { provide: Breakers, useFactory: () => shareBreakers(createBreakers()) },
         { provide: PostgresLanes, inject: [CONFIG, Breakers, LOGGER], useFactory: postgresLanes },
         { provide: RabbitPublisher, inject: [CONFIG, LOGGER], useFactory: rabbitPublisher },
         { provide: RabbitQueueStatus, inject: [CONFIG, LOGGER], useFactory: rabbitQueueStatus },

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { ConfigError } from '#lib/runtime/config';
+import { type Config, ConfigError } from '#lib/runtime/config';
 
 /** Kinds of work with connections of their own. `work` is what a consumer or a job does. */
 export const laneNames = ['sends', 'reads', 'relay', 'work', 'health'] as const;
@@ -25,6 +25,11 @@ export const poolShares = (poolSize: number, app: string): PoolShares => {
 
 /** Connections that Parley does not use all the time but must find when it needs them: a migration (2) and an operator's psql. */
 const MAINTENANCE_CONNECTIONS = 3;
+
+/** Processes that the connection budget counts: a gateway pod stands in DB_POOL_BUDGET_PROCESSES once, and has WEB_CONCURRENCY of them. */
+export const budgetedProcesses = (
+  config: Pick<Config, 'DB_POOL_BUDGET_PROCESSES' | 'DB_POOL_BUDGET_GATEWAYS' | 'WEB_CONCURRENCY'>,
+): number => config.DB_POOL_BUDGET_PROCESSES + config.DB_POOL_BUDGET_GATEWAYS * (config.WEB_CONCURRENCY - 1);
 
 /** The arithmetic of R057 for one Postgres. */
 export interface PoolBudget {
@@ -53,7 +58,7 @@ export const poolBudget = (limits: {
   const fits = needed <= available;
   const sum = `${processes} processes x ${poolSize} connections + ${MAINTENANCE_CONNECTIONS} for maintenance = ${needed}`;
   const limit = `max_connections ${maxConnections} - ${superuserReserved} reserved = ${available}`;
-  const advice = 'lower DB_POOL_SIZE or DB_POOL_BUDGET_PROCESSES, raise max_connections, or put a pooler in between';
+  const advice = 'lower DB_POOL_SIZE, WEB_CONCURRENCY or DB_POOL_BUDGET_PROCESSES, raise max_connections, or put a pooler in between';
   return { fits, available, needed, explanation: fits ? `${sum} <= ${limit}` : `${sum} > ${limit}: ${advice}` };
 };
 

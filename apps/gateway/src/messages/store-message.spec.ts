@@ -8,6 +8,7 @@ import { MemoryConversationStore } from '#lib/conversations/adapters/memory-conv
 import { MemoryMessageStore } from '#lib/conversations/adapters/memory-message-store';
 import { MemoryOutbox } from '#lib/database/adapters/memory-outbox';
 import { OutboxRelay } from '#lib/database/outbox-relay';
+import { Pressure } from '#lib/resilience/pressure';
 import { createLogger } from '#lib/runtime/logger';
 import { eventually } from '#lib/testing/eventually';
 import { EmbedNow } from './embed-now.js';
@@ -37,7 +38,11 @@ const setUp = async (publisher: PublisherPort) => {
     creatorId: 'alice',
     memberIds: ['alice'],
   });
-  const storeMessage = new StoreMessage(new MemoryMessageStore(archive, outbox), relay, new EmbedNow(new MemoryRequester()));
+  const storeMessage = new StoreMessage(
+    new MemoryMessageStore(archive, outbox),
+    relay,
+    new EmbedNow(new MemoryRequester(), new Pressure([], createLogger('test', 'silent'))),
+  );
   const send = (content: string, key?: string) =>
     storeMessage.execute({ conversationId, senderId: 'alice', content, priority: 'normal', key, requestId: 'r-1' });
   return { send, outbox, archive, storeMessage };

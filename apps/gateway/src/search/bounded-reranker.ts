@@ -1,20 +1,30 @@
-import type { Bulkhead } from '#lib/resilience/bulkhead';
+import { type Bulkhead, BulkheadFull } from '#lib/resilience/bulkhead';
 import { withDeadline } from '#lib/resilience/deadline';
+import type { Pressure } from '#lib/resilience/pressure';
+import { metrics } from '#lib/runtime/metrics';
 import { RerankerPort } from './reranker.port.js';
 
 /** R104: reranking may take this long before a search goes on without it. */
 const RERANK_DEADLINE_MS = 10_000;
 
-/** Lets only `ML_RERANK_WORKERS` rerank calls run at once and gives each 10 s: models share one GPU and its memory (R095). */
+/**
+ * Lets only `ML_RERANK_WORKERS` rerank calls run at once and gives each 10 s: models share one GPU and its memory (R095).
+ * Under pressure none: a search is complete without, and says so.
+ */
 export class BoundedReranker extends RerankerPort {
   constructor(
     private readonly inner: RerankerPort,
     private readonly places: Bulkhead,
+    private readonly pressure: Pick<Pressure, 'allows'>,
   ) {
     super();
   }
 
   override async rerank(query: string, texts: readonly string[]): Promise<number[]> {
+    if (!this.pressure.allows('extra')) {
+      metrics.loadShed.inc({ reason: 'extra' });
+      throw new BulkheadFull('rerank');
+    }
     return withDeadline(RERANK_DEADLINE_MS, ({ signal }) => this.places.run(() => this.inner.rerank(query, texts), signal));
   }
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { checkPoolBudget } from '#lib/database/adapters/check-pool-budget';
 import { migrate } from '#lib/database/adapters/migrate';
 import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
-import { applicationName } from '#lib/database/pool-budget';
+import { applicationName, budgetedProcesses } from '#lib/database/pool-budget';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
 import { DependencyError } from '#lib/resilience/errors';
 import type { Config } from '#lib/runtime/config';
@@ -51,7 +51,7 @@ async function checkConnections(config: Config, logger: Logger): Promise<void> {
     logger,
   });
   try {
-    const declared = { processes: config.DB_POOL_BUDGET_PROCESSES, poolSize: config.DB_POOL_SIZE };
+    const declared = { processes: budgetedProcesses(config), poolSize: config.DB_POOL_SIZE };
     await checkPoolBudget(lanes.lane('health'), declared, { logger, whenExceeded: 'refuse' });
   } finally {
     await lanes.close();

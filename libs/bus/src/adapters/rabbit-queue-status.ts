@@ -48,6 +48,7 @@ export class RabbitQueueStatus extends QueueStatusPort {
   private readonly connection: RabbitConnection;
   private readonly rows: PipelineRows;
   private channel: Promise<Channel> | undefined;
+  private hasFailed = false;
 
   constructor(private readonly options: RabbitQueueStatusOptions) {
     super();
@@ -108,9 +109,10 @@ export class RabbitQueueStatus extends QueueStatusPort {
       within(TIMEOUT_MS, this.declarePassively(declared)),
       managementUrl === undefined ? undefined : this.askManagement(managementUrl, managed),
     ]);
-    for (const answer of asked) {
-      if (answer.status === 'rejected') logger.warn({ error: errorMessage(answer.reason) }, 'cannot read the queues of RabbitMQ');
-    }
+    const failed = asked.find((answer) => answer.status === 'rejected');
+    // Once per outage: it is asked every few seconds, and the next answers fail for the same reason.
+    if (failed !== undefined && !this.hasFailed) logger.warn({ error: errorMessage(failed.reason) }, 'cannot read the queues of RabbitMQ');
+    this.hasFailed = failed !== undefined;
     for (const [name, known] of managed) managed.set(name, { ...known, ...declared.get(name), unacked: known.unacked });
     return new Map([...declared, ...managed]);
   }

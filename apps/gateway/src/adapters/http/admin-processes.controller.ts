@@ -1,5 +1,5 @@
 import { Controller, Get } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { type LockWait, LockWaitsPort } from '#lib/database/lock-waits.port';
 import type { BreakerReport } from '#lib/resilience/breakers';
@@ -80,6 +80,7 @@ export class AdminProcessesController {
 
   /** Each request in hand with what it waits for and since when, pools, event-loop lag, breakers that are not closed, and who waits for whose lock. */
   @Get('in-flight')
+  @ApiOperation({ summary: 'What every process has in hand, and what it waits for' })
   @ApiOkResponse({ standardSchema: InFlightReport })
   async inFlight(): Promise<InFlightView> {
     const [{ workers }, lockWaits] = await Promise.all([askSiblings<ProcessReport>('report'), this.whoWaits()]);
@@ -88,6 +89,7 @@ export class AdminProcessesController {
   }
 
   @Get('breakers')
+  @ApiOperation({ summary: 'Every circuit breaker of every process' })
   @ApiOkResponse({ standardSchema: BreakerList })
   async breakers(): Promise<{ items: BreakerView[] }> {
     const { workers } = await askSiblings<readonly BreakerReport[] | undefined>('breakers');

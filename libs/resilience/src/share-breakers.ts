@@ -1,0 +1,10 @@
+import { reportAlso } from '#lib/runtime/process-report';
+import { answerSiblings } from '#lib/runtime/sibling-workers';
+import type { Breakers } from './breakers.js';
+
+/** Lets operators see the breakers of this process: in its reports those that are not closed, and all of them when somebody asks. */
+export const shareBreakers = (breakers: Breakers): Breakers => {
+  answerSiblings('breakers', () => breakers.all());
+  reportAlso('breakers', () => breakers.all().filter(({ state }) => state !== 'closed'));
+  return breakers;
+};
