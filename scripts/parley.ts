@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { showConfig } from './parley/config.js';
 import { explainAndExit } from './explain.js';
+import { addDeadLetterCommands } from './parley/dead-letters.js';
 import { migrate } from './parley/migrate.js';
 import { showQueues } from './parley/queues.js';
 import { makeToken } from './parley/token.js';
@@ -32,6 +33,8 @@ program
   .description('what waits where: ready, in work, dead; "?" (null in JSON) is what nobody could tell')
   .option('--json', 'print {items: [...]} as GET /v1/admin/queues does')
   .action(showQueues);
+
+addDeadLetterCommands(program);
 
 program
   .command('config')

@@ -1,4 +1,6 @@
 import { type DynamicModule, Module, type OnApplicationBootstrap, type OnApplicationShutdown, type Type } from '@nestjs/common';
+import { DeadLetters } from '#lib/bus/dead-letters';
+import { DeadLettersPort } from '#lib/bus/dead-letters.port';
 import { QueueFill } from '#lib/bus/queue-fill';
 import { PublisherPort } from '#lib/bus/publisher.port';
 import { ConversationStorePort } from '#lib/conversations/conversation-store.port';
@@ -13,6 +15,7 @@ import { CONFIG, type Config, ConfigError } from '#lib/runtime/config';
 import { LOGGER, type Logger } from '#lib/runtime/logger';
 import type { ProcessParts } from '#lib/runtime/run-process';
 import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
+import { AdminDeadLettersController } from './adapters/http/admin-dead-letters.controller.js';
 import { AdminProcessesController } from './adapters/http/admin-processes.controller.js';
 import { AdminQueuesController } from './adapters/http/admin-queues.controller.js';
 import { BpeTokenCounter } from './adapters/bpe-token-counter.js';
@@ -42,7 +45,7 @@ import { SearchMessages } from './search/search-messages.js';
 /**
  * The gateway on a module of adapters (live-adapters.module.ts or memory-adapters.module.ts), which must provide
  * ConversationStorePort, MessageStorePort, ChunkLedgerPort, LexicalIndexPort, NearestMessages, RerankerPort, OutboxPort, PublisherPort,
- * QueueStatusPort, QueueFill, RequesterPort, LockWaitsPort, LIMITERS, Health and Connections.
+ * QueueStatusPort, DeadLettersPort, QueueFill, RequesterPort, LockWaitsPort, LIMITERS, Health and Connections.
  */
 @Module({})
 export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -64,6 +67,7 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
         SearchController,
         ContextController,
         AdminQueuesController,
+        AdminDeadLettersController,
         AdminProcessesController,
         HealthController,
       ],
@@ -75,6 +79,11 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
         ShowMessages,
         ListConversations,
         { provide: OutboxRelay, useFactory: outboxRelay, inject: [OutboxPort, PublisherPort, CONFIG, LOGGER] },
+        {
+          provide: DeadLetters,
+          useFactory: (letters: DeadLettersPort, logger: Logger) => new DeadLetters(letters, logger),
+          inject: [DeadLettersPort, LOGGER],
+        },
         { provide: Pressure, useFactory: pressure, inject: [QueueFill, OutboxRelay, PublisherPort, CONFIG, LOGGER] },
         { provide: MemoryPressure, useFactory: memoryPressure, inject: [CONFIG, LOGGER] },
         {

@@ -1,10 +1,12 @@
 import { Inject, Injectable, Module } from '@nestjs/common';
+import { RabbitDeadLetters } from '#lib/bus/adapters/rabbit-dead-letters';
 import { RabbitPublisher } from '#lib/bus/adapters/rabbit-publisher';
 import { RabbitQueueStatus } from '#lib/bus/adapters/rabbit-queue-status';
 import { QueueFill } from '#lib/bus/queue-fill';
 import type { PipelineRows } from '#lib/bus/topology';
 import { RabbitRequester } from '#lib/bus/adapters/rabbit-requester';
 import { RequesterPort } from '#lib/bus/requester.port';
+import { DeadLettersPort } from '#lib/bus/dead-letters.port';
 import { PublisherPort } from '#lib/bus/publisher.port';
 import { QueueStatusPort } from '#lib/bus/queue-status.port';
 import { type DependencyName, dependencies } from '#lib/contracts/dependencies';
@@ -129,6 +131,7 @@ class LiveConnections extends Connections {
     },
     { provide: RerankerPort, useClass: LexicalOverlapReranker },
     { provide: PublisherPort, useExisting: RabbitPublisher },
+    { provide: DeadLettersPort, useFactory: deadLetters, inject: [CONFIG, RabbitPublisher, LOGGER] },
     { provide: QueueStatusPort, useExisting: RabbitQueueStatus },
     { provide: QueueFill, useFactory: (queues: RabbitQueueStatus) => new QueueFill(queues, capacityOf), inject: [RabbitQueueStatus] },
     { provide: LockWaitsPort, useFactory: (lanes: PostgresLanes) => new PostgresLockWaits(lanes.lane('health')), inject: [PostgresLanes] },
@@ -151,6 +154,7 @@ class LiveConnections extends Connections {
     RerankerPort,
     PublisherPort,
     QueueStatusPort,
+    DeadLettersPort,
     QueueFill,
     LockWaitsPort,
     RequesterPort,
@@ -198,6 +202,14 @@ function rabbitQueueStatus(config: Config, logger: Logger): RabbitQueueStatus {
 function rabbitRequester(config: Config, logger: Logger, breakers: Breakers): RabbitRequester {
   const { RABBITMQ_URL: url, BUS_HEARTBEAT_S: heartbeatS } = config;
   return new RabbitRequester({ url, app: APP, heartbeatS, breakers, logger, timeoutMs: EMBED_NOW_TIMEOUT_MS });
+}
+
+function deadLetters(
+  { RABBITMQ_URL: url, BUS_HEARTBEAT_S: heartbeatS }: Config,
+  publisher: RabbitPublisher,
+  logger: Logger,
+): DeadLettersPort {
+  return new RabbitDeadLetters({ url, app: APP, heartbeatS, publisher, logger });
 }
 
 function redis(config: Config, logger: Logger): Redis | undefined {

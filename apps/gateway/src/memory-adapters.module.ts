@@ -1,8 +1,10 @@
 import { Module } from '@nestjs/common';
 import { MemoryBus } from '#lib/bus/adapters/memory-bus';
+import { MemoryDeadLetters } from '#lib/bus/adapters/memory-dead-letters';
 import { MemoryQueueStatus } from '#lib/bus/adapters/memory-queue-status';
 import { MemoryRequester } from '#lib/bus/adapters/memory-requester';
 import { RequesterPort } from '#lib/bus/requester.port';
+import { DeadLettersPort } from '#lib/bus/dead-letters.port';
 import { PublisherPort } from '#lib/bus/publisher.port';
 import { QueueFill } from '#lib/bus/queue-fill';
 import { QueueStatusPort } from '#lib/bus/queue-status.port';
@@ -86,6 +88,7 @@ class NoConnections extends Connections {
     { provide: RerankerPort, useClass: LexicalOverlapReranker },
     { provide: OutboxPort, useExisting: MemoryOutbox },
     { provide: PublisherPort, useExisting: MemoryBus },
+    { provide: DeadLettersPort, useFactory: (bus: MemoryBus) => new MemoryDeadLetters(bus), inject: [MemoryBus] },
     { provide: QueueStatusPort, useFactory: (bus: MemoryBus) => new MemoryQueueStatus(bus), inject: [MemoryBus] },
     {
       provide: QueueFill,
@@ -119,6 +122,7 @@ class NoConnections extends Connections {
     RerankerPort,
     PublisherPort,
     QueueStatusPort,
+    DeadLettersPort,
     QueueFill,
     LockWaitsPort,
     MemoryRequester,

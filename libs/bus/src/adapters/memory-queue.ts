@@ -80,6 +80,14 @@ export class MemoryQueue {
     return taken.map(({ message }) => message);
   }
 
+  /** Takes out one of {@link messages}, for good. */
+  take(message: WireMessage): void {
+    const index = this.ready.findIndex((stored) => stored.message === message);
+    if (index === -1) return;
+    this.ready.splice(index, 1);
+    this.removed();
+  }
+
   /** Waits for room for one message. @returns false when there was none in time. What is reserved is put or given up. */
   reserve(withinMs: number): Promise<boolean> {
     return this.places.take(withinMs);

@@ -29,7 +29,7 @@ const CLOSE_TIMEOUT_MS = 2_000;
 const BACKOFF = { baseMs: 100, capMs: 30_000 };
 
 /** `parley-<app>@<host>#<pid> <purpose>`: the management UI reads like the architecture. */
-export const connectionName = (app: string, purpose: 'publish' | 'consume' | 'watch' | 'request' | 'answer'): string =>
+export const connectionName = (app: string, purpose: 'publish' | 'consume' | 'watch' | 'request' | 'answer' | 'operate'): string =>
   `parley-${app}@${hostname()}#${process.pid} ${purpose}`;
 
 /**

@@ -12,6 +12,9 @@ const ACCESS_MS = 6_000;
 const SEARCH_MS = 10_000;
 /** What asks the broker (2 s) rather than Postgres. */
 const BROKER_MS = 6_000;
+/** Dead letters: 2 s to connect, 5 s until they are free, 5 s to look or 20 s for an order, a confirm (5 s), and giving back (3 s). */
+const LETTERS_MS = 25_000;
+const ORDER_MS = 45_000;
 /** Deep health asks everything for 2 s at once and promises 2.5 s; nothing else here waits at all. */
 const OPERATIONS_MS = 2_400;
 
@@ -31,6 +34,10 @@ export const routeDeadlinesMs: Readonly<Record<string, number>> = {
   'GET /v1/search': SEARCH_MS,
   'POST /v1/conversations/:conversationId/context': SEARCH_MS,
   'GET /v1/admin/queues': BROKER_MS,
+  'GET /v1/admin/dead-letters': LETTERS_MS,
+  'GET /v1/admin/dead-letters/:letterId': LETTERS_MS,
+  'POST /v1/admin/dead-letters/replay': ORDER_MS,
+  'POST /v1/admin/dead-letters/discard': ORDER_MS,
   'GET /v1/admin/in-flight': ACCESS_MS,
   'GET /v1/admin/breakers': ACCESS_MS,
 };

@@ -1,0 +1,93 @@
+import { z } from 'zod';
+
+/** Most dead letters that one answer lists, and most that one order may name. */
+export const MAX_DEAD_LETTERS = 1_000;
+
+/** An event that was given up on, as it lies in the dead-letter queue of `queue`. What a header does not say is `null`. */
+export const DeadLetter = z
+  .object({
+    id: z.string().meta({ description: 'The event id; `sha256:...` of the body for a message that came without one' }),
+    queue: z.string().meta({ description: 'The work queue whose consumer gave up on it, and where a replay puts it' }),
+    type: z.string(),
+    conversationId: z.string().nullable(),
+    errorClass: z.string().nullable(),
+    error: z.string().nullable(),
+    attempts: z.int().nullable(),
+    firstFailedAt: z.string().nullable(),
+    lastFailedAt: z.string().nullable(),
+    traceId: z.string().nullable(),
+    replays: z.int().nonnegative().meta({ description: 'How often it was replayed before' }),
+    sizeBytes: z.int().nonnegative(),
+  })
+  .meta({ id: 'DeadLetter' });
+export type DeadLetter = z.infer<typeof DeadLetter>;
+
+/** A dead letter with what it carries: JSON as it is, anything else in base64. */
+export const DeadLetterDetail = DeadLetter.extend({
+  payload: z.unknown(),
+  payloadEncoding: z.enum(['json', 'base64']),
+  headers: z.record(z.string(), z.unknown()),
+}).meta({ id: 'DeadLetterDetail' });
+export type DeadLetterDetail = z.infer<typeof DeadLetterDetail>;
+
+const name = z.string().min(1).max(255);
+
+/** Which dead letters are meant; a part that is left out means any. */
+export const deadLetterFilter = {
+  type: name.optional(),
+  errorClass: name.optional(),
+  conversationId: name.optional(),
+} as const;
+
+/** `GET /v1/admin/dead-letters`; without `queue` those of all queues. */
+export const DeadLetterQuery = z.strictObject({
+  queue: name.optional(),
+  limit: z.coerce.number().int().min(1).max(MAX_DEAD_LETTERS).default(50),
+  ...deadLetterFilter,
+});
+export type DeadLetterQuery = z.infer<typeof DeadLetterQuery>;
+
+/** Answer of `GET /v1/admin/dead-letters`, oldest first. */
+export const DeadLetterPage = z
+  .object({
+    items: z.array(DeadLetter),
+    isComplete: z.boolean().meta({ description: 'false when there are more than `limit`, or more than could be looked at in time' }),
+  })
+  .meta({ id: 'DeadLetterPage' });
+export type DeadLetterPage = z.infer<typeof DeadLetterPage>;
+
+/** `POST /v1/admin/dead-letters/replay` and `/discard`: either `ids`, or `all` of a queue that match the filter. */
+export const DeadLetterOrder = z
+  .strictObject({
+    queue: name,
+    ids: z.array(name).min(1).max(MAX_DEAD_LETTERS).optional(),
+    all: z.literal(true).optional(),
+    ...deadLetterFilter,
+    ratePerSecond: z.number().min(0.01).max(10_000).optional(),
+    dryRun: z.boolean().default(false).meta({ description: 'Say what would be done, and do nothing' }),
+    force: z.boolean().default(false).meta({ description: 'Also replay what was replayed three times already' }),
+    first: z.int().positive().optional().meta({ description: 'Only the oldest so many: `next.first` of the answer before, to go on' }),
+  })
+  .refine((order) => (order.ids === undefined) !== (order.all === undefined), 'must have either ids or all')
+  .meta({ id: 'DeadLetterOrder' });
+export type DeadLetterOrder = z.infer<typeof DeadLetterOrder>;
+
+/** What became of an order. */
+export const DeadLetterOutcome = z
+  .object({
+    queue: z.string(),
+    dryRun: z.boolean(),
+    done: z.int().meta({ description: 'Replayed or discarded; in a dry run, how many would be' }),
+    refused: z.array(z.object({ id: z.string(), reason: z.string() })).meta({ description: 'At most 100 of them' }),
+    refusedCount: z.int(),
+    notFound: z.array(z.string()).meta({ description: 'Of `ids`: those that are not there' }),
+    items: z.array(DeadLetter).meta({ description: 'In a dry run: what would be done, at most 1,000' }),
+    remaining: z.int().meta({ description: 'Letters that this call did not get to; 0 when it is done' }),
+    stoppedBy: z.string().nullable().meta({ description: 'Why it did not get to them: `time`, or what RabbitMQ said' }),
+    next: z
+      .object({ first: z.int().positive(), ids: z.array(z.string()).optional() })
+      .nullable()
+      .meta({ description: 'Send the same order with these in it to go on; letters that arrived since stay out of it' }),
+  })
+  .meta({ id: 'DeadLetterOutcome' });
+export type DeadLetterOutcome = z.infer<typeof DeadLetterOutcome>;
