@@ -2,6 +2,7 @@ import type { MessageCreated } from '#lib/contracts/events';
 import { aMessageCreated } from '#lib/testing/builders';
 import type { Delivery } from './delivery.js';
 import type { Received } from './received.js';
+import { Suspicion } from './suspicion.js';
 import { toWireMessage } from './wire-message.js';
 
 /** A delivery as a transport would make it from `event`; `facts` overrides any of it. */
@@ -21,6 +22,5 @@ export const aReceived = (event: MessageCreated = aMessageCreated(), facts: Part
   event,
   receivedAt: performance.now(),
   wasHeld: false,
-  suspicions: 0,
-  passedAtLastOutage: undefined,
+  suspicion: new Suspicion(),
 });

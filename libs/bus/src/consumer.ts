@@ -1,7 +1,6 @@
 import type { ParleyEvent } from '#lib/contracts/events';
 import type { PipelineRow } from '#lib/contracts/pipeline';
 import { withoutDeadline } from '#lib/resilience/deadline';
-import { DependencyError } from '#lib/resilience/errors';
 import { runInContext } from '#lib/runtime/context';
 import type { Logger } from '#lib/runtime/logger';
 import { metrics } from '#lib/runtime/metrics';
@@ -9,18 +8,18 @@ import { consume } from './consume.js';
 import { decide, outageOf } from './decide.js';
 import { decode } from './decode.js';
 import type { Delivery } from './delivery.js';
-import { Gather } from './gather.js';
 import { handleBatch, type Verdict } from './handle-batch.js';
 import type { InboxPort } from './inbox.port.js';
 import { CrashLoop, Interrupted, Postpone } from './outcome.js';
 import { type BreakerView, Pause, type PauseState } from './pause.js';
 import type { PublisherPort } from './publisher.port.js';
-import { Quarantine, SUSPICIOUS_RETURNS } from './quarantine.js';
 import type { QueueTapPort } from './queue-tap.port.js';
 import type { BatchHandler, Received, Run } from './received.js';
 import { type Account, type DeadLetterListener, Settlement } from './settle.js';
+import { Suspicion } from './suspicion.js';
 import { MAX_RETURNS } from './topology.js';
 import { Twins } from './twins.js';
+import { WaitingRoom } from './waiting-room.js';
 import { attemptOf, errorMessage } from './wire-message.js';
 import { within } from './within.js';
 
@@ -62,7 +61,6 @@ export interface Drained {
 
 const TIMING: ConsumerTiming = { retryDelaysMs: undefined, outageBackoff: undefined, holdMs: 600_000, batchBudgetMs: 300_000 };
 const HOUSEKEEPING_MS = 5_000;
-const SUSPICIONS_TO_BLAME = 3;
 
 /**
  * Consumes one queue: takes deliveries from its tap, handles them in batches, and settles each by what became of it.
@@ -74,8 +72,7 @@ const SUSPICIONS_TO_BLAME = 3;
  */
 export class Consumer {
   private readonly run: Run;
-  private readonly gather: Gather<Received>;
-  private readonly quarantine = new Quarantine<Received>();
+  private readonly waiting: WaitingRoom;
   private readonly pause: Pause;
   private readonly twins = new Twins();
   private readonly settlement: Settlement;
@@ -110,7 +107,7 @@ export class Consumer {
         if (failures === 5) logger.warn({ queue, outcome }, 'cannot publish what follows from an event yet, still trying');
       },
     });
-    this.gather = new Gather(row.batch, () => this.pump());
+    this.waiting = new WaitingRoom(row.batch, () => this.pump());
     this.pause = new Pause({
       pausesWith: row.pausesWith,
       breakers,
@@ -154,14 +151,14 @@ export class Consumer {
     this.drainEndsAt ??= performance.now() + drainMs;
     clearInterval(this.housekeeping);
     const shut = this.settings.tap.shut();
-    this.gather.flush();
+    this.waiting.flush();
     await within(
       drainMs,
       shut.then(() => this.idle()),
     );
     this.pause.stop();
-    this.gather.stop();
-    const unfinishedCount = this.inFlightCount + this.waitingCount();
+    this.waiting.stop();
+    const unfinishedCount = this.inFlightCount + this.waiting.count;
     this.giveUp.abort();
     // What waited for the broker notices that it need not; what ignores its deadline is not waited for.
     await within(LAST_MOMENT_MS, this.idle());
@@ -191,65 +188,58 @@ export class Consumer {
       this.track(this.settlement.failed({ delivery, event }, { kind: 'dead-letter' }, error, account));
       return;
     }
-    const item: Received = { delivery, event, receivedAt: performance.now(), wasHeld: false, suspicions: 0, passedAtLastOutage: undefined };
-    metrics.queueOldestAge.set({ queue }, secondsSince(Date.parse(event.occurredAt)));
+    const item: Received = { delivery, event, receivedAt: performance.now(), wasHeld: false, suspicion: new Suspicion() };
+    metrics.queueOldestAge.set({ queue }, secondsSince(occurredAt(item)));
     this.twins.hold(item);
-    if (delivery.returnCount < SUSPICIOUS_RETURNS) return this.gather.add(item);
-    this.quarantine.add(item);
-    this.pump();
+    this.waiting.add(item);
   }
 
   /** A channel died: what waits here comes again through the next one. What is being handled goes on and meets its twin. */
   private onLost(generation: number): void {
     this.lostGeneration = Math.max(this.lostGeneration, generation);
-    for (const item of this.waiting()) if (this.isLost(item)) this.twins.letGo(item);
-    this.gather.drop((item) => this.isLost(item));
-    this.quarantine.drop((item) => this.isLost(item));
+    for (const item of this.waiting.items()) if (this.isLost(item)) this.twins.letGo(item);
+    this.waiting.drop((item) => this.isLost(item));
     this.steerTap();
   }
 
   /** Starts as many runs as there is room for. Called whenever something becomes due or room becomes free. */
   private pump(): void {
     while (this.runCount < this.settings.row.concurrency && this.hasTimeForARun()) {
-      const batch = this.nextBatch();
+      const batch = this.waiting.take(this.pause.allowance - this.inFlightCount, this.runCount);
       if (batch.length === 0) return;
       this.track(detached(() => this.handle(batch)));
     }
   }
 
-  private nextBatch(): Received[] {
-    const room = this.pause.allowance - this.inFlightCount;
-    if (room <= 0) return [];
-    if (this.quarantine.count === 0) return this.gather.take(room);
-    return this.inFlightCount === 0 ? this.quarantine.takeOne() : [];
-  }
-
   private async handle(batch: readonly Received[]): Promise<void> {
     const startedAt = performance.now();
-    const account = { startedAt, batchSize: batch.length };
     this.runCount += 1;
     this.inFlightCount += batch.length;
     const verdicts = await handleBatch(batch, this.run, {
-      isOutage: (error, part) => this.isOutage(error) && !part.some(isSuspicious),
+      isOutage: (error, part) => this.isOutage(error) && !part.some(({ suspicion }) => suspicion.isProven),
       budgetMs: this.timing.batchBudgetMs,
     });
     this.runCount -= 1;
     this.inFlightCount -= batch.length;
     this.lastRunMs = performance.now() - startedAt;
+    this.conclude(verdicts, { startedAt, batchSize: batch.length });
+    this.waiting.ended();
+    this.steerTap();
+    this.pump();
+  }
 
+  /** Settles what passed and what failed, and holds what met an outage. */
+  private conclude(verdicts: readonly Verdict<Received>[], account: Account): void {
     const passed = verdicts.filter(({ kind }) => kind === 'passed').map(({ item }) => item);
     this.passedCount += passed.length;
     this.settlement.done(passed, account);
     const held = verdicts.flatMap((verdict) => (verdict.kind === 'passed' || this.settleFailed(verdict, account) ? [] : [verdict]));
     const [outage] = held;
-    if (outage === undefined) this.pause.passed();
-    else
-      this.hold(
-        held.map(({ item }) => item),
-        outage.error,
-      );
-    this.steerTap();
-    this.pump();
+    if (outage === undefined) return this.pause.passed();
+    this.hold(
+      held.map(({ item }) => item),
+      outage.error,
+    );
   }
 
   /** @returns false when it is not its fault and it must be held. */
@@ -261,7 +251,7 @@ export class Consumer {
       attempt: attemptOf(item.delivery),
       attempts: row.attempts,
       pausesWith: row.pausesWith,
-      isSuspicious: isSuspicious(item),
+      isToBlame: item.suspicion.isProven,
       ...(this.timing.retryDelaysMs === undefined ? {} : { retryDelaysMs: this.timing.retryDelaysMs }),
     });
     if (decision.kind === 'hold') return false;
@@ -270,25 +260,18 @@ export class Consumer {
   }
 
   private hold(items: readonly Received[], error: unknown): void {
-    const { queue, logger } = this.settings;
+    const { queue, row, logger } = this.settings;
     for (const item of items) {
       item.wasHeld = true;
-      this.suspect(item, error);
+      item.suspicion.metOutage(error, this.passedCount);
+      if (this.isLost(item)) this.twins.letGo(item);
     }
-    const kept = items.filter((item) => !this.isLost(item));
-    for (const item of items) if (this.isLost(item)) this.twins.letGo(item);
-    this.gather.putBack(kept);
+    this.waiting.putBack(items.filter((item) => !this.isLost(item)));
     metrics.eventAttempts.inc({ queue, outcome: 'hold' }, items.length);
-    if (error instanceof Interrupted) return;
-    logger.warn({ queue, heldCount: kept.length, error: errorMessage(error) }, 'events held: not their fault');
-    this.pause.metOutage(outageOf(error, this.settings.row.pausesWith)?.retryAfterMs ?? 0);
-  }
-
-  /** An outage that only ever meets this event while others go through is no outage. Calls that were not made prove nothing. */
-  private suspect(item: Received, error: unknown): void {
-    if (!(error instanceof DependencyError) || !error.wasTried) return;
-    if (item.passedAtLastOutage !== undefined && this.passedCount > item.passedAtLastOutage) item.suspicions += 1;
-    item.passedAtLastOutage = this.passedCount;
+    const outage = outageOf(error, row.pausesWith);
+    if (outage === undefined || error instanceof Interrupted) return;
+    logger.warn({ queue, heldCount: items.length, error: errorMessage(error) }, 'events held: not their fault');
+    this.pause.metOutage(outage.retryAfterMs);
   }
 
   private onPauseChange(): void {
@@ -321,36 +304,26 @@ export class Consumer {
         return this.isTapOpen && !this.pause.isBreakerOpen;
       case 'probing':
         // A probe uses what is held. When all of that was tried in vain, it may be the events that break what they need.
-        return this.isTapOpen || (this.inFlightCount === 0 && this.waiting().every(({ wasHeld }) => wasHeld));
+        return this.isTapOpen || (this.inFlightCount === 0 && this.waiting.items().every(({ wasHeld }) => wasHeld));
       case 'ramp':
         // The broker counts its prefetch from zero each time: what is held already must go down first.
-        return this.isTapOpen || this.waitingCount() < batch.size * concurrency;
+        return this.isTapOpen || this.waiting.count < batch.size * concurrency;
     }
   }
 
   /** Sends round what was held for so long that the broker would take it away, and keeps the age of what waits up to date. */
   private keepHouse(): void {
     const { queue } = this.settings;
-    const waiting = this.waiting();
-    const oldest = Math.min(...waiting.map(({ event }) => Date.parse(event.occurredAt)));
-    if (waiting.length > 0) metrics.queueOldestAge.set({ queue }, secondsSince(oldest));
+    const waiting = this.waiting.items();
+    if (waiting.length > 0) metrics.queueOldestAge.set({ queue }, secondsSince(Math.min(...waiting.map(occurredAt))));
     const now = performance.now();
     const isTooOld = (item: Received) => now - item.receivedAt > this.timing.holdMs;
     const old = waiting.filter(isTooOld);
     if (old.length === 0) return;
-    this.gather.drop(isTooOld);
-    this.quarantine.drop(isTooOld);
+    this.waiting.drop(isTooOld);
     const longest = new Postpone(Number.POSITIVE_INFINITY, 'held for too long');
     for (const item of old) this.settleFailed({ kind: 'failed', item, error: longest }, { startedAt: now, batchSize: 1 });
     this.steerTap();
-  }
-
-  private waitingCount(): number {
-    return this.gather.count + this.quarantine.count;
-  }
-
-  private waiting(): Received[] {
-    return [...this.gather.items(), ...this.quarantine.items()];
   }
 
   private isLost(item: Received): boolean {
@@ -382,9 +355,9 @@ export class Consumer {
 
 const LAST_MOMENT_MS = 500;
 
-const isSuspicious = (item: Received): boolean => item.suspicions >= SUSPICIONS_TO_BLAME;
-
 /** Outside the request or timer that happened to trigger it: a handler has its own ids and its own deadline. */
 const detached = <T>(work: () => T): T => withoutDeadline(() => runInContext({}, work));
+
+const occurredAt = ({ event }: Received): number => Date.parse(event.occurredAt);
 
 const secondsSince = (time: number): number => Math.max(0, Date.now() - time) / 1_000;

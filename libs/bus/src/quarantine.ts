@@ -29,6 +29,3 @@ export class Quarantine<T> {
     return this.suspects;
   }
 }
-
-/** Deaths after which a delivery is suspect: two can be a restart and bad luck. */
-export const SUSPICIOUS_RETURNS = 3;

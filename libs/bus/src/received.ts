@@ -1,5 +1,6 @@
 import type { ParleyEvent } from '#lib/contracts/events';
 import type { Delivery } from './delivery.js';
+import type { Suspicion } from './suspicion.js';
 import type { Held } from './twins.js';
 
 /** A delivery whose event is decoded, on its way through the stack. */
@@ -10,10 +11,7 @@ export interface Received extends Held {
   readonly receivedAt: number;
   /** Whether it was tried and given back at least once because something was out. */
   wasHeld: boolean;
-  /** How often it met an outage of something it called although others of its queue had gone through since the last time. */
-  suspicions: number;
-  /** How many events of its queue had gone through when it last met an outage. */
-  passedAtLastOutage: number | undefined;
+  readonly suspicion: Suspicion;
 }
 
 /** A handler as the bus sees it: events of one queue in, the events that follow out. It may be called again with the same events. */

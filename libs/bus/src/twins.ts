@@ -64,6 +64,6 @@ export class Twins {
  */
 const keyOf = (delivery: Delivery): string | undefined => {
   if (delivery.id === undefined) return undefined;
-  const replayedAt = delivery.headers[header.replayedAt];
-  return `${delivery.id}:${attemptOf(delivery)}${typeof replayedAt === 'string' ? `:${replayedAt}` : ''}`;
+  const replays = delivery.headers[header.replayed];
+  return `${delivery.id}:${typeof replays === 'number' ? replays : 0}:${attemptOf(delivery)}`;
 };

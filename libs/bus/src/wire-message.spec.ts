@@ -5,7 +5,6 @@ import {
   forDeadLetterQueue,
   forLater,
   forNextAttempt,
-  forReplay,
   header,
   MAX_BODY_BYTES,
   toWireMessage,
@@ -76,7 +75,6 @@ describe('a copy', () => {
     ['the next try', forNextAttempt(fromBroker)],
     ['later', forLater(fromBroker)],
     ['the dead-letter queue', forDeadLetterQueue(fromBroker, new Error('x'), 'q')],
-    ['a replay', forReplay(fromBroker)],
   ])('for %s carries no header of the broker, and all others', (_, copy) => {
     expect(Object.keys(copy.headers).filter((name) => /death|count/.test(name))).toEqual([]);
     expect(copy.headers).toMatchObject({ 'x-of-somebody-else': 'stays', [header.requestId]: 'r1' });
@@ -106,13 +104,6 @@ describe('a copy', () => {
     const elsewhere = forDeadLetterQueue(message, new TypeError('one'), 'q').headers[header.stackHash];
     expect(one).toBe(other);
     expect(elsewhere).not.toBe(one);
-  });
-
-  it('for a replay begins anew, under the same id', () => {
-    const letter = forDeadLetterQueue(forNextAttempt(message), new Error('x'), 'q');
-    const replay = forReplay(letter, new Date('2026-01-01T00:00:00Z'));
-    expect(replay.id).toBe(event.eventId);
-    expect(replay.headers).toEqual({ ...message.headers, [header.replayedAt]: '2026-01-01T00:00:00.000Z' });
   });
 });
 

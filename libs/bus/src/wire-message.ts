@@ -32,7 +32,7 @@ export const header = {
   attempts: 'x-attempts',
   stackHash: 'x-stack-hash',
   traceId: 'x-trace-id',
-  replayedAt: 'x-replayed-at',
+  replayed: 'x-replayed',
 } as const;
 
 /** Larger bodies are refused on both sides: quorum queues keep every message in memory-mapped segments of a few MB. */
@@ -103,31 +103,6 @@ export const forDeadLetterQueue = (message: WireMessage, error: unknown, originQ
     },
   };
 };
-
-/** What a replay removes: the story of the failure, and the count of tries. */
-const FAILURE_HEADERS: readonly string[] = [
-  header.error,
-  header.errorClass,
-  header.stackHash,
-  header.attempts,
-  header.firstFailedAt,
-  header.lastFailedAt,
-  header.originQueue,
-  header.traceId,
-];
-
-/**
- * The copy of a dead letter that goes back to its queue for a new first try. It keeps its event id (who handled it before recognises it) and
- * its trace, and says when it was replayed, so that it is not taken for a repeated delivery of the one that failed.
- */
-export const forReplay = (letter: WireMessage, now = new Date()): WireMessage => ({
-  ...letter,
-  headers: {
-    ...Object.fromEntries(Object.entries(withoutBrokerHeaders(letter.headers)).filter(([name]) => !FAILURE_HEADERS.includes(name))),
-    [header.attempt]: 1,
-    [header.replayedAt]: now.toISOString(),
-  },
-});
 
 /** The kind of an error as a metric label and header: its name, which comes from the closed set of our classes and Node's. */
 export const errorClass = (error: unknown): string => (error instanceof Error ? error.name : typeof error).slice(0, 60);

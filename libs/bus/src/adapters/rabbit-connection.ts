@@ -81,6 +81,7 @@ export class RabbitConnection {
 
   /** Ends the current connection at once, without a word to the broker; a new one follows. For when the broker does not answer. */
   destroy(reason: string): void {
+    this.settings.logger.warn({ connection: this.settings.name, reason }, 'giving up a RabbitMQ connection');
     this.socketLife.abort(new Error(reason));
   }
 

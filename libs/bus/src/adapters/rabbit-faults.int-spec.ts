@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { type ChannelModel, connect } from 'amqplib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { MessageEvent, ParleyEvent } from '#lib/contracts/events';
+import { DependencyError } from '#lib/resilience/errors';
 import { createLogger } from '#lib/runtime/logger';
 import { aMessageCreated, deletionOf } from '#lib/testing/builders';
 import { freshVhost } from '#lib/testing/databases';
@@ -419,6 +420,43 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
     };
   });
 
+  describe('a queue is paused', () => {
+    it('keeps what it holds through pauses, on the same channel, and nothing is returned to the broker', async () => {
+      const publisher = await aStartedPublisher();
+      const breakers = new SwitchedBreakers();
+      const handled: string[] = [];
+      let isOut = true;
+      const handler = (events: readonly MessageEvent[]) => {
+        if (isOut) throw new DependencyError('chroma', 'upsert', 'unavailable');
+        handled.push(...idsOf(events));
+      };
+      const server = await serve(publisher, { [QUEUE]: handler }, { breakers });
+      const lost = watchForLostConnections(server);
+      const events = messages(60);
+      await publishAll(publisher, events);
+      await eventually(() => expect(server.pauseStates()[QUEUE]).toBe('paused'));
+      for (let round = 0; round < 5; round += 1) {
+        breakers.switch('chroma', 'open');
+        breakers.switch('chroma', 'half-open');
+        await eventually(() => expect(server.pauseStates()[QUEUE]).toBe('paused'));
+      }
+      breakers.switch('chroma', 'open');
+      isOut = false;
+      breakers.switch('chroma', 'half-open');
+      breakers.switch('chroma', 'closed');
+      await eventually(() => expect(handled).toHaveLength(60));
+      expect(new Set(handled)).toEqual(new Set(idsOf(events)));
+      const channel = await (await operator()).createChannel();
+      expect((await channel.checkQueue(deadLetterQueue(QUEUE))).messageCount).toBe(0);
+      expect(lost()).toBe(false);
+    });
+
+    const watchForLostConnections = (server: RabbitServer): (() => boolean) => {
+      const connection = server.unwrap<ChannelModel>();
+      return () => server.unwrap<ChannelModel>() !== connection;
+    };
+  });
+
   describe('the broker has something else under our names', () => {
     it('reports each difference in words and keeps running', async () => {
       const wanted = topologyOf({ [QUEUE]: aRow() }, RETRY_DELAYS_MS);
@@ -460,6 +498,36 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
   });
 
   describe('a message that kills whoever takes it', () => {
+    it('ends in the dead-letter queue by itself: forty-nine that were in the same hands are handled, however often they died together', async () => {
+      const publisher = await aStartedPublisher();
+      const events = messages(50);
+      const killer = events[20]?.eventId ?? '';
+      await publishAll(publisher, events);
+      const handled = new Set<string>();
+      const channel = await (await operator()).createChannel();
+      const deadLetterCount = async () => (await channel.checkQueue(deadLetterQueue(QUEUE))).messageCount;
+
+      for (let deaths = 0; (await deadLetterCount()) === 0; deaths += 1) {
+        expect(deaths).toBeLessThanOrEqual(MAX_RETURNS);
+        const { proxy, url } = await proxied();
+        let isDead = false;
+        const handler = (batch: readonly MessageEvent[]) => {
+          if (!batch.some(({ eventId }) => eventId === killer)) return batch.forEach(({ eventId }) => handled.add(eventId));
+          isDead = true;
+          return Promise.all([proxy.stop(), new Promise(() => undefined)]); // what is on its way to the broker is lost, as in a crash
+        };
+        const server = await serve(publisher, { [QUEUE]: handler }, { url, drainMs: 0 });
+        await eventually(async () => expect(isDead || (await deadLetterCount()) > 0).toBe(true));
+        await server.close();
+      }
+
+      await serve(publisher, { [QUEUE]: (batch) => batch.forEach(({ eventId }) => handled.add(eventId)) });
+      await eventually(() => expect(handled.size).toBe(49));
+      expect(await deadLetterCount()).toBe(1);
+      const letter = await channel.get(deadLetterQueue(QUEUE), { noAck: true });
+      expect(letter !== false && letter.properties).toMatchObject({ messageId: killer, headers: { [header.errorClass]: 'CrashLoop' } });
+    });
+
     it('is handled alone after a few deaths, and set aside with its story before the broker drops it', async () => {
       const publisher = await aStartedPublisher();
       await publishAll(publisher, messages(4));
