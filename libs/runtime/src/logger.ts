@@ -32,11 +32,14 @@ const GATHER_MS = 100;
  * stdout, written in blocks: a system call per line was a sixteenth of a busy gateway. What a SIGKILL takes is a tenth of a second of lines;
  * every other end writes them out.
  */
-const gatheredStdout = (): DestinationStream => {
-  const stdout = pino.destination({ dest: 1, sync: true, minLength: GATHER_BYTES });
-  setInterval(() => stdout.flush(), GATHER_MS).unref();
-  process.once('exit', () => stdout.flushSync());
-  return stdout;
+const gatheredStdout = (): DestinationStream => (stdout ??= openStdout());
+let stdout: DestinationStream | undefined;
+
+const openStdout = (): DestinationStream => {
+  const destination = pino.destination({ dest: 1, sync: true, minLength: GATHER_BYTES });
+  setInterval(() => destination.flush(), GATHER_MS).unref();
+  process.once('exit', () => destination.flushSync());
+  return destination;
 };
 
 const SECRET_NAMES: ReadonlySet<string> = new Set([
