@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { applicationName, poolBudget, poolShares } from './pool-budget.js';
+import { applicationName, budgetedProcesses, poolBudget, poolShares } from './pool-budget.js';
 
 describe('the shares of a pool', () => {
   it.each(['gateway', 'embedding', 'ops'])('of %s add up to the pool, with at least one connection in each lane', (app) => {
@@ -24,6 +24,12 @@ describe('the connection budget', () => {
     const budget = poolBudget({ ...postgres, processes: 3 * 4, poolSize: 25 });
     expect(budget).toMatchObject({ fits: false, needed: 303, available: 97 });
     expect(budget.explanation).toContain('12 processes x 25 connections + 3 for maintenance = 303 > max_connections 100 - 3 reserved = 97');
+  });
+
+  it('counts the workers of each gateway pod', () => {
+    const processes = budgetedProcesses({ DB_POOL_BUDGET_PROCESSES: 8, DB_POOL_BUDGET_GATEWAYS: 2, WEB_CONCURRENCY: 4 });
+    expect(processes).toBe(6 + 2 * 4);
+    expect(budgetedProcesses({ DB_POOL_BUDGET_PROCESSES: 8, DB_POOL_BUDGET_GATEWAYS: 2, WEB_CONCURRENCY: 1 })).toBe(8);
   });
 
   it('leaves the reserve of the superuser alone', () => {
