@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { withDeadline } from '#lib/resilience/deadline';
 import type { Logger } from '#lib/runtime/logger';
@@ -64,7 +65,7 @@ export class RabbitResponder {
     // Durable, because RabbitMQ 4 gives up transient queues that several may consume; its messages are not.
     await channel.assertQueue(queue, { durable: true, messageTtl: timeoutMs, maxLength: MAX_WAITING });
     await channel.prefetch(concurrency);
-    await channel.consume(queue, (message) => this.take(channel, message), { consumerTag: `${app}.${queue}.${process.pid}` });
+    await channel.consume(queue, (message) => this.take(channel, message), { consumerTag: `${app}@${hostname()}#${process.pid} ${queue}` });
   }
 
   private take(channel: Channel, message: ConsumeMessage | null): void {
