@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { MessageEvent } from '#lib/contracts/events';
+import type { IndexingEvent, MessageEvent } from '#lib/contracts/events';
 import { derivedId } from '#lib/contracts/ids';
-import { aMessageCreated, deletionOf, editOf } from '#lib/testing/builders';
+import { aMessageCreated, deletionOf, editOf, rebuildOf } from '#lib/testing/builders';
 import { LocalEmbedder } from '#lib/vectors/adapters/local-embedder';
 import { MemoryChunkLedger } from '#lib/vectors/adapters/memory-chunk-ledger';
 import { MemoryVectorStore } from '#lib/vectors/adapters/memory-vector-store';
+import { chunkMessage } from '#lib/vectors/chunk-message';
 import type { LedgerEntry } from '#lib/vectors/chunk-ledger.port';
 import { EmbedderPort, TextRejected } from '#lib/vectors/embedder.port';
 import { IndexMessages } from './index-messages.js';
@@ -46,7 +47,7 @@ const embedding = ({ embedder = new PickyEmbedder(), ledger = new ContestedLedge
     embedder,
     ledger,
     vectors,
-    handle: (...events: MessageEvent[]) => indexMessages.handle(events),
+    handle: (...events: IndexingEvent[]) => indexMessages.handle(events),
     anotherProcess: () => embedding({ embedder, ledger, vectors }),
     versionsOf: async ({ data: { messageId } }: MessageEvent) => (await vectors.chunksOf([messageId])).map(({ version }) => version),
     entryOf: async ({ data: { messageId } }: MessageEvent) => (await ledger.entriesOf([messageId])).get(messageId),
@@ -236,5 +237,43 @@ describe('a text that the model refuses', () => {
     await handle(editOf(message, 'new'));
     await new MarkFailed(ledger, embedder).mark(message);
     expect(await entryOf(message)).toMatchObject({ state: 'indexed', version: 2 });
+  });
+});
+
+describe('told to make vectors anew', () => {
+  it('makes them although the ledger says that they are there, and leaves nothing of what was there instead', async () => {
+    const { handle, vectors, versionsOf, entryOf } = embedding();
+    const message = aMessageCreated({ content: 'short' });
+    await handle(message);
+    const { messageId } = message.data;
+    const stray = aMessageCreated({ ...message.data, content: longText });
+    const chunks = chunkMessage(stray.data);
+    await vectors.replace(chunks, await new LocalEmbedder().embed(chunks.map(({ text }) => text)), { removed: [] });
+    expect((await versionsOf(message)).length).toBeGreaterThan(1);
+
+    expect(await handle(rebuildOf(message))).toMatchObject([{ type: 'message.embedded', data: { messageId, messageVersion: 1 } }]);
+    expect(await versionsOf(message)).toEqual([1]);
+    await vectors.replace([], [], { removed: [messageId] });
+    await handle(message, rebuildOf(message));
+    expect(await versionsOf(message)).toEqual([1]);
+    expect(await entryOf(message)).toMatchObject({ state: 'indexed', version: 1, chunkCount: 1 });
+  });
+
+  it('never lets an older version come back', async () => {
+    const { handle, versionsOf } = embedding();
+    const message = aMessageCreated();
+    await handle(message, editOf(message, 'newer'));
+    expect(await handle(rebuildOf(message))).toEqual([]);
+    expect(await versionsOf(message)).toEqual([2]);
+  });
+
+  it('removes what is left of a deleted message', async () => {
+    const { handle, versionsOf, entryOf } = embedding();
+    const message = aMessageCreated();
+    await handle(message);
+    const deleted = rebuildOf(aMessageCreated({ ...message.data, version: 2 }));
+    expect(await handle({ ...deleted, data: { ...deleted.data, content: null } })).toEqual([]);
+    expect(await versionsOf(message)).toEqual([]);
+    expect(await entryOf(message)).toMatchObject({ state: 'removed', version: 2 });
   });
 });

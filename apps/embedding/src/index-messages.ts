@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { MessageCreated, MessageEdited, MessageEmbedded, MessageEvent } from '#lib/contracts/events';
+import type { IndexingEvent, MessageEmbedded } from '#lib/contracts/events';
 import type { MessageId } from '#lib/contracts/ids';
 import { metrics } from '#lib/runtime/metrics';
 import type { Chunk } from '#lib/vectors/chunk';
@@ -11,11 +11,9 @@ import { VectorStorePort } from '#lib/vectors/vector-store.port';
 import { messageEmbedded } from './message-embedded.js';
 import { Turns } from './turns.js';
 
-type WithText = MessageCreated | MessageEdited;
-
 /** What the vector store and the ledger should hold for one message after its event. A deletion has no chunks. */
 interface Plan {
-  readonly event: MessageEvent;
+  readonly event: IndexingEvent;
   readonly chunks: readonly Chunk[];
   readonly embeddings: readonly Float32Array[];
   readonly entry: LedgerEntry;
@@ -42,33 +40,37 @@ export class IndexMessages {
    * a crash between the ledger and the publish must not swallow the news. Its event id depends on message and version only.
    * @throws DependencyError when a dependency is out, TextRejected when the model refuses a text; then nothing is recorded.
    */
-  async handle(events: readonly MessageEvent[]): Promise<MessageEmbedded[]> {
+  async handle(events: readonly IndexingEvent[]): Promise<MessageEmbedded[]> {
     const newest = newestPerMessage(events);
     // Two batches of this process may hold two versions of one message: both would find the ledger empty and write in any order.
     return this.turns.take(idsOf(newest), () => this.bringInStep(newest));
   }
 
-  private async bringInStep(events: readonly MessageEvent[]): Promise<MessageEmbedded[]> {
+  private async bringInStep(events: readonly IndexingEvent[]): Promise<MessageEmbedded[]> {
     const known = await this.ledger.entriesOf(idsOf(events));
     const due = events.filter((event) => this.isDue(event, known.get(event.data.messageId)));
     const plans = await this.planned(due, known);
     await this.store(plans);
     const refused = new Set(await this.ledger.record(plans.map(({ entry }) => entry)));
     await this.repairRaces(plans, refused);
-    const indexed = plans.filter(({ event, entry }) => hasText(event) && !refused.has(entry.messageId));
+    const indexed = plans.filter(({ entry }) => entry.state === 'indexed' && !refused.has(entry.messageId));
     for (const { event } of indexed) measureTimeToSearchable(event);
     return [...indexed.map(({ event, entry }) => messageEmbedded(event, entry)), ...announcedAgain(events, due, known)];
   }
 
-  /** A version that failed before is due again: somebody replayed its dead letter. So is one that another model has indexed. */
-  private isDue({ data }: MessageEvent, entry: LedgerEntry | undefined): boolean {
+  /**
+   * A version that failed before is due again: somebody replayed its dead letter. So is one that another model has indexed, and one whose
+   * vectors somebody found missing.
+   */
+  private isDue({ type, data }: IndexingEvent, entry: LedgerEntry | undefined): boolean {
     if (entry === undefined || data.version > entry.version) return true;
     if (data.version < entry.version) return false;
+    if (type === 'vectors.rebuild') return true;
     return entry.state === 'failed' || (entry.state === 'indexed' && entry.model !== this.embedder.model);
   }
 
-  private async planned(due: readonly MessageEvent[], known: ReadonlyMap<MessageId, LedgerEntry>): Promise<Plan[]> {
-    const chunked = due.map((event) => ({ event, chunks: hasText(event) ? chunkMessage(event.data) : [] }));
+  private async planned(due: readonly IndexingEvent[], known: ReadonlyMap<MessageId, LedgerEntry>): Promise<Plan[]> {
+    const chunked = due.map((event) => ({ event, chunks: chunksOf(event) }));
     const embeddings = await this.embedder.embed(chunked.flatMap(({ chunks }) => chunks.map(({ text }) => text)));
     let taken = 0;
     return chunked.map(({ event, chunks }) => ({
@@ -76,12 +78,13 @@ export class IndexMessages {
       chunks,
       embeddings: embeddings.slice(taken, (taken += chunks.length)),
       entry: this.entry(event, chunks.length),
-      mayHaveOlder: event.data.version > 1 || known.has(event.data.messageId),
+      mayHaveOlder: event.type === 'vectors.rebuild' || event.data.version > 1 || known.has(event.data.messageId),
     }));
   }
 
-  private entry({ type, data }: MessageEvent, chunkCount: number): LedgerEntry {
-    const state = type === 'message.deleted' ? 'removed' : 'indexed';
+  /** A text has at least one chunk; without a text there is none. */
+  private entry({ data }: IndexingEvent, chunkCount: number): LedgerEntry {
+    const state = chunkCount === 0 ? 'removed' : 'indexed';
     return { messageId: data.messageId, version: data.version, chunkCount, model: this.embedder.model, state };
   }
 
@@ -121,23 +124,29 @@ export class IndexMessages {
   }
 }
 
-const hasText = (event: MessageEvent): event is WithText => event.type !== 'message.deleted';
+function chunksOf({ type, data }: IndexingEvent): Chunk[] {
+  if (type === 'message.deleted') return [];
+  const { content } = data;
+  return content === null ? [] : chunkMessage({ ...data, content });
+}
 
-const idsOf = (events: readonly MessageEvent[]): MessageId[] => events.map((event) => event.data.messageId);
+const idsOf = (events: readonly IndexingEvent[]): MessageId[] => events.map((event) => event.data.messageId);
 
-function newestPerMessage(events: readonly MessageEvent[]): MessageEvent[] {
-  const newest = new Map<MessageId, MessageEvent>();
+/** Of two events of one version the order to make its vectors anew is the stronger one. */
+function newestPerMessage(events: readonly IndexingEvent[]): IndexingEvent[] {
+  const newest = new Map<MessageId, IndexingEvent>();
   for (const event of events) {
     const other = newest.get(event.data.messageId);
-    if (other === undefined || event.data.version > other.data.version) newest.set(event.data.messageId, event);
+    const isStronger = event.type === 'vectors.rebuild' && event.data.version === other?.data.version;
+    if (other === undefined || event.data.version > other.data.version || isStronger) newest.set(event.data.messageId, event);
   }
   return [...newest.values()];
 }
 
 /** The news of messages that an earlier delivery of the same event has indexed. */
 function announcedAgain(
-  events: readonly MessageEvent[],
-  due: readonly MessageEvent[],
+  events: readonly IndexingEvent[],
+  due: readonly IndexingEvent[],
   known: ReadonlyMap<MessageId, LedgerEntry>,
 ): MessageEmbedded[] {
   const isDue = new Set(due);
@@ -149,7 +158,8 @@ function announcedAgain(
 }
 
 /** From the commit of this version to its vectors: what a person waits for who searches for what was just written. */
-function measureTimeToSearchable({ type, data }: MessageEvent): void {
+function measureTimeToSearchable({ type, data }: IndexingEvent): void {
+  if (type === 'vectors.rebuild') return; // nobody has just written it
   const committedAt = type === 'message.edited' ? data.editedAt : data.createdAt;
   // The clock of another machine may run ahead of ours: that is not a negative wait.
   metrics.timeToSearchable.observe(Math.max(0, Date.now() - Date.parse(committedAt)) / 1_000);

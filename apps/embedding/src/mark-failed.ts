@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { MessageEvent, ParleyEvent } from '#lib/contracts/events';
+import type { IndexingEvent, ParleyEvent } from '#lib/contracts/events';
 import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
 import { EmbedderPort } from '#lib/vectors/embedder.port';
 
@@ -19,5 +19,8 @@ export class MarkFailed {
   }
 }
 
-const isAboutMessage = (event: ParleyEvent): event is MessageEvent =>
-  event.type === 'message.created' || event.type === 'message.edited' || event.type === 'message.deleted';
+const isAboutMessage = (event: ParleyEvent): event is IndexingEvent =>
+  event.type === 'message.created' ||
+  event.type === 'message.edited' ||
+  event.type === 'message.deleted' ||
+  event.type === 'vectors.rebuild';

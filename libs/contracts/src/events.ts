@@ -38,6 +38,13 @@ export type MessageEdited = z.infer<typeof MessageEdited>;
 export const MessageDeleted = event('message.deleted', MessageFacts.extend({ deletedAt: time }));
 export type MessageDeleted = z.infer<typeof MessageDeleted>;
 
+/**
+ * A command: make the vectors of this message anew from its current text (`null`: it is deleted, and has none), also when this version was
+ * indexed before. For the indexer alone; what else hears of messages must not see a message twice because its vectors were lost.
+ */
+export const VectorsRebuild = event('vectors.rebuild', MessageFacts.extend({ content: Content.nullable() }));
+export type VectorsRebuild = z.infer<typeof VectorsRebuild>;
+
 /** The vectors of a message are in step with `messageVersion`: it can be found by meaning from now on. */
 export const MessageEmbedded = event(
   'message.embedded',
@@ -57,6 +64,7 @@ export const eventSchemas = {
   'message.created': MessageCreated,
   'message.edited': MessageEdited,
   'message.deleted': MessageDeleted,
+  'vectors.rebuild': VectorsRebuild,
   'message.embedded': MessageEmbedded,
 } as const;
 
@@ -65,6 +73,8 @@ export type EventOf<Type extends EventType> = z.infer<(typeof eventSchemas)[Type
 export type ParleyEvent = { [Type in EventType]: EventOf<Type> }[EventType];
 /** The three events in a message's life that change what readers and vectors should show. */
 export type MessageEvent = MessageCreated | MessageEdited | MessageDeleted;
+/** What the indexer is told about messages. */
+export type IndexingEvent = MessageEvent | VectorsRebuild;
 
 /** Wraps `data` in the envelope of its event. A fixed `eventId` makes a re-issued event recognisable as the same one. */
 export const newEvent = <Type extends EventType>(

@@ -45,7 +45,7 @@ const definePipeline = <Queue extends string>(rows: Record<Queue, PipelineRow>):
 export const pipeline = definePipeline({
   'embedding.messages': {
     app: 'embedding',
-    hears: ['message.created', 'message.edited', 'message.deleted'],
+    hears: ['message.created', 'message.edited', 'message.deleted', 'vectors.rebuild'],
     emits: ['message.embedded'],
     batch: { size: 100, waitMs: 20 },
     concurrency: 2,

@@ -1,4 +1,4 @@
-import { type MessageCreated, type MessageDeleted, type MessageEdited, newEvent } from '#lib/contracts/events';
+import { type MessageCreated, type MessageDeleted, type MessageEdited, newEvent, type VectorsRebuild } from '#lib/contracts/events';
 import { newId } from '#lib/contracts/ids';
 
 /** A `message.created` event with plausible facts; `facts` overrides any of them. */
@@ -22,4 +22,10 @@ export const editOf = (message: MessageCreated, content: string, version = messa
 export const deletionOf = (message: MessageCreated, version = message.data.version + 1): MessageDeleted => {
   const { content: _, ...facts } = message.data;
   return newEvent('message.deleted', { ...facts, version, deletedAt: new Date().toISOString() });
+};
+
+/** The order to make the vectors of `message` anew. */
+export const rebuildOf = ({ data: { content, ...facts } }: MessageCreated | MessageEdited): VectorsRebuild => {
+  const { editedAt: _, ...known } = { editedAt: undefined, ...facts };
+  return newEvent('vectors.rebuild', { ...known, content });
 };

@@ -178,6 +178,32 @@ export function vectorStoreContract(name: string, make: () => Promise<{ store: V
       expect(await store.chunksOf([])).toEqual([]);
     });
 
+    it('names everything that is stored, page by page', async () => {
+      const chunks = Array.from({ length: 25 }, (_, i) => chunksFor({ content: `page ${i}` })).flat();
+      await put(chunks);
+      const seen: string[] = [];
+      let cursor: string | undefined;
+      do {
+        const { ids, next } = await store.chunkIdsFrom(cursor, 10);
+        expect(ids.length).toBeLessThanOrEqual(10);
+        seen.push(...ids);
+        cursor = next;
+      } while (cursor !== undefined);
+      expect(new Set(seen).size).toBe(seen.length);
+      expect(seen).toEqual(expect.arrayContaining(chunks.map(({ id }) => id)));
+    });
+
+    it('removes chunks by their ids and nothing else', async () => {
+      const messageId = newId();
+      const chunks = chunksFor({ messageId, content: longText(3, 'piece by piece') });
+      await put(chunks);
+      await store.remove([chunks[1]?.id ?? '', `${newId()}#chunk_0`]);
+      expect(idsOf(await store.chunksOf([messageId]))).toEqual(idsOf(chunks.filter((_, i) => i !== 1)));
+      await store.remove(chunks.map(({ id }) => id));
+      expect(await store.chunksOf([messageId])).toEqual([]);
+      await store.remove([]);
+    });
+
     it('refuses vectors of another length, and says which lengths', async () => {
       const chunks = chunksFor({ content: 'three dimensions' });
       await expect(store.replace(chunks, [Float32Array.of(1, 0, 0)], { removed: [] })).rejects.toThrow(/384.*3/);

@@ -71,7 +71,11 @@ const Collection = z.object({
   }),
 });
 const Nearest = z.object({ ids: z.tuple([z.array(z.string())]), distances: z.tuple([z.array(z.number())]) });
-const Stored = z.object({ ids: z.array(z.string()), metadatas: z.array(z.object({ version: z.int() })) });
+const Stored = z.object({
+  ids: z.array(z.string()), // What somebody else put in may have no version, or nothing at all: then it is none of ours, which version 0 says.
+  metadatas: z.array(z.object({ version: z.int().catch(0) }).nullable()),
+});
+const Ids = z.object({ ids: z.array(z.string()) });
 
 type Where = Record<string, unknown>;
 /** A collection's id, or undefined when there is no collection to read from. */
@@ -147,6 +151,23 @@ export class ChromaVectorStore extends VectorStorePort {
   async chunksOf(messageIds: readonly MessageId[]): Promise<StoredChunk[]> {
     const groups = inGroups([...new Set(messageIds)], MAX_IN);
     return (await Promise.all(groups.map((group) => this.get({ messageId: { $in: group } })))).flat();
+  }
+
+  /** The cursor is a place in the order of insertion: reading on from it costs little even after 100,000 others (measured, server 1.0.0). */
+  async chunkIdsFrom(cursor: string | undefined, limit: number): Promise<{ ids: string[]; next: string | undefined }> {
+    const offset = Number(cursor ?? 0);
+    const answer = await this.gets.run(async (signal) => {
+      const found = await this.inCollection(this.forReading, signal, (id) =>
+        this.http.post(`${COLLECTIONS}/${id}/get`, { limit, offset, include: [] }, signal),
+      );
+      return found === undefined ? undefined : parse(Ids, 'get', found);
+    });
+    const ids = answer?.ids ?? [];
+    return { ids, next: ids.length < limit ? undefined : String(offset + limit) };
+  }
+
+  async remove(chunkIds: readonly string[]): Promise<void> {
+    for (const ids of inGroups([...new Set(chunkIds)], BATCH_SIZE)) await this.delete({ ids });
   }
 
   /** Lets go of the connections. */

@@ -61,6 +61,20 @@ export class MemoryVectorStore extends VectorStorePort {
     );
   }
 
+  async chunkIdsFrom(cursor: string | undefined, limit: number): Promise<{ ids: string[]; next: string | undefined }> {
+    const from = Number(cursor ?? 0);
+    const ids = [...this.byMessage.values()].flatMap((chunks) => [...chunks.keys()]).slice(from, from + limit);
+    return { ids, next: ids.length < limit ? undefined : String(from + limit) };
+  }
+
+  async remove(chunkIds: readonly string[]): Promise<void> {
+    const wanted = new Set(chunkIds);
+    for (const [messageId, chunks] of this.byMessage) {
+      for (const id of chunks.keys()) if (wanted.has(id)) chunks.delete(id);
+      if (chunks.size === 0) this.byMessage.delete(messageId);
+    }
+  }
+
   private hold(held: Held): void {
     const { id, messageId, conversationId } = held.chunk;
     const chunks = this.byMessage.get(messageId) ?? new Map<string, Held>();
