@@ -12,7 +12,10 @@ export interface ConsistencyReport {
   readonly lost: string[];
   /** Messages that are stored more than once. */
   readonly duplicated: string[];
-  /** Messages in the journal's conversations that nobody was told of: a retry that became a second message looks like this. */
+  /**
+   * Messages in the journal's conversations that nobody was told of: a retry that became a second message looks like this. Not one whose
+   * sender is still in doubt: it may or may not have been stored.
+   */
   readonly unexpected: string[];
   /** Conversations whose `seq` is not 1, 2, 3, ... up to their head. */
   readonly gaps: string[];
@@ -34,6 +37,45 @@ export const consistent: ConsistencyReport = {
   strayVectors: [],
   inLimbo: [],
 };
+
+/** What became of all messages of a run, counted as rabbitmq/jepsen counts. */
+export interface RunCounts {
+  readonly attempted: number;
+  readonly acknowledged: number;
+  /** Acknowledged and stored as acknowledged. */
+  readonly ok: number;
+  readonly lost: number;
+  readonly duplicated: number;
+  readonly unexpected: number;
+  /** Acknowledged by a later try with the same key, after one whose outcome was in doubt. */
+  readonly recovered: number;
+  /** Never acknowledged: stored or not, nobody was promised anything. */
+  readonly unknown: number;
+  readonly gaps: number;
+  /** Messages whose vectors are not exactly theirs, and chunks of nobody. */
+  readonly wrongVectors: number;
+  readonly inLimbo: number;
+  readonly deadLetters: number;
+}
+
+/** Counts a journal against what {@link checkConsistency} found. */
+export function countRun(journal: readonly JournalEntry[], report: ConsistencyReport): RunCounts {
+  const acknowledged = journal.filter((entry) => entry.acknowledged !== undefined);
+  return {
+    attempted: journal.length,
+    acknowledged: acknowledged.length,
+    ok: acknowledged.length - report.lost.length,
+    lost: report.lost.length,
+    duplicated: report.duplicated.length,
+    unexpected: report.unexpected.length,
+    recovered: acknowledged.filter(({ wasInDoubt }) => wasInDoubt === true).length,
+    unknown: journal.length - acknowledged.length,
+    gaps: report.gaps.length,
+    wrongVectors: report.wrongVectors.length + report.strayVectors.length,
+    inLimbo: report.inLimbo.length,
+    deadLetters: report.inLimbo.filter((line) => line.endsWith('.dlq')).reduce((sum, line) => sum + Number.parseInt(line, 10), 0),
+  };
+}
 
 /** Where to look. */
 export interface CheckedParley {
@@ -102,8 +144,10 @@ function findDuplicated(messages: readonly MessageRow[]): string[] {
 function findUnexpected(journal: readonly JournalEntry[], messages: readonly MessageRow[]): string[] {
   const conversations = new Set(journal.map(({ conversationId }) => conversationId));
   const told = new Set(journal.map(({ acknowledged }) => acknowledged?.id));
+  const inDoubt = new Set(journal.filter(({ acknowledged }) => acknowledged === undefined).map(({ key }) => key));
+  const isOfDoubtful = ({ client_key }: MessageRow) => client_key !== null && inDoubt.has(client_key);
   return messages
-    .filter(({ id, conversation_id }) => conversations.has(conversation_id) && !told.has(id))
+    .filter((message) => conversations.has(message.conversation_id) && !told.has(message.id) && !isOfDoubtful(message))
     .map(({ id, client_key }) => `${id} (key ${client_key}) is stored and was never acknowledged`);
 }
 

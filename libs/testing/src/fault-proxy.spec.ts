@@ -105,6 +105,32 @@ describe('a fault proxy', () => {
     expect(performance.now() - startedAt).toBeLessThan(2_000);
   });
 
+  it('delivers what it held back as soon as the link is fast again, in order', async () => {
+    const one = client();
+    await one.says('1', '1');
+    await proxy.set({ kind: 'latency', ms: 60_000 });
+    one.socket.write('2');
+    await aWhile();
+    await proxy.heal();
+    await one.says('3', '123');
+    expect(one.received).toBe('123');
+  });
+
+  it('leads new connections to another server, and cuts those that are there', async () => {
+    const one = client();
+    await one.says('hello', 'hello');
+    const other = createServer((socket) => socket.on('error', () => undefined).end('another server'));
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+
+    proxy.redirect(`tcp://127.0.0.1:${(other.address() as AddressInfo).port}`);
+
+    await eventually(() => expect(proxy.connectionCount).toBe(0));
+    const two = client();
+    await eventually(() => expect(two.received).toBe('another server'));
+    two.socket.destroy();
+    await new Promise((resolve) => other.close(resolve));
+  });
+
   it('hangs: nothing comes through, not even the end of the client, until it is healed', async () => {
     const one = client();
     await one.says('a', 'a');

@@ -32,12 +32,11 @@ export class FaultProxy {
   private server: Server | undefined;
   private ownPort = 0;
 
-  private constructor(private readonly target: { readonly host: string; readonly port: number }) {}
+  private constructor(private target: { readonly host: string; readonly port: number }) {}
 
   /** Starts a proxy in front of the server that `url` names, e.g. a database URL. */
   static async before(url: string): Promise<FaultProxy> {
-    const { hostname, port } = new URL(url);
-    const proxy = new FaultProxy({ host: hostname, port: Number(port) });
+    const proxy = new FaultProxy(placeOf(url));
     await proxy.listen();
     return proxy;
   }
@@ -57,6 +56,12 @@ export class FaultProxy {
     own.hostname = '127.0.0.1';
     own.port = String(this.ownPort);
     return own.href;
+  }
+
+  /** From now on new connections go to the server that `url` names instead; those that are there are cut. */
+  redirect(url: string): void {
+    this.target = placeOf(url);
+    for (const connection of this.connections) connection.cut();
   }
 
   /** Sets the fault for connections that come from now on, for those that are there, or (default) for both. */
@@ -103,6 +108,11 @@ export class FaultProxy {
   }
 }
 
+const placeOf = (url: string) => {
+  const { hostname, port } = new URL(url);
+  return { host: hostname, port: Number(port) };
+};
+
 /** One proxied connection: two pipes, one per direction. */
 class Connection {
   private readonly toServer: Pipe;
@@ -144,6 +154,8 @@ class Pipe {
   private last: Promise<void> = Promise.resolve();
   /** What is on its way waits for it; undefined while nothing is held back. */
   private held: PromiseWithResolvers<void> | undefined;
+  /** What is delayed waits no longer once this is resolved: the link is fast again. */
+  private fast = Promise.withResolvers<void>();
 
   constructor(
     private readonly from: Socket,
@@ -159,6 +171,10 @@ class Pipe {
 
   set(fault: Fault): void {
     this.fault = fault;
+    if (fault.kind !== 'latency') {
+      this.fast.resolve();
+      this.fast = Promise.withResolvers<void>();
+    }
     this.bytesLeft = fault.kind === 'hang-after' ? fault.bytes : Number.POSITIVE_INFINITY;
     if (fault.kind === 'hang') {
       this.held ??= Promise.withResolvers<void>();
@@ -173,13 +189,12 @@ class Pipe {
 
   private carry(deliver: () => void): void {
     const dueAt = performance.now() + this.delayMs();
-    this.last = this.deliverInTurn(this.last, dueAt, deliver);
+    this.last = this.deliverInTurn(this.last, dueAt, this.fast.promise, deliver);
   }
 
-  private async deliverInTurn(previous: Promise<void>, dueAt: number, deliver: () => void): Promise<void> {
+  private async deliverInTurn(previous: Promise<void>, dueAt: number, fast: Promise<void>, deliver: () => void): Promise<void> {
     await previous;
-    const waitMs = dueAt - performance.now();
-    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    await sleepUntil(dueAt, fast);
     await this.held?.promise;
     deliver();
   }
@@ -197,3 +212,13 @@ class Pipe {
     if (this.bytesLeft <= 0) this.onBytesSpent();
   }
 }
+
+/** Waits until `dueAt` (`performance.now()`) or for `sooner`, whichever comes first. */
+const sleepUntil = async (dueAt: number, sooner: Promise<void>): Promise<void> => {
+  const waitMs = dueAt - performance.now();
+  if (waitMs <= 0) return;
+  const { promise: due, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, waitMs);
+  await Promise.race([due, sooner]);
+  clearTimeout(timer);
+};

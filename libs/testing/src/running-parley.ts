@@ -23,7 +23,12 @@ export interface RunningParleyOptions {
   readonly stack: StackUrls;
   /** Settings for all processes beside URLs, ports and the token secret. Default: no limit per user, so that tests may hurry. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Leads the processes to a server by another way, such as a fault proxy. The test itself goes the direct way. */
+  readonly via?: Readonly<Partial<Record<ConnectionVariable, (url: string) => string>>>;
 }
+
+/** The settings that say where a server is. */
+type ConnectionVariable = 'DATABASE_URL' | 'RABBITMQ_URL' | 'RABBITMQ_MANAGEMENT_URL' | 'REDIS_URL' | 'CHROMA_URL';
 
 /** Parley as it runs in production: gateway, embedding and ops as processes of their own, from `dist`. */
 export interface RunningParley extends Record<ServiceName, PrivateServer> {
@@ -43,13 +48,17 @@ export interface RunningParley extends Record<ServiceName, PrivateServer> {
 }
 
 /** Migrates a new database and starts all services on free ports. @throws when one does not come up; then nothing is left running. */
-export async function startParley({ stack, env = {} }: RunningParleyOptions): Promise<RunningParley> {
+export async function startParley({ stack, env = {}, via = {} }: RunningParleyOptions): Promise<RunningParley> {
   refuseWithoutBuild();
   const [database, vhost] = await Promise.all([freshDatabase(stack.databaseUrl), freshVhost(stack)]);
   const folder = await mkdtemp(join(tmpdir(), 'parley-services-'));
   const watcher = watchOver(folder, true);
   const secret = randomBytes(32).toString('base64url');
-  const environment = serviceEnvironment({ ...environmentOf(stack, database, vhost), AUTH_JWT_SECRET: secret, ...env });
+  const environment = serviceEnvironment({
+    ...rerouted(environmentOf(stack, database, vhost), via),
+    AUTH_JWT_SECRET: secret,
+    ...env,
+  });
   const services = await plannedServices(folder, environment);
   const stop = async () => {
     await Promise.all(serviceNames.map((name) => services[name].kill()));
@@ -88,7 +97,11 @@ function refuseWithoutBuild(): void {
   if (missing !== undefined) throw new Error(`${missing} is not there: run \`npm run build\` first (\`npm test\` does)`);
 }
 
-function environmentOf(stack: StackUrls, database: FreshPlace, vhost: FreshPlace): Record<string, string> {
+function rerouted(urls: Record<ConnectionVariable, string>, via: RunningParleyOptions['via'] = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(urls).map(([name, url]) => [name, via[name as ConnectionVariable]?.(url) ?? url]));
+}
+
+function environmentOf(stack: StackUrls, database: FreshPlace, vhost: FreshPlace) {
   return {
     DATABASE_URL: database.url,
     RABBITMQ_URL: vhost.url,

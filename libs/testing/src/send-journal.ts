@@ -12,6 +12,8 @@ export interface JournalEntry {
   acknowledged?: Pick<MessageView, 'id' | 'seq'>;
   /** From the first try to the 202, in milliseconds. */
   ackMs?: number;
+  /** A try ended without a 202 and may have been stored all the same: refused too late, timed out, connection broken. */
+  wasInDoubt?: boolean;
 }
 
 /** What the clients of a test know: the only witness of what was acknowledged. */

@@ -1,0 +1,198 @@
+import { Client } from 'pg';
+import { Redis } from 'ioredis';
+import { FaultProxy } from './fault-proxy.js';
+import { type PrivateStack, type PrivateStackOptions, startPrivateStack } from './private-stack.js';
+import { type RunningParley, startParley } from './running-parley.js';
+import { alwaysAnswering, MODEL_DIMENSION, openAiModel, ScriptedHttpServer } from './scripted-http-server.js';
+
+/** What can be taken away from a Parley in a {@link FaultyWorld}. */
+export const faultyDependencies = ['postgres', 'rabbitmq', 'redis', 'chroma', 'embedder'] as const;
+export type FaultyDependency = (typeof faultyDependencies)[number];
+
+/**
+ * How it is taken away. `refused`: nobody listens. `slow`: an answer takes three times what Parley waits for. `black hole`: connections stay
+ * open and nothing comes through. `erroring`: it answers, that it cannot. `blocked`: RabbitMQ's memory alarm, which stops publishers.
+ */
+export const outageModes = ['refused', 'slow', 'black hole', 'erroring', 'blocked'] as const;
+export type OutageMode = (typeof outageModes)[number];
+
+/** Added to each direction in mode `slow`, in milliseconds: three times the limit of resilience.md for a call that somebody waits for. */
+export const SLOW_MS: Readonly<Record<FaultyDependency, number>> = {
+  postgres: 9_000,
+  rabbitmq: 15_000,
+  redis: 750,
+  chroma: 6_000,
+  embedder: 6_000,
+};
+
+/**
+ * A Parley of its own whose every dependency can be taken away and given back: private servers, a fault proxy before each, and a model
+ * behind HTTP. Tests look at the servers directly (`parley.databaseUrl` and so on), not through the proxies.
+ */
+export class FaultyWorld {
+  private constructor(
+    readonly stack: PrivateStack,
+    readonly parley: RunningParley,
+    private readonly proxies: Readonly<Record<FaultyDependency, readonly FaultProxy[]>>,
+    private readonly model: ScriptedHttpServer,
+    private readonly broken: ScriptedHttpServer,
+  ) {}
+
+  /** @throws when a server or a service does not come up; then nothing is left running. */
+  static async start(
+    options: { progress?: PrivateStackOptions['progress']; env?: Readonly<Record<string, string>> } = {},
+  ): Promise<FaultyWorld> {
+    const undo: (() => Promise<void>)[] = [];
+    const started = <T extends { stop(): Promise<void> }>(thing: T): T => {
+      undo.unshift(() => thing.stop());
+      return thing;
+    };
+    try {
+      const stack = started(await startPrivateStack(options.progress === undefined ? {} : { progress: options.progress }));
+      const model = started(await ScriptedHttpServer.start(openAiModel()));
+      const broken = started(await ScriptedHttpServer.start(alwaysAnswering(500)));
+      const before = async (url: string) => started(await FaultProxy.before(url));
+      const [postgres, rabbitmq, management, redis, chroma, embedder] = await Promise.all(
+        [stack.databaseUrl, stack.rabbitmqUrl, stack.rabbitmqManagementUrl, stack.redisUrl, stack.chromaUrl, model.url].map(before),
+      );
+      if (!postgres || !rabbitmq || !management || !redis || !chroma || !embedder) throw new Error('a proxy is missing');
+      const parley = started(
+        await startParley({
+          stack,
+          via: {
+            DATABASE_URL: (url) => postgres.through(url),
+            RABBITMQ_URL: (url) => rabbitmq.through(url),
+            RABBITMQ_MANAGEMENT_URL: (url) => management.through(url),
+            REDIS_URL: (url) => redis.through(url),
+            CHROMA_URL: (url) => chroma.through(url),
+          },
+          env: {
+            EMBEDDING_PROVIDER: 'openai',
+            EMBEDDING_MODEL: 'stand-in',
+            EMBEDDING_DIMENSION: String(MODEL_DIMENSION),
+            EMBEDDING_BASE_URL: embedder.through(`${model.url}/v1`),
+            RATE_LIMIT_PER_USER: '10000', // on, so that Redis is asked; never reached
+            ...options.env,
+          },
+        }),
+      );
+      const proxies = { postgres: [postgres], rabbitmq: [rabbitmq, management], redis: [redis], chroma: [chroma], embedder: [embedder] };
+      return new FaultyWorld(stack, parley, proxies, model, broken);
+    } catch (error) {
+      for (const one of undo) await one().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Takes a dependency away. @returns gives it back; resolves when it is there again. @throws for a mode that it does not have. */
+  async takeAway(dependency: FaultyDependency, mode: OutageMode): Promise<() => Promise<void>> {
+    const proxies = this.proxies[dependency];
+    const heal = async () => {
+      await Promise.all(proxies.map((proxy) => proxy.heal()));
+    };
+    switch (mode) {
+      case 'refused':
+        await Promise.all(proxies.map((proxy) => proxy.set({ kind: 'refuse' })));
+        await this.cut(dependency);
+        return heal;
+      case 'slow':
+        await Promise.all(proxies.map((proxy) => proxy.set({ kind: 'latency', ms: SLOW_MS[dependency] })));
+        return heal;
+      case 'black hole':
+        await Promise.all(proxies.map((proxy) => proxy.set({ kind: 'hang' })));
+        return heal;
+      case 'erroring':
+        return this.makeErr(dependency);
+      case 'blocked':
+        if (dependency !== 'rabbitmq') throw new Error(`${dependency} cannot be blocked`);
+        await this.stack.rabbitmq.rabbitmqctl(['set_vm_memory_high_watermark', '0']);
+        return async () => {
+          await this.stack.rabbitmq.rabbitmqctl(['set_vm_memory_high_watermark', '0.4']);
+        };
+      default:
+        return mode satisfies never;
+    }
+  }
+
+  /** Resets every connection between Parley and a dependency; new ones are let through. */
+  async cut(dependency: FaultyDependency): Promise<void> {
+    await Promise.all(this.proxies[dependency].map((proxy) => proxy.set({ kind: 'reset' }, 'existing')));
+  }
+
+  /** Runs a statement on the server's own database, next to that of Parley, where no fault reaches it. */
+  async asPostgresAdmin(statement: string): Promise<void> {
+    const client = new Client({ connectionString: this.stack.databaseUrl, connectionTimeoutMillis: 5_000, query_timeout: 10_000 });
+    client.on('error', () => undefined); // the statement below already fails with it
+    await client.connect();
+    try {
+      await client.query(statement);
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** Ends every session in Parley's database, as an administrator or a failover would. */
+  async terminateSessions(): Promise<void> {
+    await this.asPostgresAdmin(`select pg_terminate_backend(pid) from pg_stat_activity where datname = '${this.databaseName}'`);
+  }
+
+  /** Ends Parley, the proxies and the servers. */
+  async stop(): Promise<void> {
+    await this.parley.stop();
+    await Promise.all(Object.values(this.proxies).flatMap((proxies) => proxies.map((proxy) => proxy.stop())));
+    await Promise.all([this.model.stop(), this.broken.stop(), this.stack.stop()]);
+  }
+
+  private get databaseName(): string {
+    return new URL(this.parley.databaseUrl).pathname.slice(1);
+  }
+
+  private async makeErr(dependency: FaultyDependency): Promise<() => Promise<void>> {
+    switch (dependency) {
+      case 'postgres': {
+        // What a standby looks like that clients are still led to: it takes reads and refuses writes.
+        const setReadOnly = async (how: string) => {
+          await this.asPostgresAdmin(`alter database ${this.databaseName} ${how}`);
+          await this.terminateSessions();
+        };
+        await setReadOnly('set default_transaction_read_only = on');
+        return () => setReadOnly('reset default_transaction_read_only');
+      }
+      case 'rabbitmq': {
+        await this.permitWrites(false);
+        await this.cut('rabbitmq'); // RabbitMQ asks itself what a connection may do only now and then
+        return () => this.permitWrites(true);
+      }
+      case 'redis': {
+        await this.redis('REPLICAOF', '127.0.0.1', '1'); // READONLY
+        return () => this.redis('REPLICAOF', 'NO', 'ONE');
+      }
+      case 'chroma':
+      case 'embedder': {
+        const [proxy] = this.proxies[dependency];
+        proxy?.redirect(this.broken.url);
+        const own = dependency === 'chroma' ? this.stack.chromaUrl : this.model.url;
+        return async () => proxy?.redirect(own);
+      }
+      default:
+        return dependency satisfies never;
+    }
+  }
+
+  private async permitWrites(mayWrite: boolean): Promise<void> {
+    const vhost = new URL(this.parley.rabbitmqUrl).pathname.slice(1);
+    const { username } = new URL(this.stack.rabbitmqUrl);
+    await this.stack.rabbitmq.rabbitmqctl(['set_permissions', '-p', vhost, username, '.*', mayWrite ? '.*' : '^$', '.*']);
+  }
+
+  private async redis(command: string, ...args: string[]): Promise<void> {
+    const redis = new Redis(this.stack.redisUrl, { lazyConnect: true, connectTimeout: 5_000, commandTimeout: 5_000 });
+    redis.on('error', () => undefined); // the command below already fails with it
+    try {
+      await redis.connect();
+      await redis.call(command, ...args);
+    } finally {
+      redis.disconnect();
+    }
+  }
+}

@@ -1,0 +1,236 @@
+import { execFileSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Command, InvalidArgumentError } from 'commander';
+import pc from 'picocolors';
+import { machineLine } from '../bench/report.js';
+import { type ChaosFault, chaosFaults } from './chaos/faults.js';
+import { PacedLoad } from './chaos/load.js';
+import { MemoryWatch, Searcher, untilWhole } from './chaos/observe.js';
+import { percentilesOf } from './chaos/percentiles.js';
+import { pick, seededRandom } from './chaos/random.js';
+import { brokenPromises, type ChaosResults, type FaultFigures, inSeconds, missedFigures, renderChaos } from './chaos/report.js';
+import { tableOf } from './table.js';
+import { checkConsistency, type ConsistencyReport, consistent, countRun } from '#lib/testing/consistency-checker';
+import { FaultyWorld } from '#lib/testing/faulty-world';
+
+const wholeNumber = (text: string): number => {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('not a whole number');
+  return Number(text);
+};
+
+const options = new Command('chaos')
+  .description('Breaks one thing after another under steady load on a private stack, then two at a time, and checks that nothing was lost.')
+  .option('--quick', 'six faults and a short mix, about a minute and a half', false)
+  .option('--seed <n>', 'repeat the mix of a run that printed this seed', wholeNumber)
+  .option('--only <text>', 'only faults whose name contains this, and no mix')
+  .option('--rate <n>', 'messages per second', wholeNumber, 100)
+  .option('--users <n>', 'users who send them', wholeNumber, 20)
+  .parse()
+  .opts<{ quick: boolean; seed?: number; only?: string; rate: number; users: number }>();
+
+/** Before the first fault, so that there is something to compare with. */
+const BASELINE_MS = 5_000;
+const MIX_MS = options.only !== undefined ? 0 : options.quick ? 15_000 : 60_000;
+/** Beside the time to the first success: what the relay waits between two tries, and a backlog to work off. */
+const BACKLOG_MS = 45_000;
+const LAST_SENDS_MS = 60_000;
+const SETTLE_MS = 90_000;
+/** Beyond the users' own: a conversation is then shared by several, and still has neighbours. */
+const CONVERSATIONS = 10;
+
+const startedAt = performance.now();
+const startedOn = new Date();
+const say = (line: string) => console.log(`${pc.dim(`${Math.round((performance.now() - startedAt) / 1_000)} s`.padStart(6))} ${line}`);
+const seed = options.seed ?? randomInt(1_000_000_000);
+const random = seededRandom(seed);
+
+const stopping = new AbortController();
+process.once('SIGINT', () => stopping.abort());
+process.once('SIGTERM', () => stopping.abort());
+
+say(`seed ${pc.bold(String(seed))}`);
+const world = await FaultyWorld.start({ progress: say });
+let isFine = false;
+try {
+  isFine = await run();
+} finally {
+  await world.stop();
+}
+process.exit(stopping.signal.aborted ? 130 : isFine ? 0 : 1);
+
+async function run(): Promise<boolean> {
+  const { parley } = world;
+  const names = Array.from({ length: options.users }, (_, i) => `user-${i}`);
+  const clients = await Promise.all(names.map((name) => parley.client(name)));
+  const host = await parley.client('host');
+  const conversations = await Promise.all(Array.from({ length: CONVERSATIONS }, () => host.createConversation({ memberIds: names })));
+  const memory = new MemoryWatch(world);
+  const load = new PacedLoad({ clients, conversationIds: conversations.map(({ id }) => id), perSecond: options.rate, random });
+  const searcher = new Searcher(await parley.client('user-0'));
+
+  say(`${options.rate} messages/s from ${options.users} users`);
+  await sleep(BASELINE_MS);
+  const baseline = percentilesOf(
+    load.attemptsBetween(startedAt, performance.now()).flatMap(({ ms, status }) => (status === 202 ? [ms] : [])),
+  );
+  say(`before any fault: ACK P50 ${baseline.p50} ms, P95 ${baseline.p95} ms, P99 ${baseline.p99} ms`);
+
+  const faults: FaultFigures[] = [];
+  const planned = chaosFaults.filter(
+    ({ name, isQuick }) => (options.only === undefined || name.includes(options.only)) && (!options.quick || isQuick === true),
+  );
+  for (const fault of planned) {
+    if (!stopping.signal.aborted) faults.push(await endure([fault], load, searcher));
+  }
+  const mixable = chaosFaults.filter(({ isLong }) => isLong !== true);
+  for (const until = performance.now() + MIX_MS; performance.now() < until && !stopping.signal.aborted; ) {
+    const one = pick(random, mixable);
+    const other = pick(
+      random,
+      mixable.filter(({ target }) => target !== one.target),
+    );
+    faults.push(await endure([one, other], load, searcher));
+  }
+
+  say('no more messages; waiting until everything has settled');
+  await Promise.all([load.stop(LAST_SENDS_MS), searcher.stop()]);
+  const stoppedAt = performance.now();
+  const problems = await settled(load);
+  memory.stop();
+  const results: ChaosResults = {
+    startedAt: startedOn.toISOString(),
+    command: `npm run chaos${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(' ')}` : ''}`,
+    machine: machineLine(),
+    commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', timeout: 5_000 }).trim(),
+    seed,
+    seconds: (performance.now() - startedAt) / 1_000,
+    perSecond: options.rate,
+    users: options.users,
+    baseline,
+    faults,
+    counts: countRun(load.journal.entries, problems),
+    settledSeconds: (performance.now() - stoppedAt) / 1_000,
+    problems,
+    peakMemoryMiB: memory.peakMiB,
+  };
+  write(results);
+  show(results);
+  return brokenPromises(results).length === 0;
+}
+
+/** Lets one fault happen, or two that overlap, and waits until Parley is whole again. */
+async function endure(faults: readonly ChaosFault[], load: PacedLoad, searcher: Searcher): Promise<FaultFigures> {
+  const name = faults.map((fault) => fault.name).join(' + ');
+  const from = performance.now();
+  const heals: (() => Promise<void>)[] = [];
+  for (const { inflict } of faults) {
+    heals.push(await inflict(world));
+    if (faults.length > 1) await sleep(random() * 1_000);
+  }
+  const brokenAt = performance.now();
+  await sleep(Math.max(...faults.map(({ holdMs }) => holdMs)));
+  const healingAt = performance.now();
+  // What went first comes back first, or last.
+  for (const heal of random() < 0.5 ? heals : heals.toReversed()) await heal();
+  const clearedAt = performance.now();
+  const recoverWithinMs = Math.max(...faults.map((fault) => fault.recoverWithinMs));
+  const { firstSuccessMs = null, wholeMs = null } = await untilWhole(world, load, searcher, {
+    clearedAt,
+    withinMs: recoverWithinMs + BACKLOG_MS,
+  });
+
+  const attempts = load.attemptsBetween(from, clearedAt);
+  const searches = searcher.between(from, clearedAt);
+  const msOf = (wanted: (status: number) => boolean) => percentilesOf(attempts.flatMap(({ ms, status }) => (wanted(status) ? [ms] : [])));
+  const isRefusal = (status: number) => status === 503 || status === 429;
+  const figures: FaultFigures = {
+    fault: name,
+    atSecond: (from - startedAt) / 1_000,
+    heldSeconds: (healingAt - brokenAt) / 1_000,
+    ack: msOf((status) => status === 202),
+    refused: msOf(isRefusal),
+    unanswered: attempts.filter(({ status }) => status === 0).length,
+    wrong: countBy(attempts.map(({ status }) => status).filter((status) => status !== 202 && status !== 0 && !isRefusal(status))),
+    search: {
+      whole: searches.filter(({ isWhole }) => isWhole).length,
+      degraded: searches.filter(({ isWhole, status }) => status === 200 && !isWhole).length,
+      refused: searches.filter(({ status }) => status !== 200).length,
+      p95: percentilesOf(searches.map(({ ms }) => ms)).p95,
+    },
+    firstSuccessMs,
+    wholeMs,
+    recoverWithinMs,
+    mustAccept: faults.every(({ target }) => target !== 'postgres' && target !== 'gateway'),
+  };
+  say(lineOf(figures));
+  return figures;
+}
+
+function lineOf({ fault, ack, refused, unanswered, firstSuccessMs, wholeMs, recoverWithinMs, mustAccept }: FaultFigures): string {
+  const isLate = firstSuccessMs === null || firstSuccessMs > recoverWithinMs;
+  const accepted = `${ack.count} accepted, P95 ${ack.p95} ms`;
+  const others =
+    refused.count + unanswered === 0 ? '' : `, ${refused.count} refused (longest ${refused.max} ms), ${unanswered} without an answer`;
+  const isSlow = mustAccept && (ack.p95 >= 200 || others !== '');
+  const back = `back after ${inSeconds(firstSuccessMs)}, whole after ${inSeconds(wholeMs)}`;
+  return `${pc.bold(fault)}  ${isSlow ? pc.yellow(accepted + others) : accepted + others}; ${isLate ? pc.red(back) : pc.green(back)}`;
+}
+
+/** Asks until there is nothing to complain about, or until the time is over. */
+async function settled(load: PacedLoad): Promise<ConsistencyReport> {
+  const until = performance.now() + SETTLE_MS;
+  for (;;) {
+    const report = await checkConsistency(world.parley, load.journal.entries);
+    const isConsistent = Object.keys(consistent).every((name) => report[name as keyof ConsistencyReport].length === 0);
+    if (isConsistent || performance.now() > until) return report;
+    await sleep(500);
+  }
+}
+
+function countBy(statuses: readonly number[]): Record<string, number> {
+  return Object.fromEntries([...Map.groupBy(statuses, (status) => status)].map(([status, all]) => [status, all.length]));
+}
+
+/** What is published comes from a whole run; others are only looked at. */
+function write(results: ChaosResults): void {
+  const place = options.quick || options.only !== undefined ? 'bench/results/quick' : 'bench/results';
+  mkdirSync(place, { recursive: true });
+  const few = (lines: readonly string[]) => lines.slice(0, 50);
+  const problems = Object.fromEntries(Object.entries(results.problems).map(([name, lines]: [string, string[]]) => [name, few(lines)]));
+  writeFileSync(`${place}/chaos.json`, `${JSON.stringify({ ...results, problems }, null, 2)}\n`);
+  writeFileSync(`${place}/chaos.md`, renderChaos(results));
+}
+
+function show(results: ChaosResults): void {
+  const { counts, faults, problems } = results;
+  const rows = faults.map(({ fault, ack, refused, unanswered, search, firstSuccessMs, wholeMs }) => [
+    fault,
+    `${ack.p50} / ${ack.p95} / ${ack.p99}`,
+    ack.count,
+    refused.count + unanswered,
+    refused.max,
+    `${search.whole} / ${search.degraded} / ${search.refused}`,
+    inSeconds(firstSuccessMs),
+    inSeconds(wholeMs),
+  ]);
+  const head = ['fault', 'ACK P50/P95/P99 ms', '202', 'refused', 'longest ms', 'search whole/degraded/refused', 'back', 'whole'];
+  const lines = Object.values(problems).flatMap((found: string[]) => found.slice(0, 5));
+  const broken = brokenPromises(results);
+  console.log(`\n${tableOf(head, rows)}\n${tableOf(Object.keys(counts), [Object.values(counts)])}`);
+  console.log(tableOf(['peak memory, MiB', ''], Object.entries(results.peakMemoryMiB)));
+  for (const line of missedFigures(results)) console.log(pc.yellow(`missed: ${line}`));
+  for (const line of lines) console.log(pc.red(`  ${line}`));
+  console.log(
+    broken.length === 0 ? pc.green('nothing lost, nothing repeated, no gap, no dead letter') : pc.red(`broken: ${broken.join(', ')}`),
+  );
+  console.log(
+    pc.dim(
+      `repeat with: npm run chaos -- ${process.argv
+        .slice(2)
+        .filter((arg, i, all) => arg !== '--seed' && all[i - 1] !== '--seed')
+        .join(' ')} --seed ${seed}`,
+    ),
+  );
+}

@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
+import type { FaultyDependency, FaultyWorld, OutageMode } from '#lib/testing/faulty-world';
+import type { PrivateServer } from '#lib/testing/stack/server-process';
+
+/** What a fault hits, and with that what may be expected of sends meanwhile. */
+export type Target = 'gateway' | 'embedding' | 'ops' | FaultyDependency;
+
+/** One thing that goes wrong. */
+export interface ChaosFault {
+  readonly name: string;
+  readonly target: Target;
+  /** Makes it go wrong. @returns makes it good again, as a supervisor or an operator would. */
+  readonly inflict: (world: FaultyWorld) => Promise<() => Promise<void>>;
+  readonly holdMs: number;
+  /** Law 3: first success after the fault clears. */
+  readonly recoverWithinMs: number;
+  /** Part of `--quick`. */
+  readonly isQuick?: true;
+  /** Not one for the mix: it outlasts it, or hits what another fault of the mix needs. */
+  readonly isLong?: true;
+}
+
+/** Law 3 of resilience.md; a process of ours has to start, for which its supervisor gives it 15 s. */
+const RECOVER_MS: Readonly<Record<Target, number>> = {
+  gateway: 15_000,
+  embedding: 15_000,
+  ops: 15_000,
+  postgres: 12_000,
+  redis: 12_000,
+  chroma: 12_000,
+  rabbitmq: 20_000,
+  embedder: 62_000,
+};
+
+const fault = (
+  target: Target,
+  what: string,
+  holdMs: number,
+  inflict: ChaosFault['inflict'],
+  more: Partial<Pick<ChaosFault, 'isQuick' | 'isLong'>> = {},
+): ChaosFault => ({ name: `${target}: ${what}`, target, holdMs, inflict, recoverWithinMs: RECOVER_MS[target], ...more });
+
+const serverOf = ({ parley, stack }: FaultyWorld, target: Exclude<Target, 'embedder'>): PrivateServer =>
+  target === 'gateway' || target === 'embedding' || target === 'ops' ? parley[target] : stack[target];
+
+const killed =
+  (target: Exclude<Target, 'embedder'>): ChaosFault['inflict'] =>
+  async (world) => {
+    const server = serverOf(world, target);
+    await server.kill();
+    return () => server.start();
+  };
+
+const stopped =
+  (target: Exclude<Target, 'embedder'>): ChaosFault['inflict'] =>
+  async (world) => {
+    const server = serverOf(world, target);
+    await server.pause();
+    return () => server.resume();
+  };
+
+const outage =
+  (dependency: FaultyDependency, mode: OutageMode): ChaosFault['inflict'] =>
+  (world) =>
+    world.takeAway(dependency, mode);
+
+/** `pg_ctl stop -m immediate`: no farewell to clients, recovery at the next start. */
+const stoppedAtOnce: ChaosFault['inflict'] = async ({ stack }) => {
+  const { postgres } = stack;
+  if (postgres.pid !== undefined) process.kill(postgres.pid, 'SIGQUIT');
+  while (postgres.pid !== undefined) await sleep(20);
+  return () => postgres.start();
+};
+
+const connectionsClosed: ChaosFault['inflict'] = async ({ stack }) => {
+  await stack.rabbitmq.rabbitmqctl(['close_all_connections', 'chaos']);
+  return async () => undefined;
+};
+
+const sessionsTerminated: ChaosFault['inflict'] = async (world) => {
+  const stopping = new AbortController();
+  const terminating = (async () => {
+    while (!stopping.signal.aborted) {
+      await world.terminateSessions();
+      await sleep(200);
+    }
+  })();
+  return async () => {
+    stopping.abort();
+    await terminating;
+  };
+};
+
+/** Somebody's migration that should have had a lock_timeout. */
+const tableLocked: ChaosFault['inflict'] = async ({ parley }) => {
+  const client = new Client({ connectionString: parley.databaseUrl, connectionTimeoutMillis: 5_000, query_timeout: 20_000 });
+  client.on('error', () => undefined);
+  await client.connect();
+  await client.query('begin');
+  await client.query('lock table messages in access exclusive mode');
+  return async () => {
+    await client.query('rollback');
+    await client.end();
+  };
+};
+
+/** One after another, in this order; `--quick` takes those that are marked. */
+export const chaosFaults: readonly ChaosFault[] = [
+  fault('gateway', 'SIGKILL', 500, killed('gateway'), { isQuick: true }),
+  fault('gateway', 'SIGSTOP', 4_000, stopped('gateway')),
+  fault('embedding', 'SIGKILL', 2_000, killed('embedding'), { isQuick: true }),
+  fault('embedding', 'SIGSTOP', 6_000, stopped('embedding')),
+  fault('ops', 'SIGKILL', 2_000, killed('ops')),
+  fault('rabbitmq', 'SIGKILL', 2_000, killed('rabbitmq'), { isQuick: true }),
+  fault('rabbitmq', 'SIGSTOP', 8_000, stopped('rabbitmq')),
+  fault('rabbitmq', 'black hole', 8_000, outage('rabbitmq', 'black hole')),
+  fault('rabbitmq', 'memory alarm', 6_000, outage('rabbitmq', 'blocked')),
+  fault('rabbitmq', 'close_all_connections', 1_000, connectionsClosed),
+  fault('rabbitmq', 'write permission revoked', 6_000, outage('rabbitmq', 'erroring')),
+  fault('postgres', 'immediate stop', 3_000, stoppedAtOnce, { isQuick: true }),
+  fault('postgres', 'black hole', 10_000, outage('postgres', 'black hole')),
+  fault('postgres', 'pg_terminate_backend, again and again', 4_000, sessionsTerminated),
+  fault('postgres', 'read-only', 4_000, outage('postgres', 'erroring')),
+  fault('postgres', 'messages locked', 4_000, tableLocked),
+  fault('redis', 'SIGKILL', 3_000, killed('redis')),
+  fault('redis', 'SIGSTOP', 5_000, stopped('redis'), { isQuick: true }),
+  fault('redis', 'READONLY', 4_000, outage('redis', 'erroring')),
+  fault('chroma', 'SIGKILL', 3_000, killed('chroma'), { isQuick: true }),
+  fault('chroma', 'SIGSTOP', 6_000, stopped('chroma')),
+  fault('chroma', 'black hole', 6_000, outage('chroma', 'black hole')),
+  fault('chroma', 'answers 500', 4_000, outage('chroma', 'erroring')),
+  fault('embedder', 'black hole', 6_000, outage('embedder', 'black hole'), { isLong: true }),
+];

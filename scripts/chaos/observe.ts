@@ -1,0 +1,146 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
+import type { FaultyWorld } from '#lib/testing/faulty-world';
+import type { ParleyClient } from '#lib/testing/parley-client';
+import type { PacedLoad } from './load.js';
+
+/** One search of the reader who keeps searching. Times of `performance.now()` and milliseconds; `status` 0 = no answer. */
+export interface SearchSample {
+  readonly at: number;
+  readonly ms: number;
+  readonly status: number;
+  readonly isWhole: boolean;
+}
+
+/** When Parley was itself again after a fault had cleared, in milliseconds; undefined = not within the time it was given. */
+export interface Recovery {
+  /** A send accepted, a search with all its parts, a message that was sent after the fault indexed: whichever came last. */
+  readonly firstSuccessMs: number | undefined;
+  /** All of that, and nothing left over from the outage: outbox swept, every message indexed. */
+  readonly wholeMs: number | undefined;
+}
+
+/** Messages and events that are older than this and still under way are a backlog. */
+const FRESH_S = 3;
+const ASK_EVERY_MS = 200;
+const SEARCH_EVERY_MS = 400;
+/** Sends that must have been accepted, all of them, in the last second before Parley counts as whole. */
+const ACCEPTED_IN_A_ROW = 20;
+
+/** Somebody who keeps searching, so that it shows when search has all its parts again. */
+export class Searcher {
+  readonly samples: SearchSample[] = [];
+  private isSearching = true;
+  private readonly searching: Promise<void>;
+
+  constructor(client: ParleyClient) {
+    this.searching = this.keepSearching(client);
+  }
+
+  async stop(): Promise<void> {
+    this.isSearching = false;
+    await this.searching;
+  }
+
+  between(from: number, to: number): SearchSample[] {
+    return this.samples.filter(({ at }) => at >= from && at < to);
+  }
+
+  private async keepSearching(client: ParleyClient): Promise<void> {
+    for (let turn = 0; this.isSearching; turn += 1) {
+      const at = performance.now();
+      // Another text each time: the vector of one that was asked before is remembered, and the model is not.
+      const answer = await client.request('GET', `/v1/search?q=${encodeURIComponent(`coffee garden ${turn}`)}`).catch(() => undefined);
+      const { degraded = [] } = (answer?.body ?? {}) as { degraded?: string[] };
+      const status = answer?.status ?? 0;
+      this.samples.push({ at, ms: performance.now() - at, status, isWhole: status === 200 && degraded.length === 0 });
+      await sleep(SEARCH_EVERY_MS);
+    }
+  }
+}
+
+/** Largest resident memory of each process, in MiB, sampled every second. */
+export class MemoryWatch {
+  readonly peakMiB: Record<string, number> = {};
+  private readonly timer: NodeJS.Timeout;
+
+  constructor({ parley, stack }: FaultyWorld) {
+    const processes = {
+      gateway: parley.gateway,
+      embedding: parley.embedding,
+      ops: parley.ops,
+      postgres: stack.postgres,
+      rabbitmq: stack.rabbitmq,
+      redis: stack.redis,
+      chroma: stack.chroma,
+    };
+    const sample = () => {
+      for (const [name, { pid }] of Object.entries(processes)) {
+        this.peakMiB[name] = Math.max(this.peakMiB[name] ?? 0, residentMiB(pid));
+      }
+    };
+    this.timer = setInterval(sample, 1_000);
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
+}
+
+function residentMiB(pid: number | undefined): number {
+  if (pid === undefined) return 0;
+  try {
+    const kib = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return Math.round(Number(kib ?? 0) / 1_024);
+  } catch {
+    return 0; // it ended meanwhile
+  }
+}
+
+/** Waits until nothing shows the fault any more, which cleared at `clearedAt`. */
+export async function untilWhole(
+  { parley }: FaultyWorld,
+  load: PacedLoad,
+  searcher: Searcher,
+  { clearedAt, withinMs }: { clearedAt: number; withinMs: number },
+): Promise<Recovery> {
+  const clearedOn = new Date(Date.now() - (performance.now() - clearedAt));
+  let indexedAt: number | undefined;
+  for (;;) {
+    const now = performance.now();
+    const pipeline = await askPipeline(parley.databaseUrl, clearedOn).catch(() => undefined);
+    if (pipeline?.hasIndexed === true) indexedAt ??= performance.now();
+    const sent = load.attempts.find(({ at, status }) => at >= clearedAt && status === 202);
+    const searched = searcher.samples.find(({ at, isWhole }) => at >= clearedAt && isWhole);
+    const isFirstDone = sent !== undefined && searched !== undefined && indexedAt !== undefined;
+    const firstSuccessMs = isFirstDone ? Math.max(sent.at + sent.ms, searched.at + searched.ms, indexedAt ?? 0) - clearedAt : undefined;
+    const recent = load.attemptsBetween(now - 1_000, now);
+    const isAccepting = recent.length >= ACCEPTED_IN_A_ROW && recent.every(({ status }) => status === 202);
+    const isSearching = searcher.samples.at(-1)?.isWhole === true;
+    if (firstSuccessMs !== undefined && pipeline?.backlog === 0 && isAccepting && isSearching) {
+      return { firstSuccessMs, wholeMs: performance.now() - clearedAt };
+    }
+    if (performance.now() - clearedAt > withinMs) return { firstSuccessMs, wholeMs: undefined };
+    await sleep(ASK_EVERY_MS);
+  }
+}
+
+/** Asked past the proxies, of Postgres itself. */
+async function askPipeline(databaseUrl: string, since: Date): Promise<{ hasIndexed: boolean; backlog: number }> {
+  const client = new Client({ connectionString: databaseUrl, connectionTimeoutMillis: 2_000, query_timeout: 5_000 });
+  client.on('error', () => undefined); // the query below already fails with it
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ has_indexed: boolean; backlog: number }>(
+      `select exists(select 1 from messages m join message_chunks l on l.message_id = m.id where m.created_at > $1 and l.state = 'indexed') as has_indexed,
+              (select count(*) from messages m left join message_chunks l on l.message_id = m.id
+               where m.created_at < now() - make_interval(secs => $2) and l.state is distinct from 'indexed')::int
+            + (select count(*) from outbox where created_at < now() - make_interval(secs => $2))::int as backlog`,
+      [since, FRESH_S],
+    );
+    return { hasIndexed: rows[0]?.has_indexed ?? false, backlog: rows[0]?.backlog ?? 0 };
+  } finally {
+    await client.end();
+  }
+}

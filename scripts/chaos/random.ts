@@ -1,0 +1,17 @@
+/** Numbers in [0, 1) that are the same for the same seed (mulberry32): a run that failed can be repeated. */
+export const seededRandom = (seed: number): (() => number) => {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+};
+
+/** One of them. @throws when there is none. */
+export const pick = <T>(random: () => number, all: readonly T[]): T => {
+  const found = all[Math.floor(random() * all.length)];
+  if (found === undefined) throw new Error('nothing to pick from');
+  return found;
+};

@@ -1,0 +1,139 @@
+import type { ConsistencyReport, RunCounts } from '#lib/testing/consistency-checker';
+import type { Percentiles } from './percentiles.js';
+
+/** What was seen of one fault, or of two at once. */
+export interface FaultFigures {
+  readonly fault: string;
+  readonly atSecond: number;
+  readonly heldSeconds: number;
+  /** Of the sends that were answered 202, in milliseconds. */
+  readonly ack: Percentiles;
+  /** Of the sends that were refused with 503 or 429, in milliseconds. */
+  readonly refused: Percentiles;
+  /** Sends without an answer: the gateway itself was away. */
+  readonly unanswered: number;
+  /** Answers to sends that nobody should ever see, by status. */
+  readonly wrong: Readonly<Record<string, number>>;
+  readonly search: { readonly whole: number; readonly degraded: number; readonly refused: number; readonly p95: number };
+  /** Milliseconds; null = not within the time it was given. */
+  readonly firstSuccessMs: number | null;
+  readonly wholeMs: number | null;
+  readonly recoverWithinMs: number;
+  /** Whether law 2 applies: nothing on the way to the 202 was touched. */
+  readonly mustAccept: boolean;
+}
+
+/** Everything of one run of `npm run chaos`. */
+export interface ChaosResults {
+  readonly startedAt: string;
+  readonly command: string;
+  readonly machine: string;
+  readonly commit: string;
+  readonly seed: number;
+  readonly seconds: number;
+  readonly perSecond: number;
+  readonly users: number;
+  readonly baseline: Percentiles;
+  readonly faults: readonly FaultFigures[];
+  readonly counts: RunCounts;
+  readonly settledSeconds: number;
+  readonly problems: ConsistencyReport;
+  readonly peakMemoryMiB: Readonly<Record<string, number>>;
+}
+
+/** resilience.md, law 2. */
+export const ACK_P95_MS = 200;
+
+/** What must never happen, whatever fails. A run that has one of these ends with exit code 1. */
+export const brokenPromises = ({ counts, faults }: ChaosResults): string[] => {
+  const promises = {
+    'acknowledged and lost': counts.lost,
+    duplicated: counts.duplicated,
+    unexpected: counts.unexpected,
+    'conversations with gaps': counts.gaps,
+    'dead letters': counts.deadLetters,
+    'wrong vectors': counts.wrongVectors,
+    'left in limbo': counts.inLimbo,
+    'never acknowledged': counts.unknown,
+    'answers other than 202, 429 and 503': faults.reduce((sum, { wrong }) => sum + Object.values(wrong).reduce((a, b) => a + b, 0), 0),
+  };
+  return Object.entries(promises).flatMap(([what, count]) => (count > 0 ? [`${count} ${what}`] : []));
+};
+
+/** Laws 2 and 3 with their numbers: figures of this machine, reported and not part of the exit code. */
+export const missedFigures = ({ faults }: ChaosResults): string[] =>
+  faults.flatMap(({ fault, mustAccept, ack, refused, unanswered, firstSuccessMs, recoverWithinMs }) => [
+    ...(mustAccept && ack.p95 >= ACK_P95_MS ? [`${fault}: ACK P95 ${ack.p95} ms, not < ${ACK_P95_MS}`] : []),
+    ...(mustAccept && refused.count + unanswered > 0 ? [`${fault}: ${refused.count + unanswered} sends were not accepted`] : []),
+    ...(firstSuccessMs === null || firstSuccessMs > recoverWithinMs
+      ? [`${fault}: first success after ${inSeconds(firstSuccessMs)}, not within ${recoverWithinMs / 1_000} s`]
+      : []),
+  ]);
+
+/** Milliseconds as seconds with one digit. */
+export const inSeconds = (ms: number | null): string => (ms === null ? 'never' : `${(ms / 1_000).toFixed(1)} s`);
+
+/** `bench/results/chaos.md`. */
+export const renderChaos = (results: ChaosResults): string => {
+  const { counts, faults, baseline, peakMemoryMiB } = results;
+  const broken = brokenPromises(results);
+  const missed = missedFigures(results);
+  return `# Chaos
+
+\`${results.command}\` (seed ${results.seed}), ${results.startedAt}, commit ${results.commit}, ${Math.round(results.seconds)} s.
+${results.machine}.
+
+${results.perSecond} messages/s from ${results.users} users, each message with an idempotency key and tried until it was acknowledged, while one thing after
+another went wrong, then two at a time. Parley reached every dependency through a proxy; servers and services were real processes.
+At the end Postgres, Chroma and every queue were read directly and compared with what each client had been told.
+
+**${broken.length === 0 ? 'Nothing was lost, repeated, left out or dead-lettered.' : `Broken: ${broken.join(', ')}.`}**
+
+| attempted | acknowledged | ok | lost | duplicated | unexpected | recovered | unknown | gaps | wrong vectors | dead letters | in limbo |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| ${[counts.attempted, counts.acknowledged, counts.ok, counts.lost, counts.duplicated, counts.unexpected, counts.recovered, counts.unknown, counts.gaps, counts.wrongVectors, counts.deadLetters, counts.inLimbo].join(' | ')} |
+
+*recovered*: acknowledged by a later try with the same key after one whose outcome was in doubt. *unknown*: never acknowledged.
+Everything had settled ${results.settledSeconds.toFixed(1)} s after the last message.
+
+## Per fault
+
+Before any fault: ACK P50 ${baseline.p50} ms, P95 ${baseline.p95} ms, P99 ${baseline.p99} ms. Times in milliseconds unless said otherwise; *refused* are 503 and 429.
+*First success*: a send accepted, a search with all its parts, a new message indexed, whichever came last, counted from the end of the fault
+(a killed process: from when it was ready again). *Whole*: no backlog left.
+
+| fault | held | ACK P50 | P95 | P99 | 202 | refused | P95 | longest | no answer | search whole / degraded / refused | first success | limit | whole |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+${faults.map(rowOf).join('\n')}
+
+${missed.length === 0 ? 'All figures of the laws were reached.' : `Figures of the laws that were missed on this machine:\n\n${missed.map((line) => `- ${line}`).join('\n')}`}
+
+## Peak memory
+
+| process | MiB resident |
+| --- | --- |
+${Object.entries(peakMemoryMiB)
+  .map(([name, mib]) => `| ${name} | ${mib} |`)
+  .join('\n')}
+`;
+};
+
+const rowOf = (figures: FaultFigures): string => {
+  const { fault, heldSeconds, ack, refused, unanswered, search, firstSuccessMs, wholeMs, recoverWithinMs } = figures;
+  return `| ${[
+    fault,
+    `${heldSeconds.toFixed(1)} s`,
+    ack.p50,
+    ack.p95,
+    ack.p99,
+    ack.count,
+    refused.count,
+    refused.p95,
+    refused.max,
+    unanswered,
+    `${search.whole} / ${search.degraded} / ${search.refused}`,
+    inSeconds(firstSuccessMs),
+    `${recoverWithinMs / 1_000} s`,
+    inSeconds(wholeMs),
+  ].join(' | ')} |`;
+};
