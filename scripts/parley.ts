@@ -3,6 +3,7 @@ import { showConfig } from './parley/config.js';
 import { explainAndExit } from './explain.js';
 import { addDeadLetterCommands } from './parley/dead-letters.js';
 import { migrate } from './parley/migrate.js';
+import { addProcessCommands } from './parley/processes.js';
 import { showQueues } from './parley/queues.js';
 import { makeToken } from './parley/token.js';
 
@@ -35,6 +36,7 @@ program
   .action(showQueues);
 
 addDeadLetterCommands(program);
+addProcessCommands(program);
 
 program
   .command('config')

@@ -47,6 +47,26 @@ describe('npm run parley', () => {
     expect({ ...migrate, stdout: JSON.parse(migrate.stdout) }).toMatchObject({ code: 0, stdout: { migrations: [] } });
   });
 
+  it('shows what the gateway has in hand, and its breakers', async () => {
+    const inFlight = await run('parley', 'in-flight', '--json', '--url', parley.url);
+    expect(JSON.parse(inFlight.stdout)).toMatchObject({
+      items: [{ pid: parley.gateway.pid, silent: false, work: { items: [{ what: 'GET /v1/admin/in-flight' }] } }],
+      lockWaits: [],
+    });
+    expect(await run('parley', 'in-flight', '--url', parley.url)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('postgres.sends'),
+    });
+    const breakers = await run('parley', 'breakers', '--json', '--url', parley.url);
+    expect(JSON.parse(breakers.stdout)).toMatchObject({
+      items: expect.arrayContaining([expect.objectContaining({ dependency: 'postgres', operation: 'sends', state: 'closed' })]),
+    });
+    expect(await run('parley', 'breakers', '--url', 'http://127.0.0.1:2')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('does not answer'),
+    });
+  });
+
   it('says what is wrong and how to put it right', async () => {
     expect(await run('parley', 'token')).toMatchObject({ code: 2, stderr: expect.stringContaining('--user') });
     expect(await run('parley', 'token', '--user', 'two words')).toMatchObject({ code: 2, stdout: '' });
