@@ -39,8 +39,6 @@ interface Pending {
 
 const WAITING_PER_PLACE = 4;
 const FLUSH_MS = 3_000;
-// Two can be a hiccup. Waiting for the heartbeat instead takes up to three of its periods.
-const TIMEOUTS_TO_GIVE_UP = 3;
 const CHANNEL_BACKOFF = { baseMs: 50, capMs: 2_000 };
 
 /**
@@ -56,7 +54,8 @@ export class RabbitPublisher extends PublisherPort {
   private readonly pending = new Set<Pending>();
   private readonly listeners = new Set<(isHealthy: boolean) => void>();
   private channel: ConfirmChannel | undefined;
-  private timeoutsInARow = 0;
+  /** Runs from the first confirm that did not come in time until the broker says anything. */
+  private silence: NodeJS.Timeout | undefined;
   private wasHealthy = false;
   private isStopping = false;
 
@@ -91,6 +90,7 @@ export class RabbitPublisher extends PublisherPort {
     this.healthMayHaveChanged();
     await within(FLUSH_MS, this.window.empty());
     this.topology.stop();
+    this.endSilence();
     await this.connection.stop();
   }
 
@@ -193,18 +193,29 @@ export class RabbitPublisher extends PublisherPort {
   private answered(channel: ConfirmChannel, pending: Pending, error: Error | null): void {
     // amqplib calls back with an error without a code for a nack as well as for the end of the channel, and only the channel tells which.
     if (error !== null && this.channel !== channel) return pending.settle({ kind: 'ambiguous', reason: error.message });
-    this.timeoutsInARow = 0;
+    this.endSilence();
     if (error !== null) return pending.settle({ kind: 'nacked', reason: 'refused by the broker' });
     if (pending.returned === undefined) return pending.settle({ kind: 'confirmed' });
     this.topology.declareSoon();
     pending.settle({ kind: 'returned', reason: pending.returned });
   }
 
+  /**
+   * A late confirm alone is no reason to give up the connection: what is in the window would be published twice. When nothing at all comes
+   * for as long again it is, and sooner than by heartbeats, of which three may pass. While it is blocked the broker owes us nothing.
+   */
   private timedOut(channel: ConfirmChannel): void {
-    // While it is blocked the broker does not read: its silence says nothing about the connection.
-    if (this.channel !== channel || this.connection.isBlocked) return;
-    this.timeoutsInARow += 1;
-    if (this.timeoutsInARow >= TIMEOUTS_TO_GIVE_UP) this.connection.destroy(`${this.timeoutsInARow} confirms in a row did not come`);
+    if (this.channel !== channel || this.silence !== undefined) return;
+    this.silence = setTimeout(() => {
+      this.silence = undefined;
+      if (this.channel !== channel || this.connection.isBlocked) return;
+      this.connection.destroy(`no confirm came for ${2 * this.options.confirmTimeoutMs} ms`);
+    }, this.options.confirmTimeoutMs);
+  }
+
+  private endSilence(): void {
+    clearTimeout(this.silence);
+    this.silence = undefined;
   }
 
   /** The broker found no queue. It says so before the confirm, which then is a plain success. */
@@ -230,7 +241,7 @@ export class RabbitPublisher extends PublisherPort {
       this.reopenChannel(model, 1);
     });
     this.channel = channel;
-    this.timeoutsInARow = 0;
+    this.endSilence();
     this.healthMayHaveChanged();
   }
 

@@ -74,6 +74,9 @@ export class RabbitServer extends Server implements CustomTransportStrategy {
         await this.topology.declare(model);
         for (const { tap } of this.running.values()) tap.attach(model);
       },
+      onLost: () => {
+        for (const { tap } of this.running.values()) tap.detach();
+      },
     });
   }
 

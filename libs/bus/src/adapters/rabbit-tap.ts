@@ -66,6 +66,11 @@ export class RabbitTap extends QueueTapPort {
     this.reconcileSoon(0);
   }
 
+  /** The connection is gone; there is nothing to try until the next one. */
+  detach(): void {
+    this.model = undefined;
+  }
+
   open(): void {
     this.isOpenWanted = true;
     this.reconcileSoon(0);

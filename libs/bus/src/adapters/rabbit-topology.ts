@@ -4,7 +4,11 @@ import type { QueuePlan, Topology } from '../topology.js';
 
 /** The broker has something else under our names than the code wants. One line for each difference. */
 export class TopologyDrift extends Error {
-  constructor(readonly differences: readonly string[]) {
+  /** @param isIncomplete something is only missing: whoever may declare it has not come up yet. */
+  constructor(
+    readonly differences: readonly string[],
+    readonly isIncomplete = false,
+  ) {
     super(`RabbitMQ differs from what this version wants:\n${differences.map((difference) => `  - ${difference}`).join('\n')}`);
     this.name = 'TopologyDrift';
   }
@@ -46,7 +50,7 @@ export class RabbitTopology {
       if (!(error instanceof TopologyDrift)) throw error;
       if (this.found === undefined) this.logger.error({ differences: error.differences }, error.message);
       this.found = error;
-      this.declareIn(RETRY_DRIFT_MS);
+      this.declareIn(error.isIncomplete ? RETRY_SOON_MS : RETRY_DRIFT_MS);
     }
   }
 
@@ -92,7 +96,7 @@ export const assertTopology = async (model: ChannelModel, { exchange, queues, bi
   } finally {
     await session.end();
   }
-  if (session.differences.length > 0) throw new TopologyDrift(session.differences);
+  if (session.differences.length > 0) throw new TopologyDrift(session.differences, session.isIncomplete);
 };
 
 const assertQueue = (channel: Channel, { name, arguments: args }: QueuePlan) =>
@@ -105,6 +109,7 @@ const PRECONDITION_FAILED = 406;
 /** A channel for declaring, replaced whenever a refusal closes it. Never the one that publishes or consumes: a refusal must not hurt those. */
 class DeclaringSession {
   readonly differences: string[] = [];
+  isIncomplete = false;
   private channel: Channel | undefined;
 
   constructor(private readonly model: ChannelModel) {}
@@ -118,6 +123,7 @@ class DeclaringSession {
       const code = codeOf(error);
       if (code === ACCESS_REFUSED && check !== undefined) return this.declare(check);
       if (code !== PRECONDITION_FAILED && code !== ACCESS_REFUSED && code !== NOT_FOUND) throw error;
+      if (code === NOT_FOUND) this.isIncomplete = true;
       this.differences.push(readable(error));
     }
   }
