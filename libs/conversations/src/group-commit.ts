@@ -48,6 +48,7 @@ export class GroupCommit<Item, Verdict> {
   private readonly conversationsInFlight = new Set<string>();
   /** Conversations that somebody else was found to hold. */
   private readonly contended = new Set<string>();
+  private isPumping = false;
   private sharedInFlight = 0;
   private patientInFlight = 0;
 
@@ -61,18 +62,26 @@ export class GroupCommit<Item, Verdict> {
     if (this.waiting.length >= this.options.maxWaiting) return Promise.reject(new DependencyError('postgres', 'sends', 'overloaded'));
     const { promise, resolve, reject } = Promise.withResolvers<Verdict>();
     this.waiting.push({ item, conversation: this.options.conversationOf(item), deadline: currentDeadline(), resolve, reject });
-    this.pump();
+    this.pumpSoon();
     return promise;
   }
 
+  /** After the requests that arrived in this turn of the event loop: they are read one by one, and the first must not leave alone. */
+  private pumpSoon(): void {
+    if (this.isPumping) return;
+    this.isPumping = true;
+    withoutDeadline(() => setImmediate(() => this.pump()));
+  }
+
   private pump(): void {
+    this.isPumping = false;
     while (this.sharedInFlight < this.options.concurrent) {
       const batch = this.take((conversation) => !this.contended.has(conversation));
       if (batch.length === 0) break;
       this.sharedInFlight += 1;
       void this.send(batch, false).finally(() => {
         this.sharedInFlight -= 1;
-        this.pump();
+        this.pumpSoon();
       });
     }
     while (this.patientInFlight < this.options.patient) {
@@ -85,7 +94,7 @@ export class GroupCommit<Item, Verdict> {
       this.patientInFlight += 1;
       void this.send(batch, true).finally(() => {
         this.patientInFlight -= 1;
-        this.pump();
+        this.pumpSoon();
       });
     }
   }
