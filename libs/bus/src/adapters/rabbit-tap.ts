@@ -32,7 +32,7 @@ interface Session {
   openings: number;
 }
 
-const CANCEL_TIMEOUT_MS = 2_000;
+const ANSWER_TIMEOUT_MS = 2_000;
 const BACKOFF = { baseMs: 50, capMs: 2_000 };
 const NOT_FOUND = 404;
 
@@ -78,7 +78,7 @@ export class RabbitTap extends QueueTapPort {
 
   async shut(): Promise<void> {
     this.isOpenWanted = false;
-    await within(CANCEL_TIMEOUT_MS, this.reconcile());
+    await within(ANSWER_TIMEOUT_MS, this.reconcile());
   }
 
   done(deliveries: readonly Delivery[]): void {
@@ -96,11 +96,20 @@ export class RabbitTap extends QueueTapPort {
     return this.settings.publisher.copyTo(queue, message);
   }
 
-  /** Forgets its channel. The connection, which is closed after this, takes the channel with it and says so once for all of them. */
+  /**
+   * Closes the channel and waits for the broker's word, because that comes after our last acknowledgements: the end of a connection overtakes
+   * what its channels still have to say (amqplib writes it past their buffers).
+   */
   async close(): Promise<void> {
     this.isClosed = true;
     clearTimeout(this.timer);
-    if (this.session !== undefined) this.end(this.session);
+    const { session } = this;
+    if (session === undefined) return;
+    this.end(session);
+    await within(
+      ANSWER_TIMEOUT_MS,
+      quietly(() => session.channel.close()),
+    );
   }
 
   private reconcileSoon(inMs: number): void {
