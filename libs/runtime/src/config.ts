@@ -103,6 +103,14 @@ export const settings = {
   REDIS_URL: secret(url('redis:', 'rediss:').optional(), 'Redis: shared limits and fan-out. Without it Parley runs as a single node.'),
   CHROMA_URL: setting(url('http:', 'https:'), 'Chroma: the vectors. Required.'),
   OBJECT_STORE_URL: setting(url('file:', 's3:').default('file:///tmp/parley-objects'), 'Where conversation logs are kept.'),
+  CONSISTENCY_EVERY_MS: setting(
+    count(1_000, 2_147_483_647).default(900_000),
+    'Pause between two comparisons of messages and vectors. Raise it when a comparison takes longer than you like.',
+  ),
+  CONSISTENCY_GRACE_MS: setting(
+    count(0, 86_400_000).default(60_000),
+    'A message that is younger is not compared: its vectors may be on their way. Longer than all attempts of an event take.',
+  ),
 
   AUTH_JWT_SECRET: secret(
     z.string().min(32, 'must have at least 32 bytes').optional(),

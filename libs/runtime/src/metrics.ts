@@ -30,6 +30,7 @@ export const metrics = {
   queueLength: highest('queue_length', 'Messages ready in a queue', 'queue'),
   queueOldestAge: highest('queue_oldest_age_seconds', 'Age of the last event taken from a queue', 'queue'),
   deadLetter: counter('dead_letter_total', 'Events that went to the dead-letter queue', 'queue', 'error_class'),
+  consistencyFindings: highest('consistency_findings', 'What the last comparison of messages and vectors found', 'kind'),
   consumerPaused: highest('consumer_paused', '1 while a queue is paused because a breaker is open', 'queue'),
   eventHandleDuration: histogram('event_handle_duration_seconds', 'One handler run over a batch', BACKGROUND, 'queue', 'outcome'),
   eventAttempts: counter('event_attempts_total', 'Handled events by outcome', 'queue', 'outcome'),

@@ -258,7 +258,10 @@ it('logs what it has in hand when it is asked', async () => {
 
   host.emit('SIGUSR2', 'SIGUSR2');
 
-  expect(host.lines.at(-1)).toMatchObject({ message: 'asked what is in hand', inHand: { pid: process.pid, work: { count: 0 } } });
+  expect(host.lines.at(-1)).toMatchObject({
+    message: 'asked what is in hand',
+    inHand: { pid: process.pid, work: { items: expect.any(Array) } },
+  });
 });
 
 it.each(['uncaughtException', 'unhandledRejection'] as const)('ends with 1 on %s', async (event) => {

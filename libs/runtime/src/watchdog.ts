@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { workInFlight } from './in-flight.js';
+import { type Work, workInFlight } from './in-flight.js';
 import type { Logger } from './logger.js';
 import { samplePools, stuckPools } from './pools.js';
 import { type ProcessReport, processReport } from './process-report.js';
@@ -80,8 +80,8 @@ export class Watchdog {
 }
 
 /** What does not move although the event loop turns; undefined when nothing is known to be stuck. */
-export const whatIsStuck = (hangMs: number, now = performance.now()): string | undefined => {
-  for (const work of workInFlight()) {
+export const whatIsStuck = (hangMs: number, now = performance.now(), works: Iterable<Work> = workInFlight()): string | undefined => {
+  for (const work of works) {
     const { subject, deadlineMs = Number.POSITIVE_INFINITY } = work;
     const handlingMs = work.handlingForMs(now);
     // Twice its deadline: at the deadline its caller was answered, and what it called has been told to stop.
