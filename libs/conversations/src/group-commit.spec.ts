@@ -46,6 +46,7 @@ const gathering = (options: Partial<GroupCommitOptions<Item, string>> = {}) => {
     maxWaiting: 1_000,
     concurrent: 1,
     patient: 1,
+    defer: (work) => work(),
     ...options,
   });
   const join = (name: string, conversation = 'c1'): Promise<string> => {
@@ -77,6 +78,16 @@ describe('sharing commits', () => {
     expect(sent).toEqual([['a'], ['b', 'c']]);
     await next();
     expect(await outcomesOf(joined)).toEqual(['stored a', 'stored b', 'stored c']);
+  });
+
+  it('sends those together that came in one turn of the event loop', async () => {
+    const { join, sent, next } = gathering({ defer: setImmediate });
+    const joined = [join('a'), join('b'), join('c')];
+    expect(sent).toEqual([]);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(sent).toEqual([['a', 'b', 'c']]);
+    await next();
+    await Promise.all(joined);
   });
 
   it('takes no more than a full batch', async () => {

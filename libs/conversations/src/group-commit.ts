@@ -22,6 +22,8 @@ export interface GroupCommitOptions<Item, Verdict> {
   readonly concurrent: number;
   /** Patient commits in flight at once, beside the shared ones. */
   readonly patient: number;
+  /** Runs work after the requests that arrived in this turn of the event loop. Default: `setImmediate`; tests may do it at once. */
+  readonly defer?: (work: () => void) => void;
 }
 
 interface Entry<Item, Verdict> {
@@ -70,7 +72,8 @@ export class GroupCommit<Item, Verdict> {
   private pumpSoon(): void {
     if (this.isPumping) return;
     this.isPumping = true;
-    withoutDeadline(() => setImmediate(() => this.pump()));
+    const { defer = setImmediate } = this.options;
+    withoutDeadline(() => defer(() => this.pump()));
   }
 
   private pump(): void {
