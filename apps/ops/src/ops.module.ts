@@ -14,12 +14,20 @@ import { CONFIG, type Config } from '#lib/runtime/config';
 import { createOperationsApp } from '#lib/runtime/http-server';
 import { LOGGER, type Logger } from '#lib/runtime/logger';
 import type { ProcessParts } from '#lib/runtime/run-process';
+import { ChromaVectorStore } from '#lib/vectors/adapters/chroma-vector-store';
+import { createEmbedder } from '#lib/vectors/adapters/create-embedder';
+import { PostgresConsistencyBoard } from '#lib/vectors/adapters/postgres-consistency-board';
+import { PostgresIndexableMessages } from './adapters/postgres-indexable-messages.js';
+import { CheckConsistency } from './consistency/check-consistency.js';
+import { RunConsistency } from './consistency/run-consistency.js';
 import { MeasureQueues } from './measure-queues.js';
 import { Rounds } from './rounds.js';
 
 const APP = 'ops';
 
 const MEASURE_QUEUES_EVERY_MS = 5_000;
+/** How long an operator waits for a comparison to begin. */
+const LOOK_AT_BOARD_EVERY_MS = 2_000;
 const PRUNE_INBOX_EVERY_MS = 3_600_000;
 /** Longer than an event can come back: a dead letter that is older than a month is discarded, not replayed. */
 const INBOX_MEMORY_MS = 30 * 24 * 3_600_000;
@@ -37,7 +45,8 @@ export class OpsModule {
         { provide: RabbitPublisher, inject: [CONFIG, LOGGER], useFactory: rabbitPublisher },
         { provide: RabbitQueueStatus, inject: [CONFIG, LOGGER], useFactory: rabbitQueueStatus },
         { provide: OutboxRelay, inject: [CONFIG, PostgresLanes, RabbitPublisher, LOGGER], useFactory: outboxRelay },
-        { provide: Rounds, inject: [RabbitQueueStatus, PostgresLanes, LOGGER], useFactory: rounds },
+        { provide: RunConsistency, inject: [CONFIG, PostgresLanes, RabbitQueueStatus, Breakers, LOGGER], useFactory: runConsistency },
+        { provide: Rounds, inject: [RabbitQueueStatus, PostgresLanes, RunConsistency, LOGGER], useFactory: rounds },
       ],
     };
   }
@@ -106,12 +115,37 @@ const outboxRelay = (config: Config, lanes: PostgresLanes, publisher: RabbitPubl
     logger,
   );
 
-const rounds = (queueStatus: RabbitQueueStatus, lanes: PostgresLanes, logger: Logger): Rounds => {
+const runConsistency = (
+  config: Config,
+  lanes: PostgresLanes,
+  queueStatus: RabbitQueueStatus,
+  breakers: Breakers,
+  logger: Logger,
+): RunConsistency => {
+  let check: CheckConsistency | undefined;
+  // Not before it is needed: a remote model may have to be asked for its dimension, which names the collection.
+  const checkOfThisModel = async (): Promise<CheckConsistency> => {
+    if (check !== undefined) return check;
+    const { model, dimension } = await createEmbedder(config, breakers);
+    check = new CheckConsistency(
+      new PostgresIndexableMessages(lanes.lane('work')),
+      new ChromaVectorStore({ url: config.CHROMA_URL, model, dimension }, breakers),
+      queueStatus,
+      new PostgresOutbox(lanes.lane('work')),
+      { graceMs: config.CONSISTENCY_GRACE_MS },
+    );
+    return check;
+  };
+  return new RunConsistency(new PostgresConsistencyBoard(lanes), checkOfThisModel, config.CONSISTENCY_EVERY_MS, logger);
+};
+
+const rounds = (queueStatus: RabbitQueueStatus, lanes: PostgresLanes, consistency: RunConsistency, logger: Logger): Rounds => {
   const measureQueues = new MeasureQueues(queueStatus);
   const inbox = new PostgresInbox(lanes.lane('work'));
   return new Rounds(
     [
       { name: 'measure queues', everyMs: MEASURE_QUEUES_EVERY_MS, run: () => measureQueues.execute() },
+      { name: 'consistency', everyMs: LOOK_AT_BOARD_EVERY_MS, run: (signal) => consistency.execute(signal) },
       { name: 'prune inbox', everyMs: PRUNE_INBOX_EVERY_MS, run: () => inbox.prune(INBOX_MEMORY_MS) },
     ],
     logger,

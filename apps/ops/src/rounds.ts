@@ -7,7 +7,8 @@ export interface Round {
   readonly name: string;
   /** Pause between the end of one run and the next, in milliseconds. */
   readonly everyMs: number;
-  readonly run: () => Promise<unknown>;
+  /** `signal` fires when the rounds are to end: a long run should not make its process wait. */
+  readonly run: (signal: AbortSignal) => Promise<unknown>;
 }
 
 /** Does tasks again and again until `stop`, each at its own pace and whatever fails. A task never runs twice at once. */
@@ -35,7 +36,7 @@ export class Rounds {
     let failures = 0;
     while (!signal.aborted) {
       try {
-        await run();
+        await run(signal);
         failures = 0;
       } catch (err) {
         failures += 1;

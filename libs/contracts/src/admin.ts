@@ -91,3 +91,52 @@ export const DeadLetterOutcome = z
   })
   .meta({ id: 'DeadLetterOutcome' });
 export type DeadLetterOutcome = z.infer<typeof DeadLetterOutcome>;
+
+/** What can be wrong between messages, ledger and vectors. */
+export const FindingKind = z.enum(['unindexed', 'missing', 'stale', 'orphan', 'failed']).meta({
+  description:
+    'unindexed: never indexed, though later messages were; missing: vectors that should be there are not; ' +
+    'stale: vectors or ledger are of another version, or too many; orphan: vectors of a deleted or unknown message; ' +
+    'failed: given up on, see its dead letter',
+});
+export type FindingKind = z.infer<typeof FindingKind>;
+
+/** What one comparison of messages, ledger and vector store found. */
+export const ConsistencyReport = z
+  .object({
+    messagesChecked: z.int().nonnegative(),
+    chunksChecked: z.int().nonnegative(),
+    pending: z.int().nonnegative().meta({ description: 'Messages that are probably still on their way to the indexer' }),
+    findings: z.record(FindingKind, z.int().nonnegative()),
+    examples: z.record(FindingKind, z.array(z.string())).meta({ description: 'Message ids, at most 20 of each kind' }),
+    repaired: z.object({
+      ordered: z.int().nonnegative().meta({ description: 'Messages whose vectors the indexer was told to make anew' }),
+      removed: z.int().nonnegative().meta({ description: 'Vectors of unknown messages that were removed' }),
+    }),
+  })
+  .meta({ id: 'ConsistencyReport' });
+export type ConsistencyReport = z.infer<typeof ConsistencyReport>;
+
+export const ConsistencyRunKind = z.enum(['check', 'repair']);
+export type ConsistencyRunKind = z.infer<typeof ConsistencyRunKind>;
+
+/** One comparison, asked for, under way or done. `report` grows while it runs. */
+export const ConsistencyRun = z
+  .object({
+    id: z.uuid(),
+    kind: ConsistencyRunKind,
+    requestedBy: z.string(),
+    requestedAt: z.string(),
+    startedAt: z.string().nullable(),
+    finishedAt: z.string().nullable(),
+    report: ConsistencyReport.nullable(),
+    failure: z.string().nullable(),
+  })
+  .meta({ id: 'ConsistencyRun' });
+export type ConsistencyRun = z.infer<typeof ConsistencyRun>;
+
+/** `GET /v1/admin/consistency`. `last` is the newest that came to its end. */
+export const ConsistencyStatus = z
+  .object({ waiting: ConsistencyRun.nullable(), running: ConsistencyRun.nullable(), last: ConsistencyRun.nullable() })
+  .meta({ id: 'ConsistencyStatus' });
+export type ConsistencyStatus = z.infer<typeof ConsistencyStatus>;

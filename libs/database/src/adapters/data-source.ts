@@ -1,5 +1,6 @@
 import { DataSource } from 'typeorm';
 import type { Logger } from '#lib/runtime/logger';
+import { CreateConsistencyRuns1763777400000 } from './migrations/create-consistency-runs.js';
 import { CreateConversations1763690460000 } from './migrations/create-conversations.js';
 import { CreateInbox1763690640000 } from './migrations/create-inbox.js';
 import { CreateIngestFunction1763690760000 } from './migrations/create-ingest-function.js';
@@ -18,6 +19,7 @@ const migrations = [
   CreateInbox1763690640000,
   CreateMessageChunks1763690700000,
   CreateIngestFunction1763690760000,
+  CreateConsistencyRuns1763777400000,
 ];
 
 /** How a DataSource reaches Postgres. All times in milliseconds. */

@@ -1,0 +1,223 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { QueueStatusPort } from '#lib/bus/queue-status.port';
+import type { ConsistencyReport, FindingKind } from '#lib/contracts/admin';
+import type { MessageId } from '#lib/contracts/ids';
+import { OutboxPort } from '#lib/database/outbox.port';
+import { type StoredChunk, VectorStorePort } from '#lib/vectors/vector-store.port';
+import { type Judgement, judge } from './judge.js';
+import { IndexableMessagesPort, type MessageState } from './indexable-messages.port.js';
+
+/** How a comparison is done; the defaults are for production. */
+export interface CheckSettings {
+  /** A version that is younger may be on its way: it is not looked at. Longer than all tries of its event take together. */
+  readonly graceMs: number;
+  /** Messages per question to Postgres and the vector store. */
+  readonly pageSize: number;
+  /** Pause between two pages: a comparison has time, people who search have not. */
+  readonly pauseMs: number;
+}
+
+/** What one run is told. */
+export interface CheckOrder {
+  readonly repair: boolean;
+  /** Ends it early, with the signal's reason. */
+  readonly signal: AbortSignal;
+  /** Told how far it is after each page; false ends the run. */
+  readonly onProgress: (report: ConsistencyReport) => Promise<boolean>;
+}
+
+/** Somebody else does this run by now. */
+export class RunTakenOver extends Error {
+  override readonly name = 'RunTakenOver';
+}
+
+const DEFAULTS: CheckSettings = { graceMs: 60_000, pageSize: 1_000, pauseMs: 25 };
+const CHUNK_PAGE = 5_000;
+const MAX_EXAMPLES = 20;
+/** Orders that may wait in the outbox before the next ones are given: the pipeline sets the pace of a repair, and sends come first. */
+const MAX_WAITING_ORDERS = 5_000;
+const WAIT_FOR_OUTBOX_MS = 500;
+/** So many orphans are removed whatever their share. */
+const FEW_ORPHANS = 1_000;
+const INDEXER_QUEUE = 'embedding.messages';
+
+/**
+ * Compares messages, ledger and vector store in both directions, page by page: memory does not grow with their number, cost grows with it
+ * and no faster. Safe while traffic flows: what is young or on its way is left out, and whatever looks wrong is read a second time before
+ * it counts. A repair tells the indexer to make vectors anew (the one way in which vectors are made) and removes those of unknown messages.
+ */
+export class CheckConsistency {
+  private readonly settings: CheckSettings;
+
+  constructor(
+    private readonly messages: IndexableMessagesPort,
+    private readonly vectors: VectorStorePort,
+    private readonly queues: QueueStatusPort,
+    private readonly outbox: OutboxPort,
+    settings: Partial<CheckSettings> = {},
+  ) {
+    this.settings = { ...DEFAULTS, ...settings };
+  }
+
+  /** @throws DependencyError when something that it reads is out; RunTakenOver; the reason of `signal`. */
+  async execute(order: CheckOrder): Promise<ConsistencyReport> {
+    const report = emptyReport();
+    await this.followMessages(report, order);
+    await this.lookForOrphans(report, order);
+    return report;
+  }
+
+  /** From each message to its vectors: unindexed, missing, stale, and those of deleted messages. */
+  private async followMessages(report: ConsistencyReport, order: CheckOrder): Promise<void> {
+    const { pageSize, graceMs } = this.settings;
+    const overtakenAt = await this.overtakenAt();
+    let after: MessageId | undefined;
+    for (;;) {
+      const page = await this.messages.page(after, pageSize, graceMs);
+      const doubtful = await this.judged(page, overtakenAt);
+      const wrong = await this.judged(await this.unchanged(doubtful.map(({ state }) => state)), overtakenAt);
+      for (const { state, judgement } of wrong) {
+        if (judgement === 'pending') report.pending += 1;
+        else found(report, judgement, state.id);
+      }
+      report.messagesChecked += page.length;
+      if (order.repair) await this.orderRebuilds(report, wrong, order);
+      await this.tell(report, order);
+      after = page.at(-1)?.id;
+      if (after === undefined || page.length < pageSize) return;
+    }
+  }
+
+  /**
+   * Until when messages have certainly had their turn. With nothing in the pipeline that is now, less the grace; else the time of the newest
+   * message that the ledger knows, since the queue is served in order: what is older and not there was left out.
+   */
+  private async overtakenAt(): Promise<Date> {
+    const { graceMs } = this.settings;
+    const [queues, outbox, now, newestIndexedAt] = await Promise.all([
+      this.queues.read(),
+      this.outbox.depth(),
+      this.messages.now(),
+      this.messages.newestIndexedAt(),
+    ]);
+    const queue = queues.find(({ name }) => name === INDEXER_QUEUE);
+    const isIdle = queue?.ready === 0 && (queue.unacked ?? 0) === 0 && outbox.pending === 0;
+    const reached = isIdle ? now.getTime() : (newestIndexedAt?.getTime() ?? 0);
+    return new Date(Math.min(now.getTime(), reached) - graceMs);
+  }
+
+  /** Those that are not simply in step, with what is the matter. */
+  private async judged(states: readonly MessageState[], overtakenAt: Date): Promise<{ state: MessageState; judgement: Judgement }[]> {
+    const stored = Map.groupBy(await this.chunksOf(states), ({ messageId }) => messageId);
+    return states.flatMap((state) => {
+      const judgement = judge(state, stored.get(state.id) ?? [], overtakenAt);
+      return judgement === undefined ? [] : [{ state, judgement }];
+    });
+  }
+
+  /** The second look: those that nobody has changed or indexed since the first. */
+  private async unchanged(states: readonly MessageState[]): Promise<MessageState[]> {
+    const again = new Map((await this.messages.statesOf(states.map(({ id }) => id))).map((state) => [state.id, state]));
+    return states.filter(({ id, version, entry }) => {
+      const now = again.get(id);
+      return now?.version === version && now.entry?.version === entry?.version && now.entry?.state === entry?.state;
+    });
+  }
+
+  private async chunksOf(states: readonly MessageState[]): Promise<StoredChunk[]> {
+    return states.length === 0 ? [] : this.vectors.chunksOf(states.map(({ id }) => id));
+  }
+
+  private async orderRebuilds(
+    report: ConsistencyReport,
+    wrong: readonly { state: MessageState; judgement: Judgement }[],
+    order: CheckOrder,
+  ): Promise<void> {
+    // What failed has a dead letter, which knows why: replaying it is the operator's decision.
+    const ids = wrong.filter(({ judgement }) => judgement !== 'pending' && judgement !== 'failed').map(({ state }) => state.id);
+    if (ids.length === 0) return;
+    while ((await this.outbox.depth()).pending > MAX_WAITING_ORDERS) {
+      await this.tell(report, order);
+      await sleep(WAIT_FOR_OUTBOX_MS, undefined, { signal: order.signal });
+    }
+    await this.messages.orderRebuild(ids);
+    report.repaired.ordered += ids.length;
+  }
+
+  /** From each vector to its message: those whose message there is not. */
+  private async lookForOrphans(report: ConsistencyReport, order: CheckOrder): Promise<void> {
+    let cursor: string | undefined;
+    let orphanCount = 0;
+    let before = new Set<string>();
+    do {
+      const { ids, next } = await this.vectors.chunkIdsFrom(cursor, CHUNK_PAGE);
+      const orphans = await this.orphansAmong(ids);
+      // The chunks of one message may lie across the end of a page.
+      for (const owner of orphans.keys()) if (!before.has(owner)) found(report, 'orphan', owner);
+      before = new Set(orphans.keys());
+      orphanCount += [...orphans.values()].flat().length;
+      report.chunksChecked += ids.length;
+      await this.tell(report, order);
+      cursor = next;
+    } while (cursor !== undefined);
+    if (order.repair && orphanCount > 0) await this.removeOrphans(orphanCount, report, order);
+  }
+
+  /**
+   * Vectors of a database that was put back to last week, or of another Parley on the same vector store, look like orphans too: when they
+   * are the greater part, a person decides.
+   */
+  private async removeOrphans(orphanCount: number, report: ConsistencyReport, order: CheckOrder): Promise<void> {
+    if (orphanCount > FEW_ORPHANS && orphanCount > report.chunksChecked / 2) {
+      throw new Error(
+        `${orphanCount} of ${report.chunksChecked} vectors are of unknown messages: is this the right database? None was removed`,
+      );
+    }
+    let cursor: string | undefined;
+    for (;;) {
+      const { ids, next } = await this.vectors.chunkIdsFrom(cursor, CHUNK_PAGE);
+      const orphans = [...(await this.orphansAmong(ids)).values()].flat();
+      await this.vectors.remove(orphans);
+      report.repaired.removed += orphans.length;
+      await this.tell(report, order);
+      // What followed has moved up into the places of those that were removed, so the same page again; unless removing changes nothing.
+      const isSamePageAgain = orphans.length > 0 && report.repaired.removed <= 2 * orphanCount;
+      if (!isSamePageAgain && next === undefined) return;
+      if (!isSamePageAgain) cursor = next;
+    }
+  }
+
+  /** Chunks by what they say to be a piece of, where there is no such message. */
+  private async orphansAmong(chunkIds: readonly string[]): Promise<Map<string, string[]>> {
+    const byOwner = Map.groupBy(chunkIds, ownerOf);
+    const known = await this.messages.statesOf([...byOwner.keys()].filter(isId));
+    for (const { id } of known) byOwner.delete(id);
+    return byOwner;
+  }
+
+  private async tell(report: ConsistencyReport, { onProgress, signal }: CheckOrder): Promise<void> {
+    if (!(await onProgress(report))) throw new RunTakenOver('another process has taken this run over');
+    await sleep(this.settings.pauseMs, undefined, { signal });
+  }
+}
+
+const Id = z.uuid().lowercase();
+const isId = (text: string): boolean => Id.safeParse(text).success;
+
+/** The message that a chunk says it is of (R004: `{messageId}#chunk_{i}`); whatever else somebody put in belongs to nobody. */
+const ownerOf = (chunkId: string): string => /^(.+)#chunk_\d+$/.exec(chunkId)?.[1] ?? chunkId;
+
+const emptyReport = (): ConsistencyReport => ({
+  messagesChecked: 0,
+  chunksChecked: 0,
+  pending: 0,
+  findings: { unindexed: 0, missing: 0, stale: 0, orphan: 0, failed: 0 },
+  examples: { unindexed: [], missing: [], stale: [], orphan: [], failed: [] },
+  repaired: { ordered: 0, removed: 0 },
+});
+
+function found(report: ConsistencyReport, kind: FindingKind, id: string): void {
+  report.findings[kind] += 1;
+  if (report.examples[kind].length < MAX_EXAMPLES) report.examples[kind].push(id.slice(0, 100));
+}
