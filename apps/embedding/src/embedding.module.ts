@@ -18,9 +18,11 @@ import type { ProcessParts } from '#lib/runtime/run-process';
 import { ChromaVectorStore } from '#lib/vectors/adapters/chroma-vector-store';
 import { createEmbedder } from '#lib/vectors/adapters/create-embedder';
 import { PostgresChunkLedger } from '#lib/vectors/adapters/postgres-chunk-ledger';
+import { PostgresVocabulary } from '#lib/vectors/adapters/postgres-vocabulary';
 import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
 import { EmbedderPort } from '#lib/vectors/embedder.port';
 import { VectorStorePort } from '#lib/vectors/vector-store.port';
+import { VocabularyPort } from '#lib/vectors/vocabulary.port';
 import { MessagesConsumer } from './adapters/amqp/messages.consumer.js';
 import { IndexMessages } from './index-messages.js';
 import { MarkFailed } from './mark-failed.js';
@@ -41,6 +43,11 @@ export class EmbeddingModule {
         { provide: Breakers, useFactory: () => shareBreakers(createBreakers()) },
         { provide: PostgresLanes, inject: [CONFIG, Breakers, LOGGER], useFactory: postgresLanes },
         { provide: ChunkLedgerPort, inject: [PostgresLanes], useFactory: (lanes: PostgresLanes) => new PostgresChunkLedger(lanes) },
+        {
+          provide: VocabularyPort,
+          inject: [PostgresLanes],
+          useFactory: (lanes: PostgresLanes) => new PostgresVocabulary(lanes.lane('work')),
+        },
         { provide: EmbedderPort, inject: [CONFIG, Breakers], useFactory: createEmbedder },
         { provide: VectorStorePort, inject: [CONFIG, EmbedderPort, Breakers], useFactory: vectorStore },
         { provide: RabbitPublisher, inject: [CONFIG, LOGGER], useFactory: rabbitPublisher },

@@ -5,6 +5,7 @@ import { aMessageCreated, deletionOf, editOf, rebuildOf } from '#lib/testing/bui
 import { LocalEmbedder } from '#lib/vectors/adapters/local-embedder';
 import { MemoryChunkLedger } from '#lib/vectors/adapters/memory-chunk-ledger';
 import { MemoryVectorStore } from '#lib/vectors/adapters/memory-vector-store';
+import { MemoryVocabulary } from '#lib/vectors/adapters/memory-vocabulary';
 import { chunkMessage } from '#lib/vectors/chunk-message';
 import type { LedgerEntry } from '#lib/vectors/chunk-ledger.port';
 import { EmbedderPort, TextRejected } from '#lib/vectors/embedder.port';
@@ -42,8 +43,10 @@ class ContestedLedger extends MemoryChunkLedger {
 }
 
 const embedding = ({ embedder = new PickyEmbedder(), ledger = new ContestedLedger(), vectors = new MemoryVectorStore(384) } = {}) => {
-  const indexMessages = new IndexMessages(ledger, embedder, vectors);
+  const vocabulary = new MemoryVocabulary();
+  const indexMessages = new IndexMessages(ledger, embedder, vectors, vocabulary);
   return {
+    vocabulary,
     embedder,
     ledger,
     vectors,
@@ -69,6 +72,12 @@ describe('a new message', () => {
     await handle(coffee, hike);
     expect((await nearest('ca phe', coffee))[0]).toBe(coffee.data.messageId);
     expect((await nearest('hiking boots', hike))[0]).toBe(hike.data.messageId);
+  });
+
+  it('teaches the vocabulary its words, so that a typo finds it', async () => {
+    const { handle, vocabulary } = embedding();
+    await handle(aMessageCreated({ content: 'Bring coffee' }));
+    expect(await vocabulary.respell(['cofee'])).toEqual([['coffee']]);
   });
 
   it('is announced with its model and its number of chunks', async () => {

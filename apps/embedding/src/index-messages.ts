@@ -8,6 +8,7 @@ import { ChunkLedgerPort, type LedgerEntry } from '#lib/vectors/chunk-ledger.por
 import { EmbedderPort } from '#lib/vectors/embedder.port';
 import { outOfStep } from '#lib/vectors/out-of-step';
 import { VectorStorePort } from '#lib/vectors/vector-store.port';
+import { VocabularyPort } from '#lib/vectors/vocabulary.port';
 import { messageEmbedded } from './message-embedded.js';
 import { Turns } from './turns.js';
 
@@ -33,6 +34,7 @@ export class IndexMessages {
     private readonly ledger: ChunkLedgerPort,
     private readonly embedder: EmbedderPort,
     private readonly vectors: VectorStorePort,
+    private readonly vocabulary: VocabularyPort,
   ) {}
 
   /**
@@ -71,7 +73,9 @@ export class IndexMessages {
 
   private async planned(due: readonly IndexingEvent[], known: ReadonlyMap<MessageId, LedgerEntry>): Promise<Plan[]> {
     const chunked = due.map((event) => ({ event, chunks: chunksOf(event) }));
-    const embeddings = await this.embedder.embed(chunked.flatMap(({ chunks }) => chunks.map(({ text }) => text)));
+    const texts = chunked.flatMap(({ chunks }) => chunks.map(({ text }) => text));
+    const embeddings = await this.embedder.embed(texts);
+    await this.vocabulary.learn(texts);
     let taken = 0;
     return chunked.map(({ event, chunks }) => ({
       event,

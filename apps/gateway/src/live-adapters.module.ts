@@ -35,6 +35,7 @@ import { LOGGER, type Logger } from '#lib/runtime/logger';
 import { ChromaVectorStore } from '#lib/vectors/adapters/chroma-vector-store';
 import { createEmbedder } from '#lib/vectors/adapters/create-embedder';
 import { PostgresChunkLedger } from '#lib/vectors/adapters/postgres-chunk-ledger';
+import { PostgresVocabulary } from '#lib/vectors/adapters/postgres-vocabulary';
 import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
 import { LIMITERS, type Limiters, userLimit } from './adapters/http/quotas.js';
 import { ImpatientEmbedder } from './adapters/impatient-embedder.js';
@@ -120,7 +121,7 @@ class LiveConnections extends Connections {
     { provide: ChunkLedgerPort, useFactory: (lanes: PostgresLanes) => new PostgresChunkLedger(lanes, 'reads'), inject: [PostgresLanes] },
     {
       provide: LexicalIndexPort,
-      useFactory: (lanes: PostgresLanes) => new PostgresLexicalIndex(lanes.lane('reads')),
+      useFactory: (lanes: PostgresLanes) => new PostgresLexicalIndex(lanes.lane('reads'), new PostgresVocabulary(lanes.lane('reads'))),
       inject: [PostgresLanes],
     },
     { provide: OutboxPort, useFactory: (lanes: PostgresLanes) => new PostgresOutbox(lanes.lane('relay')), inject: [PostgresLanes] },

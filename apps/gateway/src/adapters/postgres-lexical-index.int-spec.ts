@@ -5,6 +5,7 @@ import type { Message } from '#lib/conversations/message';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
 import { createLogger } from '#lib/runtime/logger';
 import { type FreshPlace, freshDatabase } from '#lib/testing/databases';
+import { PostgresVocabulary } from '#lib/vectors/adapters/postgres-vocabulary';
 import { lexicalIndexContract } from '../search/lexical-index.contract.js';
 import { PostgresLexicalIndex } from './postgres-lexical-index.js';
 
@@ -40,12 +41,29 @@ const insert = async (messages: readonly Message[]): Promise<void> => {
   );
 };
 
+const aMessageLike = (facts: Pick<Message, 'id' | 'conversationId' | 'content'>): Message => ({
+  seq: 1_000_000,
+  senderId: 'alice',
+  version: 1,
+  createdAt: new Date('2025-12-31T00:00:00.000Z'),
+  ...facts,
+});
+
 describe('the lexical index in Postgres', () => {
   beforeEach(async () => {
-    await lanes.lane('reads').query('TRUNCATE messages');
+    await lanes.lane('reads').query('TRUNCATE messages, search_words');
   });
 
-  lexicalIndexContract(async () => ({ index: new PostgresLexicalIndex(lanes.lane('reads')), add: insert }));
+  const aVocabulary = () => new PostgresVocabulary(lanes.lane('reads'));
+  const anIndex = () => new PostgresLexicalIndex(lanes.lane('reads'), aVocabulary());
+
+  lexicalIndexContract(async () => ({
+    index: anIndex(),
+    add: async (messages) => {
+      await insert(messages);
+      await aVocabulary().learn(messages.map(({ content }) => content));
+    },
+  }));
 
   it('answers from its indexes, not by reading all messages', async () => {
     const conversationId = '019a0000-0000-7000-8000-000000000001';
@@ -55,7 +73,8 @@ describe('the lexical index in Postgres', () => {
       [conversationId],
     );
     await lanes.lane('reads').query('ANALYZE messages');
-    const index = new PostgresLexicalIndex(lanes.lane('reads'));
+    const index = anIndex();
+    await aVocabulary().learn(['message number of many said by somebody']);
     const timed = async (query: string) => {
       const startedAt = performance.now();
       const hits = await index.find(query, [conversationId], 100);
@@ -69,5 +88,41 @@ describe('the lexical index in Postgres', () => {
     // Reading all 20,000 takes several times this; the limit is wide because the machine is shared.
     expect(exact.ms).toBeLessThan(1_000);
     expect(typo.ms).toBeLessThan(2_000);
+  });
+
+  describe('among more messages than it counts as recent', () => {
+    const [busy, quiet] = ['019a0000-0000-7000-8000-000000000001', '019a0000-0000-7000-8000-000000000002'];
+    const idAt = (ms: number) =>
+      `${ms
+        .toString(16)
+        .padStart(12, '0')
+        .replace(/^(.{8})/, '$1-')}-7000-8000-000000000000`;
+    const startMs = Date.UTC(2026, 0, 1);
+    const old = aMessageLike({ id: idAt(startMs - 2_000), conversationId: busy, content: 'a rare xylophone' });
+    const hidden = aMessageLike({ id: idAt(startMs - 1_000), conversationId: quiet, content: 'a common word said long ago' });
+    let index: PostgresLexicalIndex;
+    beforeEach(async () => {
+      await insert([old, hidden]);
+      await lanes.lane('reads').query(
+        `INSERT INTO messages (id, conversation_id, seq, sender_id, content, created_at)
+         SELECT (lpad(to_hex($2::bigint + n), 12, '0') || '70008000000000000000')::uuid, $1, n, 'alice', 'a common word', to_timestamp(($2::bigint + n) / 1000.0)
+         FROM generate_series(1, 11000) n`,
+        [busy, startMs],
+      );
+      index = anIndex();
+    });
+    const found = async (query: string, visible: string) => (await index.find(query, [visible], 100)).map(({ messageId }) => messageId);
+
+    it('gives the newest of what is everywhere', async () => {
+      const hits = await found('common word', busy);
+      expect(hits).toHaveLength(100);
+      expect(hits[0]).toBe(idAt(startMs + 11_000));
+    });
+
+    it('finds what is older, also in a conversation where nobody said anything since', async () => {
+      expect(await found('xylophone', busy)).toEqual([old.id]);
+      expect(await found('common word', quiet)).toEqual([hidden.id]);
+      expect(await found('ago common', quiet)).toEqual([hidden.id]);
+    });
   });
 });

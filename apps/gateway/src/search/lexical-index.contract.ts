@@ -51,6 +51,8 @@ export const lexicalIndexContract = (make: () => Promise<LexicalIndexSubject>): 
       ['strasse', 'Hauptstraße, also strasse'],
       ['coff', 'the coffee machine'],
       ['coffe machne', 'the coffee machine is broken'],
+      ['cofee', 'the coffee machine is broken'],
+      ['caphe', 'một ly cà phê'],
       ['42', 'the answer is 42'],
       ['привет', 'Привет, мир'],
     ])('%s in "%s"', async (query, content) => {

@@ -8,6 +8,7 @@ import { CreateMessageChunks1763690700000 } from './migrations/create-message-ch
 import { CreateMessages1763690520000 } from './migrations/create-messages.js';
 import { CreateOutbox1763690580000 } from './migrations/create-outbox.js';
 import { CreateSearchFunctions1763690400000 } from './migrations/create-search-functions.js';
+import { ReplaceTrigramsByWords1763690820000 } from './migrations/replace-trigrams-by-words.js';
 import { connectionSettings } from './postgres-lanes.js';
 
 /** Every migration, in the order in which they run. Listed by hand: a folder scan would also run a file that a merge left behind. */
@@ -19,6 +20,7 @@ const migrations = [
   CreateInbox1763690640000,
   CreateMessageChunks1763690700000,
   CreateIngestFunction1763690760000,
+  ReplaceTrigramsByWords1763690820000,
   CreateConsistencyRuns1763777400000,
 ];
 

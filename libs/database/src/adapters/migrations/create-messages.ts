@@ -2,10 +2,11 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { forwardOnly } from './forward-only.js';
 
 /**
- * Messages and their search indexes. A query uses these indexes only when it repeats their expressions and their condition exactly:
+ * Messages and their search indexes. A query uses the full-text index only when it repeats its expression and its condition exactly:
  *
  *   full text   to_tsvector('simple', parley_fold(content)) @@ websearch_to_tsquery('simple', parley_fold($1)) AND deleted_at IS NULL
- *   trigrams    parley_fold(content) % parley_fold($1)   (also <%, LIKE, ILIKE)                                AND deleted_at IS NULL
+ *
+ * The index of trigrams is gone again with `replace-trigrams-by-words`.
  */
 export class CreateMessages1763690520000 implements MigrationInterface {
   readonly name = 'CreateMessages1763690520000';
