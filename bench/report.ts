@@ -1,6 +1,7 @@
 import { cpus, totalmem } from 'node:os';
 import type { AckFigure } from './ack.js';
 import { lineChart } from './chart.js';
+import type { LoadResult } from './load.js';
 import type { PipelineFigure } from './pipeline.js';
 import type { SearchFigure } from './search.js';
 
@@ -11,6 +12,8 @@ export interface BenchResults {
   readonly machine: string;
   readonly commit: string;
   readonly acks: readonly AckFigure[];
+  /** What is still acknowledged when three times as much is offered as it can take. */
+  readonly overload?: { readonly offeredPerSecond: number; readonly peakPerSecond: number; readonly result: LoadResult };
   readonly pipeline?: PipelineFigure;
   readonly vectors?: { readonly chromaPerSecond: number; readonly parleyPerSecond: number };
   readonly searches: readonly SearchFigure[];
@@ -43,7 +46,11 @@ const targetsOf = (results: BenchResults): string[] => {
     rows.push(`| ACK throughput / stock peer, 100 connections | >= 4 | ${toStock.toFixed(2)} | ${verdict(toStock >= 4)} |`);
     rows.push(`| ACK P95, 100 connections | < 50 ms | ${parley.p95Ms} ms | ${verdict(parley.p95Ms < 50)} |`);
   }
-  const { pipeline, vectors } = results;
+  const { pipeline, vectors, overload } = results;
+  if (overload !== undefined) {
+    const share = overload.result.perSecond / overload.peakPerSecond;
+    rows.push(`| Goodput at three times capacity / peak | >= 0.9 | ${share.toFixed(2)} | ${verdict(share >= 0.9)} |`);
+  }
   if (pipeline !== undefined) {
     rows.push(
       `| ACK P95 at ${pipeline.offeredPerSecond}/s, whole pipeline | < 50 ms | ${pipeline.ack.p95Ms} ms | ${verdict(pipeline.ack.p95Ms < 50)} |`,
@@ -71,7 +78,7 @@ const targetsOf = (results: BenchResults): string[] => {
 /** `latest.md`: the figures beside their targets, then the tables behind them. */
 export const renderReport = (results: BenchResults): string => {
   const connections = [...new Set(results.acks.map((figure) => figure.connections))];
-  const { pipeline, vectors } = results;
+  const { pipeline, vectors, overload } = results;
   return `# Benchmark
 
 \`${results.command}\`, ${results.startedAt}, commit ${results.commit}.
@@ -102,6 +109,15 @@ ${connections
 ![ACK latency against load](ack-latency.svg)
 ![ACK throughput against load](ack-throughput.svg)
 ${
+  overload === undefined
+    ? ''
+    : `
+## Overload
+
+${Math.round(overload.offeredPerSecond)} requests/s offered over 1,000 connections, three times the peak of ${Math.round(overload.peakPerSecond)}/s: acknowledged ${Math.round(overload.result.perSecond)}/s,
+P50 ${overload.result.p50Ms} ms, P95 ${overload.result.p95Ms} ms; not 2xx: ${JSON.stringify(overload.result.failures)}. The load generator shares the two cores.
+`
+}${
   pipeline === undefined
     ? ''
     : `

@@ -80,6 +80,11 @@ try {
       progress: say,
     });
     const gatewayMemoryMiB = residentMiB(parley.gateway.pid);
+    const peakPerSecond = Math.max(...acks.filter(({ target }) => target === 'parley').map(({ perSecond }) => perSecond));
+    const offeredPerSecond = Math.round(3 * peakPerSecond);
+    const crowd = Array.from({ length: 1_000 }, (_, i) => senders[i % senders.length]).filter((sender) => sender !== undefined);
+    const result = await postMessages({ baseUrl: parley.url, senders: crowd, seconds, perSecond: offeredPerSecond, content: chatText });
+    say(`three times capacity: ${Math.round(result.perSecond)}/s acknowledged of a peak of ${Math.round(peakPerSecond)}/s`);
     await parley.stop();
 
     say('a fresh Parley for the whole pipeline');
@@ -111,6 +116,7 @@ try {
         machine: machineLine(),
         commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', timeout: 5_000 }).trim(),
         acks,
+        overload: { offeredPerSecond, peakPerSecond, result },
         pipeline,
         vectors: { chromaPerSecond, parleyPerSecond },
         searches,
