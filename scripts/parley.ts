@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { showConfig } from './parley/config.js';
 import { explainAndExit } from './explain.js';
+import { compareVectors } from './parley/consistency.js';
 import { addDeadLetterCommands } from './parley/dead-letters.js';
 import { migrate } from './parley/migrate.js';
 import { addProcessCommands } from './parley/processes.js';
@@ -36,6 +37,13 @@ program
   .action(showQueues);
 
 addDeadLetterCommands(program);
+
+program
+  .command('consistency')
+  .description('compare messages, ledger and vectors now; exit code 1 when something is out of step')
+  .option('--repair', 'have vectors made anew where they are out of step, and remove those of unknown messages')
+  .option('--json', 'print the run as GET /v1/admin/consistency does')
+  .action(compareVectors);
 addProcessCommands(program);
 
 program

@@ -1,34 +1,26 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { type Channel, type ChannelModel, connect } from 'amqplib';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { z } from 'zod';
 import { EVENTS_EXCHANGE } from '#lib/contracts/pipeline';
 import { aMessageCreated } from '#lib/testing/builders';
 import { eventually } from '#lib/testing/eventually';
 import { metricsOf } from '#lib/testing/metrics-of';
+import { PickyModel } from '#lib/testing/picky-model';
 import { type RunningParley, startParley } from '#lib/testing/running-parley';
-import { LocalEmbedder } from '#lib/vectors/adapters/local-embedder';
 
 const DEAD_LETTERS = 'embedding.messages.dlq';
 const POISON = 'this text is poison to the model';
 
-let model: Server;
+let model: PickyModel;
 let parley: RunningParley;
 let connection: ChannelModel;
 let channel: Channel;
 
 beforeAll(async () => {
-  model = await startPickyModel();
+  model = await PickyModel.start((text) => text === POISON);
   parley = await startParley({
     stack: inject('stack'),
-    env: {
-      EMBEDDING_PROVIDER: 'openai',
-      EMBEDDING_MODEL: 'picky',
-      EMBEDDING_DIMENSION: '384',
-      EMBEDDING_BASE_URL: `http://127.0.0.1:${(model.address() as AddressInfo).port}/v1`,
-    },
+    env: model.settings,
   });
   connection = await connect(parley.rabbitmqUrl, { timeout: 5_000 });
   channel = await connection.createChannel();
@@ -36,7 +28,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await connection?.close();
   await parley?.stop();
-  model?.close();
+  model?.stop();
 });
 
 describe('an event that cannot be handled', () => {
@@ -64,7 +56,7 @@ describe('an event that cannot be handled', () => {
       'x-attempt': 3,
       'x-attempts': 3,
       'x-error-class': 'TextRejected',
-      'x-error': expect.stringContaining('picky does not take this text'),
+      'x-error': expect.stringContaining('does not take this text'),
       'x-origin-queue': 'embedding.messages',
       'x-conversation-id': conversationId,
     });
@@ -115,26 +107,4 @@ async function attempts(): Promise<Partial<Record<string, number>>> {
   return Object.fromEntries(
     outcomes.map((outcome) => [outcome, metrics.get(`event_attempts_total{queue="embedding.messages",outcome="${outcome}"}`) ?? 0]),
   );
-}
-
-/** A model behind an OpenAI-compatible endpoint that answers 400 for one text, as real ones do for what they cannot read. */
-async function startPickyModel(): Promise<Server> {
-  const embedder = new LocalEmbedder();
-  const Request = z.object({ input: z.array(z.string()) });
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => void answer(Request.parse(JSON.parse(Buffer.concat(chunks).toString())).input));
-
-    const answer = async (texts: string[]) => {
-      if (texts.includes(POISON)) {
-        response.writeHead(400, { 'content-type': 'application/json' }).end('{"error":{"message":"invalid input"}}');
-        return;
-      }
-      const data = (await embedder.embed(texts)).map((vector, index) => ({ index, embedding: [...vector] }));
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ data }));
-    };
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return server;
 }

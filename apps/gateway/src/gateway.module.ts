@@ -15,6 +15,7 @@ import { CONFIG, type Config, ConfigError } from '#lib/runtime/config';
 import { LOGGER, type Logger } from '#lib/runtime/logger';
 import type { ProcessParts } from '#lib/runtime/run-process';
 import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
+import { AdminConsistencyController } from './adapters/http/admin-consistency.controller.js';
 import { AdminDeadLettersController } from './adapters/http/admin-dead-letters.controller.js';
 import { AdminProcessesController } from './adapters/http/admin-processes.controller.js';
 import { AdminQueuesController } from './adapters/http/admin-queues.controller.js';
@@ -45,7 +46,7 @@ import { SearchMessages } from './search/search-messages.js';
 /**
  * The gateway on a module of adapters (live-adapters.module.ts or memory-adapters.module.ts), which must provide
  * ConversationStorePort, MessageStorePort, ChunkLedgerPort, LexicalIndexPort, NearestMessages, RerankerPort, OutboxPort, PublisherPort,
- * QueueStatusPort, DeadLettersPort, QueueFill, RequesterPort, LockWaitsPort, LIMITERS, Health and Connections.
+ * QueueStatusPort, DeadLettersPort, ConsistencyBoardPort, QueueFill, RequesterPort, LockWaitsPort, LIMITERS, Health and Connections.
  */
 @Module({})
 export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -68,6 +69,7 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
         ContextController,
         AdminQueuesController,
         AdminDeadLettersController,
+        AdminConsistencyController,
         AdminProcessesController,
         HealthController,
       ],

@@ -34,8 +34,10 @@ import { Health, type HealthCheck } from '#lib/runtime/health';
 import { LOGGER, type Logger } from '#lib/runtime/logger';
 import { ChromaVectorStore } from '#lib/vectors/adapters/chroma-vector-store';
 import { createEmbedder } from '#lib/vectors/adapters/create-embedder';
+import { PostgresConsistencyBoard } from '#lib/vectors/adapters/postgres-consistency-board';
 import { PostgresChunkLedger } from '#lib/vectors/adapters/postgres-chunk-ledger';
 import { PostgresVocabulary } from '#lib/vectors/adapters/postgres-vocabulary';
+import { ConsistencyBoardPort } from '#lib/vectors/consistency-board.port';
 import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
 import { LIMITERS, type Limiters, userLimit } from './adapters/http/quotas.js';
 import { ImpatientEmbedder } from './adapters/impatient-embedder.js';
@@ -132,6 +134,11 @@ class LiveConnections extends Connections {
     },
     { provide: RerankerPort, useClass: LexicalOverlapReranker },
     { provide: PublisherPort, useExisting: RabbitPublisher },
+    {
+      provide: ConsistencyBoardPort,
+      useFactory: (lanes: PostgresLanes) => new PostgresConsistencyBoard(lanes, 'reads'),
+      inject: [PostgresLanes],
+    },
     { provide: DeadLettersPort, useFactory: deadLetters, inject: [CONFIG, RabbitPublisher, LOGGER] },
     { provide: QueueStatusPort, useExisting: RabbitQueueStatus },
     { provide: QueueFill, useFactory: (queues: RabbitQueueStatus) => new QueueFill(queues, capacityOf), inject: [RabbitQueueStatus] },
@@ -156,6 +163,7 @@ class LiveConnections extends Connections {
     PublisherPort,
     QueueStatusPort,
     DeadLettersPort,
+    ConsistencyBoardPort,
     QueueFill,
     LockWaitsPort,
     RequesterPort,

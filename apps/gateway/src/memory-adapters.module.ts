@@ -22,7 +22,9 @@ import { CONFIG, type Config } from '#lib/runtime/config';
 import { Health } from '#lib/runtime/health';
 import { LocalEmbedder } from '#lib/vectors/adapters/local-embedder';
 import { MemoryChunkLedger } from '#lib/vectors/adapters/memory-chunk-ledger';
+import { MemoryConsistencyBoard } from '#lib/vectors/adapters/memory-consistency-board';
 import { MemoryVectorStore } from '#lib/vectors/adapters/memory-vector-store';
+import { ConsistencyBoardPort } from '#lib/vectors/consistency-board.port';
 import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
 import { EmbedderPort } from '#lib/vectors/embedder.port';
 import { VectorStorePort } from '#lib/vectors/vector-store.port';
@@ -88,6 +90,7 @@ class NoConnections extends Connections {
     { provide: RerankerPort, useClass: LexicalOverlapReranker },
     { provide: OutboxPort, useExisting: MemoryOutbox },
     { provide: PublisherPort, useExisting: MemoryBus },
+    { provide: ConsistencyBoardPort, useFactory: () => new MemoryConsistencyBoard() },
     { provide: DeadLettersPort, useFactory: (bus: MemoryBus) => new MemoryDeadLetters(bus), inject: [MemoryBus] },
     { provide: QueueStatusPort, useFactory: (bus: MemoryBus) => new MemoryQueueStatus(bus), inject: [MemoryBus] },
     {
@@ -123,6 +126,7 @@ class NoConnections extends Connections {
     PublisherPort,
     QueueStatusPort,
     DeadLettersPort,
+    ConsistencyBoardPort,
     QueueFill,
     LockWaitsPort,
     MemoryRequester,

@@ -49,8 +49,11 @@ export const describeDeadLetter = (queue: string, message: WireMessage): DeadLet
 export const describeInFull = (queue: string, message: WireMessage): DeadLetterDetail => ({
   ...describeDeadLetter(queue, message),
   ...payloadOf(message.body),
-  headers: message.headers,
+  headers: Object.fromEntries(Object.entries(message.headers).filter(([name]) => !COUNTS_LOOKS.test(name))),
 });
+
+/** RabbitMQ counts how often it had to take a message back, which here is how often somebody looked at it. */
+const COUNTS_LOOKS = /^x-(delivery|acquired)-count$/;
 
 /** Which dead letters are meant; undefined means any. */
 export interface DeadLetterFilter {
