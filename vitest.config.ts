@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 const shared = { environment: 'node' as const, setupFiles: ['./vitest.setup.ts'] };
 
-/** Four projects, from fast to whole: `npm test -- unit` runs one of them. Names and file patterns: CONTRIBUTING.md. */
+/** Projects, from fast to whole: `npm test -- unit` runs one of them. Names and file patterns: CONTRIBUTING.md. */
 export default defineConfig({
   ssr: { resolve: { conditions: ['source'] } },
   test: {
@@ -32,6 +32,18 @@ export default defineConfig({
           globalSetup: ['./libs/testing/src/vitest-stack.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        // Servers of its own: what it does to them nobody else should meet.
+        test: {
+          ...shared,
+          name: 'faults',
+          include: ['test/faults/**/*.e2e-spec.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 240_000,
           fileParallelism: false,
         },
       },

@@ -1,13 +1,14 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
 import { machineLine } from '../bench/report.js';
 import { type ChaosFault, chaosFaults } from './chaos/faults.js';
-import { PacedLoad } from './chaos/load.js';
-import { MemoryWatch, Searcher, untilWhole } from './chaos/observe.js';
+import { type Attempt, PacedLoad } from './chaos/load.js';
+import { MemoryWatch, Searcher, servicesMiB, untilWhole } from './chaos/observe.js';
 import { percentilesOf } from './chaos/percentiles.js';
 import { pick, seededRandom } from './chaos/random.js';
 import { brokenPromises, type ChaosResults, type FaultFigures, inSeconds, missedFigures, renderChaos } from './chaos/report.js';
@@ -23,18 +24,29 @@ const wholeNumber = (text: string): number => {
 const options = new Command('chaos')
   .description('Breaks one thing after another under steady load on a private stack, then two at a time, and checks that nothing was lost.')
   .option('--quick', 'six faults and a short mix, about a minute and a half', false)
+  .option('--matrix', 'instead: every cell of docs/faults.md, about a quarter of an hour', false)
   .option('--seed <n>', 'repeat the mix of a run that printed this seed', wholeNumber)
   .option('--only <text>', 'only faults whose name contains this, and no mix')
   .option('--rate <n>', 'messages per second', wholeNumber, 100)
   .option('--users <n>', 'users who send them', wholeNumber, 20)
   .parse()
-  .opts<{ quick: boolean; seed?: number; only?: string; rate: number; users: number }>();
+  .opts<{ quick: boolean; matrix: boolean; seed?: number; only?: string; rate: number; users: number }>();
+
+if (options.matrix) {
+  const { status } = spawnSync(process.execPath, [join(import.meta.dirname, 'test.js'), 'faults'], {
+    stdio: 'inherit',
+    env: { ...process.env, PARLEY_LONG_TESTS: '1' },
+  });
+  process.exit(status ?? 1);
+}
 
 /** Before the first fault, so that there is something to compare with. */
 const BASELINE_MS = 5_000;
 const MIX_MS = options.only !== undefined ? 0 : options.quick ? 15_000 : 60_000;
 /** Beside the time to the first success: what the relay waits between two tries, and a backlog to work off. */
 const BACKLOG_MS = 45_000;
+/** A refusal that asked nobody; one that did takes a second or more. */
+const QUICK_MS = 100;
 const LAST_SENDS_MS = 60_000;
 const SETTLE_MS = 90_000;
 /** Beyond the users' own: a conversation is then shared by several, and still has neighbours. */
@@ -151,6 +163,7 @@ async function endure(faults: readonly ChaosFault[], load: PacedLoad, searcher: 
     heldSeconds: (healingAt - brokenAt) / 1_000,
     ack: msOf((status) => status === 202),
     refused: msOf(isRefusal),
+    refusedOpen: percentilesOf(onceOpen(attempts.filter(({ status }) => isRefusal(status)))),
     unanswered: attempts.filter(({ status }) => status === 0).length,
     wrong: countBy(attempts.map(({ status }) => status).filter((status) => status !== 202 && status !== 0 && !isRefusal(status))),
     search: {
@@ -162,10 +175,19 @@ async function endure(faults: readonly ChaosFault[], load: PacedLoad, searcher: 
     firstSuccessMs,
     wholeMs,
     recoverWithinMs,
+    memoryMiB: servicesMiB(world),
     mustAccept: faults.every(({ target }) => target !== 'postgres' && target !== 'gateway'),
   };
   say(lineOf(figures));
   return figures;
+}
+
+/** How long the refusals took, from the third one in a row on that was quick. */
+function onceOpen(refusals: readonly Attempt[]): number[] {
+  const inOrder = refusals.toSorted((one, other) => one.at - other.at);
+  const isQuick = (attempt: Attempt | undefined) => attempt !== undefined && attempt.ms < QUICK_MS;
+  const first = inOrder.findIndex((_, i) => [i, i + 1, i + 2].every((j) => isQuick(inOrder[j])));
+  return first < 0 ? [] : inOrder.slice(first).map(({ ms }) => ms);
 }
 
 function lineOf({ fault, ack, refused, unanswered, firstSuccessMs, wholeMs, recoverWithinMs, mustAccept }: FaultFigures): string {

@@ -11,12 +11,14 @@ import { explainAndExit } from './explain.js';
 import { COUNTS_FILE_VARIABLE, type SkippedTests, type TestCounts } from './vitest-counts.js';
 
 /** The Vitest projects, from fast to whole; see vitest.config.ts. */
-const PROJECTS = ['unit', 'integration', 'journeys'] as const;
+const PROJECTS = ['unit', 'integration', 'journeys', 'faults'] as const;
 type Project = (typeof PROJECTS)[number];
 const NEEDS_STACK: readonly Project[] = ['integration', 'journeys'];
 const CHECK_WITHIN_MS = 180_000;
 const PROJECT_WITHIN_MS = 1_800_000;
 const STACK_VARIABLE = 'PARLEY_TEST_STACK';
+/** What somebody says to the tests themselves: a stack that already runs; the tests that take long. */
+const FOR_TESTS = [STACK_VARIABLE, 'PARLEY_LONG_TESTS'];
 
 /** What was asked for: `checks`, names of projects, anything else is a filter for Vitest; nothing is everything. */
 interface Wanted {
@@ -153,7 +155,7 @@ function readCounts(file: string): TestCounts | undefined {
 /** Tests never see what the caller's environment points to: no database of theirs, no broker, no key. */
 function ownEnvironment(): NodeJS.ProcessEnv {
   const foreign = new Set(Object.keys(settings).flatMap((name) => [name, `${name}_FILE`]));
-  const isForeign = (name: string) => foreign.has(name) || (name.startsWith('PARLEY_') && name !== STACK_VARIABLE);
+  const isForeign = (name: string) => foreign.has(name) || (name.startsWith('PARLEY_') && !FOR_TESTS.includes(name));
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !isForeign(name)));
 }
 

@@ -88,6 +88,13 @@ export class MemoryWatch {
   }
 }
 
+/** Resident memory of our own processes now, in MiB. */
+export const servicesMiB = ({ parley }: FaultyWorld): Record<string, number> => ({
+  gateway: residentMiB(parley.gateway.pid),
+  embedding: residentMiB(parley.embedding.pid),
+  ops: residentMiB(parley.ops.pid),
+});
+
 function residentMiB(pid: number | undefined): number {
   if (pid === undefined) return 0;
   try {

@@ -10,6 +10,8 @@ export interface FaultFigures {
   readonly ack: Percentiles;
   /** Of the sends that were refused with 503 or 429, in milliseconds. */
   readonly refused: Percentiles;
+  /** Those of them that came when the breaker was open: from the third one on in a row that took less than 100 ms. */
+  readonly refusedOpen: Percentiles;
   /** Sends without an answer: the gateway itself was away. */
   readonly unanswered: number;
   /** Answers to sends that nobody should ever see, by status. */
@@ -19,6 +21,8 @@ export interface FaultFigures {
   readonly firstSuccessMs: number | null;
   readonly wholeMs: number | null;
   readonly recoverWithinMs: number;
+  /** Resident memory of our processes when all was whole again, in MiB. */
+  readonly memoryMiB: Readonly<Record<string, number>>;
   /** Whether law 2 applies: nothing on the way to the 202 was touched. */
   readonly mustAccept: boolean;
 }
@@ -42,7 +46,9 @@ export interface ChaosResults {
 }
 
 /** resilience.md, law 2. */
-export const ACK_P95_MS = 200;
+const ACK_P95_MS = 200;
+const FIRST_REFUSAL_MS = 5_500;
+const OPEN_REFUSAL_MS = 20;
 
 /** What must never happen, whatever fails. A run that has one of these ends with exit code 1. */
 export const brokenPromises = ({ counts, faults }: ChaosResults): string[] => {
@@ -62,9 +68,13 @@ export const brokenPromises = ({ counts, faults }: ChaosResults): string[] => {
 
 /** Laws 2 and 3 with their numbers: figures of this machine, reported and not part of the exit code. */
 export const missedFigures = ({ faults }: ChaosResults): string[] =>
-  faults.flatMap(({ fault, mustAccept, ack, refused, unanswered, firstSuccessMs, recoverWithinMs }) => [
+  faults.flatMap(({ fault, mustAccept, ack, refused, refusedOpen, unanswered, firstSuccessMs, recoverWithinMs }) => [
     ...(mustAccept && ack.p95 >= ACK_P95_MS ? [`${fault}: ACK P95 ${ack.p95} ms, not < ${ACK_P95_MS}`] : []),
     ...(mustAccept && refused.count + unanswered > 0 ? [`${fault}: ${refused.count + unanswered} sends were not accepted`] : []),
+    ...(refused.max > FIRST_REFUSAL_MS ? [`${fault}: 503 after ${refused.max} ms, not within ${FIRST_REFUSAL_MS}`] : []),
+    ...(refusedOpen.p95 > OPEN_REFUSAL_MS
+      ? [`${fault}: 503 with the breaker open took ${refusedOpen.p95} ms (P95), not ${OPEN_REFUSAL_MS}`]
+      : []),
     ...(firstSuccessMs === null || firstSuccessMs > recoverWithinMs
       ? [`${fault}: first success after ${inSeconds(firstSuccessMs)}, not within ${recoverWithinMs / 1_000} s`]
       : []),
@@ -102,8 +112,8 @@ Before any fault: ACK P50 ${baseline.p50} ms, P95 ${baseline.p95} ms, P99 ${base
 *First success*: a send accepted, a search with all its parts, a new message indexed, whichever came last, counted from the end of the fault
 (a killed process: from when it was ready again). *Whole*: no backlog left.
 
-| fault | held | ACK P50 | P95 | P99 | 202 | refused | P95 | longest | no answer | search whole / degraded / refused | first success | limit | whole |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| fault | held | ACK P50 | P95 | P99 | 202 | refused | longest | P95, breaker open | no answer | search whole / degraded / refused | first success | limit | whole | MiB gateway / embedding / ops |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 ${faults.map(rowOf).join('\n')}
 
 ${missed.length === 0 ? 'All figures of the laws were reached.' : `Figures of the laws that were missed on this machine:\n\n${missed.map((line) => `- ${line}`).join('\n')}`}
@@ -119,7 +129,8 @@ ${Object.entries(peakMemoryMiB)
 };
 
 const rowOf = (figures: FaultFigures): string => {
-  const { fault, heldSeconds, ack, refused, unanswered, search, firstSuccessMs, wholeMs, recoverWithinMs } = figures;
+  const { fault, heldSeconds, ack, refused, refusedOpen, unanswered, search, memoryMiB, firstSuccessMs, wholeMs, recoverWithinMs } =
+    figures;
   return `| ${[
     fault,
     `${heldSeconds.toFixed(1)} s`,
@@ -128,12 +139,13 @@ const rowOf = (figures: FaultFigures): string => {
     ack.p99,
     ack.count,
     refused.count,
-    refused.p95,
     refused.max,
+    refusedOpen.p95,
     unanswered,
     `${search.whole} / ${search.degraded} / ${search.refused}`,
     inSeconds(firstSuccessMs),
     `${recoverWithinMs / 1_000} s`,
     inSeconds(wholeMs),
+    Object.values(memoryMiB).join(' / '),
   ].join(' | ')} |`;
 };

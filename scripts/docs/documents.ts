@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { renderConfigurationDoc, renderEnvExample } from '#lib/runtime/config-docs';
 import { renderEvents } from './render-events.js';
+import { renderFaults } from './render-faults.js';
 import { renderMetricsTable } from './render-metrics.js';
 import { renderProblems } from './render-problems.js';
 
@@ -20,6 +21,7 @@ const partOf = (path: string, printed: string): string => withPrintedPart(readFi
 /** Every document that is printed from code, by path: `npm run docs` writes them, test/docs compares them. */
 export const printedDocuments: Readonly<Record<string, () => string>> = {
   'docs/events.md': renderEvents,
+  'docs/faults.md': renderFaults,
   'docs/configuration.md': renderConfigurationDoc,
   '.env.example': renderEnvExample,
   'docs/api.md': () => partOf('docs/api.md', renderProblems()),

@@ -1,0 +1,31 @@
+import { faultyDependencies } from '#lib/testing/faulty-world';
+import { describeSeen, matrix, operations, RECOVERS_WITHIN_MS } from '../../test/faults/matrix.js';
+
+const INTRODUCTION = `# When something is away
+
+Printed by \`npm run docs\` from \`test/faults/matrix.ts\`; each cell is a test (\`test/faults/matrix.e2e-spec.ts\`).
+\`npm test -- faults\` runs the outages marked with ●, \`npm run chaos -- --matrix\` (or \`PARLEY_LONG_TESTS=1 npm test -- faults\`) all of them.
+\`npm run chaos\` does the same and worse under load and counts what became of every message: \`bench/results/chaos.md\`.
+
+Under light traffic one dependency is taken away by a proxy before it, or by the server itself, and given back. In every outage:
+nothing acknowledged is lost, nothing is stored twice, \`seq\` has no gap, no attempt is counted, nothing is dead-lettered or set aside,
+no process is restarted. *consume*: indexing a message from its queue. *relay*: bringing events from the outbox to RabbitMQ.
+*P95*: once the breaker is open; a trial of a half-open breaker, one in ten seconds, may take as long as a first failure.
+Tests on shared machines hold the limits below one second only to that order; \`npm run chaos\` measures them.
+`;
+
+/** `docs/faults.md`. */
+export const renderFaults = (): string =>
+  [
+    INTRODUCTION,
+    ...faultyDependencies.map((dependency) => {
+      const outages = matrix.filter((outage) => outage.dependency === dependency);
+      const head = `| | how | ${operations.join(' | ')} |\n| --- | --- |${' --- |'.repeat(operations.length)}`;
+      const rows = outages.map(
+        ({ mode, isInCut, means, cells }) =>
+          `| **${mode}**${isInCut ? ' ●' : ''} | ${means} | ${operations.map((operation) => describeSeen(operation, cells[operation])).join(' | ')} |`,
+      );
+      const back = `Back in use within ${RECOVERS_WITHIN_MS[dependency] / 1_000} s after it is there again, every operation.`;
+      return `## ${dependency}\n\n${back}\n\n${head}\n${rows.join('\n')}\n`;
+    }),
+  ].join('\n');
