@@ -27,10 +27,11 @@ const options = new Command('chaos')
   .option('--matrix', 'instead: every cell of docs/faults.md, about a quarter of an hour', false)
   .option('--seed <n>', 'repeat the mix of a run that printed this seed', wholeNumber)
   .option('--only <text>', 'only faults whose name contains this, and no mix')
+  .option('--hold <seconds>', 'how long each fault lasts, instead of a few seconds', wholeNumber)
   .option('--rate <n>', 'messages per second', wholeNumber, 100)
   .option('--users <n>', 'users who send them', wholeNumber, 20)
   .parse()
-  .opts<{ quick: boolean; matrix: boolean; seed?: number; only?: string; rate: number; users: number }>();
+  .opts<{ quick: boolean; matrix: boolean; seed?: number; only?: string; hold?: number; rate: number; users: number }>();
 
 if (options.matrix) {
   const { status } = spawnSync(process.execPath, [join(import.meta.dirname, 'test.js'), 'faults'], {
@@ -135,6 +136,7 @@ async function run(): Promise<boolean> {
 /** Lets one fault happen, or two that overlap, and waits until Parley is whole again. */
 async function endure(faults: readonly ChaosFault[], load: PacedLoad, searcher: Searcher): Promise<FaultFigures> {
   const name = faults.map((fault) => fault.name).join(' + ');
+  const memoryBefore = servicesMiB(world);
   const from = performance.now();
   const heals: (() => Promise<void>)[] = [];
   for (const { inflict } of faults) {
@@ -142,8 +144,11 @@ async function endure(faults: readonly ChaosFault[], load: PacedLoad, searcher: 
     if (faults.length > 1) await sleep(random() * 1_000);
   }
   const brokenAt = performance.now();
-  await sleep(Math.max(...faults.map(({ holdMs }) => holdMs)));
+  await sleep(options.hold === undefined ? Math.max(...faults.map(({ holdMs }) => holdMs)) : options.hold * 1_000, undefined, {
+    signal: stopping.signal,
+  }).catch(() => undefined);
   const healingAt = performance.now();
+  const memoryThen = servicesMiB(world);
   // What went first comes back first, or last.
   for (const heal of random() < 0.5 ? heals : heals.toReversed()) await heal();
   const clearedAt = performance.now();
@@ -153,6 +158,7 @@ async function endure(faults: readonly ChaosFault[], load: PacedLoad, searcher: 
     withinMs: recoverWithinMs + BACKLOG_MS,
   });
 
+  const memoryAfter = servicesMiB(world);
   const attempts = load.attemptsBetween(from, clearedAt);
   const searches = searcher.between(from, clearedAt);
   const msOf = (wanted: (status: number) => boolean) => percentilesOf(attempts.flatMap(({ ms, status }) => (wanted(status) ? [ms] : [])));
@@ -175,7 +181,9 @@ async function endure(faults: readonly ChaosFault[], load: PacedLoad, searcher: 
     firstSuccessMs,
     wholeMs,
     recoverWithinMs,
-    memoryMiB: servicesMiB(world),
+    memoryMiB: Object.fromEntries(
+      Object.entries(memoryBefore).map(([name, before]) => [name, [before, memoryThen[name] ?? 0, memoryAfter[name] ?? 0]]),
+    ),
     mustAccept: faults.every(({ target }) => target !== 'postgres' && target !== 'gateway'),
   };
   say(lineOf(figures));
@@ -217,7 +225,7 @@ function countBy(statuses: readonly number[]): Record<string, number> {
 
 /** What is published comes from a whole run; others are only looked at. */
 function write(results: ChaosResults): void {
-  const place = options.quick || options.only !== undefined ? 'bench/results/quick' : 'bench/results';
+  const place = options.quick || options.only !== undefined || options.hold !== undefined ? 'bench/results/quick' : 'bench/results';
   mkdirSync(place, { recursive: true });
   const few = (lines: readonly string[]) => lines.slice(0, 50);
   const problems = Object.fromEntries(Object.entries(results.problems).map(([name, lines]: [string, string[]]) => [name, few(lines)]));

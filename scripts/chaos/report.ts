@@ -21,8 +21,8 @@ export interface FaultFigures {
   readonly firstSuccessMs: number | null;
   readonly wholeMs: number | null;
   readonly recoverWithinMs: number;
-  /** Resident memory of our processes when all was whole again, in MiB. */
-  readonly memoryMiB: Readonly<Record<string, number>>;
+  /** Resident memory of our processes in MiB: before the fault, at its end, and when all was whole again. */
+  readonly memoryMiB: Readonly<Record<string, readonly number[]>>;
   /** Whether law 2 applies: nothing on the way to the 202 was touched. */
   readonly mustAccept: boolean;
 }
@@ -112,7 +112,7 @@ Before any fault: ACK P50 ${baseline.p50} ms, P95 ${baseline.p95} ms, P99 ${base
 *First success*: a send accepted, a search with all its parts, a new message indexed, whichever came last, counted from the end of the fault
 (a killed process: from when it was ready again). *Whole*: no backlog left.
 
-| fault | held | ACK P50 | P95 | P99 | 202 | refused | longest | P95, breaker open | no answer | search whole / degraded / refused | first success | limit | whole | MiB gateway / embedding / ops |
+| fault | held | ACK P50 | P95 | P99 | 202 | refused | longest | P95, breaker open | no answer | search whole / degraded / refused | first success | limit | whole | MiB gateway; embedding; ops: before → end → whole |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 ${faults.map(rowOf).join('\n')}
 
@@ -146,6 +146,8 @@ const rowOf = (figures: FaultFigures): string => {
     inSeconds(firstSuccessMs),
     `${recoverWithinMs / 1_000} s`,
     inSeconds(wholeMs),
-    Object.values(memoryMiB).join(' / '),
+    Object.values(memoryMiB)
+      .map((course) => course.join(' → '))
+      .join('; '),
   ].join(' | ')} |`;
 };
