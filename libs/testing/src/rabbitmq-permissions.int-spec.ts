@@ -3,9 +3,14 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type ChannelModel, connect } from 'amqplib';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { RabbitDeadLetters } from '#lib/bus/adapters/rabbit-dead-letters';
+import { RabbitPublisher } from '#lib/bus/adapters/rabbit-publisher';
 import { assertTopology } from '#lib/bus/adapters/rabbit-topology';
 import { topologyOf } from '#lib/bus/topology';
+import { toWireMessage } from '#lib/bus/wire-message';
 import { EMBED_NOW_QUEUE, pipeline } from '#lib/contracts/pipeline';
+import { createLogger } from '#lib/runtime/logger';
+import { aMessageCreated } from './builders.js';
 import { projectRoot } from './stack/project-root.js';
 
 const { rabbitmqUrl, rabbitmqManagementUrl } = inject('stack');
@@ -68,6 +73,22 @@ describe('the RabbitMQ users of the services', () => {
       await channel.waitForConfirms();
     });
     expect(asked).toBe('ok');
+  });
+
+  it.each(['parley-gateway', 'parley-ops'])('let %s look at dead letters and send them back', async (user) => {
+    const url = new URL(rabbitmqUrl);
+    Object.assign(url, { username: user, password: PASSWORD, pathname: '/parley' });
+    const options = { url: url.href, app: 'test', heartbeatS: 5, logger: createLogger('test', 'silent') };
+    const publisher = new RabbitPublisher({ ...options, window: 8, confirmTimeoutMs: 5_000 });
+    await publisher.start();
+    try {
+      const letter = toWireMessage(aMessageCreated());
+      expect(await publisher.copyTo('embedding.messages', letter)).toEqual({ kind: 'confirmed' });
+      const seen = new RabbitDeadLetters({ ...options, publisher }).hold('embedding.messages', async (letters) => letters.next());
+      await expect(seen).resolves.toBeUndefined();
+    } finally {
+      await publisher.stop();
+    }
   });
 
   it('keep the gateway from taking messages and from changing queues', async () => {
