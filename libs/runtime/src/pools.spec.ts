@@ -17,7 +17,9 @@ it('is stuck when all places are taken, somebody waits, and none is given back',
   samplePools(20_000);
 
   expect(stuckPools(20_000, 20_000)).toEqual(['postgres.sends']);
-  expect(poolReports(20_000)).toEqual([{ name: 'postgres.sends', size: 2, inUse: 2, waiting: 1, releases: 7, exhaustedForMs: 20_000 }]);
+  // Other files of this process have pools of their own.
+  const reports = poolReports(20_000).filter(({ size, releases }) => size === 2 && releases === 7);
+  expect(reports).toEqual([{ name: 'postgres.sends', size: 2, inUse: 2, waiting: 1, releases: 7, exhaustedForMs: 20_000 }]);
 });
 
 it('is busy, not stuck, as long as places change hands', () => {
