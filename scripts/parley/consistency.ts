@@ -16,6 +16,7 @@ import { tableOf } from '../table.js';
 /** `ops` looks every 2 s; another run may have to end first. */
 const BEGIN_WITHIN_MS = 60_000;
 const ASK_EVERY_MS = 500;
+const UNDEFINED_TABLE = '42P01';
 
 const MEANING: Readonly<Record<FindingKind, string>> = {
   unindexed: 'never indexed, though later messages were',
@@ -86,6 +87,9 @@ async function withBoard<T>(work: (board: ConsistencyBoardPort) => Promise<T>): 
   try {
     return await work(new PostgresConsistencyBoard(lanes));
   } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === UNDEFINED_TABLE) {
+      throw new Explained('the database is of an earlier version: npm run parley -- migrate');
+    }
     if (!(error instanceof DependencyError)) throw error;
     throw new Explained(`Postgres at ${new URL(config.DATABASE_URL).host} does not answer: is it running?`);
   } finally {
