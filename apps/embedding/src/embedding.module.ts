@@ -1,12 +1,13 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { OriginalErrors } from '#lib/bus/adapters/original-errors.filter';
+import { publisherFor } from '#lib/bus/adapters/rabbit-for';
 import { RabbitPublisher } from '#lib/bus/adapters/rabbit-publisher';
 import { RabbitResponder } from '#lib/bus/adapters/rabbit-responder';
 import { RabbitServer } from '#lib/bus/adapters/rabbit-server';
 import { MessageCreated } from '#lib/contracts/events';
 import { EMBED_NOW_QUEUE, EMBED_NOW_TIMEOUT_MS } from '#lib/contracts/pipeline';
+import { lanesFor } from '#lib/database/adapters/lanes-for';
 import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
-import { applicationName, poolShares } from '#lib/database/pool-budget';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
 import { Breakers } from '#lib/resilience/breakers';
 import { shareBreakers } from '#lib/resilience/share-breakers';
@@ -41,7 +42,7 @@ export class EmbeddingModule {
         IndexMessages,
         MarkFailed,
         { provide: Breakers, useFactory: () => shareBreakers(createBreakers()) },
-        { provide: PostgresLanes, inject: [CONFIG, Breakers, LOGGER], useFactory: postgresLanes },
+        { provide: PostgresLanes, inject: [CONFIG, Breakers, LOGGER], useFactory: lanesFor(APP) },
         { provide: ChunkLedgerPort, inject: [PostgresLanes], useFactory: (lanes: PostgresLanes) => new PostgresChunkLedger(lanes) },
         {
           provide: VocabularyPort,
@@ -50,7 +51,7 @@ export class EmbeddingModule {
         },
         { provide: EmbedderPort, inject: [CONFIG, Breakers], useFactory: createEmbedder },
         { provide: VectorStorePort, inject: [CONFIG, EmbedderPort, Breakers], useFactory: vectorStore },
-        { provide: RabbitPublisher, inject: [CONFIG, LOGGER], useFactory: rabbitPublisher },
+        { provide: RabbitPublisher, inject: [CONFIG, LOGGER], useFactory: publisherFor(APP) },
         { provide: RabbitServer, inject: [CONFIG, RabbitPublisher, Breakers, MarkFailed, LOGGER], useFactory: rabbitServer },
         { provide: RabbitResponder, inject: [CONFIG, IndexMessages, LOGGER], useFactory: embedNowResponder },
       ],
@@ -83,30 +84,8 @@ export async function startEmbedding(parts: ProcessParts): Promise<() => Promise
   };
 }
 
-const postgresLanes = (config: Config, breakers: Breakers, logger: Logger): PostgresLanes =>
-  new PostgresLanes({
-    url: config.DATABASE_URL,
-    applicationName: applicationName(APP),
-    lanes: poolShares(config.DB_POOL_SIZE, APP),
-    acquireTimeoutMs: config.DB_POOL_TIMEOUT_MS,
-    statementTimeoutMs: config.DB_STATEMENT_TIMEOUT_MS,
-    slowQueryMs: config.DB_SLOW_QUERY_MS,
-    breakers,
-    logger,
-  });
-
 const vectorStore = (config: Config, { model, dimension }: EmbedderPort, breakers: Breakers): ChromaVectorStore =>
   new ChromaVectorStore({ url: config.CHROMA_URL, model, dimension, indexWorkers: config.INDEX_WORKERS }, breakers);
-
-const rabbitPublisher = (config: Config, logger: Logger): RabbitPublisher =>
-  new RabbitPublisher({
-    url: config.RABBITMQ_URL,
-    app: APP,
-    window: config.BUS_CONFIRM_WINDOW,
-    confirmTimeoutMs: config.BUS_PUBLISH_TIMEOUT_MS,
-    heartbeatS: config.BUS_HEARTBEAT_S,
-    logger,
-  });
 
 const rabbitServer = (
   config: Config,

@@ -1,5 +1,6 @@
 import { Inject, Injectable, Module } from '@nestjs/common';
 import { RabbitDeadLetters } from '#lib/bus/adapters/rabbit-dead-letters';
+import { publisherFor, queueStatusFor } from '#lib/bus/adapters/rabbit-for';
 import { RabbitPublisher } from '#lib/bus/adapters/rabbit-publisher';
 import { RabbitQueueStatus } from '#lib/bus/adapters/rabbit-queue-status';
 import { QueueFill } from '#lib/bus/queue-fill';
@@ -16,12 +17,13 @@ import { EMBED_NOW_TIMEOUT_MS, pipeline } from '#lib/contracts/pipeline';
 import { ConversationStorePort } from '#lib/conversations/conversation-store.port';
 import { MessageStorePort } from '#lib/conversations/message-store.port';
 import { checkPoolBudget } from '#lib/database/adapters/check-pool-budget';
+import { lanesFor } from '#lib/database/adapters/lanes-for';
 import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
 import { PostgresLockWaits } from '#lib/database/adapters/postgres-lock-waits';
 import { PostgresOutbox } from '#lib/database/adapters/postgres-outbox';
 import { LockWaitsPort } from '#lib/database/lock-waits.port';
 import { OutboxPort } from '#lib/database/outbox.port';
-import { applicationName, budgetedProcesses, poolShares } from '#lib/database/pool-budget';
+import { applicationName, budgetedProcesses } from '#lib/database/pool-budget';
 import { MemoryRateLimiter } from '#lib/resilience/adapters/memory-rate-limiter';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
 import { connectRedis } from '#lib/resilience/adapters/redis-connection';
@@ -103,9 +105,9 @@ class LiveConnections extends Connections {
 @Module({
   providers: [
     { provide: Breakers, useFactory: () => shareBreakers(createBreakers()) },
-    { provide: PostgresLanes, useFactory: postgresLanes, inject: [CONFIG, LOGGER, Breakers] },
-    { provide: RabbitPublisher, useFactory: rabbitPublisher, inject: [CONFIG, LOGGER] },
-    { provide: RabbitQueueStatus, useFactory: rabbitQueueStatus, inject: [CONFIG, LOGGER] },
+    { provide: PostgresLanes, useFactory: lanesFor(APP), inject: [CONFIG, Breakers, LOGGER] },
+    { provide: RabbitPublisher, useFactory: publisherFor(APP), inject: [CONFIG, LOGGER] },
+    { provide: RabbitQueueStatus, useFactory: queueStatusFor(APP), inject: [CONFIG, LOGGER] },
     { provide: RabbitRequester, useFactory: rabbitRequester, inject: [CONFIG, LOGGER, Breakers] },
     { provide: REDIS, useFactory: redis, inject: [CONFIG, LOGGER] },
     { provide: LateMeaning, useFactory: lateMeaning, inject: [CONFIG, LOGGER, Breakers] },
@@ -178,35 +180,6 @@ const rows: PipelineRows = pipeline;
 
 // Every queue that has a status has a row; one without would have no limit.
 const capacityOf = (queue: string): number => rows[queue]?.maxLength ?? Number.POSITIVE_INFINITY;
-
-function postgresLanes(config: Config, logger: Logger, breakers: Breakers): PostgresLanes {
-  return new PostgresLanes({
-    url: config.DATABASE_URL,
-    applicationName: applicationName(APP),
-    lanes: poolShares(config.DB_POOL_SIZE, APP),
-    acquireTimeoutMs: config.DB_POOL_TIMEOUT_MS,
-    statementTimeoutMs: config.DB_STATEMENT_TIMEOUT_MS,
-    slowQueryMs: config.DB_SLOW_QUERY_MS,
-    breakers,
-    logger,
-  });
-}
-
-function rabbitPublisher(config: Config, logger: Logger): RabbitPublisher {
-  return new RabbitPublisher({
-    url: config.RABBITMQ_URL,
-    app: APP,
-    window: config.BUS_CONFIRM_WINDOW,
-    confirmTimeoutMs: config.BUS_PUBLISH_TIMEOUT_MS,
-    heartbeatS: config.BUS_HEARTBEAT_S,
-    logger,
-  });
-}
-
-function rabbitQueueStatus(config: Config, logger: Logger): RabbitQueueStatus {
-  const { RABBITMQ_URL: url, BUS_HEARTBEAT_S: heartbeatS, RABBITMQ_MANAGEMENT_URL: managementUrl } = config;
-  return new RabbitQueueStatus({ url, app: APP, heartbeatS, logger, managementUrl });
-}
 
 function rabbitRequester(config: Config, logger: Logger, breakers: Breakers): RabbitRequester {
   const { RABBITMQ_URL: url, BUS_HEARTBEAT_S: heartbeatS } = config;

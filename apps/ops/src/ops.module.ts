@@ -1,11 +1,12 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { publisherFor, queueStatusFor } from '#lib/bus/adapters/rabbit-for';
 import { RabbitPublisher } from '#lib/bus/adapters/rabbit-publisher';
 import { RabbitQueueStatus } from '#lib/bus/adapters/rabbit-queue-status';
 import { PostgresInbox } from '#lib/database/adapters/postgres-inbox';
+import { lanesFor } from '#lib/database/adapters/lanes-for';
 import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
 import { PostgresOutbox } from '#lib/database/adapters/postgres-outbox';
 import { OutboxRelay } from '#lib/database/outbox-relay';
-import { applicationName, poolShares } from '#lib/database/pool-budget';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
 import { Breakers } from '#lib/resilience/breakers';
 import { shareBreakers } from '#lib/resilience/share-breakers';
@@ -41,9 +42,9 @@ export class OpsModule {
       imports: [OperationsModule.of(parts)],
       providers: [
         { provide: Breakers, useFactory: () => shareBreakers(createBreakers()) },
-        { provide: PostgresLanes, inject: [CONFIG, Breakers, LOGGER], useFactory: postgresLanes },
-        { provide: RabbitPublisher, inject: [CONFIG, LOGGER], useFactory: rabbitPublisher },
-        { provide: RabbitQueueStatus, inject: [CONFIG, LOGGER], useFactory: rabbitQueueStatus },
+        { provide: PostgresLanes, inject: [CONFIG, Breakers, LOGGER], useFactory: lanesFor(APP) },
+        { provide: RabbitPublisher, inject: [CONFIG, LOGGER], useFactory: publisherFor(APP) },
+        { provide: RabbitQueueStatus, inject: [CONFIG, LOGGER], useFactory: queueStatusFor(APP) },
         { provide: OutboxRelay, inject: [CONFIG, PostgresLanes, RabbitPublisher, LOGGER], useFactory: outboxRelay },
         { provide: RunConsistency, inject: [CONFIG, PostgresLanes, RabbitQueueStatus, Breakers, LOGGER], useFactory: runConsistency },
         { provide: Rounds, inject: [RabbitQueueStatus, PostgresLanes, RunConsistency, LOGGER], useFactory: rounds },
@@ -75,37 +76,6 @@ export async function startOps(parts: ProcessParts): Promise<() => Promise<void>
     await app.close(); // last, so that /livez and /metrics answer until then
   };
 }
-
-const postgresLanes = (config: Config, breakers: Breakers, logger: Logger): PostgresLanes =>
-  new PostgresLanes({
-    url: config.DATABASE_URL,
-    applicationName: applicationName(APP),
-    lanes: poolShares(config.DB_POOL_SIZE, APP),
-    acquireTimeoutMs: config.DB_POOL_TIMEOUT_MS,
-    statementTimeoutMs: config.DB_STATEMENT_TIMEOUT_MS,
-    slowQueryMs: config.DB_SLOW_QUERY_MS,
-    breakers,
-    logger,
-  });
-
-const rabbitPublisher = (config: Config, logger: Logger): RabbitPublisher =>
-  new RabbitPublisher({
-    url: config.RABBITMQ_URL,
-    app: APP,
-    window: config.BUS_CONFIRM_WINDOW,
-    confirmTimeoutMs: config.BUS_PUBLISH_TIMEOUT_MS,
-    heartbeatS: config.BUS_HEARTBEAT_S,
-    logger,
-  });
-
-const rabbitQueueStatus = (config: Config, logger: Logger): RabbitQueueStatus =>
-  new RabbitQueueStatus({
-    url: config.RABBITMQ_URL,
-    app: APP,
-    heartbeatS: config.BUS_HEARTBEAT_S,
-    managementUrl: config.RABBITMQ_MANAGEMENT_URL,
-    logger,
-  });
 
 const outboxRelay = (config: Config, lanes: PostgresLanes, publisher: RabbitPublisher, logger: Logger): OutboxRelay =>
   new OutboxRelay(

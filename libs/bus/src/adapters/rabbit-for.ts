@@ -1,0 +1,25 @@
+import type { Config } from '#lib/runtime/config';
+import type { Logger } from '#lib/runtime/logger';
+import { RabbitPublisher } from './rabbit-publisher.js';
+import { RabbitQueueStatus } from './rabbit-queue-status.js';
+
+/** Makes the publisher of a process of this app. It connects when it is started. */
+export const publisherFor =
+  (app: string) =>
+  (config: Config, logger: Logger): RabbitPublisher =>
+    new RabbitPublisher({
+      url: config.RABBITMQ_URL,
+      app,
+      window: config.BUS_CONFIRM_WINDOW,
+      confirmTimeoutMs: config.BUS_PUBLISH_TIMEOUT_MS,
+      heartbeatS: config.BUS_HEARTBEAT_S,
+      logger,
+    });
+
+/** Makes what a process of this app asks for the state of the queues. It connects when it is started. */
+export const queueStatusFor =
+  (app: string) =>
+  (config: Config, logger: Logger): RabbitQueueStatus => {
+    const { RABBITMQ_URL: url, BUS_HEARTBEAT_S: heartbeatS, RABBITMQ_MANAGEMENT_URL: managementUrl } = config;
+    return new RabbitQueueStatus({ url, app, heartbeatS, logger, managementUrl });
+  };
