@@ -24,7 +24,7 @@ const wholeNumber = (text: string): number => {
 const options = new Command('chaos')
   .description('Breaks one thing after another under steady load on a private stack, then two at a time, and checks that nothing was lost.')
   .option('--quick', 'six faults and a short mix, about a minute and a half', false)
-  .option('--matrix', 'instead: every cell of docs/faults.md, about a quarter of an hour', false)
+  .option('--matrix', 'instead: every cell of docs/faults.md, some ten minutes', false)
   .option('--seed <n>', 'repeat the mix of a run that printed this seed', wholeNumber)
   .option('--only <text>', 'only faults whose name contains this, and no mix')
   .option('--hold <seconds>', 'how long each fault lasts, instead of a few seconds', wholeNumber)
@@ -48,6 +48,7 @@ const MIX_MS = options.only !== undefined ? 0 : options.quick ? 15_000 : 60_000;
 const BACKLOG_MS = 45_000;
 /** A refusal that asked nobody; one that did takes a second or more. */
 const QUICK_MS = 100;
+const QUICK_IN_A_ROW = 20;
 const LAST_SENDS_MS = 60_000;
 const SETTLE_MS = 90_000;
 /** Beyond the users' own: a conversation is then shared by several, and still has neighbours. */
@@ -153,7 +154,11 @@ async function endure(faults: readonly ChaosFault[], load: PacedLoad, searcher: 
   for (const heal of random() < 0.5 ? heals : heals.toReversed()) await heal();
   const clearedAt = performance.now();
   const recoverWithinMs = Math.max(...faults.map((fault) => fault.recoverWithinMs));
-  const { firstSuccessMs = null, wholeMs = null } = await untilWhole(world, load, searcher, {
+  const {
+    firsts,
+    firstSuccessMs = null,
+    wholeMs = null,
+  } = await untilWhole(world, load, searcher, {
     clearedAt,
     withinMs: recoverWithinMs + BACKLOG_MS,
   });
@@ -179,6 +184,7 @@ async function endure(faults: readonly ChaosFault[], load: PacedLoad, searcher: 
       p95: percentilesOf(searches.map(({ ms }) => ms)).p95,
     },
     firstSuccessMs,
+    firsts,
     wholeMs,
     recoverWithinMs,
     memoryMiB: Object.fromEntries(
@@ -190,11 +196,11 @@ async function endure(faults: readonly ChaosFault[], load: PacedLoad, searcher: 
   return figures;
 }
 
-/** How long the refusals took, from the third one in a row on that was quick. */
+/** How long the refusals took, from where so many in a row were quick that the breaker must be open. */
 function onceOpen(refusals: readonly Attempt[]): number[] {
   const inOrder = refusals.toSorted((one, other) => one.at - other.at);
   const isQuick = (attempt: Attempt | undefined) => attempt !== undefined && attempt.ms < QUICK_MS;
-  const first = inOrder.findIndex((_, i) => [i, i + 1, i + 2].every((j) => isQuick(inOrder[j])));
+  const first = inOrder.findIndex((_, i) => Array.from({ length: QUICK_IN_A_ROW }, (__, j) => inOrder[i + j]).every(isQuick));
   return first < 0 ? [] : inOrder.slice(first).map(({ ms }) => ms);
 }
 

@@ -15,6 +15,8 @@ export interface SearchSample {
 
 /** When Parley was itself again after a fault had cleared, in milliseconds; undefined = not within the time it was given. */
 export interface Recovery {
+  /** Of each of the three by itself. */
+  readonly firsts: { readonly send: number | undefined; readonly search: number | undefined; readonly indexed: number | undefined };
   /** A send accepted, a search with all its parts, a message that was sent after the fault indexed: whichever came last. */
   readonly firstSuccessMs: number | undefined;
   /** All of that, and nothing left over from the outage: outbox swept, every message indexed. */
@@ -120,15 +122,21 @@ export async function untilWhole(
     if (pipeline?.hasIndexed === true) indexedAt ??= performance.now();
     const sent = load.attempts.find(({ at, status }) => at >= clearedAt && status === 202);
     const searched = searcher.samples.find(({ at, isWhole }) => at >= clearedAt && isWhole);
-    const isFirstDone = sent !== undefined && searched !== undefined && indexedAt !== undefined;
-    const firstSuccessMs = isFirstDone ? Math.max(sent.at + sent.ms, searched.at + searched.ms, indexedAt ?? 0) - clearedAt : undefined;
+    const after = (at: number | undefined) => (at === undefined ? undefined : Math.round(at - clearedAt));
+    const firsts = {
+      send: after(sent && sent.at + sent.ms),
+      search: after(searched && searched.at + searched.ms),
+      indexed: after(indexedAt),
+    };
+    const times = Object.values(firsts).filter((ms) => ms !== undefined);
+    const firstSuccessMs = times.length === Object.keys(firsts).length ? Math.max(...times) : undefined;
     const recent = load.attemptsBetween(now - 1_000, now);
     const isAccepting = recent.length >= ACCEPTED_IN_A_ROW && recent.every(({ status }) => status === 202);
     const isSearching = searcher.samples.at(-1)?.isWhole === true;
     if (firstSuccessMs !== undefined && pipeline?.backlog === 0 && isAccepting && isSearching) {
-      return { firstSuccessMs, wholeMs: performance.now() - clearedAt };
+      return { firsts, firstSuccessMs, wholeMs: performance.now() - clearedAt };
     }
-    if (performance.now() - clearedAt > withinMs) return { firstSuccessMs, wholeMs: undefined };
+    if (performance.now() - clearedAt > withinMs) return { firsts, firstSuccessMs, wholeMs: undefined };
     await sleep(ASK_EVERY_MS);
   }
 }

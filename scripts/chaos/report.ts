@@ -1,4 +1,5 @@
 import type { ConsistencyReport, RunCounts } from '#lib/testing/consistency-checker';
+import type { Recovery } from './observe.js';
 import type { Percentiles } from './percentiles.js';
 
 /** What was seen of one fault, or of two at once. */
@@ -10,7 +11,7 @@ export interface FaultFigures {
   readonly ack: Percentiles;
   /** Of the sends that were refused with 503 or 429, in milliseconds. */
   readonly refused: Percentiles;
-  /** Those of them that came when the breaker was open: from the third one on in a row that took less than 100 ms. */
+  /** Those of them that came when the breaker was open: from where twenty in a row took less than 100 ms each. */
   readonly refusedOpen: Percentiles;
   /** Sends without an answer: the gateway itself was away. */
   readonly unanswered: number;
@@ -19,6 +20,7 @@ export interface FaultFigures {
   readonly search: { readonly whole: number; readonly degraded: number; readonly refused: number; readonly p95: number };
   /** Milliseconds; null = not within the time it was given. */
   readonly firstSuccessMs: number | null;
+  readonly firsts: Recovery['firsts'];
   readonly wholeMs: number | null;
   readonly recoverWithinMs: number;
   /** Resident memory of our processes in MiB: before the fault, at its end, and when all was whole again. */
@@ -68,7 +70,7 @@ export const brokenPromises = ({ counts, faults }: ChaosResults): string[] => {
 
 /** Laws 2 and 3 with their numbers: figures of this machine, reported and not part of the exit code. */
 export const missedFigures = ({ faults }: ChaosResults): string[] =>
-  faults.flatMap(({ fault, mustAccept, ack, refused, refusedOpen, unanswered, firstSuccessMs, recoverWithinMs }) => [
+  faults.flatMap(({ fault, mustAccept, ack, refused, refusedOpen, unanswered, firsts, firstSuccessMs, recoverWithinMs }) => [
     ...(mustAccept && ack.p95 >= ACK_P95_MS ? [`${fault}: ACK P95 ${ack.p95} ms, not < ${ACK_P95_MS}`] : []),
     ...(mustAccept && refused.count + unanswered > 0 ? [`${fault}: ${refused.count + unanswered} sends were not accepted`] : []),
     ...(refused.max > FIRST_REFUSAL_MS ? [`${fault}: 503 after ${refused.max} ms, not within ${FIRST_REFUSAL_MS}`] : []),
@@ -76,7 +78,11 @@ export const missedFigures = ({ faults }: ChaosResults): string[] =>
       ? [`${fault}: 503 with the breaker open took ${refusedOpen.p95} ms (P95), not ${OPEN_REFUSAL_MS}`]
       : []),
     ...(firstSuccessMs === null || firstSuccessMs > recoverWithinMs
-      ? [`${fault}: first success after ${inSeconds(firstSuccessMs)}, not within ${recoverWithinMs / 1_000} s`]
+      ? [
+          `${fault}: first success after ${inSeconds(firstSuccessMs)}, not within ${recoverWithinMs / 1_000} s (${Object.entries(firsts)
+            .map(([what, ms]) => `${what} ${inSeconds(ms ?? null)}`)
+            .join(', ')})`,
+        ]
       : []),
   ]);
 

@@ -4,7 +4,7 @@ import { complaintsAbout, complaintsAboutLosses, complaintsAboutRecovery } from 
 import { experiment, type Observed } from './experiment.js';
 import { describeSeen, matrix, operations, type Outage, RECOVERS_WITHIN_MS } from './matrix.js';
 
-/** The whole table takes a quarter of an hour; every run takes a cut of it. */
+/** The whole table takes some ten minutes; every run takes a cut of it. */
 const ALL = process.env['PARLEY_LONG_TESTS'] === '1';
 
 let world: FaultyWorld;

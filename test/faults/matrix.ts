@@ -42,7 +42,7 @@ export interface Outage {
   /** From then on `thenMs` holds. */
   readonly opensWithinMs: number;
   readonly cells: Readonly<Record<Operation, Seen>>;
-  /** Whether every test run tries it; the whole table takes a quarter of an hour. */
+  /** Whether every test run tries it; the whole table takes some ten minutes. */
   readonly isInCut: boolean;
 }
 
