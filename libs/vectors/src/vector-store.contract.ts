@@ -62,6 +62,23 @@ export function vectorStoreContract(name: string, make: () => Promise<{ store: V
       expect(await find('the secret plan', [newId()])).toEqual([]);
     });
 
+    it.each([40, 4])('finds only what its reader may see who is in %i of 60 conversations', async (count) => {
+      const conversations = Array.from({ length: 60 }, () => newId());
+      const chunks = conversations.flatMap((conversationId, i) =>
+        chunksFor({ conversationId, content: `harbour ${'lights '.repeat(i % 7)}${i}` }),
+      );
+      await put(chunks);
+      // Conversations without messages beside them: a reader of many, however little of it.
+      const visible = [...conversations.slice(0, count), ...Array.from({ length: 20 }, () => newId())];
+      const seen = chunks.filter(({ conversationId }) => visible.includes(conversationId));
+      const found = await find('harbour lights', visible, 4);
+      expect(found).toHaveLength(4);
+      expect(seen.map(({ id }) => id)).toEqual(expect.arrayContaining(idsOf(found)));
+      const all = await find('harbour lights', visible, count);
+      expect(idsOf(all)).toEqual(seen.map(({ id }) => id).sort());
+      expect(all.slice(0, 4).map(({ score }) => score)).toEqual(found.map(({ score }) => score));
+    });
+
     it('finds no more than asked for', async () => {
       const conversationId = newId();
       await put(Array.from({ length: 12 }, (_, i) => chunksFor({ conversationId, content: `note ${i}` })).flat());

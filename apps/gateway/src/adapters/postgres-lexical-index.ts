@@ -17,6 +17,8 @@ const READ_PER_WORD = 20_000;
  * as many for each word: a frequent one must not push out the finds of a rare one.
  */
 const RANKED = 100;
+/** Conversations that the planner is told one by one. */
+const FEW = 200;
 /** Words that are looked up one by one, the longest (rarest) ones. */
 const SINGLE_WORDS = 8;
 /** With fewer messages than a page that have every word, those with some of the words, or with similar ones, are asked for too. */
@@ -47,11 +49,15 @@ const TERMS = `
   ) quoted
   GROUP BY place`;
 
-// $4 visible conversations, $5 k, $6-$8 filter. IS TRUE makes the first condition a lookup in a hash table that is built once, and keeps it from
-// being planned with: = ANY would be estimated for each of up to 10,000 conversations (10 ms), and tempt into reading a conversation as a whole.
-const ALLOWED = `
-  (m.conversation_id IN (SELECT unnest($4::uuid[]))) IS TRUE
-  AND ($6::text IS NULL OR m.sender_id = $6)
+// $4 visible conversations. Among few of them Postgres may look at their own messages only (messages_seq), which is what makes a search cheap for
+// somebody who sees little of a lot. To plan with many takes longer than to search (10 ms for 10,000): IS TRUE keeps the condition from being planned
+// with, and makes it a lookup in a hash table.
+const seen = { few: 'm.conversation_id = ANY ($4::uuid[])', many: '(m.conversation_id IN (SELECT unnest($4::uuid[]))) IS TRUE' };
+type Visibility = keyof typeof seen;
+
+// $6-$8 filter
+const FILTER = `
+  ($6::text IS NULL OR m.sender_id = $6)
   AND ($7::timestamptz IS NULL OR m.created_at >= $7)
   AND ($8::timestamptz IS NULL OR m.created_at <= $8)`;
 
@@ -60,11 +66,11 @@ const ALLOWED = `
  * together find the recent ones without reading any other message. Only when they are too few, the second half runs.
  * Postgres reads matches in the order of the table, the oldest first, which is why the older ones have a limit and the recent ones none.
  */
-const newest = (query: string) => `
+const newest = (query: string, visibility: Visibility) => `
   (
     SELECT m.id, m.content, m.created_at
     FROM messages m
-    WHERE ${VECTOR} @@ ${query} AND m.deleted_at IS NULL AND m.id >= $9::uuid AND ${ALLOWED}
+    WHERE ${VECTOR} @@ ${query} AND m.deleted_at IS NULL AND m.id >= $9::uuid AND ${seen[visibility]} AND ${FILTER}
     ORDER BY m.created_at DESC
     LIMIT ${RANKED}
   )
@@ -72,34 +78,36 @@ const newest = (query: string) => `
   (
     SELECT m.id, m.content, m.created_at
     FROM (
-      SELECT * FROM messages m WHERE ${VECTOR} @@ ${query} AND m.deleted_at IS NULL AND m.id < $9::uuid LIMIT ${READ_PER_WORD}
+      SELECT * FROM messages m
+      WHERE ${VECTOR} @@ ${query} AND m.deleted_at IS NULL AND m.id < $9::uuid ${visibility === 'few' ? `AND ${seen.few}` : ''}
+      LIMIT ${READ_PER_WORD}
     ) m
-    WHERE ${ALLOWED}
+    WHERE ${visibility === 'many' ? seen.many : 'TRUE'} AND ${FILTER}
     ORDER BY m.created_at DESC
     LIMIT ${RANKED}
   )
   LIMIT ${RANKED}`;
 
-// None of the statements has a name: only a plan that is made for these parameters knows which of the filters are there and how few messages
+// Neither statement has a name: only a plan that is made for these parameters knows which of the filters are there and how few messages
 // are recent. Making one takes 0.3 ms.
 // Sorted by created_at and not by id: an ORDER BY that an index offers tempts the planner into reading all messages from the newest on.
-const everyWord = `
+const everyWordAmong = (visibility: Visibility) => `
     WITH terms AS MATERIALIZED (${TERMS}),
     query AS MATERIALIZED (SELECT to_tsquery('simple', string_agg(term, ' & ')) AS every FROM terms),
-    found AS MATERIALIZED (${newest('(SELECT every FROM query)')})
+    found AS MATERIALIZED (${newest('(SELECT every FROM query)', visibility)})
     SELECT m.id, 1 + ts_rank_cd(${VECTOR}, (SELECT every FROM query), 1 | 32) / 1000 AS score
     FROM found m
     ORDER BY score DESC, m.created_at DESC
     LIMIT $5`;
 
 // Score: the share of the query (by weight) that the message has; ts_rank_cd decides among equals. Messages with every word are known already.
-const someWords = `
+const someWordsAmong = (visibility: Visibility) => `
     WITH terms AS MATERIALIZED (${TERMS}),
     query AS MATERIALIZED (SELECT to_tsquery('simple', string_agg(term, ' | ')) AS either, sum(weight) AS weight FROM terms),
     found AS MATERIALIZED (
       SELECT DISTINCT ON (hit.id) hit.id, hit.content, hit.created_at
       FROM (SELECT to_tsquery('simple', term) AS query FROM terms ORDER BY weight DESC, place LIMIT ${SINGLE_WORDS}) rarest
-      CROSS JOIN LATERAL (${newest('rarest.query')}) hit
+      CROSS JOIN LATERAL (${newest('rarest.query', visibility)}) hit
     )
     SELECT m.id, share.score + ts_rank_cd(vector, (SELECT either FROM query), 1 | 32) / 1000 AS score
     FROM found m
@@ -110,7 +118,22 @@ const someWords = `
     ORDER BY score DESC, m.created_at DESC
     LIMIT $5`;
 
+const statements = {
+  few: { everyWord: everyWordAmong('few'), someWords: someWordsAmong('few') },
+  many: { everyWord: everyWordAmong('many'), someWords: someWordsAmong('many') },
+};
+
 const OLDEST_RECENT = { name: 'oldest-recent-message', text: `SELECT id FROM messages ORDER BY id DESC OFFSET ${RECENT} LIMIT 1` };
+
+/** Parameters $4 to $9. */
+type Rest = readonly [
+  visible: readonly ConversationId[],
+  k: number,
+  senderId: string | null,
+  from: Date | null,
+  to: Date | null,
+  recent: string,
+];
 
 interface Row {
   id: string;
@@ -138,12 +161,13 @@ export class PostgresLexicalIndex extends LexicalIndexPort {
     const words = wordsOf(query);
     if (words.length === 0 || visible.length === 0) return [];
     return this.places.run(async () => {
-      const rest = [visible, k, filter.senderId ?? null, dateOf(filter.fromMs), dateOf(filter.toMs), await this.recentFrom()];
+      const rest: Rest = [visible, k, filter.senderId ?? null, dateOf(filter.fromMs), dateOf(filter.toMs), await this.recentFrom()];
       return this.ask(words, rest, k);
     }, currentDeadline()?.signal);
   }
 
-  private async ask(words: readonly string[], rest: readonly unknown[], k: number): Promise<LexicalHit[]> {
+  private async ask(words: readonly string[], rest: Rest, k: number): Promise<LexicalHit[]> {
+    const { everyWord, someWords } = rest[0].length <= FEW ? statements.few : statements.many;
     const asTyped = words.map((word) => [word]);
     const withEvery = await this.lane.query<Row>(everyWord, [...spelled(asTyped), ...rest]);
     if (withEvery.length >= Math.min(k, ENOUGH)) return hitsOf(withEvery);
