@@ -195,7 +195,7 @@ export class ChromaVectorStore extends VectorStorePort {
   private async nearestOfAll(query: Float32Array, visible: ReadonlySet<ConversationId>, k: number): Promise<ScoredChunk[] | undefined> {
     const nearest = await this.query(query, Math.min(WIDER * k, MAX_WIDE));
     if (nearest.length < k) return undefined;
-    // A few tell whether it is worth asking for the rest, which costs ten times as much.
+    // A few tell whether it is worth asking for the rest: the cost grows with their number.
     const sample = await this.visibleOf(nearest.slice(0, SAMPLE), visible);
     if (sample.length < SAMPLE / WIDER / 2) return undefined;
     const found = [...sample, ...(await this.visibleOf(nearest.slice(SAMPLE), visible))];

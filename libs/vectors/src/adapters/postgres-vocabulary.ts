@@ -2,9 +2,9 @@ import type { PostgresLane } from '#lib/database/adapters/postgres-lane';
 import { MAX_LENGTH_DIFFERENCE, MAX_SPELLINGS, MIN_SIMILAR_LENGTH, type Spellings, VocabularyPort } from '../vocabulary.port.js';
 import { vocabularyWords } from '../vocabulary-words.js';
 
-/** New words that one call learns (about 30 ms): more than any batch of chat brings; of a flood the rest stays unknown. */
+/** New words that one call learns: more than any batch of chat brings; of a flood the rest stays unknown. */
 const MAX_NEW_WORDS = 1_000;
-/** Words that this process need not send again, some 5 MB. When they are more it forgets all: sending a known word costs a look into an index. */
+/** Words that this process need not send again. When they are more it forgets all: sending a known word costs a look into an index. */
 const MAX_REMEMBERED = 50_000;
 
 // ORDER BY: two batches that bring the same new words insert them in the same order, so neither waits for the other in a circle.
