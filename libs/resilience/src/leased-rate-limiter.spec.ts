@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryRateLimiter } from './adapters/memory-rate-limiter.js';
+import { remainingMs, withDeadline } from './deadline.js';
 import { LeasedRateLimiter } from './leased-rate-limiter.js';
 
 class CountingLimiter extends MemoryRateLimiter {
@@ -37,6 +38,20 @@ describe('a leased limit', () => {
     let allowed = 0;
     for (let i = 0; i < 2_000; i += 1) if ((await processes[i % 2]?.take('all'))?.allowed) allowed += 1;
     expect(allowed).toBe(1_000);
+  });
+
+  it('asks for everybody under nobody’s deadline', async () => {
+    const limit = { ratePerSecond: 10_000, burst: 10_000 };
+    const seen: number[] = [];
+    class Watching extends MemoryRateLimiter {
+      override take(key: string, count?: number) {
+        seen.push(remainingMs());
+        return super.take(key, count);
+      }
+    }
+    const leased = new LeasedRateLimiter(new Watching(limit), limit);
+    expect((await withDeadline(1_000, () => leased.take('all'))).allowed).toBe(true);
+    expect(seen).toEqual([Number.POSITIVE_INFINITY]);
   });
 
   it('does not lease where the limit is small', async () => {

@@ -1,3 +1,4 @@
+import { withoutDeadline } from './deadline.js';
 import { type RateLimit, RateLimiterPort, type RateVerdict } from './rate-limiter.port.js';
 
 // A hundredth of a second's quota: asking a hundred times per second is nothing, and this much too many after a pause hurts nobody.
@@ -47,7 +48,8 @@ export class LeasedRateLimiter extends RateLimiterPort {
   private ask(key: string): Promise<Lease | RateVerdict> {
     const running = this.asking.get(key);
     if (running !== undefined) return running;
-    const question = this.lease(key).finally(() => this.asking.delete(key));
+    // Under nobody's deadline: the one who happens to ask may have less time left than those who wait for the same answer.
+    const question = withoutDeadline(() => this.lease(key)).finally(() => this.asking.delete(key));
     this.asking.set(key, question);
     return question;
   }

@@ -8,14 +8,20 @@ import { TokenCounterPort } from '../context/token-counter.port.js';
 const PIECE_LENGTH = 256;
 /** The event loop is let go after this much counting, in milliseconds. */
 const TURN_MS = 10;
-/** Remembered counts; messages of a conversation are counted again with every request for its context. */
-const REMEMBERED = 20_000;
+/**
+ * UTF-16 units of the texts whose counts are remembered, at most 8 MB of them: messages of a conversation are counted again with every request for
+ * its context, and a limit by number would let the longest messages take hundreds of megabytes.
+ */
+const REMEMBERED_UNITS = 4_000_000;
 
 type Encoding = typeof import('gpt-tokenizer/encoding/o200k_base');
 
 /** Counts with OpenAI's o200k_base vocabulary, loaded when first asked: it takes 80 MB that a gateway without LLM agents need not spend. */
 export class BpeTokenCounter extends TokenCounterPort {
-  private readonly remembered = new LRUCache<string, number>({ max: REMEMBERED });
+  private readonly remembered = new LRUCache<string, number>({
+    maxSize: REMEMBERED_UNITS,
+    sizeCalculation: (_count, text) => text.length + 1,
+  });
   private encoding: Promise<Encoding> | undefined;
 
   async count(texts: readonly string[]): Promise<number[]> {
