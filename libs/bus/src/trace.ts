@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import type { ParleyEvent } from '#lib/contracts/events';
 import { runInContext, type WorkContext } from '#lib/runtime/context';
+import { newSpanId } from '#lib/runtime/traceparent';
 import type { Layer, Received } from './received.js';
 import { header, textHeader, type WireMessage } from './wire-message.js';
 
@@ -31,5 +31,5 @@ const TRACEPARENT = /^00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})$/;
 
 const childOf = (traceparent: string | undefined): string | undefined => {
   const [, traceId, flags] = TRACEPARENT.exec(traceparent ?? '') ?? [];
-  return traceId === undefined ? undefined : `00-${traceId}-${randomBytes(8).toString('hex')}-${flags}`;
+  return traceId === undefined ? undefined : `00-${traceId}-${newSpanId()}-${flags}`;
 };

@@ -1,4 +1,5 @@
-import { v5 as uuidv5, v7 as uuidv7 } from 'uuid';
+import { randomUUIDv7 } from 'node:crypto';
+import { v5 as uuidv5 } from 'uuid';
 import { z } from 'zod';
 
 /** A user: any string of 1-64 characters `[A-Za-z0-9_.:-]`, taken from the token's `sub`. There is no user registry. */
@@ -16,8 +17,11 @@ export type ConversationId = z.infer<typeof ConversationId>;
 export const MessageId = z.uuid().toLowerCase();
 export type MessageId = z.infer<typeof MessageId>;
 
-/** A new time-ordered id (UUIDv7, RFC 9562): its order is its creation order, so indexes stay compact. */
-export const newId = (): string => uuidv7();
+/**
+ * A new time-ordered id (UUIDv7, RFC 9562): ordered by creation to the millisecond, so indexes stay compact. Node's own, because it takes
+ * its randomness from a pool; one call to the kernel per id was 2 % of a busy gateway.
+ */
+export const newId = (): string => randomUUIDv7();
 
 // A random UUID of our own, never to be changed: it keeps our derived ids apart from everybody else's.
 const DERIVED_IDS = '5b0c7a52-6f0e-4c39-9d55-6c1e1f0b3a84';

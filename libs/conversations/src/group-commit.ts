@@ -109,7 +109,7 @@ export class GroupCommit<Item, Verdict> {
     const left: Entry<Item, Verdict>[] = [];
     for (const entry of this.waiting) {
       const { conversation, deadline } = entry;
-      if (deadline !== undefined && (deadline.signal.aborted || deadline.at <= now)) entry.reject(new DeadlineExceeded(deadline.budgetMs));
+      if (deadline !== undefined && deadline.at <= now) entry.reject(new DeadlineExceeded(deadline.budgetMs));
       else if (batch.length < this.options.maxBatch && !this.conversationsInFlight.has(conversation) && isWanted(conversation))
         batch.push(entry);
       else left.push(entry);

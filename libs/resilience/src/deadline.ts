@@ -25,21 +25,43 @@ export const remainingMs = (): number => {
  * then it rejects with DeadlineExceeded and `signal` fires, so that I/O underneath stops too.
  */
 export const withDeadline = async <T>(budgetMs: number, work: (deadline: Deadline) => Promise<T>): Promise<T> => {
-  const budget = Math.min(budgetMs, remainingMs());
-  const controller = new AbortController();
-  const deadline: Deadline = { at: performance.now() + budget, budgetMs: budget, signal: controller.signal };
+  const deadline = new RunningDeadline(Math.min(budgetMs, remainingMs()));
   const { promise: expired, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
-    const error = new DeadlineExceeded(budget);
+    const error = new DeadlineExceeded(deadline.budgetMs);
     reject(error);
-    controller.abort(error);
-  }, budget);
+    deadline.expire(error);
+  }, deadline.budgetMs);
   try {
     return await Promise.race([storage.run(deadline, () => work(deadline)), expired]);
   } finally {
     clearTimeout(timer);
   }
 };
+
+class RunningDeadline implements Deadline {
+  readonly at: number;
+  /** Made when somebody asks for it: few do, and it is the dearest part of a deadline. */
+  private controller: AbortController | undefined;
+  private expired: DeadlineExceeded | undefined;
+
+  constructor(readonly budgetMs: number) {
+    this.at = performance.now() + budgetMs;
+  }
+
+  get signal(): AbortSignal {
+    if (this.controller === undefined) {
+      this.controller = new AbortController();
+      if (this.expired !== undefined) this.controller.abort(this.expired);
+    }
+    return this.controller.signal;
+  }
+
+  expire(error: DeadlineExceeded): void {
+    this.expired = error;
+    this.controller?.abort(error);
+  }
+}
 
 /** Runs `work` without the surrounding deadline: for work that outlives the request that started it. */
 export const withoutDeadline = <T>(work: () => T): T => storage.exit(work);

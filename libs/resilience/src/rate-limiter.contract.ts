@@ -78,6 +78,18 @@ export const rateLimiterContract = (policy: RateVerdict['policy'], make: (limit:
       expect(allowed(await takeMany(limiter, 'bob', 10))).toBe(10);
     });
 
+    it('gives each its own verdict when all ask at once', async () => {
+      const limiter = make(limit);
+      const [alice = [], bob = [], carol = []] = await Promise.all([
+        takeMany(limiter, 'alice', 12),
+        takeMany(limiter, 'bob', 3),
+        takeMany(limiter, 'carol', 11),
+      ]);
+
+      expect([allowed(alice), allowed(bob), allowed(carol)]).toEqual([10, 3, 10]);
+      expect(bob.at(-1)).toMatchObject({ remaining: 7 });
+    });
+
     it('refuses nobody when the limit is 0', async () => {
       const verdicts = await takeMany(make({ ratePerSecond: 0, burst: 0 }), 'alice', 1_000);
 

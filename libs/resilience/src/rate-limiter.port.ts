@@ -27,8 +27,7 @@ export interface RateVerdict {
 export abstract class RateLimiterPort {
   /**
    * Counts one request of `key`, or `count` of them at once (all or none), and says whether it may pass; what is refused costs nothing.
-   * Answers within 250 ms, whatever is out.
-   * @throws DeadlineExceeded when the caller has no time left, and nothing else.
+   * Answers within 250 ms, whatever is out, and never throws.
    */
   abstract take(key: string, count?: number): Promise<RateVerdict>;
 }

@@ -57,8 +57,11 @@ const HIDDEN = '***';
 /** A report of what a process has in hand is the deepest that is logged. */
 const MAX_DEPTH = 6;
 
-const withoutSecrets = (fields: object, depth = 0): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, SECRET_NAMES.has(name) ? HIDDEN : harmless(value, depth)]));
+const withoutSecrets = (fields: object, depth = 0): Record<string, unknown> => {
+  const shown: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields)) shown[name] = SECRET_NAMES.has(name) ? HIDDEN : harmless(value, depth);
+  return shown;
+};
 
 const harmless = (value: unknown, depth: number): unknown => {
   if (typeof value !== 'object' || value === null || value instanceof Date) return value;
