@@ -28,12 +28,16 @@ export class Places {
     return this.takenCount >= this.count && this.line.length >= this.maxWaiting;
   }
 
+  /** Takes a place if there is one that nobody waits for. A taken place must be given back. */
+  takeNow(): boolean {
+    if (this.takenCount >= this.count || this.line.length > 0) return false;
+    this.takenCount += 1;
+    return true;
+  }
+
   /** Takes a place, waiting for it if need be. @returns false when there was none within `withinMs`. A taken place must be given back. */
   async take(withinMs: number): Promise<boolean> {
-    if (this.takenCount < this.count && this.line.length === 0) {
-      this.takenCount += 1;
-      return true;
-    }
+    if (this.takeNow()) return true;
     if (this.isFull || withinMs <= 0) return false;
     return new Promise((resolve) => {
       const timer = setTimeout(() => {

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Places } from '#lib/bus/places';
 import type { EventHeaders, PublisherPort, PublishOutcome } from '#lib/bus/publisher.port';
 import type { ParleyEvent } from '#lib/contracts/events';
 import { withoutDeadline } from '#lib/resilience/deadline';
+import { gather } from '#lib/resilience/gather';
 import type { Logger } from '#lib/runtime/logger';
 import { metrics } from '#lib/runtime/metrics';
 import type { OutboxDepth, OutboxEntry, OutboxPort } from './outbox.port.js';
@@ -33,6 +35,12 @@ const BACKOFF = { baseMs: 200, capMs: 30_000 } as const;
  */
 const TRIES_BEFORE_PARKING = 8;
 
+/** An event whose row was committed a moment ago. */
+interface Fresh {
+  readonly event: ParleyEvent;
+  readonly headers: EventHeaders;
+}
+
 type Attempt = PublishOutcome | { readonly kind: 'invalid'; readonly reason: string };
 
 /**
@@ -45,9 +53,13 @@ type Attempt = PublishOutcome | { readonly kind: 'invalid'; readonly reason: str
  *                                   `--returned, invalid--> the same, after 8 tries parked
  */
 export class OutboxRelay {
-  private readonly fresh: { readonly event: ParleyEvent; readonly headers: EventHeaders }[] = [];
   private readonly stopping = new AbortController();
-  private readonly publishing = new Set<Promise<void>>();
+  /** Taken from `publishSoon` to the outcome. */
+  private readonly fastPath = new Places(FAST_PATH_LIMIT, 0);
+  /** After the answers that are being written in this turn of the event loop: nobody waits for this one. */
+  private readonly publishLater = gather<Fresh>((fresh) => {
+    for (const { event, headers } of fresh) void this.publishOne(event, headers);
+  });
   private readonly confirmed: string[] = [];
   private removing: Promise<void> | undefined;
   private sweeping: Promise<void> | undefined;
@@ -65,10 +77,8 @@ export class OutboxRelay {
    * throws. Does nothing when publishing makes no sense now: the row is there, the sweep finds it.
    */
   publishSoon(event: ParleyEvent, headers: EventHeaders = {}): void {
-    if (this.isStopping || !this.publisher.isHealthy || this.publishing.size + this.fresh.length >= FAST_PATH_LIMIT) return;
-    this.fresh.push({ event, headers });
-    // After the answers that are being written in this turn of the event loop: nobody waits for this one.
-    if (this.fresh.length === 1) withoutDeadline(() => setImmediate(() => this.publishFresh()));
+    if (this.isStopping || !this.publisher.isHealthy || !this.fastPath.takeNow()) return;
+    this.publishLater({ event, headers });
   }
 
   /** What waits in the outbox, as measured in the last 30 s; undefined = not known. */
@@ -106,9 +116,8 @@ export class OutboxRelay {
   async stop(withinMs = 5_000): Promise<void> {
     this.stopping.abort();
     const idle = async () => {
-      this.publishFresh();
       await this.sweeping;
-      while (this.publishing.size > 0) await Promise.all(this.publishing);
+      await this.fastPath.empty();
       await this.removing;
     };
     const timer = new AbortController();
@@ -121,15 +130,9 @@ export class OutboxRelay {
     return this.stopping.signal.aborted;
   }
 
-  private publishFresh(): void {
-    for (const { event, headers } of this.fresh.splice(0)) {
-      const publishing = this.publishOne(event, headers).finally(() => this.publishing.delete(publishing));
-      this.publishing.add(publishing);
-    }
-  }
-
   private async publishOne(event: ParleyEvent, headers: EventHeaders): Promise<void> {
     const { kind } = await this.attempt(event, headers);
+    this.fastPath.giveBack();
     if (kind !== 'confirmed' || this.confirmed.length >= CONFIRMED_LIMIT) return;
     this.confirmed.push(event.eventId);
     this.removing ??= this.removeConfirmed();

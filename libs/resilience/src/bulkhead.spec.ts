@@ -49,6 +49,20 @@ describe('a bulkhead', () => {
     await Promise.all(jobs);
   });
 
+  it('refuses who found no place in time', async () => {
+    const bulkhead = new Bulkhead('patience', { concurrent: 1, queued: 2 });
+    const running = work();
+    const first = bulkhead.run(running.run);
+    const patient = bulkhead.run(() => Promise.resolve('ran'), undefined, 10_000);
+
+    await expect(bulkhead.run(() => Promise.resolve(), undefined, 20)).rejects.toBeInstanceOf(BulkheadFull);
+    running.finish();
+    await first;
+
+    expect(await patient).toBe('ran');
+    expect((await gauges('patience')).queued).toBe(0);
+  });
+
   it('lets a waiting call give up without taking a place, and keeps the order of the others', async () => {
     const bulkhead = new Bulkhead('give-up', { concurrent: 1, queued: 2 });
     const running = work();

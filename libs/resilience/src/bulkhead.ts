@@ -37,10 +37,11 @@ export class Bulkhead {
 
   /**
    * Runs `work` when there is a place.
-   * @throws BulkheadFull at once when too many wait already; the reason of `signal` when it fires while waiting.
+   * @throws BulkheadFull at once when too many wait already, and when no place came free `withinMs`; the reason of `signal` when it fires
+   * while waiting.
    */
-  async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    await this.enter(signal);
+  async run<T>(work: () => Promise<T>, signal?: AbortSignal, withinMs?: number): Promise<T> {
+    await this.enter(signal, withinMs);
     try {
       return await work();
     } finally {
@@ -58,13 +59,15 @@ export class Bulkhead {
     for (const { refuse } of this.waiting) refuse(reason());
   }
 
-  private async enter(signal: AbortSignal | undefined): Promise<void> {
+  private async enter(signal: AbortSignal | undefined, withinMs: number | undefined): Promise<void> {
     signal?.throwIfAborted();
     if (this.active < this.limits.concurrent) return this.occupy();
     if (this.waiting.size >= this.limits.queued) throw new BulkheadFull(this.pool);
     await new Promise<void>((resolve, reject) => {
       const onAbort = () => waiting.refuse(signal?.reason);
+      const patience = withinMs === undefined ? undefined : setTimeout(() => waiting.refuse(new BulkheadFull(this.pool)), withinMs);
       const end = () => {
+        clearTimeout(patience);
         this.waiting.delete(waiting);
         metrics.workerPoolQueued.dec({ pool: this.pool });
         signal?.removeEventListener('abort', onAbort);

@@ -80,7 +80,7 @@ export const rateLimiterContract = (policy: RateVerdict['policy'], make: (limit:
 
     it('gives each its own verdict when all ask at once', async () => {
       const limiter = make(limit);
-      const [alice = [], bob = [], carol = []] = await Promise.all([
+      const [alice, bob, carol] = await Promise.all([
         takeMany(limiter, 'alice', 12),
         takeMany(limiter, 'bob', 3),
         takeMany(limiter, 'carol', 11),

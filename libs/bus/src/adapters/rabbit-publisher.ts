@@ -29,6 +29,14 @@ export interface RabbitPublisherOptions {
   readonly retryDelaysMs?: readonly number[];
 }
 
+/** What goes where. Mandatory: it comes back when no queue takes it. */
+interface Parcel {
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly message: WireMessage;
+  readonly isMandatory: boolean;
+}
+
 /** A publish whose outcome is not known. */
 interface Pending {
   readonly messageId: string | undefined;
@@ -118,76 +126,73 @@ export class RabbitPublisher extends PublisherPort {
     const { requestId, traceparent } = headers ?? currentContext();
     const message = toWireMessage(event, { requestId, traceparent });
     // What nobody hears has no queue to be lost from; demanding one would make a returned message of every such event.
-    return this.send(EVENTS_EXCHANGE, event.type, message, isHeard(this.rows, event.type));
+    return this.send({ exchange: EVENTS_EXCHANGE, routingKey: event.type, message, isMandatory: isHeard(this.rows, event.type) });
   }
 
   /** Puts a message into a queue by name, with the same outcomes as {@link publish}. Never rejects. */
-  async copyTo(queue: string, message: WireMessage): Promise<PublishOutcome> {
+  copyTo(queue: string, message: WireMessage): Promise<PublishOutcome> {
     // The default exchange routes by queue name.
-    return this.send('', queue, message, true);
+    return this.send({ exchange: '', routingKey: queue, message, isMandatory: true });
   }
 
-  private async send(exchange: string, routingKey: string, message: WireMessage, isMandatory: boolean): Promise<PublishOutcome> {
+  private send(parcel: Parcel): Promise<PublishOutcome> {
     const startedAt = performance.now();
-    const outcome = await this.outcomeOf(exchange, routingKey, message, isMandatory, startedAt + this.options.confirmTimeoutMs);
-    metrics.amqpPublishDuration.observe({ routing_key: routingKey, outcome: outcome.kind }, (performance.now() - startedAt) / 1_000);
-    return outcome;
-  }
-
-  private async outcomeOf(
-    exchange: string,
-    routingKey: string,
-    message: WireMessage,
-    isMandatory: boolean,
-    endsAt: number,
-  ): Promise<PublishOutcome> {
-    const refusal = this.whyNot();
-    if (refusal !== undefined) return { kind: 'nacked', reason: refusal };
-    if (!(await this.window.take(endsAt - performance.now()))) return { kind: 'nacked', reason: 'the confirm window is full' };
-    const { channel } = this;
-    if (channel === undefined) {
-      this.window.giveBack();
-      return { kind: 'nacked', reason: this.whyNot() ?? 'not connected' };
-    }
-    return this.publishOn(channel, exchange, routingKey, message, isMandatory, endsAt);
+    return new Promise((resolve) => {
+      let isSettled = false;
+      const settle = (outcome: PublishOutcome) => {
+        if (isSettled) return; // the timeout was first
+        isSettled = true;
+        const seconds = (performance.now() - startedAt) / 1_000;
+        metrics.amqpPublishDuration.observe({ routing_key: parcel.routingKey, outcome: outcome.kind }, seconds);
+        resolve(outcome);
+      };
+      const refusal = this.whyNot();
+      if (refusal !== undefined) return settle({ kind: 'nacked', reason: refusal });
+      const endsAt = startedAt + this.options.confirmTimeoutMs;
+      if (this.window.takeNow()) return this.sendFromPlace(parcel, endsAt, settle);
+      void this.window.take(endsAt - performance.now()).then((hasPlace) => {
+        if (hasPlace) this.sendFromPlace(parcel, endsAt, settle);
+        else settle({ kind: 'nacked', reason: 'the confirm window is full' });
+      });
+    });
   }
 
   /** Settles by confirm, nack, return, timeout or the end of the channel. The place in the window is held until the broker has spoken. */
-  private publishOn(
-    channel: ConfirmChannel,
-    exchange: string,
-    routingKey: string,
-    message: WireMessage,
-    isMandatory: boolean,
+  private sendFromPlace(
+    { exchange, routingKey, message, isMandatory }: Parcel,
     endsAt: number,
-  ): Promise<PublishOutcome> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        resolve({ kind: 'ambiguous', reason: `no confirm within ${this.options.confirmTimeoutMs} ms` });
-        this.timedOut(channel);
-      }, endsAt - performance.now());
-      const pending: Pending = {
-        messageId: message.id,
-        returned: undefined,
-        settle: (outcome) => {
-          clearTimeout(timer);
-          if (!this.pending.delete(pending)) return;
-          metrics.amqpUnconfirmed.dec();
-          this.window.giveBack();
-          resolve(outcome);
-        },
-      };
-      this.pending.add(pending);
-      metrics.amqpUnconfirmed.inc();
-      try {
-        channel.publish(exchange, routingKey, message.body, { ...propertiesOf(message), mandatory: isMandatory }, (error: Error | null) =>
-          this.answered(channel, pending, error),
-        );
-      } catch (error) {
-        // amqplib throws synchronously on a channel that is closed: nothing was sent.
-        pending.settle({ kind: 'nacked', reason: error instanceof Error ? error.message : String(error) });
-      }
-    });
+    settle: (outcome: PublishOutcome) => void,
+  ): void {
+    const { channel } = this;
+    if (channel === undefined) {
+      this.window.giveBack();
+      return settle({ kind: 'nacked', reason: this.whyNot() ?? 'not connected' });
+    }
+    const timer = setTimeout(() => {
+      settle({ kind: 'ambiguous', reason: `no confirm within ${this.options.confirmTimeoutMs} ms` });
+      this.timedOut(channel);
+    }, endsAt - performance.now());
+    const pending: Pending = {
+      messageId: message.id,
+      returned: undefined,
+      settle: (outcome) => {
+        clearTimeout(timer);
+        if (!this.pending.delete(pending)) return;
+        metrics.amqpUnconfirmed.dec();
+        this.window.giveBack();
+        settle(outcome);
+      },
+    };
+    this.pending.add(pending);
+    metrics.amqpUnconfirmed.inc();
+    try {
+      channel.publish(exchange, routingKey, message.body, { ...propertiesOf(message), mandatory: isMandatory }, (error: Error | null) =>
+        this.answered(channel, pending, error),
+      );
+    } catch (error) {
+      // amqplib throws synchronously on a channel that is closed: nothing was sent.
+      pending.settle({ kind: 'nacked', reason: error instanceof Error ? error.message : String(error) });
+    }
   }
 
   private answered(channel: ConfirmChannel, pending: Pending, error: Error | null): void {

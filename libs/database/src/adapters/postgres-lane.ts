@@ -153,18 +153,15 @@ export class PostgresLane {
    */
   private async withPlace<T>(work: () => Promise<T>): Promise<T> {
     const { name, timeouts } = this.options;
-    const patience = AbortSignal.timeout(timeouts.acquireMs);
-    const deadline = currentDeadline()?.signal;
     const wait = beginWait('postgres', name);
     const enter = () => {
       wait?.end(); // the call notes what it waits for itself
       return work();
     };
     try {
-      return await this.places.run(enter, deadline === undefined ? patience : AbortSignal.any([patience, deadline]));
+      return await this.places.run(enter, currentDeadline()?.signal, timeouts.acquireMs);
     } catch (error) {
-      const isFull = error instanceof BulkheadFull || (patience.aborted && error === patience.reason);
-      throw isFull ? new DependencyError('postgres', name, 'overloaded', { cause: error }) : error;
+      throw error instanceof BulkheadFull ? new DependencyError('postgres', name, 'overloaded', { cause: error }) : error;
     } finally {
       wait?.end();
     }
