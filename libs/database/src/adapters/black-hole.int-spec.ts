@@ -46,4 +46,27 @@ describe.concurrent('a pool that was black-holed recovers under traffic', { time
     await Promise.all(callers);
     await proxy.stop();
   });
+
+  it('when the first connection after it fails too', async () => {
+    const proxy = await FaultProxy.before(database.url);
+    const lane = database
+      .otherLanes({ url: proxy.through(database.url), lanes: { reads: 1 }, acquireTimeoutMs: 500, statementTimeoutMs: 500 })
+      .lane('reads');
+    const outcome = () =>
+      lane.query('SELECT 1').then(
+        () => 'ok',
+        ({ kind }: { kind: string }) => kind,
+      );
+    await proxy.set({ kind: 'hang' });
+    await eventually(async () => expect(await outcome()).toBe('open'));
+
+    await proxy.set({ kind: 'reset' });
+    const overAt = performance.now();
+    await eventually(async () => expect(await outcome()).toBe('unavailable'), { timeoutMs: 15_000 });
+    await proxy.heal();
+    await eventually(async () => expect(await outcome()).toBe('ok'), { timeoutMs: 15_000 });
+
+    expect(performance.now() - overAt).toBeLessThan(12_000);
+    await proxy.stop();
+  });
 });

@@ -38,6 +38,12 @@ export interface LaneOptions {
 /** Callers that may wait for a connection; more are refused at once. As many as a process takes requests (R100). */
 const MAX_WAITING = 1_000;
 
+/**
+ * How long an open breaker waits before its trial: half of what others wait. A trial that was under way when Postgres came back, and one
+ * more that a busy machine makes late, must both fit into the 12 s in which a lane is promised to work again.
+ */
+const RESET_MS = 5_000;
+
 /** Tries of a transaction that met a deadlock or a serialization failure. */
 const TRANSACTION_TRIES = 3;
 
@@ -71,6 +77,7 @@ export class PostgresLane {
         dependency: 'postgres',
         operation: name,
         timeoutMs: timeouts.callMs,
+        resetMs: RESET_MS,
         // What is Postgres' fault arrives as a DependencyError; everything else proves that it answered.
         isItsFault: () => false,
       },
