@@ -7,7 +7,8 @@ const MAX_KEYS = 100_000;
 /** Counts in this process: the limiter of a single node, and what is left when Redis is out. */
 export class MemoryRateLimiter extends RateLimiterPort {
   /** The instant at which the bucket of a key is full again, in milliseconds of `performance.now()`. */
-  private readonly fullAt = new LRUCache<string, number>({ max: MAX_KEYS });
+  // Bounded by `maxSize`: for `max` LRUCache sets aside 3 MB at once, and most limiters never see more than a few keys.
+  private readonly fullAt = new LRUCache<string, number>({ maxSize: MAX_KEYS, sizeCalculation: () => 1 });
 
   constructor(private readonly limit: RateLimit) {
     super();
