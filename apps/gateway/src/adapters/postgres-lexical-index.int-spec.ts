@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { migrate } from '#lib/database/adapters/migrate';
+import type { PostgresLane } from '#lib/database/adapters/postgres-lane';
 import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
 import type { Message } from '#lib/conversations/message';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
@@ -41,6 +42,15 @@ const insert = async (messages: readonly Message[]): Promise<void> => {
   );
 };
 
+/** Says of conversations that they have had so many messages. */
+const grow = async (conversationIds: readonly string[], headSeq: number): Promise<void> => {
+  await lanes.lane('reads').query(
+    `INSERT INTO conversations (id, creator_id, created_at, last_activity_at, head_seq) SELECT DISTINCT unnest($1::uuid[]), 'alice', now(), now(), $2::bigint
+     ON CONFLICT (id) DO UPDATE SET head_seq = $2::bigint`,
+    [conversationIds, headSeq],
+  );
+};
+
 const aMessageLike = (facts: Pick<Message, 'id' | 'conversationId' | 'content'>): Message => ({
   seq: 1_000_000,
   senderId: 'alice',
@@ -57,13 +67,22 @@ describe('the lexical index in Postgres', () => {
   const aVocabulary = () => new PostgresVocabulary(lanes.lane('reads'));
   const anIndex = () => new PostgresLexicalIndex(lanes.lane('reads'), aVocabulary());
 
-  lexicalIndexContract(async () => ({
-    index: anIndex(),
-    add: async (messages) => {
-      await insert(messages);
-      await aVocabulary().learn(messages.map(({ content }) => content));
-    },
-  }));
+  describe.each([
+    ['much', 1_000_000],
+    ['little', 10],
+  ])('for a reader of %s', (_, headSeq) => {
+    lexicalIndexContract(async () => ({
+      index: anIndex(),
+      add: async (messages) => {
+        await insert(messages);
+        await grow(
+          messages.map(({ conversationId }) => conversationId),
+          headSeq,
+        );
+        await aVocabulary().learn(messages.map(({ content }) => content));
+      },
+    }));
+  });
 
   it('answers from its indexes, not by reading all messages', async () => {
     const conversationId = '019a0000-0000-7000-8000-000000000001';
@@ -73,6 +92,7 @@ describe('the lexical index in Postgres', () => {
       [conversationId],
     );
     await lanes.lane('reads').query('ANALYZE messages');
+    await grow([conversationId], 20_000);
     const index = anIndex();
     await aVocabulary().learn(['message number of many said by somebody']);
     const timed = async (query: string) => {
@@ -103,6 +123,7 @@ describe('the lexical index in Postgres', () => {
     let index: PostgresLexicalIndex;
     beforeEach(async () => {
       await insert([old, hidden]);
+      await grow([busy, quiet], 11_000);
       await lanes.lane('reads').query(
         `INSERT INTO messages (id, conversation_id, seq, sender_id, content, created_at)
          SELECT (lpad(to_hex($2::bigint + n), 12, '0') || '70008000000000000000')::uuid, $1, n, 'alice', 'a common word', to_timestamp(($2::bigint + n) / 1000.0)
@@ -117,6 +138,29 @@ describe('the lexical index in Postgres', () => {
       const hits = await found('common word', busy);
       expect(hits).toHaveLength(100);
       expect(hits[0]).toBe(idAt(startMs + 11_000));
+    });
+
+    it('asks the full-text index for the newest, however old the statistics of the planner are', async () => {
+      const reads = lanes.lane('reads');
+      await reads.query('ANALYZE messages');
+      await reads.query(
+        `INSERT INTO messages (id, conversation_id, seq, sender_id, content, created_at)
+         SELECT (lpad(to_hex($2::bigint + n), 12, '0') || '70008000000000000000')::uuid, $1, n, 'alice', 'a common word', to_timestamp(($2::bigint + n) / 1000.0)
+         FROM generate_series(11001, 60000) n`,
+        [busy, startMs],
+      );
+      const asked: { text: string; values: readonly unknown[] | undefined }[] = [];
+      const query: PostgresLane['query'] = (statement, values) => {
+        if (typeof statement === 'string') asked.push({ text: statement, values });
+        return reads.query(statement, values);
+      };
+      await new PostgresLexicalIndex({ size: 2, query } as PostgresLane, aVocabulary()).find('common word', [busy], 100);
+      expect(asked).toHaveLength(1);
+      for (const { text, values } of asked) {
+        const plan = (await reads.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${text}`, values)).map((row) => row['QUERY PLAN']).join('\n');
+        expect(plan).toContain('Bitmap Index Scan on messages_full_text');
+        expect(plan).not.toContain('Index Scan using messages_pkey');
+      }
     });
 
     it('finds what is older, also in a conversation where nobody said anything since', async () => {

@@ -17,6 +17,8 @@ const READ_PER_WORD = 20_000;
  * as many for each word: a frequent one must not push out the finds of a rare one.
  */
 const RANKED = 100;
+/** Somebody with so few messages has each of them read (10 ms); two looks for each word into an index that is about everybody's take longer. */
+const MAX_READ = 500;
 /** Conversations that the planner is told one by one. */
 const FEW = 200;
 /** Words that are looked up one by one, the longest (rarest) ones. */
@@ -61,16 +63,22 @@ const FILTER = `
   AND ($7::timestamptz IS NULL OR m.created_at >= $7)
   AND ($8::timestamptz IS NULL OR m.created_at <= $8)`;
 
+// $9 the oldest of the recent messages; ids begin with their time. The planner's statistics of ids end where they were last gathered, a minute or
+// 100,000 messages ago: it would take the recent ones for a handful and read the texts of all 10,000 (160 ms). The sub-select hides the id from
+// it, and it asks both indexes. For the older ones the index of ids is no help: IS TRUE keeps it out.
+const isRecent = 'm.id >= (SELECT $9::uuid)';
+const isOlder = '(m.id < $9::uuid) IS TRUE';
+
 /**
- * The newest messages that match `query`; ids begin with their time, so $9 parts recent from older ones. The index of ids and the full-text index
- * together find the recent ones without reading any other message. Only when they are too few, the second half runs.
+ * The newest messages that match `query`. The index of ids and the full-text index together find the recent ones without reading any other
+ * message. Only when they are too few, the second half runs.
  * Postgres reads matches in the order of the table, the oldest first, which is why the older ones have a limit and the recent ones none.
  */
 const newest = (query: string, visibility: Visibility) => `
   (
     SELECT m.id, m.content, m.created_at
     FROM messages m
-    WHERE ${VECTOR} @@ ${query} AND m.deleted_at IS NULL AND m.id >= $9::uuid AND ${seen[visibility]} AND ${FILTER}
+    WHERE ${VECTOR} @@ ${query} AND m.deleted_at IS NULL AND ${isRecent} AND ${seen[visibility]} AND ${FILTER}
     ORDER BY m.created_at DESC
     LIMIT ${RANKED}
   )
@@ -79,7 +87,7 @@ const newest = (query: string, visibility: Visibility) => `
     SELECT m.id, m.content, m.created_at
     FROM (
       SELECT * FROM messages m
-      WHERE ${VECTOR} @@ ${query} AND m.deleted_at IS NULL AND m.id < $9::uuid ${visibility === 'few' ? `AND ${seen.few}` : ''}
+      WHERE ${VECTOR} @@ ${query} AND m.deleted_at IS NULL AND ${isOlder} ${visibility === 'few' ? `AND ${seen.few}` : ''}
       LIMIT ${READ_PER_WORD}
     ) m
     WHERE ${visibility === 'many' ? seen.many : 'TRUE'} AND ${FILTER}
@@ -88,8 +96,7 @@ const newest = (query: string, visibility: Visibility) => `
   )
   LIMIT ${RANKED}`;
 
-// Neither statement has a name: only a plan that is made for these parameters knows which of the filters are there and how few messages
-// are recent. Making one takes 0.3 ms.
+// Neither statement has a name: only a plan that is made for these parameters knows which of the filters are there. Making one takes 0.3 ms.
 // Sorted by created_at and not by id: an ORDER BY that an index offers tempts the planner into reading all messages from the newest on.
 const everyWordAmong = (visibility: Visibility) => `
     WITH terms AS MATERIALIZED (${TERMS}),
@@ -100,27 +107,47 @@ const everyWordAmong = (visibility: Visibility) => `
     ORDER BY score DESC, m.created_at DESC
     LIMIT $5`;
 
-// Score: the share of the query (by weight) that the message has; ts_rank_cd decides among equals. Messages with every word are known already.
-const someWordsAmong = (visibility: Visibility) => `
-    WITH terms AS MATERIALIZED (${TERMS}),
+// Score: the share of the query (by weight) that the message has; ts_rank_cd decides among equals.
+const someWordsOf = (found: string) => `
+    WITH terms AS MATERIALIZED (SELECT place, term, weight, to_tsquery('simple', term) AS query FROM (${TERMS}) word),
     query AS MATERIALIZED (SELECT to_tsquery('simple', string_agg(term, ' | ')) AS either, sum(weight) AS weight FROM terms),
-    found AS MATERIALIZED (
-      SELECT DISTINCT ON (hit.id) hit.id, hit.content, hit.created_at
-      FROM (SELECT to_tsquery('simple', term) AS query FROM terms ORDER BY weight DESC, place LIMIT ${SINGLE_WORDS}) rarest
-      CROSS JOIN LATERAL (${newest('rarest.query', visibility)}) hit
-    )
+    found AS MATERIALIZED (${found})
     SELECT m.id, share.score + ts_rank_cd(vector, (SELECT either FROM query), 1 | 32) / 1000 AS score
     FROM found m
     CROSS JOIN LATERAL (SELECT ${VECTOR} AS vector OFFSET 0) read
     CROSS JOIN LATERAL (
-      SELECT coalesce(sum(weight) FILTER (WHERE vector @@ to_tsquery('simple', term)), 0) / (SELECT weight FROM query) AS score FROM terms
+      SELECT sum(weight) FILTER (WHERE vector @@ query) / (SELECT weight FROM query) AS score FROM terms
     ) share
+    WHERE share.score > 0
     ORDER BY score DESC, m.created_at DESC
     LIMIT $5`;
+
+const someWordsAmong = (visibility: Visibility) =>
+  someWordsOf(`
+      SELECT DISTINCT ON (hit.id) hit.id, hit.content, hit.created_at
+      FROM (SELECT query FROM terms ORDER BY weight DESC, place LIMIT ${SINGLE_WORDS}) rarest
+      CROSS JOIN LATERAL (${newest('rarest.query', visibility)}) hit`);
+
+// Every message that there is. OFFSET 0: one conversation after the other, whatever the planner takes for their size. The limit cuts nothing off:
+// without it the planner may expect so much that it compiles the statement (JIT), which takes 150 ms. $9 is there because it is passed.
+const OWN = `
+      SELECT own.id, own.content, own.created_at
+      FROM unnest($4::uuid[]) AS visible (id)
+      CROSS JOIN LATERAL (
+        SELECT * FROM messages m WHERE m.conversation_id = visible.id AND m.deleted_at IS NULL AND ${FILTER} AND $9::uuid IS NOT NULL OFFSET 0
+      ) own
+      LIMIT ${MAX_READ}`;
 
 const statements = {
   few: { everyWord: everyWordAmong('few'), someWords: someWordsAmong('few') },
   many: { everyWord: everyWordAmong('many'), someWords: someWordsAmong('many') },
+  own: someWordsOf(OWN),
+};
+
+// Where a conversation has got to is how many messages it has had.
+const HAS_LITTLE = {
+  name: 'has-little',
+  text: `SELECT coalesce(sum(head_seq), 0) <= ${MAX_READ} AS "hasLittle" FROM conversations WHERE id = ANY ($1::uuid[])`,
 };
 
 const OLDEST_RECENT = { name: 'oldest-recent-message', text: `SELECT id FROM messages ORDER BY id DESC OFFSET ${RECENT} LIMIT 1` };
@@ -142,7 +169,8 @@ interface Row {
 
 /**
  * Full text of Postgres over `parley_fold(content)`. Asks for messages with every word first; only when those do not fill a page for messages
- * with some of the words, where a word that nobody ever wrote stands for the similar ones that somebody did.
+ * with some of the words, where a word that nobody ever wrote stands for the similar ones that somebody did. Of somebody who has little to
+ * search, each message is read instead.
  */
 export class PostgresLexicalIndex extends LexicalIndexPort {
   // Whoever pages through messages waits for the same connections, and a search may hold one for two seconds: it gets half of them.
@@ -167,16 +195,29 @@ export class PostgresLexicalIndex extends LexicalIndexPort {
   }
 
   private async ask(words: readonly string[], rest: Rest, k: number): Promise<LexicalHit[]> {
-    const { everyWord, someWords } = rest[0].length <= FEW ? statements.few : statements.many;
+    const [visible] = rest;
     const asTyped = words.map((word) => [word]);
+    const asMeant = async () => {
+      const meant = await this.vocabulary.respell(words);
+      return asTyped.map((typed, index) => [...typed, ...(meant[index] ?? [])]);
+    };
+    const isFew = visible.length <= FEW;
+    if (isFew && (await this.hasLittle(visible))) {
+      return hitsOf(await this.lane.query<Row>(statements.own, [...spelled(await asMeant()), ...rest]));
+    }
+    const { everyWord, someWords } = isFew ? statements.few : statements.many;
     const withEvery = await this.lane.query<Row>(everyWord, [...spelled(asTyped), ...rest]);
     if (withEvery.length >= Math.min(k, ENOUGH)) return hitsOf(withEvery);
-    const meant = await this.vocabulary.respell(words);
-    if (words.length === 1 && meant.every((spellings) => spellings.length === 0)) return hitsOf(withEvery);
-    const asMeant = asTyped.map((typed, index) => [...typed, ...(meant[index] ?? [])]);
-    const withSome = await this.lane.query<Row>(someWords, [...spelled(asMeant), ...rest]);
+    const spellings = await asMeant();
+    if (words.length === 1 && spellings[0]?.length === 1) return hitsOf(withEvery);
+    const withSome = await this.lane.query<Row>(someWords, [...spelled(spellings), ...rest]);
     const known = new Set(withEvery.map(({ id }) => id));
     return hitsOf([...withEvery, ...withSome.filter(({ id }) => !known.has(id))].slice(0, k));
+  }
+
+  private async hasLittle(visible: readonly ConversationId[]): Promise<boolean> {
+    const [own] = await this.lane.query<{ hasLittle: boolean }>(HAS_LITTLE, [visible]);
+    return own?.hasLittle === true;
   }
 
   private async recentFrom(): Promise<string> {
