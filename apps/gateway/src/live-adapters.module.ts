@@ -37,6 +37,7 @@ import { LOGGER, type Logger } from '#lib/runtime/logger';
 import { ChromaVectorStore } from '#lib/vectors/adapters/chroma-vector-store';
 import { createEmbedder } from '#lib/vectors/adapters/create-embedder';
 import { PostgresConsistencyBoard } from '#lib/vectors/adapters/postgres-consistency-board';
+import { PostgresChunkDirectory } from '#lib/vectors/adapters/postgres-chunk-directory';
 import { PostgresChunkLedger } from '#lib/vectors/adapters/postgres-chunk-ledger';
 import { PostgresVocabulary } from '#lib/vectors/adapters/postgres-vocabulary';
 import { ConsistencyBoardPort } from '#lib/vectors/consistency-board.port';
@@ -110,7 +111,7 @@ class LiveConnections extends Connections {
     { provide: RabbitQueueStatus, useFactory: queueStatusFor(APP), inject: [CONFIG, LOGGER] },
     { provide: RabbitRequester, useFactory: rabbitRequester, inject: [CONFIG, LOGGER, Breakers] },
     { provide: REDIS, useFactory: redis, inject: [CONFIG, LOGGER] },
-    { provide: LateMeaning, useFactory: lateMeaning, inject: [CONFIG, LOGGER, Breakers] },
+    { provide: LateMeaning, useFactory: lateMeaning, inject: [CONFIG, LOGGER, Breakers, PostgresLanes] },
 
     {
       provide: MessageStorePort,
@@ -199,11 +200,12 @@ function redis(config: Config, logger: Logger): Redis | undefined {
   return connectRedis(config.REDIS_URL, applicationName(APP), (error) => logger.debug({ error: error.message }, 'redis connection failed'));
 }
 
-function lateMeaning(config: Config, logger: Logger, breakers: Breakers): LateMeaning {
+function lateMeaning(config: Config, logger: Logger, breakers: Breakers, lanes: PostgresLanes): LateMeaning {
+  const directory = new PostgresChunkDirectory(lanes.lane('reads'));
   return new LateMeaning(async () => {
     const embedder = new ImpatientEmbedder(await createEmbedder(config, breakers), breakers);
     const { model, dimension } = embedder;
-    return { embedder, vectors: new ChromaVectorStore({ url: config.CHROMA_URL, model, dimension }, breakers) };
+    return { embedder, vectors: new ChromaVectorStore({ url: config.CHROMA_URL, model, dimension, directory }, breakers) };
   }, logger);
 }
 

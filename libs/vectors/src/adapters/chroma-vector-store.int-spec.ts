@@ -12,9 +12,12 @@ import { eventually } from '#lib/testing/eventually';
 import { startChroma } from '#lib/testing/stack/chroma';
 import { freePorts } from '#lib/testing/stack/ports';
 import type { PrivateServer } from '#lib/testing/stack/server-process';
+import type { Chunk } from '../chunk.js';
 import { chunkMessage } from '../chunk-message.js';
 import { CONTRACT_DIMENSION, vectorStoreContract } from '../vector-store.contract.js';
+import type { VectorFilter } from '../vector-store.port.js';
 import { ChromaVectorStore } from './chroma-vector-store.js';
+import type { ChunkDirectory } from './chunk-directory.js';
 import { JsonOverHttp } from './json-over-http.js';
 import { LocalEmbedder } from './local-embedder.js';
 
@@ -51,6 +54,59 @@ afterAll(() => {
 });
 
 vectorStoreContract('ChromaVectorStore', async () => ({ store: store(inject('stack').chromaUrl) }));
+
+/** Lists the chunks that were written, as the tables in Postgres do. */
+class ListedChunks implements ChunkDirectory {
+  private readonly listed = new Map<string, Chunk>();
+
+  constructor(private readonly isFew: boolean) {}
+
+  write(chunks: readonly Chunk[], removed: readonly string[]): void {
+    for (const { id, messageId, version } of this.listed.values()) {
+      const isOlder = chunks.some((chunk) => chunk.messageId === messageId && chunk.version > version);
+      if (isOlder || removed.includes(messageId)) this.listed.delete(id);
+    }
+    for (const chunk of chunks) this.listed.set(chunk.id, chunk);
+  }
+
+  async seenAmong(messageIds: readonly string[], visible: ReadonlySet<string>, filter: VectorFilter): Promise<Set<string>> {
+    return new Set(this.of(visible, filter).flatMap(({ messageId }) => (messageIds.includes(messageId) ? [messageId] : [])));
+  }
+
+  async allSeen(visible: ReadonlySet<string>, filter: VectorFilter): Promise<string[] | undefined> {
+    return this.isFew ? this.of(visible, filter).map(({ id }) => id) : undefined;
+  }
+
+  private of(visible: ReadonlySet<string>, { senderId, fromMs = 0, toMs = Number.POSITIVE_INFINITY }: VectorFilter): Chunk[] {
+    return [...this.listed.values()].filter(
+      (chunk) =>
+        visible.has(chunk.conversationId) &&
+        (senderId === undefined || chunk.senderId === senderId) &&
+        chunk.createdAtMs >= fromMs &&
+        chunk.createdAtMs <= toMs,
+    );
+  }
+}
+
+describe.each([
+  ['that calls everybody a reader of little', true],
+  ['that calls nobody a reader of little', false],
+])('with a directory %s', (_, isFew) => {
+  vectorStoreContract('ChromaVectorStore', async () => {
+    const directory = new ListedChunks(isFew);
+    const made = new ChromaVectorStore(
+      { url: inject('stack').chromaUrl, model: freshModel(), dimension: CONTRACT_DIMENSION, directory },
+      createBreakers(),
+    );
+    opened.push(made);
+    const replace = made.replace.bind(made);
+    made.replace = async (chunks, embeddings, also) => {
+      directory.write(chunks, also.removed);
+      await replace(chunks, embeddings, also);
+    };
+    return { store: made };
+  });
+});
 
 describe('the collection in Chroma', () => {
   const url = () => inject('stack').chromaUrl;

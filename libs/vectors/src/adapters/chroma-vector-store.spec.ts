@@ -9,6 +9,7 @@ import { DependencyError } from '#lib/resilience/errors';
 import { aMessageCreated } from '#lib/testing/builders';
 import { chunkMessage } from '../chunk-message.js';
 import { ChromaVectorStore, collectionName } from './chroma-vector-store.js';
+import type { ChunkDirectory } from './chunk-directory.js';
 import { HttpFailure } from './json-over-http.js';
 
 /** A server that answers as Chroma 1.0 was seen to answer, unless a test says otherwise. */
@@ -125,6 +126,70 @@ describe('talking to Chroma', () => {
     await put(1, []);
     const [encoded = ''] = requests.flatMap(({ body }) => (body['embeddings'] as string[] | undefined) ?? []);
     expect([...new Float32Array(new Uint8Array(Buffer.from(encoded, 'base64')).buffer)]).toEqual([1, 0, 0]);
+  });
+
+  describe('with a directory', () => {
+    const stored = (count: number) => Array.from({ length: count }, (_, i) => ({ messageId: `m${i}`, id: `m${i}#chunk_0` }));
+    const nearest = reply({ ids: [stored(15).map(({ id }) => id)], distances: [stored(15).map((_, i) => i / 100)] });
+    const open = (directory: ChunkDirectory) => {
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      store.close();
+      store = new ChromaVectorStore({ url, model: 'test', dimension: 3, directory }, createBreakers());
+    };
+    const seeing = (...messageIds: string[]): ChunkDirectory => ({
+      seenAmong: async (asked) => new Set(asked.filter((id) => messageIds.includes(id))),
+      allSeen: async () => undefined,
+    });
+
+    it('fetches the vectors of somebody who has few and compares them itself, best first', async () => {
+      open({ seenAmong: () => expect.unreachable('not needed'), allSeen: async () => ['a#chunk_0', 'b#chunk_0', 'c#chunk_0'] });
+      answers['get'] = reply({
+        ids: ['a#chunk_0', 'b#chunk_0', 'c#chunk_0'],
+        embeddings: [
+          [0, 1, 0],
+          [1, 0, 0],
+          [0.6, 0.8, 0],
+        ],
+      });
+      const found = await store.nearest(Float32Array.of(1, 0, 0), [newId()], 2);
+      expect(found.map(({ messageId, score }) => [messageId, Number(score.toFixed(3))])).toEqual([
+        ['b', 1],
+        ['c', 0.6],
+      ]);
+      expect(operations()).toEqual(['collections', 'get']);
+    });
+
+    it('asks Chroma nothing for somebody who sees no message', async () => {
+      open({ ...seeing(), allSeen: async () => [] });
+      expect(await query()).toEqual([]);
+      expect(operations()).toEqual([]);
+    });
+
+    it('takes vectors that are not made of numbers as its fault', async () => {
+      open({ ...seeing(), allSeen: async () => ['a#chunk_0'] });
+      answers['get'] = reply({ ids: ['a#chunk_0'], embeddings: [['x', 0, 0]] });
+      expect(await failureOf(query())).toMatchObject({ dependency: 'chroma', kind: 'unavailable' });
+    });
+
+    it('takes what its reader may see of the nearest of all', async () => {
+      open(seeing('m1', 'm3', 'm4', 'm8', 'm9', 'm14'));
+      answers['query'] = nearest;
+      expect((await query()).map(({ messageId }) => messageId)).toEqual(['m1', 'm3', 'm4', 'm8', 'm9']);
+      expect(requests.map(({ body }) => body['where'])).toEqual([undefined, undefined]);
+    });
+
+    it('leaves it to the filter when that is not enough', async () => {
+      open(seeing('m1', 'm3', 'm4', 'm8'));
+      answers['query'] = nearest;
+      const conversationId = newId();
+      await store.nearest(Float32Array.of(1, 0, 0), [conversationId], 5);
+      expect(requests.slice(1).map(({ body }) => body['where'])).toEqual([undefined, { conversationId: { $in: [conversationId] } }]);
+    });
+
+    it('fails with the directory', async () => {
+      open({ ...seeing(), allSeen: () => Promise.reject(new DependencyError('postgres', 'reads', 'timeout')) });
+      expect(await failureOf(query())).toMatchObject({ dependency: 'postgres' });
+    });
   });
 
   it.each([

@@ -8,6 +8,7 @@ import { DependencyError } from '#lib/resilience/errors';
 import { metrics } from '#lib/runtime/metrics';
 import type { Chunk, ScoredChunk } from '../chunk.js';
 import { type StoredChunk, type VectorFilter, VectorStorePort } from '../vector-store.port.js';
+import type { ChunkDirectory } from './chunk-directory.js';
 import { HttpFailure, JsonOverHttp, UnusableAnswer } from './json-over-http.js';
 
 /** Where Chroma is and which collection of it is ours. */
@@ -19,6 +20,8 @@ export interface ChromaOptions {
   readonly dimension: number;
   /** `replace` calls that run at once (INDEX_WORKERS, R095); others wait. However many, Chroma gets one write at a time from us. */
   readonly indexWorkers?: number;
+  /** For those who search: without it every search goes through Chroma's filter. */
+  readonly directory?: ChunkDirectory;
 }
 
 /** `parley-messages-<model-slug>-<dimension>` (contract section 6): a new model gets a collection of its own. */
@@ -63,15 +66,11 @@ const WRITES_AT_ONCE = 1;
 const HNSW = { space: 'cosine', max_neighbors: 16, ef_construction: 100, ef_search: 800 } as const;
 
 /**
- * Chroma's filter costs more the more it lets through: among 100,000 vectors the 100 nearest of a reader of 100 conversations, half of all,
- * take 210 ms, of 10,000 conversations more than 2 s; the 300 nearest of all take 8 ms, and to ask whose they are 13 ms more
- * (server 1.0.0, docs/performance.md). So a reader of many conversations is first looked for among the nearest of all.
+ * Of the nearest of all so many times `k`, at most so many, are looked at for what a reader may see (ADR 13): enough for whoever sees a third of
+ * everything. Below `ef_search`.
  */
-const MANY = 10;
-/** Of the nearest of all so many times `k`: enough for whoever sees half of everything; others cost one such look more. Below `ef_search`. */
 const WIDER = 3;
 const MAX_WIDE = 500;
-const SAMPLE = 30;
 
 const Collection = z.object({
   id: z.string(),
@@ -82,7 +81,8 @@ const Collection = z.object({
   }),
 });
 const Nearest = z.object({ ids: z.tuple([z.array(z.string())]), distances: z.tuple([z.array(z.number())]) });
-const Owned = z.object({ ids: z.array(z.string()), metadatas: z.array(z.object({ conversationId: z.string() })) });
+// Not each number of each vector: that takes longer than reading them.
+const Embedded = z.object({ ids: z.array(z.string()), embeddings: z.array(z.custom<readonly number[]>(Array.isArray)) });
 const Stored = z.object({
   ids: z.array(z.string()), // What somebody else put in may have no version, or nothing at all: then it is none of ours, which version 0 says.
   metadatas: z.array(z.object({ version: z.int().catch(0) }).nullable()),
@@ -103,6 +103,7 @@ export class ChromaVectorStore extends VectorStorePort {
   readonly collection: string;
   private readonly http: JsonOverHttp;
   private readonly dimension: number;
+  private readonly directory: ChunkDirectory | undefined;
   private readonly replacing: Bulkhead;
   private readonly writing = new Bulkhead('chroma.write', { concurrent: WRITES_AT_ONCE, queued: INDEX_QUEUE_SIZE });
   private readonly upserts: DependencyCall;
@@ -111,9 +112,10 @@ export class ChromaVectorStore extends VectorStorePort {
   private readonly gets: DependencyCall;
   private collectionId: string | undefined;
 
-  constructor({ url, model, dimension, indexWorkers = 8 }: ChromaOptions, breakers: Breakers) {
+  constructor({ url, model, dimension, indexWorkers = 8, directory }: ChromaOptions, breakers: Breakers) {
     super();
     this.dimension = dimension;
+    this.directory = directory;
     this.collection = collectionName(model, dimension);
     this.http = new JsonOverHttp({ baseUrl: url, connectTimeoutMs: 1_000, maxSockets: MAX_SOCKETS, maxAnswerBytes: 64 * 1_024 * 1_024 });
     this.replacing = new Bulkhead('chroma.index', { concurrent: indexWorkers, queued: INDEX_QUEUE_SIZE });
@@ -153,15 +155,14 @@ export class ChromaVectorStore extends VectorStorePort {
     this.checkDimension(query);
     if (visible.length === 0 || k < 1) return [];
     const conversations = new Set(visible);
-    const isNarrow = Object.values(filter).some((limit) => limit !== undefined);
-    const among = conversations.size < MANY || isNarrow ? undefined : await this.nearestOfAll(query, conversations, k);
+    // Three ways, because none is cheap for everybody: docs/adr/0013-three-ways-to-the-nearest.md.
+    const few = await this.directory?.allSeen(conversations, filter);
+    if (few !== undefined) return bestOf(await this.compare(query, few), k);
+    const among = await this.nearestOfAll(query, conversations, k, filter);
     if (among !== undefined) return among;
     const groups = inGroups([...conversations], MAX_IN);
     const found = await Promise.all(groups.map((group) => this.query(query, k, whereOf(group, filter))));
-    return found
-      .flat()
-      .sort((one, other) => other.score - one.score || (one.id < other.id ? -1 : 1))
-      .slice(0, k);
+    return bestOf(found.flat(), k);
   }
 
   async chunksOf(messageIds: readonly MessageId[]): Promise<StoredChunk[]> {
@@ -191,15 +192,35 @@ export class ChromaVectorStore extends VectorStorePort {
     this.http.close();
   }
 
-  /** The `k` nearest among `visible`, when they are among the nearest of all; otherwise undefined. Exactly what the filter would find. */
-  private async nearestOfAll(query: Float32Array, visible: ReadonlySet<ConversationId>, k: number): Promise<ScoredChunk[] | undefined> {
+  /** The `k` nearest that the reader sees, when they are among the nearest of all; otherwise undefined. */
+  private async nearestOfAll(
+    query: Float32Array,
+    visible: ReadonlySet<ConversationId>,
+    k: number,
+    filter: VectorFilter,
+  ): Promise<ScoredChunk[] | undefined> {
+    if (this.directory === undefined) return undefined;
     const nearest = await this.query(query, Math.min(WIDER * k, MAX_WIDE));
     if (nearest.length < k) return undefined;
-    // A few tell whether it is worth asking for the rest: the cost grows with their number.
-    const sample = await this.visibleOf(nearest.slice(0, SAMPLE), visible);
-    if (sample.length < SAMPLE / WIDER / 2) return undefined;
-    const found = [...sample, ...(await this.visibleOf(nearest.slice(SAMPLE), visible))];
+    const messageIds = new Set(nearest.map(({ messageId }) => messageId));
+    const seen = await this.directory.seenAmong([...messageIds], visible, filter);
+    const found = nearest.filter(({ messageId }) => seen.has(messageId));
     return found.length < k ? undefined : found.slice(0, k);
+  }
+
+  /** The similarity of each of these chunks to `query`, without the index: exact, and only as dear as there are chunks. */
+  private async compare(query: Float32Array, chunkIds: readonly string[]): Promise<ScoredChunk[]> {
+    if (chunkIds.length === 0) return []; // Chroma takes an empty list for no condition
+    const body = { ids: chunkIds, include: ['embeddings'] };
+    const startedAt = performance.now();
+    const compared = await this.queries.run(async (signal) => {
+      const found = await this.inCollection(this.forReading, signal, (id) => this.http.post(`${COLLECTIONS}/${id}/get`, body, signal));
+      if (found === undefined) return [];
+      const { ids, embeddings } = parse(Embedded, 'get', found);
+      return ids.map((id, i) => ({ id, messageId: messageIdOf(id), score: similarity(query, embeddings[i] ?? []) }));
+    });
+    metrics.vectorQueryTime.observe((performance.now() - startedAt) / 1_000);
+    return compared;
   }
 
   private async upsert(records: readonly ChunkRecord[]): Promise<void> {
@@ -255,8 +276,7 @@ export class ChromaVectorStore extends VectorStorePort {
     if (answer === undefined) return [];
     const [ids] = answer.ids;
     const [distances] = answer.distances;
-    // Cosine distance is 1 - similarity; rounding in 32 bits may leave the range by a hair.
-    return ids.map((id, i) => ({ id, messageId: messageIdOf(id), score: Math.max(-1, Math.min(1, 1 - (distances[i] ?? 2))) }));
+    return ids.map((id, i) => ({ id, messageId: messageIdOf(id), score: asCosine(1 - (distances[i] ?? 2)) }));
   }
 
   private async get(where: Where): Promise<StoredChunk[]> {
@@ -268,20 +288,6 @@ export class ChromaVectorStore extends VectorStorePort {
     });
     if (answer === undefined) return [];
     return answer.ids.map((id, i) => ({ id, messageId: messageIdOf(id), version: answer.metadatas[i]?.version ?? 0 }));
-  }
-
-  /** Those of `chunks` that belong to `visible` conversations, in their order. */
-  private async visibleOf(chunks: readonly ScoredChunk[], visible: ReadonlySet<ConversationId>): Promise<ScoredChunk[]> {
-    const ids = chunks.map(({ id }) => id);
-    if (ids.length === 0) return []; // Chroma takes an empty list for no condition
-    const answer = await this.gets.run(async (signal) => {
-      const found = await this.inCollection(this.forReading, signal, (id) =>
-        this.http.post(`${COLLECTIONS}/${id}/get`, { ids, include: ['metadatas'] }, signal),
-      );
-      return found === undefined ? undefined : parse(Owned, 'get', found);
-    });
-    const allowed = new Set(answer?.ids.filter((_, i) => visible.has(answer.metadatas[i]?.conversationId ?? '')));
-    return chunks.filter(({ id }) => allowed.has(id));
   }
 
   /** Calls with the collection's id, and once more with a fresh one when Chroma does not know it. Undefined without a collection. */
@@ -388,6 +394,21 @@ function whereOf(conversationIds: readonly ConversationId[], { senderId, fromMs,
   const [only] = clauses;
   return clauses.length === 1 && only !== undefined ? only : { $and: clauses };
 }
+
+/** The best `k`; equal ones in the order of their ids. */
+const bestOf = (chunks: readonly ScoredChunk[], k: number): ScoredChunk[] =>
+  chunks.toSorted((one, other) => other.score - one.score || (one.id < other.id ? -1 : 1)).slice(0, k);
+
+/** Of vectors of unit length, as ours are. */
+function similarity(query: Float32Array, embedding: readonly number[]): number {
+  let sum = 0;
+  for (let i = 0; i < query.length; i += 1) sum += (query[i] ?? 0) * (embedding[i] ?? 0);
+  if (Number.isNaN(sum)) throw new UnusableAnswer('get', 'a vector that is not made of numbers');
+  return asCosine(sum);
+}
+
+/** Rounding in 32 bits may leave the range by a hair. */
+const asCosine = (value: number): number => Math.max(-1, Math.min(1, value));
 
 const messageIdOf = (chunkId: string): MessageId => chunkId.slice(0, chunkId.indexOf('#'));
 

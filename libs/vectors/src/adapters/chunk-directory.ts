@@ -1,0 +1,13 @@
+import type { ConversationId, MessageId } from '#lib/contracts/ids';
+import type { VectorFilter } from '../vector-store.port.js';
+
+/** Tells a vector store whose chunks are whose, from where the messages are: Chroma is slow at that. Deleted messages are nobody's. */
+export interface ChunkDirectory {
+  /** Those of `messageIds` that stand in `visible` conversations and pass `filter`. */
+  seenAmong(messageIds: readonly MessageId[], visible: ReadonlySet<ConversationId>, filter: VectorFilter): Promise<ReadonlySet<MessageId>>;
+  /**
+   * The ids of all chunks that the store should hold of `visible` conversations and that pass `filter`; undefined when they are too many, or too
+   * large a share of everything, for looking at each of them.
+   */
+  allSeen(visible: ReadonlySet<ConversationId>, filter: VectorFilter): Promise<readonly string[] | undefined>;
+}
