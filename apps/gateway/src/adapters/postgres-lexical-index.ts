@@ -65,9 +65,9 @@ const FILTER = `
 
 // $9 the oldest of the recent messages; ids begin with their time. The planner's statistics of ids end where they were last gathered, a minute or
 // 100,000 messages ago: it would take the recent ones for a handful and read the texts of all 10,000 (160 ms). The sub-select hides the id from
-// it, and it asks both indexes. For the older ones the index of ids is no help: IS TRUE keeps it out.
-const isRecent = 'm.id >= (SELECT $9::uuid)';
-const isOlder = '(m.id < $9::uuid) IS TRUE';
+// it, and it asks both indexes. For the older ones the index of ids is no help: IS TRUE keeps it out. While all are recent, neither is looked at.
+const isRecent = `($9::uuid = '${NIL}' OR m.id >= (SELECT $9::uuid))`;
+const isOlder = `$9::uuid <> '${NIL}' AND (m.id < $9::uuid) IS TRUE`;
 
 /**
  * The newest messages that match `query`. The index of ids and the full-text index together find the recent ones without reading any other
