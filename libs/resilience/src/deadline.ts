@@ -24,20 +24,25 @@ export const remainingMs = (): number => {
  * Runs `work` and settles within `budgetMs` (or the outer deadline, when that is nearer), whatever `work` does:
  * then it rejects with DeadlineExceeded and `signal` fires, so that I/O underneath stops too.
  */
-export const withDeadline = async <T>(budgetMs: number, work: (deadline: Deadline) => Promise<T>): Promise<T> => {
-  const deadline = new RunningDeadline(Math.min(budgetMs, remainingMs()));
-  const { promise: expired, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    const error = new DeadlineExceeded(deadline.budgetMs);
-    reject(error);
-    deadline.expire(error);
-  }, deadline.budgetMs);
-  try {
-    return await Promise.race([storage.run(deadline, () => work(deadline)), expired]);
-  } finally {
-    clearTimeout(timer);
-  }
-};
+export const withDeadline = <T>(budgetMs: number, work: (deadline: Deadline) => Promise<T>): Promise<T> =>
+  new Promise((resolve, reject) => {
+    const deadline = new RunningDeadline(Math.min(budgetMs, remainingMs()));
+    const timer = setTimeout(() => {
+      const error = new DeadlineExceeded(deadline.budgetMs);
+      reject(error);
+      deadline.expire(error);
+    }, deadline.budgetMs);
+    const run = async () => {
+      try {
+        resolve(await work(deadline));
+      } catch (error) {
+        reject(error);
+      } finally {
+        clearTimeout(timer);
+      }
+    };
+    void storage.run(deadline, run);
+  });
 
 class RunningDeadline implements Deadline {
   readonly at: number;

@@ -150,10 +150,11 @@ export class RabbitPublisher extends PublisherPort {
       if (refusal !== undefined) return settle({ kind: 'nacked', reason: refusal });
       const endsAt = startedAt + this.options.confirmTimeoutMs;
       if (this.window.takeNow()) return this.sendFromPlace(parcel, endsAt, settle);
-      void this.window.take(endsAt - performance.now()).then((hasPlace) => {
-        if (hasPlace) this.sendFromPlace(parcel, endsAt, settle);
-        else settle({ kind: 'nacked', reason: 'the confirm window is full' });
-      });
+      void this.window
+        .take(endsAt - performance.now())
+        .then((hasPlace) =>
+          hasPlace ? this.sendFromPlace(parcel, endsAt, settle) : settle({ kind: 'nacked', reason: 'the confirm window is full' }),
+        );
     });
   }
 
