@@ -1,5 +1,6 @@
 import type { RunningParley } from '#lib/testing/running-parley';
-import { type LoadResult, postMessages, type Sender } from './load.js';
+import type { LoadResult, Sender } from './load.js';
+import { offerMessages } from './steady-load.js';
 import { askDatabase } from './targets.js';
 import { chatText } from './text.js';
 
@@ -35,13 +36,17 @@ export interface PipelineFigure {
   readonly drainedAfterSeconds: number;
 }
 
-/** Offers `perSecond` messages for `seconds` and reads from Postgres when each got its vectors. */
+/** Not measured: what a process that has just started compiles. */
+const WARM_UP_SECONDS = 5;
+
+/** Offers `perSecond` messages for `seconds`, after a warm-up, and reads from Postgres when each got its vectors. */
 export const runPipeline = async (
   parley: RunningParley,
   senders: readonly Sender[],
   perSecond: number,
   seconds: number,
 ): Promise<PipelineFigure> => {
+  await offerMessages({ baseUrl: parley.url, senders, seconds: WARM_UP_SECONDS, perSecond, content: chatText });
   const [before] = await askDatabase<{ now: Date }>(parley.databaseUrl, 'SELECT now() AS now');
   const startedAt = performance.now();
   const queue: [number, number][] = [];
@@ -52,7 +57,7 @@ export const runPipeline = async (
     );
   }, 500);
   try {
-    const ack = await postMessages({ baseUrl: parley.url, senders, seconds, perSecond, content: chatText });
+    const ack = await offerMessages({ baseUrl: parley.url, senders, seconds, perSecond, content: chatText });
     const endedAt = performance.now();
     await untilIndexed(parley, 120_000);
     const drainedAfterSeconds = Math.round((performance.now() - endedAt) / 100) / 10;

@@ -4,6 +4,7 @@ import { lineChart } from './chart.js';
 import type { LoadResult } from './load.js';
 import type { PipelineFigure } from './pipeline.js';
 import type { SearchFigure } from './search.js';
+import type { VectorFigure } from './vectors.js';
 
 /** Everything that one run of `npm run bench` measured. */
 export interface BenchResults {
@@ -15,7 +16,7 @@ export interface BenchResults {
   /** What is still acknowledged when three times as much is offered as it can take. */
   readonly overload?: { readonly offeredPerSecond: number; readonly peakPerSecond: number; readonly result: LoadResult };
   readonly pipeline?: PipelineFigure;
-  readonly vectors?: { readonly chromaPerSecond: number; readonly parleyPerSecond: number };
+  readonly vectors?: VectorFigure;
   readonly searches: readonly SearchFigure[];
   /** Cost of a stored message as their number grows: [messages so far, ACKs per second at 100 connections]. */
   readonly growth: readonly (readonly [number, number])[];
@@ -134,7 +135,7 @@ everything indexed ${pipeline.drainedAfterSeconds} s after the last message; not
     : `
 ## Vectors
 
-Chroma alone, batches of 100, two at a time: ${Math.round(vectors.chromaPerSecond)}/s. Parley working off a backlog: ${Math.round(vectors.parleyPerSecond)}/s (${ratio(vectors.parleyPerSecond, vectors.chromaPerSecond)}).
+${vectors.written} vectors into a collection of ${vectors.heldBefore}. Chroma alone, batches of 100, two at a time: ${Math.round(vectors.chromaPerSecond)}/s. Parley working off a backlog: ${Math.round(vectors.parleyPerSecond)}/s (${ratio(vectors.parleyPerSecond, vectors.chromaPerSecond)}).
 `
 }
 ## Search

@@ -12,7 +12,7 @@ import { type BenchResults, machineLine, renderCharts, renderReport } from '../b
 import { measureSearch, type SearchFigure } from '../bench/search.js';
 import { anonymousSenders, askDatabase, parleySenders, startBenchServer, type Target } from '../bench/targets.js';
 import { chatText } from '../bench/text.js';
-import { chromaBatchRate, parleyBacklogRate } from '../bench/vectors.js';
+import { compareVectorRates } from '../bench/vectors.js';
 import { freshDatabase, freshVhost } from '#lib/testing/databases';
 import { startPrivateStack } from '#lib/testing/private-stack';
 import { startParley } from '#lib/testing/running-parley';
@@ -66,9 +66,6 @@ try {
       { name: 'parley', url: parley.url, senders },
     ];
 
-    const chromaPerSecond = await chromaBatchRate(urls.chromaUrl, options.quick ? 10 : 60);
-    say(`Chroma by itself takes ${Math.round(chromaPerSecond)} vectors/s`);
-
     // The ACK comparison is about the ACK: vectors are made afterwards, so that Chroma does not take the load generator's core.
     await parley.embedding.stop();
     const acks: AckFigure[] = await compareAcks({
@@ -93,8 +90,10 @@ try {
       const users = await parleySenders(whole, 100);
       const pipeline = await runPipeline(whole, users, 500, options.quick ? 5 : 30);
       say(`500/s: ACK P95 ${pipeline.ack.p95Ms} ms, searchable P95 ${pipeline.searchableP95Ms} ms`);
-      const parleyPerSecond = await parleyBacklogRate(whole, users, options.quick ? 2_000 : 8_000);
-      say(`Parley works off a backlog at ${Math.round(parleyPerSecond)} vectors/s`);
+      const vectors = await compareVectorRates(whole, users, options.quick ? 2_000 : 8_000);
+      say(
+        `Parley works off a backlog at ${Math.round(vectors.parleyPerSecond)} vectors/s, Chroma by itself ${Math.round(vectors.chromaPerSecond)}`,
+      );
 
       const reader = await whole.client('bench-reader');
       const searches: SearchFigure[] = [];
@@ -118,7 +117,7 @@ try {
         acks,
         overload: { offeredPerSecond, peakPerSecond, result },
         pipeline,
-        vectors: { chromaPerSecond, parleyPerSecond },
+        vectors,
         searches,
         growth,
         gatewayMemoryMiB,
