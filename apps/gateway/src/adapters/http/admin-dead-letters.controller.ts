@@ -1,4 +1,4 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Controller, Get, HttpCode, Post } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { DeadLetters } from '#lib/bus/dead-letters';
@@ -6,6 +6,7 @@ import { DeadLetterDetail, DeadLetterOrder, DeadLetterOutcome, DeadLetterPage, D
 import type { UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
 import { Caller } from './parameters.js';
+import { FromBody, FromPath, FromQuery } from './validation.js';
 
 const LetterRef = z.strictObject({ letterId: z.string().min(1).max(255) });
 type LetterRef = z.infer<typeof LetterRef>;
@@ -20,17 +21,14 @@ export class AdminDeadLettersController {
   @Get()
   @ApiOperation({ summary: 'What was given up on, oldest first' })
   @ApiOkResponse({ standardSchema: DeadLetterPage })
-  list(@Query({ schema: DeadLetterQuery }) query: DeadLetterQuery): Promise<DeadLetterPage> {
+  list(@FromQuery(DeadLetterQuery) query: DeadLetterQuery): Promise<DeadLetterPage> {
     return this.deadLetters.list(query);
   }
 
   @Get(':letterId')
   @ApiOperation({ summary: 'One dead letter with what it carries' })
   @ApiOkResponse({ standardSchema: DeadLetterDetail })
-  async show(
-    @Param({ schema: LetterRef }) { letterId }: LetterRef,
-    @Query({ schema: InQueue }) { queue }: InQueue,
-  ): Promise<DeadLetterDetail> {
+  async show(@FromPath(LetterRef) { letterId }: LetterRef, @FromQuery(InQueue) { queue }: InQueue): Promise<DeadLetterDetail> {
     const letter = await this.deadLetters.find(letterId, queue);
     if (letter === undefined) throw new ProblemError('not-found', 'There is no such dead letter.');
     return letter;
@@ -41,7 +39,7 @@ export class AdminDeadLettersController {
   @HttpCode(200)
   @ApiOperation({ summary: 'Send dead letters back to the queue that gave up on them' })
   @ApiOkResponse({ standardSchema: DeadLetterOutcome })
-  replay(@Caller() operator: UserId, @Body({ schema: DeadLetterOrder }) order: DeadLetterOrder): Promise<DeadLetterOutcome> {
+  replay(@Caller() operator: UserId, @FromBody(DeadLetterOrder) order: DeadLetterOrder): Promise<DeadLetterOutcome> {
     return this.deadLetters.replay(order, operator);
   }
 
@@ -50,7 +48,7 @@ export class AdminDeadLettersController {
   @HttpCode(200)
   @ApiOperation({ summary: 'Remove dead letters for good' })
   @ApiOkResponse({ standardSchema: DeadLetterOutcome })
-  discard(@Caller() operator: UserId, @Body({ schema: DeadLetterOrder }) order: DeadLetterOrder): Promise<DeadLetterOutcome> {
+  discard(@Caller() operator: UserId, @FromBody(DeadLetterOrder) order: DeadLetterOrder): Promise<DeadLetterOutcome> {
     return this.deadLetters.discard(order, operator);
   }
 }

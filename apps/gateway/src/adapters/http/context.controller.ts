@@ -1,4 +1,4 @@
-import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common';
+import { Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ContextRequest, ContextView } from '#lib/contracts/http';
 import type { UserId } from '#lib/contracts/ids';
@@ -6,6 +6,7 @@ import { enrichContext } from '#lib/runtime/context';
 import { BuildContext } from '../../context/build-context.js';
 import { ShowMessages } from '../../messages/show-messages.js';
 import { Caller, ConversationRef } from './parameters.js';
+import { FromBody, FromPath } from './validation.js';
 
 @ApiTags('context')
 @Controller('v1/conversations/:conversationId/context')
@@ -21,8 +22,8 @@ export class ContextController {
   @ApiOkResponse({ standardSchema: ContextView })
   async build(
     @Caller() reader: UserId,
-    @Param({ schema: ConversationRef }) { conversationId }: ConversationRef,
-    @Body({ schema: ContextRequest }) request: ContextRequest,
+    @FromPath(ConversationRef) { conversationId }: ConversationRef,
+    @FromBody(ContextRequest) request: ContextRequest,
   ): Promise<ContextView> {
     enrichContext({ conversationId });
     const { items, tokens, indexedThroughSeq, degraded } = await this.buildContext.execute(conversationId, reader, request);

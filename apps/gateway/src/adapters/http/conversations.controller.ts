@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Post, Put, Res } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
@@ -9,6 +9,7 @@ import type { Conversation } from '#lib/conversations/conversation-store.port';
 import { ConversationStorePort } from '#lib/conversations/conversation-store.port';
 import { ListConversations } from '../../conversations/list-conversations.js';
 import { Caller, ConversationRef, MemberRef } from './parameters.js';
+import { FromBody, FromPath, FromQuery } from './validation.js';
 
 const ConversationList = z
   .object({ items: z.array(ConversationSummary), nextCursor: z.string().nullable() })
@@ -29,7 +30,7 @@ export class ConversationsController {
   @ApiCreatedResponse({ standardSchema: ConversationView })
   async create(
     @Caller() creatorId: UserId,
-    @Body({ schema: NewConversation }) body: NewConversation,
+    @FromBody(NewConversation) body: NewConversation,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ConversationView> {
     const memberIds = [...new Set([creatorId, ...body.memberIds])];
@@ -41,14 +42,14 @@ export class ConversationsController {
   @Get()
   @ApiOperation({ summary: 'My conversations, newest activity first' })
   @ApiOkResponse({ standardSchema: ConversationList })
-  list(@Caller() reader: UserId, @Query({ schema: ConversationPage }) page: ConversationPage): Promise<z.infer<typeof ConversationList>> {
+  list(@Caller() reader: UserId, @FromQuery(ConversationPage) page: ConversationPage): Promise<z.infer<typeof ConversationList>> {
     return this.listConversations.execute(reader, page);
   }
 
   @Get(':conversationId')
   @ApiOperation({ summary: 'One of my conversations' })
   @ApiOkResponse({ standardSchema: ConversationView })
-  async get(@Caller() reader: UserId, @Param({ schema: ConversationRef }) { conversationId }: ConversationRef): Promise<ConversationView> {
+  async get(@Caller() reader: UserId, @FromPath(ConversationRef) { conversationId }: ConversationRef): Promise<ConversationView> {
     const conversation = await this.conversations.find(conversationId, reader);
     if (conversation === undefined) throw noSuchConversation();
     return viewOf(conversation);
@@ -58,7 +59,7 @@ export class ConversationsController {
   @ApiOperation({ summary: 'Add a member' })
   @HttpCode(204)
   @ApiNoContentResponse()
-  async addMember(@Caller() actor: UserId, @Param({ schema: MemberRef }) { conversationId, userId }: MemberRef): Promise<void> {
+  async addMember(@Caller() actor: UserId, @FromPath(MemberRef) { conversationId, userId }: MemberRef): Promise<void> {
     if (!(await this.conversations.addMember(conversationId, actor, userId))) throw noSuchConversation();
   }
 
@@ -66,7 +67,7 @@ export class ConversationsController {
   @ApiOperation({ summary: 'Remove a member, or leave' })
   @HttpCode(204)
   @ApiNoContentResponse()
-  async removeMember(@Caller() actor: UserId, @Param({ schema: MemberRef }) { conversationId, userId }: MemberRef): Promise<void> {
+  async removeMember(@Caller() actor: UserId, @FromPath(MemberRef) { conversationId, userId }: MemberRef): Promise<void> {
     await this.conversations.removeMember(conversationId, actor, userId);
   }
 
@@ -76,8 +77,8 @@ export class ConversationsController {
   @ApiNoContentResponse()
   async recordReceipt(
     @Caller() reader: UserId,
-    @Param({ schema: ConversationRef }) { conversationId }: ConversationRef,
-    @Body({ schema: Receipt }) receipt: Receipt,
+    @FromPath(ConversationRef) { conversationId }: ConversationRef,
+    @FromBody(Receipt) receipt: Receipt,
   ): Promise<void> {
     if (!(await this.conversations.recordReceipt(conversationId, reader, receipt))) throw noSuchConversation();
   }

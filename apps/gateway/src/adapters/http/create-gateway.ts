@@ -19,7 +19,6 @@ import { serveOpenApi } from './openapi.js';
 import { ProblemFilter, sendProblem } from './problem-filter.js';
 import { LIMITERS, type Limiters } from './quotas.js';
 import { refuseConnection } from './refuse-connection.js';
-import { validationPipe } from './validation.js';
 
 /** How often Node looks for connections that send their request too slowly; its own 30 s would double the time that they may take. */
 const SLOW_REQUEST_CHECK_MS = 5_000;
@@ -37,7 +36,6 @@ export const createGateway = async (adapters: Type, parts: ProcessParts): Promis
     logger: new NestLogger(logger),
   });
   app.useGlobalFilters(new ProblemFilter());
-  app.useGlobalPipes(validationPipe());
   const instance = app.getHttpAdapter().getInstance();
   instance.server.headersTimeout = httpServerLimits.requestTimeout;
   buildEdge(instance, {

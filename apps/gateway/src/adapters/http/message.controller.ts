@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Res } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Patch, Res } from '@nestjs/common';
 import { ApiHeader, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { EditedMessage, MessageView } from '#lib/contracts/http';
@@ -12,6 +12,7 @@ import { DeleteMessage } from '../../messages/delete-message.js';
 import { EditMessage } from '../../messages/edit-message.js';
 import { ShowMessages } from '../../messages/show-messages.js';
 import { Caller, IfMatch, MessageRef } from './parameters.js';
+import { FromBody, FromPath } from './validation.js';
 
 const IF_MATCH = { name: 'If-Match', required: false, description: 'Only change this version: its number, or the ETag that carries it.' };
 
@@ -30,7 +31,7 @@ export class MessageController {
   @ApiOkResponse({ standardSchema: MessageView })
   async get(
     @Caller() reader: UserId,
-    @Param({ schema: MessageRef }) { messageId }: MessageRef,
+    @FromPath(MessageRef) { messageId }: MessageRef,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<MessageView> {
     enrichContext({ messageId });
@@ -43,8 +44,8 @@ export class MessageController {
   @ApiOkResponse({ standardSchema: MessageView })
   async edit(
     @Caller() actor: UserId,
-    @Param({ schema: MessageRef }) { messageId }: MessageRef,
-    @Body({ schema: EditedMessage }) { content }: EditedMessage,
+    @FromPath(MessageRef) { messageId }: MessageRef,
+    @FromBody(EditedMessage) { content }: EditedMessage,
     @IfMatch() ifVersion: number | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<MessageView> {
@@ -58,7 +59,7 @@ export class MessageController {
   @ApiNoContentResponse()
   async delete(
     @Caller() actor: UserId,
-    @Param({ schema: MessageRef }) { messageId }: MessageRef,
+    @FromPath(MessageRef) { messageId }: MessageRef,
     @IfMatch() ifVersion: number | undefined,
   ): Promise<void> {
     await this.deleteMessage.execute(changeOf(messageId, actor, ifVersion));

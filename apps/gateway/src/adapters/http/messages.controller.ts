@@ -1,4 +1,4 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import { Controller, Get, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
@@ -12,6 +12,7 @@ import { atAcknowledgement } from '../../messages/pipeline-state.js';
 import { ShowMessages } from '../../messages/show-messages.js';
 import { StoreMessage } from '../../messages/store-message.js';
 import { Caller, ConversationRef, IdempotencyKey } from './parameters.js';
+import { FromBody, FromPath, FromQuery } from './validation.js';
 
 const MessageList = z.object({ items: z.array(MessageView), headSeq: z.int().nonnegative() }).meta({ id: 'MessageList' });
 
@@ -35,8 +36,8 @@ export class MessagesController {
   @ApiAcceptedResponse({ standardSchema: MessageView, headers: { Location: { schema: { type: 'string' } } } })
   async send(
     @Caller() senderId: UserId,
-    @Param({ schema: ConversationRef }) { conversationId }: ConversationRef,
-    @Body({ schema: NewMessage }) body: NewMessage,
+    @FromPath(ConversationRef) { conversationId }: ConversationRef,
+    @FromBody(NewMessage) body: NewMessage,
     @IdempotencyKey() header: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<MessageView> {
@@ -58,8 +59,8 @@ export class MessagesController {
   @ApiOkResponse({ standardSchema: MessageList })
   async page(
     @Caller() reader: UserId,
-    @Param({ schema: ConversationRef }) { conversationId }: ConversationRef,
-    @Query({ schema: MessagePage }) range: MessagePage,
+    @FromPath(ConversationRef) { conversationId }: ConversationRef,
+    @FromQuery(MessagePage) range: MessagePage,
   ): Promise<z.infer<typeof MessageList>> {
     enrichContext({ conversationId });
     const page = await this.messages.page(conversationId, reader, range);

@@ -18,10 +18,13 @@ const kinds: Readonly<Record<string, string>> = { '3': 'body', '4': 'query', '5'
 const parameters = controllers.flatMap((controller) =>
   Object.getOwnPropertyNames(controller.prototype).flatMap((method) =>
     Object.entries(
-      (Reflect.getMetadata(ROUTE_ARGUMENTS, controller, method) ?? {}) as Record<string, { schema?: unknown; data?: unknown }>,
-    ).flatMap(([key, { schema, data }]) => {
+      (Reflect.getMetadata(ROUTE_ARGUMENTS, controller, method) ?? {}) as Record<
+        string,
+        { schema?: unknown; data?: unknown; pipes?: unknown[] }
+      >,
+    ).flatMap(([key, { schema, data, pipes }]) => {
       const kind = kinds[key.split(':')[0] ?? ''];
-      return kind === undefined ? [] : [{ handler: `${controller.name}.${method}`, kind, schema, data }];
+      return kind === undefined ? [] : [{ handler: `${controller.name}.${method}`, kind, schema, data, pipes }];
     }),
   ),
 );
@@ -32,9 +35,10 @@ describe('every parameter that comes from a request', () => {
     expect(new Set(parameters.map(({ kind }) => kind))).toEqual(new Set(['body', 'query', 'param']));
   });
 
-  // Nest lets a parameter without a schema through unread.
-  it.each(parameters)('$handler: the $kind has a schema, for all of it', ({ schema, data }) => {
+  // Nest's own decorators let it through unread.
+  it.each(parameters)('$handler: the $kind is parsed with a schema, all of it', ({ schema, data, pipes }) => {
     expect(schema).toHaveProperty('~standard');
+    expect(pipes).toHaveLength(1);
     expect(data).toBeUndefined();
   });
 });

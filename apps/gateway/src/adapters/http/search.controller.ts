@@ -1,10 +1,11 @@
-import { Controller, Get, Query } from '@nestjs/common';
+import { Controller, Get } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { SearchQuery, SearchResults } from '#lib/contracts/http';
 import type { UserId } from '#lib/contracts/ids';
 import { ShowMessages } from '../../messages/show-messages.js';
 import { SearchMessages } from '../../search/search-messages.js';
 import { Caller } from './parameters.js';
+import { FromQuery } from './validation.js';
 
 @ApiTags('search')
 @Controller('v1/search')
@@ -17,7 +18,7 @@ export class SearchController {
   @Get()
   @ApiOperation({ summary: 'Search by words and by meaning in all my conversations' })
   @ApiOkResponse({ standardSchema: SearchResults })
-  async search(@Caller() reader: UserId, @Query({ schema: SearchQuery }) query: SearchQuery): Promise<SearchResults> {
+  async search(@Caller() reader: UserId, @FromQuery(SearchQuery) query: SearchQuery): Promise<SearchResults> {
     const startedAt = performance.now();
     const { items, degraded } = await this.searchMessages.execute(query, reader);
     const views = await this.showMessages.execute(items.map(({ message }) => message));

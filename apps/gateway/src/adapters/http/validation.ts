@@ -1,29 +1,35 @@
-import { StandardSchemaValidationPipe } from '@nestjs/common';
+import { Body, Param, type PipeTransform, Query } from '@nestjs/common';
+import type { z } from 'zod';
 import { ProblemError } from '#lib/contracts/problems';
-
-type Issues = Parameters<NonNullable<NonNullable<ConstructorParameters<typeof StandardSchemaValidationPipe>[0]>['exceptionFactory']>>[0];
-type Issue = Issues[number];
 
 /** A request can be wrong in a million places; its sender is told the first few. */
 const MAX_ERRORS = 20;
 const MAX_MESSAGE = 300;
 
-/**
- * Parses bodies, queries and path parameters with the schema that stands at the parameter (Nest's Standard Schema pipe).
- * A test sees to it that no parameter is without one: the pipe lets those through unread.
- */
-export const validationPipe = (): StandardSchemaValidationPipe =>
-  new StandardSchemaValidationPipe({
-    exceptionFactory: (issues) => new ProblemError('validation', 'Some fields are not valid.', { errors: errorsOf(issues) }),
-  });
+/** The body of a request, parsed with `schema`. */
+export const FromBody = (schema: z.ZodType): ParameterDecorator => Body({ schema, pipes: [parsedWith(schema)] });
 
-const errorsOf = (issues: Issues) =>
-  issues.slice(0, MAX_ERRORS).map((issue) => ({ pointer: pointerOf(issue), message: issue.message.slice(0, MAX_MESSAGE) }));
+/** The query of a request, parsed with `schema`. */
+export const FromQuery = (schema: z.ZodType): ParameterDecorator => Query({ schema, pipes: [parsedWith(schema)] });
+
+/** The parameters in the path of a request, parsed with `schema`. */
+export const FromPath = (schema: z.ZodType): ParameterDecorator => Param({ schema, pipes: [parsedWith(schema)] });
+
+// A pipe of the parameter: a global one makes Nest await each parameter, those too that have nothing to parse. @throws ProblemError `validation`.
+const parsedWith = (schema: z.ZodType): PipeTransform => ({
+  transform: (value: unknown): unknown => {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    throw new ProblemError('validation', 'Some fields are not valid.', { errors: errorsOf(parsed.error.issues) });
+  },
+});
+
+const errorsOf = (issues: readonly z.core.$ZodIssue[]) =>
+  issues.slice(0, MAX_ERRORS).map(({ path, message }) => ({ pointer: pointerOf(path), message: message.slice(0, MAX_MESSAGE) }));
 
 // RFC 6901 into the body; for query and path parameters the name with a slash before it.
-const pointerOf = ({ path }: Issue): string =>
-  (path ?? [])
-    .map((segment) => String(typeof segment === 'object' ? segment.key : segment))
-    .map((key) => `/${key.slice(0, 64).replaceAll('~', '~0').replaceAll('/', '~1')}`)
+const pointerOf = (path: readonly PropertyKey[]): string =>
+  path
+    .map((key) => `/${String(key).slice(0, 64).replaceAll('~', '~0').replaceAll('/', '~1')}`)
     .join('')
     .slice(0, MAX_MESSAGE);
