@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { nodeFlags } from '#lib/runtime/node-flags';
 import { runCommand } from '#lib/testing/stack/commands';
 import type { ComposeProject } from '#lib/testing/stack/docker-engine';
 import { dropLock, lockHolder, takeLock } from '#lib/testing/stack/lock-file';
@@ -240,7 +241,7 @@ export class Supervisor {
     const service = new ServerProcess({
       name,
       command: process.execPath,
-      args: ['--enable-source-maps', resolve(projectRoot, entry)],
+      args: [...nodeFlags(name), resolve(projectRoot, entry)],
       env: { ...this.env, ...environment, PORT: String(port) },
       cwd: projectRoot,
       logFile,

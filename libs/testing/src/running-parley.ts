@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { settings } from '#lib/runtime/config';
+import { nodeFlags } from '#lib/runtime/node-flags';
 import { freshDatabase, freshVhost, type FreshPlace } from './databases.js';
 import { mintToken, type TokenClaims } from './mint-token.js';
 import { ParleyClient } from './parley-client.js';
@@ -131,7 +132,7 @@ function plannedService(name: ServiceName, folder: string, port: number, environ
   const server = new ServerProcess({
     name,
     command: process.execPath,
-    args: ['--enable-source-maps', mainOf(name)],
+    args: [...nodeFlags(name), mainOf(name)],
     env: { ...environment, PORT: String(port) },
     cwd: projectRoot,
     logFile,

@@ -48,6 +48,15 @@ const backends = async (state: string): Promise<number> => {
   return row?.count ?? 0;
 };
 
+it('compiles no statement, and waits for the disk everywhere but in the relay', async () => {
+  const settingsOf = async (name: 'reads' | 'relay') => {
+    const lane = database.otherLanes({ lanes: { [name]: 1 } }).lane(name);
+    return lane.query(`SELECT current_setting('jit') AS jit, current_setting('synchronous_commit') AS commit`);
+  };
+  expect(await settingsOf('reads')).toEqual([{ jit: 'off', commit: 'on' }]);
+  expect(await settingsOf('relay')).toEqual([{ jit: 'off', commit: 'off' }]);
+});
+
 // TypeORM and pg: the ROLLBACK of a stalled transaction is never sent, the connection is pooled with it, the next COMMIT commits it.
 describe('a transaction reported failed never becomes visible', () => {
   const aLaterTransaction = (lane: PostgresLane) =>

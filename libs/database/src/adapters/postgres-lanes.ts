@@ -31,11 +31,14 @@ const IDLE_MS = 30_000;
 /** R059 "recycle": a connection that never ends keeps its memory and never sees a new server behind the same address. */
 const LIFETIME_S = 1_800;
 
+// Postgres compiles what it believes to be a dear plan, for 100 ms and more; ours are short, and without fresh statistics it believes wrongly.
+const NO_JIT = '-c jit=off';
+
 /**
  * The relay only writes what may be lost in a crash of Postgres: a removal or a lease that is forgotten means that an event is published
  * once more. So its commits do not wait for the disk, which leaves the disk to the sends.
  */
-const RELAY_SETTINGS = { options: '-c synchronous_commit=off' };
+const RELAY_SETTINGS = { options: `${NO_JIT} -c synchronous_commit=off` };
 
 /** What `pg` is told for each connection: every wait has a limit, the inner always the shorter (law 1). */
 export const connectionSettings = (options: {
@@ -48,6 +51,7 @@ export const connectionSettings = (options: {
   Client: SafeClient,
   connectionString: options.url,
   application_name: options.applicationName.slice(0, 63), // Postgres cuts names after 63 bytes, and says so in its log each time
+  options: NO_JIT,
   connectionTimeoutMillis: options.acquireTimeoutMs,
   statement_timeout: options.statementTimeoutMs,
   query_timeout: databaseTimeouts({ DB_POOL_TIMEOUT_MS: options.acquireTimeoutMs, DB_STATEMENT_TIMEOUT_MS: options.statementTimeoutMs })
