@@ -21,8 +21,8 @@ export interface PauseSettings {
   readonly backoff?: { readonly baseMs: number; readonly capMs: number };
 }
 
-// An outage that no breaker notices (too few calls to judge by) is still probed, a few times per minute.
-const BACKOFF = { baseMs: 1_000, capMs: 20_000 };
+// An outage that no breaker notices (too few calls to judge by) is still probed, and seen to be over within the 12 s of law 3.
+const BACKOFF = { baseMs: 1_000, capMs: 10_000 };
 // A breaker that stays half-open although our events pass belongs to an operation that our events do not use.
 const PROBES_TO_BELIEVE = 5;
 
