@@ -36,9 +36,10 @@ const NO_JIT = '-c jit=off';
 
 /**
  * The relay only writes what may be lost in a crash of Postgres: a removal or a lease that is forgotten means that an event is published
- * once more. So its commits do not wait for the disk, which leaves the disk to the sends.
+ * once more. So its commits do not wait for the disk, which leaves the disk to the sends. And it never reads the outbox from end to end: the
+ * table looks empty to the planner, but until the next vacuum (a minute) it is full of removed rows, over which each removal would step again.
  */
-const RELAY_SETTINGS = { options: `${NO_JIT} -c synchronous_commit=off` };
+const RELAY_SETTINGS = { options: `${NO_JIT} -c synchronous_commit=off -c enable_seqscan=off` };
 
 /** What `pg` is told for each connection: every wait has a limit, the inner always the shorter (law 1). */
 export const connectionSettings = (options: {
