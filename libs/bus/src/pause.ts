@@ -23,6 +23,8 @@ export interface PauseSettings {
 
 // An outage that no breaker notices (too few calls to judge by) is still probed, and seen to be over within the 12 s of law 3.
 const BACKOFF = { baseMs: 1_000, capMs: 10_000 };
+/** A dependency that asks for more patience than this is asked again all the same. */
+const MAX_PATIENCE_MS = 20_000;
 // A breaker that stays half-open although our events pass belongs to an operation that our events do not use.
 const PROBES_TO_BELIEVE = 5;
 
@@ -91,7 +93,7 @@ export class Pause {
     // With an open breaker its own timer leads to the next probe.
     if (this.isBreakerOpen) return;
     const { backoff = BACKOFF } = this.settings;
-    const waitMs = Math.min(backoff.capMs, Math.max(retryAfterMs, fullJitter(this.outagesInARow, backoff)));
+    const waitMs = Math.max(Math.min(retryAfterMs, MAX_PATIENCE_MS), fullJitter(this.outagesInARow, backoff));
     this.timer = setTimeout(() => this.probe(), waitMs);
   }
 

@@ -24,8 +24,6 @@ export const connectRedis = (url: string, connectionName: string, onError: (erro
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
-    // Commands of one turn of the event loop share a write: under load that is one system call for dozens of requests.
-    enableAutoPipelining: true,
     retryStrategy: (attempt) => Math.ceil(Math.random() * Math.min(RECONNECT_CAP_MS, RECONNECT_FIRST_MS * 2 ** Math.min(attempt, 10))),
     // A failover leaves us connected to what is now a replica: it takes reads and refuses writes for ever.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
