@@ -20,6 +20,12 @@ export interface OutboxRelayOptions {
 const FAST_PATH_LIMIT = 1_024;
 /** Confirmed ids that wait to be removed. More are forgotten: the sweep publishes those again, and consumers recognise them. */
 const CONFIRMED_LIMIT = 10_000;
+/**
+ * How long confirmed ids are gathered before they are removed together: a statement for each batch of sends cost Postgres as much as the sends
+ * where few come at once. What a crash in this time leaves behind is published twice.
+ */
+const REMOVAL_GATHER_MS = 50;
+const REMOVAL_BATCH = 2_000;
 const SWEEP_BATCH = 500;
 /** Publishes of one sweep at once: below the confirm window (256), so that fresh events find a place beside it. */
 const SWEEP_CONCURRENCY = 128;
@@ -153,7 +159,8 @@ export class OutboxRelay {
   private async removeConfirmed(): Promise<void> {
     let failures = 0;
     while (this.confirmed.length > 0) {
-      const ids = this.confirmed.splice(0, SWEEP_BATCH);
+      await this.pause(REMOVAL_GATHER_MS);
+      const ids = this.confirmed.splice(0, REMOVAL_BATCH);
       try {
         await this.outbox.remove(ids);
         failures = 0;
