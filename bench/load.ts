@@ -1,4 +1,4 @@
-import { createHistogram } from 'node:perf_hooks';
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import autocannon from 'autocannon';
 
 /** What one run of load gave. Latencies in milliseconds. */
@@ -18,20 +18,26 @@ export interface Sender {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** Who sends what, where to, and for how long. */
+export interface Load {
+  readonly baseUrl: string;
+  readonly senders: readonly Sender[];
+  readonly seconds: number;
+  readonly perSecond?: number;
+  readonly content: () => string;
+}
+
+/** The figures of a run from its latencies in microseconds. */
+export const loadResult = (
+  latency: RecordableHistogram,
+  { okCount, failures, seconds }: Pick<LoadResult, 'okCount' | 'failures'> & { readonly seconds: number },
+): LoadResult => {
+  const at = (percentile: number) => Math.round(latency.percentile(percentile) / 10) / 100;
+  return { perSecond: okCount / seconds, p50Ms: at(50), p95Ms: at(95), p99Ms: at(99), okCount, failures };
+};
+
 /** Posts messages over `senders.length` connections for `seconds`, as fast as answers come or at `perSecond` in all. */
-export const postMessages = async ({
-  baseUrl,
-  senders,
-  seconds,
-  perSecond,
-  content,
-}: {
-  baseUrl: string;
-  senders: readonly Sender[];
-  seconds: number;
-  perSecond?: number;
-  content: () => string;
-}): Promise<LoadResult> => {
+export const postMessages = async ({ baseUrl, senders, seconds, perSecond, content }: Load): Promise<LoadResult> => {
   const latency = createHistogram();
   const failures: Record<string, number> = {};
   let okCount = 0;
@@ -67,6 +73,5 @@ export const postMessages = async ({
   });
   const result = await promise;
   if (result.errors > 0) failures['0'] = result.errors;
-  const at = (percentile: number) => Math.round(latency.percentile(percentile) / 10) / 100;
-  return { perSecond: okCount / result.duration, p50Ms: at(50), p95Ms: at(95), p99Ms: at(99), okCount, failures };
+  return loadResult(latency, { okCount, failures, seconds: result.duration });
 };

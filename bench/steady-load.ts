@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:http';
 import { createHistogram } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LoadResult, Sender } from './load.js';
+import { type Load, type LoadResult, loadResult, type Sender } from './load.js';
 
 /**
  * Offers `perSecond` messages over at most `senders.length` connections, from people who know nothing of each other (exponential gaps), whatever
@@ -14,13 +14,7 @@ export const offerMessages = async ({
   seconds,
   perSecond,
   content,
-}: {
-  baseUrl: string;
-  senders: readonly Sender[];
-  seconds: number;
-  perSecond: number;
-  content: () => string;
-}): Promise<LoadResult> => {
+}: Load & { readonly perSecond: number }): Promise<LoadResult> => {
   const agent = new Agent({ keepAlive: true, maxSockets: senders.length });
   const latency = createHistogram();
   const failures: Record<string, number> = {};
@@ -44,8 +38,7 @@ export const offerMessages = async ({
   }
   await Promise.all(sent);
   agent.destroy();
-  const at = (percentile: number) => Math.round(latency.percentile(percentile) / 10) / 100;
-  return { perSecond: okCount / seconds, p50Ms: at(50), p95Ms: at(95), p99Ms: at(99), okCount, failures };
+  return loadResult(latency, { okCount, failures, seconds });
 };
 
 const ANSWER_WITHIN_MS = 20_000;
@@ -64,7 +57,8 @@ const statusOf = (url: URL, agent: Agent, { headers }: Sender, content: string):
     post.on('error', () => resolve(0));
     post.once('response', (answer) => {
       answer.resume();
-      answer.once('end', () => resolve(answer.statusCode ?? 0));
+      // Not 'end', which never comes when the connection breaks in the middle of the answer.
+      answer.once('close', () => resolve(answer.complete ? (answer.statusCode ?? 0) : 0));
     });
     post.end(body);
   });

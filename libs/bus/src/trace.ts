@@ -1,6 +1,6 @@
 import type { ParleyEvent } from '#lib/contracts/events';
 import { runInContext, type WorkContext } from '#lib/runtime/context';
-import { newSpanId } from '#lib/runtime/traceparent';
+import { childTraceparent, parseTraceparent } from '#lib/runtime/traceparent';
 import type { Layer, Received } from './received.js';
 import { header, textHeader, type WireMessage } from './wire-message.js';
 
@@ -27,9 +27,6 @@ const sharedContext = (items: readonly Received[]): WorkContext => {
   return Object.fromEntries(shared);
 };
 
-const TRACEPARENT = /^00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})$/;
-
-const childOf = (traceparent: string | undefined): string | undefined => {
-  const [, traceId, flags] = TRACEPARENT.exec(traceparent ?? '') ?? [];
-  return traceId === undefined ? undefined : `00-${traceId}-${newSpanId()}-${flags}`;
-};
+// Unlike a request, an event without a trace begins none.
+const childOf = (traceparent: string | undefined): string | undefined =>
+  parseTraceparent(traceparent) === undefined ? undefined : childTraceparent(traceparent);

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type EventHeaders, PublisherPort, type PublishOutcome } from '#lib/bus/publisher.port';
 import type { ParleyEvent } from '#lib/contracts/events';
@@ -72,6 +73,23 @@ describe('publishing soon', () => {
     await relay.stop();
     expect(publisher.published).toHaveLength(1);
     expect(left()).toEqual([event.eventId]);
+  });
+
+  it('removes together what is confirmed within a moment', async () => {
+    const outbox = new MemoryOutbox();
+    const removals: number[] = [];
+    const remove = outbox.remove.bind(outbox);
+    outbox.remove = async (ids) => {
+      removals.push(ids.length);
+      await remove(ids);
+    };
+    const { relay, written, left } = relaying({ outbox });
+    for (const event of written(5)) {
+      relay.publishSoon(event);
+      await nextTurn(); // a turn of its own each, as for requests that come one after another
+    }
+    await eventually(() => expect(left()).toEqual([]));
+    expect(removals).toEqual([5]);
   });
 
   it('does not try while the publisher is not healthy', async () => {

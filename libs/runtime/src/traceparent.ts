@@ -32,11 +32,8 @@ export const formatTraceparent = ({ traceId, spanId, flags }: TraceContext): str
  */
 export const childTraceparent = (parent: unknown): string => {
   const { traceId, flags } = parseTraceparent(parent) ?? { traceId: randomHex(16), flags: '01' };
-  return formatTraceparent({ traceId, spanId: newSpanId(), flags });
+  return formatTraceparent({ traceId, spanId: randomHex(8), flags });
 };
-
-/** The id of a new span. */
-export const newSpanId = (): string => randomHex(8);
 
 // Filled again when it is used up: to ask the kernel for each id was 4 % of a busy gateway.
 const pool = Buffer.alloc(4_096);

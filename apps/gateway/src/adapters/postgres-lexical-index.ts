@@ -128,8 +128,8 @@ const someWordsAmong = (visibility: Visibility) =>
       FROM (SELECT query FROM terms ORDER BY weight DESC, place LIMIT ${SINGLE_WORDS}) rarest
       CROSS JOIN LATERAL (${newest('rarest.query', visibility)}) hit`);
 
-// Every message that there is. OFFSET 0: one conversation after the other, whatever the planner takes for their size. The limit cuts nothing off:
-// without it the planner may expect so much that it compiles the statement (JIT), which takes 150 ms. $9 is there because it is passed.
+// Every message that there is. OFFSET 0: one conversation after the other, whatever the planner takes for their size. The limit is for what came in
+// since they were counted. $9 is there because it is passed.
 const OWN = `
       SELECT own.id, own.content, own.created_at
       FROM unnest($4::uuid[]) AS visible (id)

@@ -31,8 +31,8 @@ const HAS_FEW = {
     FROM conversations WHERE id = ANY ($1::uuid[])`,
 };
 
-// OFFSET 0: one after the other, because a join would read all messages, or all of their chunks, first. The limit cuts nothing off: without it the
-// planner expects so much that it compiles the statement (JIT), which takes 150 ms.
+// OFFSET 0: one after the other, because a join would read all messages, or all of their chunks, first. The limit is for what came in since they
+// were counted.
 const CHUNKS = {
   name: 'chunk-directory-chunks',
   text: `
