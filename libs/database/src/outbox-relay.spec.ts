@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type EventHeaders, PublisherPort, type PublishOutcome } from '#lib/bus/publisher.port';
 import type { ParleyEvent } from '#lib/contracts/events';
@@ -86,10 +86,10 @@ describe('publishing soon', () => {
     const { relay, written, left } = relaying({ outbox });
     for (const event of written(5)) {
       relay.publishSoon(event);
-      await nextTurn(); // a turn of its own each, as for requests that come one after another
+      await sleep(4); // as requests that come one after another; what is removed at once is removed five times
     }
     await eventually(() => expect(left()).toEqual([]));
-    expect(removals).toEqual([5]);
+    expect(removals.length).toBeLessThanOrEqual(2); // two on a machine so slow that this took 50 ms
   });
 
   it('does not try while the publisher is not healthy', async () => {
