@@ -241,6 +241,8 @@ function health(
     rabbitmq: async () => {
       if (!publisher.isHealthy) throw unhealthy('not connected, or it blocks publishers');
       if (!(await queues.isAnswering())) throw unhealthy('does not answer');
+      const [failure] = publisher.failures;
+      if (failure !== undefined) return { degraded: `refuses ${failure.routingKey}: ${failure.code ?? failure.outcome}` };
       return publisher.drift === undefined ? undefined : { degraded: 'queues differ from what this version wants' };
     },
     ...(connection === undefined ? {} : { redis: async () => void (await connection.ping()) }),

@@ -36,6 +36,12 @@ export interface PipelineRow {
   readonly maxLength: number;
 }
 
+/**
+ * Queues of earlier versions whose row is gone. Their name stays here, so that a broker without the management API can be asked whether they
+ * still exist; `parley queues retire <name>` removes one.
+ */
+export const retiredQueues: readonly string[] = [];
+
 const definePipeline = <Queue extends string>(rows: Record<Queue, PipelineRow>): Record<Queue, PipelineRow> => rows;
 
 /**

@@ -26,6 +26,7 @@ export const metrics = {
   outboxOldestAge: highest('outbox_oldest_age_seconds', 'Age of the oldest of them'),
   outboxParked: highest('outbox_parked', 'Events set aside because they cannot be published'),
   amqpPublishDuration: histogram('amqp_publish_duration_seconds', 'From publish to its outcome', INTERACTIVE, 'routing_key', 'outcome'),
+  amqpPublishFailing: gauge('amqp_publish_failing', '1 while RabbitMQ refuses what is published with this key', 'routing_key'),
   amqpUnconfirmed: gauge('amqp_unconfirmed', 'Publishes in the confirm window'),
   queueLength: highest('queue_length', 'Messages ready in a queue', 'queue'),
   queueOldestAge: highest('queue_oldest_age_seconds', 'Age of the last event taken from a queue', 'queue'),

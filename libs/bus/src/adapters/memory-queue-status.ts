@@ -1,5 +1,5 @@
 import type { QueueStatus } from '#lib/contracts/http';
-import { QueueStatusPort } from '../queue-status.port.js';
+import { QueueStatusPort, type UnknownQueue } from '../queue-status.port.js';
 import type { MemoryBus } from './memory-bus.js';
 
 /** What waits in the queues of the memory bus. */
@@ -10,5 +10,10 @@ export class MemoryQueueStatus extends QueueStatusPort {
 
   async read(): Promise<QueueStatus[]> {
     return this.bus.status();
+  }
+
+  /** None: it has the queues of its pipeline and no others. */
+  override async unknownQueues(): Promise<UnknownQueue[]> {
+    return [];
   }
 }

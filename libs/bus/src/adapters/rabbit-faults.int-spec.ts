@@ -413,6 +413,37 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
       await eventually(async () => expect(await publisher.publish(aMessageCreated())).toEqual({ kind: 'confirmed' }));
     });
 
+    it('declares a deleted exchange with its bindings again, and says meanwhile what fails and since when', async () => {
+      const publisher = await aStartedPublisher();
+      const channel = await (await operator()).createChannel();
+      await channel.deleteExchange('parley.events');
+
+      const outcome = await publisher.publish(aMessageCreated());
+
+      expect(outcome).toEqual({ kind: 'ambiguous', reason: 'channel closed by 404' });
+      expect(publisher.failures).toMatchObject([{ routingKey: 'message.created', code: 404, since: expect.any(Date) }]);
+      await eventually(async () => expect(await publisher.publish(aMessageCreated())).toEqual({ kind: 'confirmed' }));
+      expect(publisher.failures).toEqual([]);
+      expect((await channel.checkQueue(QUEUE)).messageCount).toBe(1);
+    });
+
+    it('tells a queue that is full, and goes on with what that queue does not hear', async () => {
+      const publisher = await aStartedPublisher({ pipeline: twoQueues() });
+      const channel = await (await operator()).createChannel();
+      await channel.assertQueue('old.messages', { arguments: { ...FULL_AT_ONCE } });
+      await channel.bindQueue('old.messages', 'parley.events', 'message.created');
+
+      const kinds = [];
+      for (const event of messages(8)) kinds.push((await publisher.publish(event)).kind);
+      expect(kinds.at(-1)).toBe('nacked');
+      expect(await publisher.publish(deletionOf(aMessageCreated()))).toEqual({ kind: 'confirmed' });
+      expect(publisher.failures).toMatchObject([{ routingKey: 'message.created', outcome: 'nacked', code: null }]);
+
+      await channel.deleteQueue('old.messages');
+      expect(await publisher.publish(aMessageCreated())).toEqual({ kind: 'confirmed' });
+      expect(publisher.failures).toEqual([]);
+    });
+
     /** The channels that consume a queue, as the broker names them. */
     const channelsOf = async (queue: string): Promise<string[]> => {
       const all = (await manage(`consumers/${vhost.name}`)) as { queue: { name: string }; channel_details: { name?: string } }[];
@@ -622,8 +653,34 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
         { timeoutMs: 20_000 },
       );
     });
+
+    it('finds a bound queue that the pipeline does not have; without the management API only one of an earlier version', async () => {
+      await aStartedPublisher();
+      const channel = await (await operator()).createChannel();
+      await channel.assertQueue('scoring.messages');
+      await channel.bindQueue('scoring.messages', 'parley.events', 'message.created');
+      await channel.bindQueue('scoring.messages', 'parley.events', 'message.deleted');
+      const asking = async (managementUrl: string | undefined, retired: readonly string[]) => {
+        const options = { url: vhost.url, app: 'ops', heartbeatS: 5, logger, managementUrl, retired, pipeline: { [QUEUE]: aRow() } };
+        const status = until((each) => each.stop(), new RabbitQueueStatus(options));
+        await status.start();
+        return status;
+      };
+      const [managed, named, blind] = [
+        await asking(stack.rabbitmqManagementUrl, []),
+        await asking(undefined, ['scoring.messages', 'scoring.gone']),
+        await asking(undefined, []),
+      ];
+      expect(await managed.unknownQueues()).toMatchObject([
+        { name: 'scoring.messages', routingKeys: ['message.created', 'message.deleted'] },
+      ]);
+      expect(await named.unknownQueues()).toEqual([{ name: 'scoring.messages', routingKeys: [], ready: 0, consumers: 0 }]);
+      expect(await blind.unknownQueues()).toBeNull();
+    });
   });
 });
+
+const FULL_AT_ONCE = { 'x-queue-type': 'quorum', 'x-max-length': 1, 'x-overflow': 'reject-publish' } as const;
 
 const twoQueues = (): PipelineRows => ({
   [QUEUE]: aRow({ hears: ['message.created'], deadlineMs: 60_000 }),

@@ -6,6 +6,7 @@ import type { Logger } from '#lib/runtime/logger';
 import { metrics } from '#lib/runtime/metrics';
 import { fullJitter } from '../backoff.js';
 import { Places } from '../places.js';
+import { type PublishFailure, PublishFailures } from '../publish-failures.js';
 import { type EventHeaders, PublisherPort, type PublishOutcome } from '../publisher.port.js';
 import { isHeard, type PipelineRows, topologyOf } from '../topology.js';
 import { toWireMessage, type WireMessage } from '../wire-message.js';
@@ -39,6 +40,7 @@ interface Parcel {
 
 /** A publish whose outcome is not known. */
 interface Pending {
+  readonly routingKey: string;
   readonly messageId: string | undefined;
   readonly settle: (outcome: PublishOutcome) => void;
   /** Set when the broker returned it; the confirm that follows is then not a success. */
@@ -48,6 +50,9 @@ interface Pending {
 const WAITING_PER_PLACE = 4;
 const FLUSH_MS = 3_000;
 const CHANNEL_BACKOFF = { baseMs: 50, capMs: 2_000 };
+const NOT_FOUND = 404;
+const ACCESS_REFUSED = 403;
+const NO_ROUTE = 312;
 
 /**
  * Publishes with confirms over a connection of its own: an alarm of the broker blocks connections that publish, and must not block acks.
@@ -61,7 +66,12 @@ export class RabbitPublisher extends PublisherPort {
   private readonly rows: PipelineRows;
   private readonly pending = new Set<Pending>();
   private readonly listeners = new Set<(isHealthy: boolean) => void>();
+  private readonly failing: PublishFailures;
   private channel: ConfirmChannel | undefined;
+  /** Reply code with which the broker closed the last channel; cleared by the next confirm. */
+  private closedWith: number | undefined;
+  /** Channels that the broker closed since it last confirmed something. */
+  private channelFailures = 0;
   /** Runs from the first confirm that did not come in time until the broker says anything. */
   private silence: NodeJS.Timeout | undefined;
   private wasHealthy = false;
@@ -72,6 +82,7 @@ export class RabbitPublisher extends PublisherPort {
     const { url, app, heartbeatS, logger, window } = options;
     this.rows = options.pipeline ?? pipeline;
     this.window = new Places(window, window * WAITING_PER_PLACE);
+    this.failing = new PublishFailures(logger);
     this.topology = new RabbitTopology(topologyOf(this.rows, options.retryDelaysMs), logger);
     this.connection = new RabbitConnection({
       url,
@@ -114,6 +125,11 @@ export class RabbitPublisher extends PublisherPort {
   /** Set when the broker's queues differ from what this version wants; such a process must not call itself ready. */
   get drift(): TopologyDrift | undefined {
     return this.topology.drift;
+  }
+
+  /** What the broker refuses to take at the moment, by routing key. Empty when publishing works, or nothing was published. */
+  get failures(): readonly PublishFailure[] {
+    return this.failing.current;
   }
 
   /** Calls `listener` when the broker comes or goes, or an alarm begins or ends. @returns a function that ends it. */
@@ -170,10 +186,13 @@ export class RabbitPublisher extends PublisherPort {
       return settle({ kind: 'nacked', reason: this.whyNot() ?? 'not connected' });
     }
     const timer = setTimeout(() => {
-      settle({ kind: 'ambiguous', reason: `no confirm within ${this.options.confirmTimeoutMs} ms` });
+      const outcome = { kind: 'ambiguous', reason: `no confirm within ${this.options.confirmTimeoutMs} ms` } as const;
+      this.failing.note(routingKey, outcome);
+      settle(outcome);
       this.timedOut(channel);
     }, endsAt - performance.now());
     const pending: Pending = {
+      routingKey,
       messageId: message.id,
       returned: undefined,
       settle: (outcome) => {
@@ -198,12 +217,20 @@ export class RabbitPublisher extends PublisherPort {
 
   private answered(channel: ConfirmChannel, pending: Pending, error: Error | null): void {
     // amqplib calls back with an error without a code for a nack as well as for the end of the channel, and only the channel tells which.
-    if (error !== null && this.channel !== channel) return pending.settle({ kind: 'ambiguous', reason: error.message });
+    if (error !== null && this.channel !== channel) {
+      const { closedWith } = this;
+      const outcome = { kind: 'ambiguous', reason: closedWith === undefined ? error.message : `channel closed by ${closedWith}` } as const;
+      // The end of a connection says nothing about what was published.
+      if (closedWith !== undefined) this.failing.note(pending.routingKey, outcome, closedWith);
+      return pending.settle(outcome);
+    }
     this.endSilence();
-    if (error !== null) return pending.settle({ kind: 'nacked', reason: 'refused by the broker' });
-    if (pending.returned === undefined) return pending.settle({ kind: 'confirmed' });
-    this.topology.declareSoon();
-    pending.settle({ kind: 'returned', reason: pending.returned });
+    this.channelFailures = 0;
+    this.closedWith = undefined;
+    const outcome = outcomeOf(error, pending);
+    this.failing.note(pending.routingKey, outcome, outcome.kind === 'returned' ? NO_ROUTE : null);
+    if (outcome.kind === 'returned') this.topology.declareSoon();
+    pending.settle(outcome);
   }
 
   /**
@@ -237,26 +264,37 @@ export class RabbitPublisher extends PublisherPort {
   private async openChannel(model: ChannelModel): Promise<void> {
     const { logger } = this.options;
     const channel = await model.createConfirmChannel();
-    channel.on('error', (error) => logger.warn({ error: error.message }, 'the publishing channel failed'));
+    channel.on('error', (error: Error & { code?: number }) => {
+      this.closedWith = error.code;
+      // Once per trouble: until something is confirmed, each new channel ends in the same way.
+      if (this.channelFailures === 0) logger.warn({ error: error.message }, 'the publishing channel failed');
+    });
     channel.on('return', (message) => this.wasReturned(message));
     // Before amqplib's own listener, which fails what is unconfirmed: `answered` must see that the channel is gone.
     channel.prependListener('close', () => {
       if (this.channel !== channel) return;
       this.channel = undefined;
       this.healthMayHaveChanged();
-      this.reopenChannel(model, 1);
+      this.channelFailures += 1;
+      this.reopenChannel(model, this.channelFailures);
     });
     this.channel = channel;
+    this.closedWith = undefined;
     this.endSilence();
     this.healthMayHaveChanged();
   }
 
-  /** A channel can fail alone; the connection underneath is kept. When the connection is what failed, its supervisor opens a new channel. */
+  /**
+   * A channel can fail alone; the connection underneath is kept. When the connection is what failed, its supervisor opens a new channel.
+   * What the channel missed or was refused is declared first: a deleted exchange would close each new channel again.
+   */
   private reopenChannel(model: ChannelModel, failures: number): void {
     setTimeout(
       () => {
         if (this.isStopping || this.connection.current !== model || this.channel !== undefined) return;
-        this.openChannel(model).catch(() => this.reopenChannel(model, failures + 1));
+        const isMissing = this.closedWith === NOT_FOUND || this.closedWith === ACCESS_REFUSED;
+        const declared = isMissing ? this.topology.declare(model) : Promise.resolve();
+        declared.then(() => this.openChannel(model)).catch(() => this.reopenChannel(model, failures + 1));
       },
       fullJitter(failures, CHANNEL_BACKOFF),
     ).unref();
@@ -285,6 +323,11 @@ export class RabbitPublisher extends PublisherPort {
     }
   }
 }
+
+const outcomeOf = (error: Error | null, { returned }: Pending): PublishOutcome => {
+  if (error !== null) return { kind: 'nacked', reason: 'refused by the broker' };
+  return returned === undefined ? { kind: 'confirmed' } : { kind: 'returned', reason: returned };
+};
 
 const propertiesOf = ({ id, type, publishedAt, headers }: WireMessage): Options.Publish => ({
   type,

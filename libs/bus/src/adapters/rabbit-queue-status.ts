@@ -1,9 +1,9 @@
 import type { Channel } from 'amqplib';
 import { z } from 'zod';
 import type { QueueStatus } from '#lib/contracts/http';
-import { pipeline } from '#lib/contracts/pipeline';
+import { EVENTS_EXCHANGE, pipeline, retiredQueues } from '#lib/contracts/pipeline';
 import type { Logger } from '#lib/runtime/logger';
-import { QueueStatusPort } from '../queue-status.port.js';
+import { QueueStatusPort, type UnknownQueue } from '../queue-status.port.js';
 import { deadLetterQueue, type PipelineRows } from '../topology.js';
 import { errorMessage } from '../wire-message.js';
 import { within } from '../within.js';
@@ -18,6 +18,8 @@ export interface RabbitQueueStatusOptions {
   /** Management API with user and password; without it `unacked` is not known (RABBITMQ_MANAGEMENT_URL). */
   readonly managementUrl?: string | undefined;
   readonly pipeline?: PipelineRows;
+  /** Queues that earlier versions had. */
+  readonly retired?: readonly string[];
 }
 
 /** What is known of one queue. */
@@ -26,6 +28,8 @@ interface Counts {
   readonly unacked: number | null;
   readonly consumers: number;
 }
+
+const Bindings = z.array(z.object({ destination: z.string(), destination_type: z.string(), routing_key: z.string() }));
 
 const TIMEOUT_MS = 1_500;
 
@@ -88,6 +92,21 @@ export class RabbitQueueStatus extends QueueStatusPort {
     });
   }
 
+  /**
+   * The management API knows every binding. Without it, only queues of earlier versions can be asked for by name: those that are found are
+   * told, and finding none says nothing.
+   */
+  override async unknownQueues(): Promise<UnknownQueue[] | null> {
+    const { managementUrl } = this.options;
+    try {
+      if (managementUrl !== undefined) return await this.unknownBindings(managementUrl);
+      const found = await this.retiredOnes();
+      return found.length === 0 ? null : found;
+    } catch {
+      return null;
+    }
+  }
+
   /** Whether the broker answers now, over AMQP: a connection can look open long after the other side froze. Never rejects; takes at most 1.5 s. */
   async isAnswering(): Promise<boolean> {
     const { current } = this.connection;
@@ -106,7 +125,13 @@ export class RabbitQueueStatus extends QueueStatusPort {
     const managed = new Map<string, Counts>();
     const { managementUrl, logger } = this.options;
     const asked = await Promise.allSettled([
-      within(TIMEOUT_MS, this.declarePassively(declared)),
+      within(
+        TIMEOUT_MS,
+        this.declarePassively(
+          declared,
+          Object.keys(this.rows).flatMap((queue) => [queue, deadLetterQueue(queue)]),
+        ),
+      ),
       managementUrl === undefined ? undefined : this.askManagement(managementUrl, managed),
     ]);
     const failed = asked.find((answer) => answer.status === 'rejected');
@@ -118,23 +143,52 @@ export class RabbitQueueStatus extends QueueStatusPort {
   }
 
   private async askManagement(managementUrl: string, counts: Map<string, Counts>): Promise<void> {
-    const { href, authorization } = withoutLogin(managementUrl);
-    const vhost = encodeURIComponent(decodeURIComponent(new URL(this.options.url).pathname.slice(1)) || '/');
     const columns = 'columns=name,messages_ready,messages_unacknowledged,consumers';
-    const answer = await fetch(`${href}/api/queues/${vhost}?${columns}`, {
-      headers: authorization === undefined ? {} : { authorization },
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-    if (!answer.ok) throw new Error(`the management API answered ${answer.status}`);
-    for (const queue of ManagedQueues.parse(await answer.json())) {
+    for (const queue of ManagedQueues.parse(await this.manage(managementUrl, (vhost) => `queues/${vhost}?${columns}`))) {
       if (queue.messages_ready === undefined || queue.consumers === undefined) continue;
       counts.set(queue.name, { ready: queue.messages_ready, unacked: queue.messages_unacknowledged ?? null, consumers: queue.consumers });
     }
   }
 
+  /** @throws Error when it does not answer within 1.5 s, or with anything but 200. */
+  private async manage(managementUrl: string, path: (vhost: string) => string): Promise<unknown> {
+    const { href, authorization } = withoutLogin(managementUrl);
+    const vhost = encodeURIComponent(decodeURIComponent(new URL(this.options.url).pathname.slice(1)) || '/');
+    const answer = await fetch(`${href}/api/${path(vhost)}`, {
+      headers: authorization === undefined ? {} : { authorization },
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    if (!answer.ok) throw new Error(`the management API answered ${answer.status}`);
+    return answer.json();
+  }
+
+  private async unknownBindings(managementUrl: string): Promise<UnknownQueue[]> {
+    const counts = new Map<string, Counts>();
+    const [bindings] = await Promise.all([
+      this.manage(managementUrl, (vhost) => `exchanges/${vhost}/${EVENTS_EXCHANGE}/bindings/source`),
+      this.askManagement(managementUrl, counts),
+    ]);
+    const strangers = Bindings.parse(bindings).filter(
+      ({ destination, destination_type: kind }) => kind === 'queue' && !Object.hasOwn(this.rows, destination),
+    );
+    return [...Map.groupBy(strangers, ({ destination }) => destination)].map(([name, bound]) => ({
+      name,
+      routingKeys: bound.map(({ routing_key: key }) => key).toSorted(),
+      ready: counts.get(name)?.ready ?? null,
+      consumers: counts.get(name)?.consumers ?? null,
+    }));
+  }
+
+  private async retiredOnes(): Promise<UnknownQueue[]> {
+    const names = (this.options.retired ?? retiredQueues).filter((name) => !Object.hasOwn(this.rows, name));
+    const counts = new Map<string, Counts>();
+    await within(TIMEOUT_MS, this.declarePassively(counts, names));
+    return [...counts].map(([name, { ready, consumers }]) => ({ name, routingKeys: [], ready, consumers }));
+  }
+
   /** Fills in what it learns as it goes: when time is up, what is known by then is the answer. */
-  private async declarePassively(counts: Map<string, Counts>): Promise<void> {
-    for (const name of Object.keys(this.rows).flatMap((queue) => [queue, deadLetterQueue(queue)])) {
+  private async declarePassively(counts: Map<string, Counts>, names: readonly string[]): Promise<void> {
+    for (const name of names) {
       try {
         const channel = await this.openChannel();
         const { messageCount, consumerCount } = await channel.checkQueue(name);
