@@ -10,7 +10,7 @@ import { type ChaosFault, chaosFaults } from './chaos/faults.js';
 import { type Attempt, PacedLoad } from './chaos/load.js';
 import { MemoryWatch, Searcher, servicesMiB, untilWhole } from './chaos/observe.js';
 import { percentilesOf } from './chaos/percentiles.js';
-import { pick, seededRandom } from './chaos/random.js';
+import { pick, seededRandom } from '#lib/testing/random';
 import { brokenPromises, type ChaosResults, type FaultFigures, inSeconds, missedFigures, renderChaos } from './chaos/report.js';
 import { tableOf } from './table.js';
 import { checkConsistency, type ConsistencyReport, consistent, countRun } from '#lib/testing/consistency-checker';

@@ -25,9 +25,19 @@ describe('decode', () => {
     ['a type of the prototype', '{"type":"toString"}', 'unknown event type "toString"'],
     ['an event for others', JSON.stringify(deletionOf(event)), 'message.deleted is not for this queue'],
     ['a newer schema', JSON.stringify({ ...event, version: 2 }), 'message.created breaks its schema: version invalid_value'],
+    [
+      'a text whose normalization is quadratic',
+      JSON.stringify({ ...event, data: { ...event.data, content: `a${'\u0301'.repeat(31)}` } }),
+      'message.created breaks its schema: data.content must not have more than 30 combining marks in a row',
+    ],
     ['too much', Buffer.alloc(MAX_BODY_BYTES + 1), `body of ${MAX_BODY_BYTES + 1} bytes is too large`],
   ])('rejects %s', (_, body, reason) => {
     expect(() => decode(withBody(body), hears)).toThrow(new Reject(reason));
+  });
+
+  it.each([' ', '\u200d', '\u202eabc'])('takes a text that was stored before it was refused: %j', (content) => {
+    const old = { ...event, data: { ...event.data, content } };
+    expect(decode(withBody(JSON.stringify(old)), hears)).toEqual(old);
   });
 
   it('names the faults of a body and quotes nothing of it', () => {

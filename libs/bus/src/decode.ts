@@ -14,8 +14,10 @@ export const decode = (message: WireMessage, hears: readonly EventType[]): Parle
   if (!hears.includes(type)) throw new Reject(`${type} is not for this queue`);
   const result = eventSchemas[type].safeParse(envelope);
   if (result.success) return result.data;
-  // The paths only: the values are what people wrote.
-  const faults = result.error.issues.map(({ path, code }) => `${path.join('.') || '(root)'} ${code}`);
+  // The paths and our own sentences only: the values are what people wrote, and zod's messages may quote them.
+  const faults = result.error.issues.map(
+    ({ path, code, message: why }) => `${path.join('.') || '(root)'} ${code === 'custom' ? why : code}`,
+  );
   throw new Reject(`${type} breaks its schema: ${faults.join(', ')}`);
 };
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ConversationId, MessageId, newId, UserId } from './ids.js';
-import { Content } from './text.js';
+import { StoredContent } from './text.js';
 
 const time = z.iso.datetime({ offset: true });
 
@@ -27,11 +27,11 @@ const event = <Type extends string, Data extends z.ZodType>(type: Type, data: Da
   });
 
 /** A message is committed. Carries the text, so that consumers need not ask Postgres for it. */
-export const MessageCreated = event('message.created', MessageFacts.extend({ content: Content }));
+export const MessageCreated = event('message.created', MessageFacts.extend({ content: StoredContent }));
 export type MessageCreated = z.infer<typeof MessageCreated>;
 
 /** A message has a new text; `version` tells which text is newer. */
-export const MessageEdited = event('message.edited', MessageFacts.extend({ content: Content, editedAt: time }));
+export const MessageEdited = event('message.edited', MessageFacts.extend({ content: StoredContent, editedAt: time }));
 export type MessageEdited = z.infer<typeof MessageEdited>;
 
 /** A message is gone for its readers; its vectors and index entries must follow. */
@@ -42,7 +42,7 @@ export type MessageDeleted = z.infer<typeof MessageDeleted>;
  * A command: make the vectors of this message anew from its current text (`null`: it is deleted, and has none), also when this version was
  * indexed before. For the indexer alone; what else hears of messages must not see a message twice because its vectors were lost.
  */
-export const VectorsRebuild = event('vectors.rebuild', MessageFacts.extend({ content: Content.nullable() }));
+export const VectorsRebuild = event('vectors.rebuild', MessageFacts.extend({ content: StoredContent.nullable() }));
 export type VectorsRebuild = z.infer<typeof VectorsRebuild>;
 
 /** The vectors of a message are in step with `messageVersion`: it can be found by meaning from now on. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { IdempotencyKey, MessagePage, Metadata, NewMessage, SearchQuery } from './http.js';
+import { ContextRequest, IdempotencyKey, MessagePage, Metadata, NewConversation, NewMessage, SearchQuery } from './http.js';
 
 const nested = (levels: number): unknown => (levels === 0 ? 'x' : { inner: nested(levels - 1) });
 
@@ -19,6 +19,27 @@ describe('metadata', () => {
     ['a lone surrogate in a key', { '\ud800': 1 }],
   ])('refuses %s', (_, value) => {
     expect(Metadata.safeParse(value).success).toBe(false);
+  });
+
+  it.each([
+    ['a control character in a value', { a: { b: ['ok', '\u001b[2J'] } }, ['a', 'b', '1'], /^must not contain control characters/],
+    ['a control character in a key', { a: { '\u0007': 1 } }, ['a'], /^has a key that is refused: it must not contain control characters/],
+    ['too many marks', { a: 'x'.concat('\u0301'.repeat(31)) }, ['a'], /^must not have more than 30 combining marks/],
+    ['an override that does not end', { a: '\u202e' }, ['a'], /^must close every bidirectional control/],
+  ])('refuses %s and says where', (_, value, path, message) => {
+    expect(Metadata.safeParse(value).error?.issues).toEqual([expect.objectContaining({ path, message: expect.stringMatching(message) })]);
+  });
+
+  it('may hold empty strings', () => {
+    expect(Metadata.safeParse({ note: '' }).success).toBe(true);
+  });
+});
+
+describe('a title or a query', () => {
+  it.each([' ', '\u200b', `a${'\u0301'.repeat(31)}`, 'a\u202e'])('meets the policy for texts: %j is refused', (text) => {
+    expect(NewConversation.safeParse({ title: text, memberIds: [] }).success).toBe(false);
+    expect(SearchQuery.safeParse({ q: text }).success).toBe(false);
+    expect(ContextRequest.safeParse({ query: text, maxTokens: 10 }).success).toBe(false);
   });
 });
 

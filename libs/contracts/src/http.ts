@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ConversationId, MessageId, UserId } from './ids.js';
-import { Content, humanText } from './text.js';
+import { Content, humanText, textProblem } from './text.js';
 
 const time = z.iso.datetime({ offset: true });
 
@@ -18,18 +18,35 @@ const depthOf = (value: unknown, limit: number): boolean => {
   return Object.values(value).every((inner) => depthOf(inner, limit - 1));
 };
 
-const wellFormed = (value: unknown): boolean => {
-  if (typeof value === 'string') return value.isWellFormed() && !value.includes('\u0000');
-  if (value === null || typeof value !== 'object') return true;
-  return Object.entries(value).every(([key, inner]) => wellFormed(key) && wellFormed(inner));
+/** The first text in `value`, a key or a string, that the text policy refuses: where it is and why. */
+const badTextIn = (value: unknown, path: readonly string[] = []): { path: string[]; message: string } | undefined => {
+  if (typeof value === 'string') {
+    const message = textProblem(value);
+    return message === undefined ? undefined : { path: [...path], message };
+  }
+  if (value === null || typeof value !== 'object') return undefined;
+  for (const [key, inner] of Object.entries(value)) {
+    const keyProblem = textProblem(key);
+    // The key itself is not repeated: what is wrong with it would be wrong in the answer too.
+    if (keyProblem !== undefined) return { path: [...path], message: `has a key that is refused: it ${keyProblem}` };
+    const found = badTextIn(inner, [...path, key]);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 };
 
-/** Free JSON that a client attaches to a message: an object of at most 5 levels and 4 KiB, well-formed text without U+0000. */
-export const Metadata = z
-  .record(z.string().max(128), z.json())
-  .refine((value) => depthOf(value, 5), 'must not be nested deeper than 5 levels')
-  .refine((value) => wellFormed(value), 'must be well-formed text without U+0000')
-  .refine((value) => Buffer.byteLength(JSON.stringify(value)) <= 4_096, 'must not exceed 4096 bytes of JSON');
+const MAX_METADATA_BYTES = 4_096;
+
+/** Free JSON that a client attaches to a message: an object of at most 5 levels and 4 KiB, whose keys and strings meet the text policy. */
+export const Metadata = z.record(z.string().max(128), z.json()).superRefine((value, context) => {
+  // In this order, so that each check is safe from what the next one costs.
+  if (!depthOf(value, 5)) return context.addIssue({ code: 'custom', message: 'must not be nested deeper than 5 levels' });
+  if (Buffer.byteLength(JSON.stringify(value)) > MAX_METADATA_BYTES) {
+    return context.addIssue({ code: 'custom', message: `must not exceed ${MAX_METADATA_BYTES} bytes of JSON` });
+  }
+  const bad = badTextIn(value);
+  if (bad !== undefined) context.addIssue({ code: 'custom', ...bad });
+});
 
 /** The caller's key for exactly-once sends: 1-255 printable ASCII characters. */
 export const IdempotencyKey = z.string().regex(/^[\x21-\x7e]{1,255}$/, 'must be 1-255 printable ASCII characters without spaces');
@@ -125,7 +142,7 @@ const flag = z.stringbool().default(false);
 
 /** `GET /v1/search`. */
 export const SearchQuery = z.strictObject({
-  q: humanText({ max: 1_000 }).refine((text) => text.trim().length > 0, 'must not be blank'),
+  q: humanText({ max: 1_000 }),
   mode: z.enum(['hybrid', 'dense', 'sparse']).default('hybrid'),
   conversationId: ConversationId.optional(),
   senderId: UserId.optional(),
@@ -172,7 +189,7 @@ export type SearchResults = z.infer<typeof SearchResults>;
 /** `POST /v1/conversations/{id}/context`: what an LLM agent wants to read, and how many tokens it has room for. */
 export const ContextRequest = z
   .strictObject({
-    query: humanText({ max: 1_000 }).refine((text) => text.trim().length > 0, 'must not be blank'),
+    query: humanText({ max: 1_000 }),
     maxTokens: z.int().min(1).max(200_000),
     /** Newest messages to include at least, as far as the budget goes. */
     recent: z.int().min(0).max(200).default(20),

@@ -1,5 +1,6 @@
 import { newEvent } from '#lib/contracts/events';
 import type { MessageId } from '#lib/contracts/ids';
+import { withoutLongRuns } from '#lib/contracts/text';
 import { PostgresLane } from '#lib/database/adapters/postgres-lane';
 import type { LedgerEntry } from '#lib/vectors/chunk-ledger.port';
 import { IndexableMessagesPort, type MessageState } from '../consistency/indexable-messages.port.js';
@@ -105,5 +106,6 @@ const orderFor = ({ id, conversationId, seq, senderId, version, createdAt, isDel
     senderId,
     version,
     createdAt: createdAt.toISOString(),
-    content: isDeleted ? null : content,
+    // A text from before the limit on combining marks would be refused by every consumer: its vectors are made of the rest of it.
+    content: isDeleted ? null : withoutLongRuns(content),
   });

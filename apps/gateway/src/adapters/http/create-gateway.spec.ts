@@ -353,7 +353,7 @@ describe('malformed input is refused and nothing is stored', () => {
     ['a & b | !c <-> (d:*)'],
     ['$1 ${x} {{x}} %s'],
     ['<script>alert(1)</script>'],
-    ['\u{1f469}\u200d\u{1f52c} \u202e'],
+    ['\u{1f469}\u200d\u{1f52c} \u202eabc\u202c'],
     ['line\nbreak\ttab'],
     ['{"level":60}\n{"level":60}'],
   ])('but %j is only text', async (content) => {
