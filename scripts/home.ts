@@ -6,7 +6,6 @@ export interface Home {
   readonly folder: string;
   readonly logs: string;
   readonly dependencies: string;
-  readonly objects: string;
   readonly secretsFile: string;
   readonly stateFile: string;
   /** Held by the process that runs the stack, for as long as it runs. */
@@ -15,13 +14,12 @@ export interface Home {
 
 /** The home that the environment asks for, `.parley/` unless PARLEY_HOME says otherwise. */
 export function parleyHome(env: NodeJS.ProcessEnv = process.env): Home {
-  const wanted = env['PARLEY_HOME'] || '.parley';
+  const wanted = env['PARLEY_HOME']?.trim() || '.parley';
   const folder = isAbsolute(wanted) ? wanted : join(projectRoot, wanted);
   return {
     folder,
     logs: join(folder, 'logs'),
     dependencies: join(folder, 'data'),
-    objects: join(folder, 'objects'),
     secretsFile: join(folder, 'secrets.json'),
     stateFile: join(folder, 'state.json'),
     lockFile: join(folder, 'supervisor.lock'),

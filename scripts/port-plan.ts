@@ -28,10 +28,17 @@ export class PortProblem extends Error {}
 
 /**
  * The ports that the environment asks for: services from PARLEY_PORT_BASE on, private servers 30 above it, so that they never meet
- * the standard ports of servers that already run. @throws PortProblem for a variable that is not a port.
+ * the standard ports of servers that already run. @throws PortProblem with a line for each variable that is not a port.
  */
 export function portWishes(rows: readonly ServiceRow[], env: NodeJS.ProcessEnv): PortWish[] {
-  const base = portFrom(env, 'PARLEY_PORT_BASE') ?? DEFAULT_BASE;
+  const problems: string[] = [];
+  const portFrom = (variable: string) => {
+    const port = parsePort(env, variable);
+    if (typeof port === 'number' || port === undefined) return port;
+    problems.push(port.problem);
+    return undefined;
+  };
+  const base = portFrom('PARLEY_PORT_BASE') ?? DEFAULT_BASE;
   const shifted = STANDARD_MANAGEMENT_PORT + base - DEFAULT_BASE;
   const servers: [name: string, port: number][] = [
     ['postgres', base + 30],
@@ -44,7 +51,7 @@ export function portWishes(rows: readonly ServiceRow[], env: NodeJS.ProcessEnv):
   ];
   const wish = (name: string, port: number, mayMove: boolean): PortWish => {
     const variable = `PARLEY_${name.toUpperCase().replaceAll('-', '_')}_PORT`;
-    const asked = portFrom(env, variable);
+    const asked = portFrom(variable);
     return { name, port: asked ?? port, variable, mayMove: mayMove && asked === undefined };
   };
   const wishes = [
@@ -52,7 +59,8 @@ export function portWishes(rows: readonly ServiceRow[], env: NodeJS.ProcessEnv):
     ...servers.map(([name, port]) => wish(name, port, true)),
   ];
   const tooHigh = wishes.find(({ port }) => port > 65_535);
-  if (tooHigh !== undefined) throw new PortProblem(`PARLEY_PORT_BASE=${base} is too high: ${tooHigh.name} would get port ${tooHigh.port}`);
+  if (tooHigh !== undefined) problems.push(`PARLEY_PORT_BASE=${base} is too high: ${tooHigh.name} would get port ${tooHigh.port}`);
+  if (problems.length > 0) throw new PortProblem(problems.join('\n'));
   return wishes;
 }
 
@@ -83,10 +91,10 @@ function takenBy(owner: string | undefined, { name, port, variable }: PortWish):
   return `port ${port} for ${name} is taken${owner === undefined ? '' : ` by ${owner}`}: set PARLEY_PORT_BASE to shift all ports, or ${variable} for this one`;
 }
 
-function portFrom(env: NodeJS.ProcessEnv, variable: string): number | undefined {
-  const text = env[variable];
+function parsePort(env: NodeJS.ProcessEnv, variable: string): number | undefined | { readonly problem: string } {
+  const text = env[variable]?.trim();
   if (text === undefined || text === '') return undefined;
   const port = Number(text);
   if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
-  throw new PortProblem(`${variable}=${text} is not a port: it must be a whole number from 1 to 65535`);
+  return { problem: `${variable}=${text} is not a port: it must be a whole number from 1 to 65535` };
 }

@@ -3,13 +3,19 @@ import { z } from 'zod';
 import { type Config, ConfigError, EXIT_CONFIG, parseConfig, type SettingName, settings } from '#lib/runtime/config';
 import { Explained } from './explain.js';
 import { parleyHome } from './home.js';
+import { refuseForeignHome } from './home-owner.js';
 import { readState, type StackState } from './state.js';
 
 /** The Parley that `npm start` runs from this checkout (or from PARLEY_HOME); undefined when there is none. */
 export async function runningStack(): Promise<StackState | undefined> {
-  const found = await readState(parleyHome());
+  const home = parleyHome();
+  refuseForeignHome(home, 'look');
+  const found = await readState(home);
   return found?.supervisor === undefined ? undefined : found.state;
 }
+
+/** What every command says that finds no Parley. */
+export const NOT_RUNNING = 'Parley is not running: npm start';
 
 /** A gateway to talk to, and the secret that it checks tokens with. */
 export interface FoundParley {
@@ -23,13 +29,10 @@ export async function findParley(url: string | undefined): Promise<FoundParley> 
   if (url !== undefined && !URL.canParse(url)) throw new Explained(`--url ${url} is not a URL: for example http://localhost:8080`, 2);
   const stack = await runningStack();
   if (url === undefined && stack === undefined) {
-    throw new Explained(
-      'no Parley is running here. Start one with `npm start` in another terminal, or with `npm start -- --detach` in this one;\n' +
-        'or name one with --url and AUTH_JWT_SECRET.',
-    );
+    throw new Explained(`${NOT_RUNNING} (in another terminal, or with -- --detach); or name one with --url and AUTH_JWT_SECRET.`);
   }
   if (url === undefined && stack?.phase !== 'ready') {
-    throw new Explained(`Parley is ${stack?.phase}; try again when \`npm run status\` says that everything is ready.`);
+    throw new Explained(`Parley is ${stack?.phase}: try again when \`npm run status\` says that everything is ready.`);
   }
   return { url: url ?? stack?.gatewayUrl ?? '', ...(await findSecret()) };
 }
@@ -70,11 +73,16 @@ export async function operatorConfig(): Promise<Config> {
     return parseConfig(env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    const hint =
-      (await runningStack()) === undefined ? '\nNo Parley is running here either: `npm start` runs one whose settings are then used.' : '';
-    throw new Explained(`${error.message}${hint}`, EXIT_CONFIG);
+    // Nothing here and nothing named: the answer is not a list of variables.
+    if ((await runningStack()) === undefined && !CONNECTIONS.some((name) => isGiven(name))) throw new Explained(NOT_RUNNING);
+    throw new Explained(error.message, EXIT_CONFIG);
   }
 }
+
+/** What an operator who means another Parley names at least one of. */
+const CONNECTIONS: readonly SettingName[] = ['DATABASE_URL', 'RABBITMQ_URL', 'CHROMA_URL'];
+
+const isGiven = (name: SettingName) => Boolean(process.env[name]) || Boolean(process.env[`${name}_FILE`]);
 
 /** The caller's `<NAME>_FILE` wins too over what the running stack has. */
 async function withSecretFiles(env: NodeJS.ProcessEnv, own: NodeJS.ProcessEnv): Promise<NodeJS.ProcessEnv> {

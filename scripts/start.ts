@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import pc from 'picocolors';
-import { lockHolder } from '#lib/testing/stack/lock-file';
 import { signal } from '#lib/testing/stack/process-identity';
+import { refuseBadEnvironment } from './check-environment.js';
 import { Explained, explainAndExit } from './explain.js';
 import { type Home, parleyHome } from './home.js';
+import { refuseForeignHome } from './home-owner.js';
 import { killLeftovers } from './leftovers.js';
 import { processes } from './services.js';
+import { isReady } from './is-ready.js';
 import { readState } from './state.js';
 import { Supervisor } from './supervisor.js';
 import { Terminal } from './terminal.js';
@@ -26,7 +28,9 @@ const program = new Command('start')
   .option('--background', 'used by --detach: be the process in the background');
 
 program.action(async ({ detach = false, background = false }: { detach?: boolean; background?: boolean }) => {
+  refuseBadEnvironment(processes.services, process.env);
   const home = parleyHome();
+  refuseForeignHome(home, 'start');
   mkdirSync(home.folder, { recursive: true, mode: 0o711 }); // Postgres runs as another user when we are root and must pass through
   if (detach) await startDetached(home);
   else await run(home, background);
@@ -124,7 +128,8 @@ async function startDetached(home: Home): Promise<void> {
   while (child.exitCode === null && child.signalCode === null && performance.now() - startedAt < DETACHED_READY_WITHIN_MS) {
     tail();
     const found = await readState(home);
-    if (found?.state.phase === 'ready' && (await lockHolder(home.lockFile))?.pid === child.pid) {
+    // Of this run, not of one that was killed; and what it says is true: the gateway answers.
+    if (found?.state.phase === 'ready' && found.supervisor?.pid === child.pid && (await isReady(found.state.gatewayUrl))) {
       tail();
       process.stdout.write(
         `\n${await welcome(found.state)}\n\n${pc.dim(`It runs in the background (pid ${child.pid}); npm run stop ends it.`)}\n`,

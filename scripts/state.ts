@@ -27,6 +27,8 @@ export interface RecordedDependency {
 /** What `npm start` writes down, readable by its owner only, so that other commands find it and nothing is ever left behind. */
 export interface StackState {
   readonly phase: 'starting' | 'ready' | 'stopping';
+  /** The run that this is true of: what a killed run wrote down says nothing about the next one. */
+  readonly supervisor: ProcessIdentity | undefined;
   readonly gatewayUrl: string;
   readonly services: readonly RecordedService[];
   readonly dependencies: readonly RecordedDependency[];
@@ -37,14 +39,17 @@ export interface StackState {
 /** What is written down, and whether whoever wrote it still runs. */
 export interface FoundState {
   readonly state: StackState;
-  /** The process that runs the stack; undefined when it is gone, however it went. */
+  /** The process that wrote it and still runs the stack; undefined when that is gone, however it went. */
   readonly supervisor: ProcessIdentity | undefined;
 }
 
 /** Reads the record of this home; undefined when nothing was started here, or all of it was stopped in order. */
 export async function readState(home: Home): Promise<FoundState | undefined> {
   const state = await readJson(home.stateFile);
-  return state === undefined ? undefined : { state, supervisor: await lockHolder(home.lockFile) };
+  if (state === undefined) return undefined;
+  const holder = await lockHolder(home.lockFile);
+  const isOfThisRun = holder !== undefined && holder.pid === state.supervisor?.pid && holder.startedAt === state.supervisor.startedAt;
+  return { state, supervisor: isOfThisRun ? holder : undefined };
 }
 
 /** Replaces the record in one step, so that a reader never sees half of it. */

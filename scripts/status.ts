@@ -3,6 +3,8 @@ import pc from 'picocolors';
 import { isRunning, type ProcessIdentity } from '#lib/testing/stack/process-identity';
 import { explainAndExit } from './explain.js';
 import { parleyHome } from './home.js';
+import { refuseForeignHome } from './home-owner.js';
+import { isReady } from './is-ready.js';
 import { type FoundState, type Origin, readState } from './state.js';
 import { tableOf } from './table.js';
 
@@ -12,7 +14,6 @@ interface Status {
   readonly dependencies: readonly { name: string; pid?: number; url: string; origin: Origin }[];
 }
 
-const READY_WITHIN_MS = 1_000;
 /** As init scripts have it: the program is not running. */
 const EXIT_NOT_RUNNING = 3;
 
@@ -20,10 +21,12 @@ await new Command('status')
   .description('Shows every process of the Parley that `npm start` runs here.')
   .option('--json', 'print {services: [...], dependencies: [...]}')
   .action(async ({ json = false }: { json?: boolean }) => {
-    const found = await readState(parleyHome());
+    const home = parleyHome();
+    refuseForeignHome(home, 'look');
+    const found = await readState(home);
     const status = await statusOf(found);
     if (json) process.stdout.write(`${JSON.stringify(status, undefined, 2)}\n`);
-    else process.stdout.write(`${found === undefined ? 'Parley is not running. Start it with: npm start' : asTable(found, status)}\n`);
+    else process.stdout.write(`${found === undefined ? 'Parley is not running: npm start' : asTable(found, status)}\n`);
     if (found?.supervisor === undefined) process.exitCode = EXIT_NOT_RUNNING;
   })
   .parseAsync()
@@ -44,16 +47,6 @@ async function statusOf(found: FoundState | undefined): Promise<Status> {
 
 function livePid(process: ProcessIdentity | undefined): number | undefined {
   return process !== undefined && isRunning(process) ? process.pid : undefined;
-}
-
-async function isReady(url: string): Promise<boolean> {
-  try {
-    const answer = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(READY_WITHIN_MS) });
-    await answer.body?.cancel();
-    return answer.ok;
-  } catch {
-    return false;
-  }
 }
 
 function asTable({ state, supervisor }: FoundState, { services, dependencies }: Status): string {

@@ -6,6 +6,7 @@ import { composeProjectOf, ComposeProject } from '#lib/testing/stack/docker-engi
 import { lockHolder } from '#lib/testing/stack/lock-file';
 import { Explained, explainAndExit } from './explain.js';
 import { type Home, parleyHome } from './home.js';
+import { refuseForeignHome } from './home-owner.js';
 import { findLeftovers, stopLeftovers } from './leftovers.js';
 import { readState, removeState } from './state.js';
 
@@ -20,6 +21,7 @@ await new Command('stop')
   .catch(explainAndExit);
 
 async function stop(home: Home): Promise<void> {
+  refuseForeignHome(home, 'look');
   const supervisor = await lockHolder(home.lockFile);
   const before = await readState(home);
   if (supervisor !== undefined) {

@@ -2,14 +2,15 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '#lib/testing/eventually';
-import { isRunning } from '#lib/testing/stack/process-identity';
+import { identify, isRunning } from '#lib/testing/stack/process-identity';
 import { freePorts } from '#lib/testing/stack/ports';
 import { type Home, parleyHome } from './home.js';
 import { findLeftovers, stopLeftovers } from './leftovers.js';
 import type { Processes } from './services.js';
-import { readState } from './state.js';
+import { readState, writeState } from './state.js';
 import { Supervisor } from './supervisor.js';
 import { Terminal } from './terminal.js';
 
@@ -129,6 +130,24 @@ describe('the supervisor', { timeout: 30_000 }, () => {
   it('refuses to start a second stack in the same home', async () => {
     await supervisor().it.start();
     await expect(supervisor().it.start()).rejects.toThrow(/Parley already runs from .*npm run stop/s);
+  });
+
+  it('is never ready by what a killed run wrote down', async () => {
+    const { it: one } = supervisor();
+    const old = await one.start();
+    await one.stop();
+    await writeState(home, { ...old, supervisor: { pid: 1, startedAt: 'long ago' } });
+    expect((await readState(home))?.supervisor).toBeUndefined();
+
+    const { it: next } = supervisor();
+    const seen: (string | undefined)[] = [];
+    const starting = next.start();
+    for (let isDone = false; !isDone; isDone = await Promise.race([starting.then(() => true), nextTurn(false)])) {
+      const found = await readState(home);
+      if (found?.supervisor !== undefined) seen.push(found.state.phase);
+    }
+    expect(seen[0]).toBe('starting');
+    expect((await readState(home))?.state.supervisor).toEqual(identify(process.pid));
   });
 
   it('can be stopped while it is starting', async () => {

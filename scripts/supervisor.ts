@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { nodeFlags } from '#lib/runtime/node-flags';
 import { runCommand } from '#lib/testing/stack/commands';
 import type { ComposeProject } from '#lib/testing/stack/docker-engine';
@@ -17,7 +16,7 @@ import { composeProject, type PlannedDependency, planDependencies, provideDepend
 import { Explained } from './explain.js';
 import type { Home } from './home.js';
 import { KeepAlive } from './keep-alive.js';
-import { findLeftovers, serviceRunFolder, stopLeftovers } from './leftovers.js';
+import { findLeftovers, type Leftover, serviceRunFolder, stopLeftovers } from './leftovers.js';
 import { portOwner } from './port-owner.js';
 import { planPorts, type PortPlan, PortProblem, portWishes } from './port-plan.js';
 import { type Secrets, secretsOf } from './secrets.js';
@@ -51,6 +50,7 @@ export class Supervisor {
   private plan: Plan | undefined;
   private phase: StackState['phase'] = 'starting';
   private hasLock = false;
+  private readonly self = identify(process.pid);
   private starting: Promise<unknown> = Promise.resolve();
   private recorded: Promise<void> = Promise.resolve();
 
@@ -111,7 +111,12 @@ export class Supervisor {
     if (!(await takeLock(this.home.lockFile))) throw new Explained(await this.whoIsHere());
     this.hasLock = true;
     const leftovers = await findLeftovers(this.home);
-    if (leftovers.length === 0) return;
+    if (leftovers.length > 0) await this.clearUp(leftovers);
+    // What a killed run wrote down is not true of this one: from here on the record is ours or absent.
+    await removeState(this.home);
+  }
+
+  private async clearUp(leftovers: readonly Leftover[]): Promise<void> {
     this.terminal.say(
       `an earlier run was killed and left ${leftovers.map(({ name }) => name).join(', ')} behind; stopping ${leftovers.length === 1 ? 'it' : 'them'}`,
     );
@@ -153,7 +158,6 @@ export class Supervisor {
     const jwtSecret = valueOf(this.env, 'AUTH_JWT_SECRET') ?? (this.env['AUTH_JWKS_URL'] ? undefined : secrets.jwtSecret);
     return {
       HOST: this.env['HOST'] || '127.0.0.1',
-      OBJECT_STORE_URL: this.env['OBJECT_STORE_URL'] || pathToFileURL(this.home.objects).href,
       ...Object.fromEntries(dependencies.map(({ name, url }) => [urlVariables[name], url])),
       ...(managementUrl === undefined ? {} : { RABBITMQ_MANAGEMENT_URL: managementUrl }),
       ...(jwtSecret === undefined ? {} : { AUTH_JWT_SECRET: jwtSecret }),
@@ -284,6 +288,7 @@ export class Supervisor {
   private snapshot({ ports, dependencies, environment }: Plan): StackState {
     return {
       phase: this.phase,
+      supervisor: this.self,
       gatewayUrl: `http://localhost:${ports.get('gateway') ?? 0}`,
       services: this.processes.services.map(({ name }) => ({
         name,

@@ -50,7 +50,11 @@ export const renderConfigurationDoc = (): string => `# Configuration
 
 Printed from \`libs/runtime/src/config.ts\` by \`npm run docs\`; a test keeps it true. Environment variables only, read once at start: every problem is
 listed at once and the process ends with exit code 78. \`npm run parley -- config\` shows what a process would use, secrets hidden.
-\`npm start\` needs none of them. An empty variable counts as not set.
+\`npm start\` needs none of them, and checks them before it starts anything. An empty variable counts as not set.
+
+A setting comes with the feature that reads it, and a test keeps it so. Still to come, and ignored until then: alerts to a chat
+(\`GOOGLE_CHAT_WEBHOOK_URL\`), spans (\`OTEL_EXPORTER_OTLP_ENDPOINT\`), language models (\`LLM_*\`), documents (\`CHUNK_WORKERS\`) and the object
+store (\`OBJECT_STORE_URL\`).
 
 | variable | default | values | meaning, and when to change it |
 | --- | --- | --- | --- |

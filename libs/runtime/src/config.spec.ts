@@ -1,7 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { projectRoot } from '#lib/testing/stack/project-root';
 import { ConfigError, parseConfig, redactedConfig, settings } from './config.js';
 
 const required = {
@@ -54,6 +56,22 @@ describe('reading the configuration', () => {
     expect(problemsOf({ ...required, [name]: value })).toEqual([expect.stringContaining(`${name}: `)]);
   });
 
+  it.each([
+    [{ EMBEDDING_PROVIDER: 'ollama' }, ['EMBEDDING_MODEL']],
+    [{ EMBEDDING_PROVIDER: 'openai' }, ['EMBEDDING_MODEL', 'EMBEDDING_API_KEY']],
+    [{ EMBEDDING_PROVIDER: 'openai', EMBEDDING_MODEL: 'm', EMBEDDING_BASE_URL: 'http://own.example' }, []],
+    [{ EMBEDDING_PROVIDER: 'transformers' }, ['EMBEDDING_MODEL_DIR']],
+    [{ EMBEDDING_PROVIDER: 'ollama', PORT: 'eighty' }, ['PORT', 'EMBEDDING_MODEL']],
+  ])('lists with the rest what %j needs besides', (env, names) => {
+    expect(problemsOf({ ...required, ...env }).map((problem) => problem.split(':')[0])).toEqual(names);
+  });
+
+  it('refuses a key that an attacker would try first', () => {
+    expect(problemsOf({ ...required, AUTH_JWT_SECRET: 'change-me-change-me-change-me-change-me' })).toEqual([
+      expect.stringMatching(/^AUTH_JWT_SECRET: is a default from documentation.*openssl rand/),
+    ]);
+  });
+
   it('never quotes a value, it may be a secret', () => {
     const secret = 'hunter2';
 
@@ -75,7 +93,7 @@ describe('a secret in a file', () => {
   };
 
   it('is read without the line break at its end', () => {
-    const secret = 's'.repeat(32);
+    const secret = randomBytes(32).toString('hex');
 
     expect(parseConfig({ ...required, AUTH_JWT_SECRET_FILE: file(`${secret}\n`) }).AUTH_JWT_SECRET).toBe(secret);
   });
@@ -107,10 +125,8 @@ describe('showing the configuration', () => {
       ...required,
       DATABASE_URL: 'postgres://parley:hunter2@db:5432/parley?sslmode=require&password=hunter2',
       CHROMA_URL: 'http://token:hunter2@chroma:8000',
-      AUTH_JWT_SECRET: 'hunter2'.repeat(5),
-      LLM_API_KEY: 'hunter2',
-      GOOGLE_CHAT_WEBHOOK_URL: 'https://chat.example/spaces/x?key=hunter2&token=hunter2',
-      OTEL_EXPORTER_OTLP_ENDPOINT: 'https://me:hunter2@otel.example',
+      AUTH_JWT_SECRET: `hunter2-${randomBytes(32).toString('hex')}`,
+      EMBEDDING_API_KEY: 'hunter2',
     }),
   );
 
@@ -119,11 +135,25 @@ describe('showing the configuration', () => {
     expect(shown).toMatchObject({
       DATABASE_URL: 'postgres://***:***@db:5432/parley?sslmode=require&password=***',
       CHROMA_URL: 'http://***:***@chroma:8000/',
-      GOOGLE_CHAT_WEBHOOK_URL: '***',
     });
   });
 
   it('shows everything else as it is, and what is not set as null', () => {
-    expect(shown).toMatchObject({ PORT: 8080, HOST: '0.0.0.0', OBJECT_STORE_URL: 'file:///tmp/parley-objects', REDIS_URL: null });
+    expect(shown).toMatchObject({ PORT: 8080, HOST: '0.0.0.0', REDIS_URL: null });
+  });
+});
+
+describe('the settings', () => {
+  it('are all read somewhere: one that nothing reads would be documented as working', () => {
+    const sources = ['apps', 'libs']
+      .flatMap((folder) =>
+        readdirSync(join(projectRoot, folder), { recursive: true, encoding: 'utf8' }).map((file) => join(projectRoot, folder, file)),
+      )
+      .filter(
+        (file) => file.endsWith('.ts') && !/\.(spec|int-spec|contract)\.ts$|runtime\/src\/config(-docs)?\.ts$|libs\/testing\//.test(file),
+      )
+      .map((file) => readFileSync(file, 'utf8').replaceAll(/^\s*(\*|\/\/|\/\*).*$/gm, ''));
+    const readBy = (name: string) => sources.some((text) => new RegExp(`\\b${name}\\b`).test(text));
+    expect(Object.keys(settings).filter((name) => !readBy(name))).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { weaknessOf } from './weak-secret.js';
 
 /** Exit code for a configuration that cannot work (sysexits EX_CONFIG). */
 export const EXIT_CONFIG = 78;
@@ -11,6 +12,10 @@ const url = (...protocols: string[]) =>
       (value) => URL.canParse(value) && protocols.includes(new URL(value).protocol),
       `must be a URL starting with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
     );
+const jwtSecret = z.string().superRefine((value, context) => {
+  const weakness = Buffer.byteLength(value) < 32 ? 'must have at least 32 bytes' : weaknessOf(value);
+  if (weakness !== undefined) context.addIssue({ code: 'custom', message: weakness });
+});
 const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const milliseconds = (max: number) => count(1, max);
 
@@ -102,7 +107,6 @@ export const settings = {
 
   REDIS_URL: secret(url('redis:', 'rediss:').optional(), 'Redis: shared limits and fan-out. Without it Parley runs as a single node.'),
   CHROMA_URL: setting(url('http:', 'https:'), 'Chroma: the vectors. Required.'),
-  OBJECT_STORE_URL: setting(url('file:', 's3:').default('file:///tmp/parley-objects'), 'Where conversation logs are kept.'),
   CONSISTENCY_EVERY_MS: setting(
     count(1_000, 2_147_483_647).default(900_000),
     'Pause between two comparisons of messages and vectors. Raise it when a comparison takes longer than you like.',
@@ -113,8 +117,8 @@ export const settings = {
   ),
 
   AUTH_JWT_SECRET: secret(
-    z.string().min(32, 'must have at least 32 bytes').optional(),
-    'HS256 key. Either this or AUTH_JWKS_URL is required by the gateway.',
+    jwtSecret.optional(),
+    'HS256 key, at least 32 random bytes (`openssl rand -base64 48`). Either this or AUTH_JWKS_URL is required by the gateway.',
   ),
   AUTH_JWKS_URL: setting(url('http:', 'https:').optional(), 'Key set of your identity provider for RS256, ES256 or EdDSA tokens.'),
   AUTH_AUDIENCE: setting(z.string().min(1).default('parley'), 'The `aud` that tokens must have.'),
@@ -133,7 +137,6 @@ export const settings = {
   SEARCH_WORKERS: setting(count(1, 256).default(16), 'Searches that one gateway runs at once (R095).'),
   SEARCH_QUEUE_SIZE: setting(count(0, 100_000).default(1_000), 'Searches that may wait for a place before 503 (R096).'),
   INDEX_WORKERS: setting(count(1, 64).default(8), 'Index writes that one process runs at once (R095).'),
-  CHUNK_WORKERS: setting(count(1, 64).default(4), 'Documents that one process chunks at once (R095).'),
   ML_EMBED_WORKERS: setting(count(1, 4).default(2), 'Batches that one embedding process handles at once (R019, ruling C13).'),
   ML_RERANK_WORKERS: setting(count(1, 8).default(2), 'Rerank calls that one gateway runs at once (R095).'),
 
@@ -153,18 +156,26 @@ export const settings = {
     count(0, 10_000_000).default(100_000),
     'Texts whose vectors one process remembers; 100,000 of 384 dimensions take about 200 MB (R101).',
   ),
-
-  LLM_PROVIDER: setting(z.enum(['local', 'openai']).default('local'), 'Who analyses conversations.'),
-  LLM_BASE_URL: setting(url('http:', 'https:').optional(), 'OpenAI-compatible endpoint of the LLM.'),
-  LLM_API_KEY: secret(z.string().optional(), 'Key for that endpoint.'),
-  LLM_MODEL: setting(z.string().optional(), 'Model name at that endpoint.'),
-  GOOGLE_CHAT_WEBHOOK_URL: secret(url('https:', 'http:').optional(), 'Where alerts go; without it they are only logged.'),
-  OTEL_EXPORTER_OTLP_ENDPOINT: setting(url('http:', 'https:').optional(), 'Where spans go; without it only trace ids travel.'),
 } satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof settings;
 /** The parsed configuration of a process, by the names of the environment variables. */
 export type Config = { readonly [Name in SettingName]: z.output<(typeof settings)[Name]['schema']> };
+
+/** What no single setting can know: settings that another one's value asks for. One line for each that is missing. */
+const missingTogether = (config: Config): string[] => {
+  const { EMBEDDING_PROVIDER: provider } = config;
+  const isRemote = provider === 'ollama' || provider === 'openai';
+  const needs: readonly (readonly [isNeeded: boolean, name: SettingName])[] = [
+    [isRemote, 'EMBEDDING_MODEL'],
+    // Without a base URL it is OpenAI itself, which answers nobody without a key.
+    [provider === 'openai' && config.EMBEDDING_BASE_URL === undefined, 'EMBEDDING_API_KEY'],
+    [provider === 'transformers', 'EMBEDDING_MODEL_DIR'],
+  ];
+  return needs
+    .filter(([isNeeded, name]) => isNeeded && config[name] === undefined)
+    .map(([, name]) => `${name}: required by EMBEDDING_PROVIDER=${provider}. ${settings[name].doc}`);
+};
 
 /** The configuration cannot work; `problems` has one line per variable. */
 export class ConfigError extends Error {
@@ -205,6 +216,9 @@ export const parseConfig = (env: NodeJS.ProcessEnv): Config => {
       problems.push(...error.problems);
     }
   }
+  // A setting that did not parse is not missing: it is already in the list.
+  const listed = new Set(problems.map((problem) => problem.split(':')[0]));
+  problems.push(...missingTogether(config as Config).filter((problem) => !listed.has(problem.split(':')[0])));
   if (problems.length > 0) throw new ConfigError(problems);
   return config as Config;
 };
@@ -237,16 +251,13 @@ const redactUrl = (value: string): string => {
   return parsed.href;
 };
 
-/** Of these the whole URL is the secret: whoever knows it may post. */
-const SECRET_URLS: readonly string[] = ['GOOGLE_CHAT_WEBHOOK_URL'];
-
 /** The configuration as it may be shown: secrets are hidden, of URLs only their credentials. Not set = null. */
 export const redactedConfig = (config: Config): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries<Setting>(settings).map(([name, { secret: isSecret }]) => {
       const value = config[name as SettingName];
       if (typeof value !== 'string') return [name, value ?? null];
-      const isUrl = URL.canParse(value) && !SECRET_URLS.includes(name);
+      const isUrl = URL.canParse(value);
       if (isUrl && (!isSecret || name.endsWith('_URL'))) return [name, redactUrl(value)];
       return [name, isSecret ? HIDDEN : value];
     }),

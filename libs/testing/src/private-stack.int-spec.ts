@@ -1,3 +1,6 @@
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { Redis } from 'ioredis';
 import { ChromaClient } from 'chromadb';
 import { Client } from 'pg';
@@ -46,10 +49,34 @@ describe('the shared stack', () => {
 
 describe('a private stack of its own', () => {
   let own: PrivateStack;
+  let folder: string;
   beforeAll(async () => {
-    own = await startPrivateStack({ only: ['redis', 'postgres'] });
+    // Nothing in a path may matter: spaces, quotes, what shells and format strings expand, letters outside ASCII, length.
+    const above = await mkdtemp(join(tmpdir(), 'parley-path-'));
+    await chmod(above, 0o711); // Postgres' user must pass
+    folder = join(above, `a b'c"d 100%s $HOME Đà Nẵng;x ${'long '.repeat(15)}`.trim());
+    own = await startPrivateStack({ folder });
   });
-  afterAll(() => own.stop());
+  afterAll(async () => {
+    await own?.stop();
+    await rm(dirname(folder), { recursive: true, force: true });
+  });
+
+  it('works in a folder whose name has spaces, quotes, percent signs and other letters', async () => {
+    const connection = await connect(own.rabbitmqUrl, { timeout: 5_000 });
+    await (await connection.createConfirmChannel()).assertQueue('here', { durable: true, arguments: { 'x-queue-type': 'quorum' } });
+    await connection.close();
+    expect(await own.rabbitmq.rabbitmqctl(['list_queues', '--quiet', '--vhost', 'parley', 'name'])).toContain('here');
+    const { hostname, port } = new URL(own.chromaUrl);
+    expect(await new ChromaClient({ host: hostname, port: Number(port), ssl: false }).heartbeat()).toBeGreaterThan(0);
+    expect(await readdir(folder)).toEqual(expect.arrayContaining(['chroma', 'postgres', 'rabbitmq', 'redis']));
+  });
+
+  it('has a Redis without DEBUG', async () => {
+    const redis = new Redis(own.redisUrl, { maxRetriesPerRequest: 1 });
+    await expect(redis.call('DEBUG', 'SLEEP', '0')).rejects.toThrow('DEBUG command not allowed');
+    await redis.quit();
+  });
 
   it('keeps port and data across a kill', async () => {
     const before = new Client({ connectionString: own.databaseUrl });
@@ -90,7 +117,9 @@ describe('a private stack of its own', () => {
     expect(crashes).toHaveLength(1);
   });
 
-  it('refuses the URL of a server that it was started without', () => {
-    expect(() => own.chromaUrl).toThrow('without chroma');
+  it('refuses the URL of a server that it was started without', async () => {
+    const empty = await startPrivateStack({ only: [] });
+    expect(() => empty.chromaUrl).toThrow('without chroma');
+    await empty.stop();
   });
 });

@@ -102,7 +102,17 @@ async function writeSettings({ folder, port, managementPort, password }: Rabbitm
   await writeFile(join(folder, 'rabbitmq-env.conf'), '', { mode: 0o600 });
 }
 
-function environment({ folder, distributionPort, nameServerPort }: RabbitmqOptions): NodeJS.ProcessEnv {
+/**
+ * How RabbitMQ is told where its folder is. Its start scripts and its logger stumble over spaces, quotes and letters outside ASCII, so on
+ * Linux such a folder goes by the name that each process has for its working directory.
+ */
+function folderFor({ folder }: RabbitmqOptions): string {
+  return process.platform === 'linux' && /[^\w./-]/.test(folder) ? '/proc/self/cwd' : folder;
+}
+
+function environment(options: RabbitmqOptions): NodeJS.ProcessEnv {
+  const { distributionPort, nameServerPort } = options;
+  const folder = folderFor(options);
   // Names that a RabbitMQ or systemd above us may have left in the environment must not reach ours.
   const inherited = Object.entries(process.env).filter(([name]) => !/^(RABBITMQ_|ERL_|NOTIFY_SOCKET)/.test(name));
   return {

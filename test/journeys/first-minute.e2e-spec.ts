@@ -1,0 +1,83 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { settings } from '#lib/runtime/config';
+import { freshDatabase, type FreshPlace, freshVhost } from '#lib/testing/databases';
+import { eventually } from '#lib/testing/eventually';
+import { runCommand } from '#lib/testing/stack/commands';
+import { freePorts } from '#lib/testing/stack/ports';
+import { projectRoot } from '#lib/testing/stack/project-root';
+
+const stack = inject('stack');
+let home: string;
+let database: FreshPlace;
+let vhost: FreshPlace;
+let env: NodeJS.ProcessEnv;
+
+beforeAll(async () => {
+  home = join(await mkdtemp(join(tmpdir(), 'parley first ')), "it's 100% Đà");
+  [database, vhost] = await Promise.all([freshDatabase(stack.databaseUrl), freshVhost(stack)]);
+  const [gateway, embedding, ops] = await freePorts(3);
+  const inherited = Object.entries(process.env).filter(([name]) => !(name in settings) && !/^(PARLEY_|VITEST)/.test(name));
+  env = {
+    ...Object.fromEntries(inherited),
+    PARLEY_HOME: home,
+    PARLEY_GATEWAY_PORT: String(gateway),
+    PARLEY_EMBEDDING_PORT: String(embedding),
+    PARLEY_OPS_PORT: String(ops),
+    DATABASE_URL: database.url,
+    RABBITMQ_URL: vhost.url,
+    REDIS_URL: stack.redisUrl,
+    CHROMA_URL: stack.chromaUrl,
+  };
+});
+afterAll(async () => {
+  await run('stop', []);
+  await Promise.all([database.drop(), vhost.drop()]);
+  await rm(join(home, '..'), { recursive: true, force: true });
+});
+
+const run = (verb: string, args: readonly string[], more: NodeJS.ProcessEnv = {}) =>
+  runCommand(process.execPath, [join(projectRoot, 'scripts', 'bootstrap.mjs'), verb, ...args], {
+    timeoutMs: 60_000,
+    cwd: projectRoot,
+    env: { ...env, ...more },
+  });
+
+interface Status {
+  readonly services: readonly { name: string; pid: number | null; ready: boolean; url: string }[];
+}
+const status = async () => JSON.parse((await run('status', ['--json'])).stdout) as Status;
+
+describe('npm start', () => {
+  it('lists all that is wrong with its environment before it starts anything', async () => {
+    const wrong = { DATABASE_URL: 'nonsense', PARLEY_PORT_BASE: 'abc', EMBEDDING_PROVIDER: 'ollama', AUTH_JWT_SECRET: 'change-me' };
+    const { code, stdout, stderr } = await run('start', ['--detach'], wrong);
+    expect({ code, stdout }).toEqual({ code: 78, stdout: '' });
+    for (const name of Object.keys(wrong).filter((each) => each !== 'EMBEDDING_PROVIDER')) expect(stderr).toContain(`  - ${name}`);
+    expect(stderr).toContain('EMBEDDING_MODEL: required by EMBEDDING_PROVIDER=ollama');
+    expect(stderr).not.toMatch(/^\s+at /m);
+  });
+
+  it('says "ready" of this run only: after its supervisor was killed the next start clears up and its own processes answer', async () => {
+    expect(await run('start', ['--detach'])).toMatchObject({ code: 0, stdout: expect.stringContaining('ready in') });
+    const before = await status();
+    expect(before.services.map(({ name, ready }) => ({ name, ready }))).toEqual(
+      ['gateway', 'embedding', 'ops'].map((name) => ({ name, ready: true })),
+    );
+    const supervisor = Number(/pid (\d+)/.exec((await run('status', [])).stdout)?.[1]);
+    process.kill(supervisor, 'SIGKILL');
+    await eventually(async () => expect((await run('status', [])).stdout).toContain('was killed'));
+
+    const again = await run('start', ['--detach']);
+    expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('an earlier run was killed') });
+    for (const { url } of before.services) expect((await fetch(`${url}/readyz`)).status).toBe(200);
+    const after = await status();
+    for (const { name, pid, ready } of after.services) {
+      expect({ name, ready }).toEqual({ name, ready: true });
+      expect(before.services.map((each) => each.pid)).not.toContain(pid);
+    }
+    expect(await run('stop', [])).toMatchObject({ code: 0, stdout: expect.stringContaining('Parley has stopped') });
+  });
+});
