@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { OriginalErrors } from '#lib/bus/adapters/original-errors.filter';
-import { publisherFor } from '#lib/bus/adapters/rabbit-for';
+import { RabbitControlChannel } from '#lib/bus/adapters/rabbit-control-channel';
+import { controlChannelFor, publisherFor } from '#lib/bus/adapters/rabbit-for';
 import { RabbitPublisher } from '#lib/bus/adapters/rabbit-publisher';
 import { RabbitResponder } from '#lib/bus/adapters/rabbit-responder';
 import { RabbitServer } from '#lib/bus/adapters/rabbit-server';
@@ -52,6 +53,7 @@ export class EmbeddingModule {
         { provide: EmbedderPort, inject: [CONFIG, Breakers], useFactory: createEmbedder },
         { provide: VectorStorePort, inject: [CONFIG, EmbedderPort, Breakers], useFactory: vectorStore },
         { provide: RabbitPublisher, inject: [CONFIG, LOGGER], useFactory: publisherFor(APP) },
+        { provide: RabbitControlChannel, inject: [CONFIG, LOGGER], useFactory: controlChannelFor(APP) },
         { provide: RabbitServer, inject: [CONFIG, RabbitPublisher, Breakers, MarkFailed, LOGGER], useFactory: rabbitServer },
         { provide: RabbitResponder, inject: [CONFIG, IndexMessages, LOGGER], useFactory: embedNowResponder },
       ],
@@ -73,12 +75,12 @@ export async function startEmbedding(parts: ProcessParts): Promise<() => Promise
   // Deferred, because a filter that is added after initialization is ignored.
   app.connectMicroservice({ strategy: server }, { deferInitialization: true }).useGlobalFilters(new OriginalErrors());
   await app.listen(config.PORT, config.HOST);
-  await publisher.start();
+  await Promise.all([publisher.start(), app.get(RabbitControlChannel).start()]);
   await app.startAllMicroservices();
   await responder.start();
   return async () => {
     await Promise.all([server.close(), responder.stop()]);
-    await publisher.stop();
+    await Promise.all([publisher.stop(), app.get(RabbitControlChannel).stop()]);
     await app.get(PostgresLanes).close();
     await app.close(); // last, so that /livez and /metrics answer during the drain
   };

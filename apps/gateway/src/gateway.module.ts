@@ -46,7 +46,7 @@ import { SearchMessages } from './search/search-messages.js';
 /**
  * The gateway on a module of adapters (live-adapters.module.ts or memory-adapters.module.ts), which must provide
  * ConversationStorePort, MessageStorePort, ChunkLedgerPort, LexicalIndexPort, NearestMessages, RerankerPort, OutboxPort, PublisherPort,
- * QueueStatusPort, DeadLettersPort, ConsistencyBoardPort, QueueFill, RequesterPort, LockWaitsPort, LIMITERS, Health and Connections.
+ * QueueStatusPort, ControlChannelPort, DeadLettersPort, ConsistencyBoardPort, QueueFill, RequesterPort, LockWaitsPort, LIMITERS, Health and Connections.
  */
 @Module({})
 export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutdown {

@@ -1,8 +1,10 @@
 import { Inject, Injectable, Module } from '@nestjs/common';
 import { RabbitDeadLetters } from '#lib/bus/adapters/rabbit-dead-letters';
-import { publisherFor, queueStatusFor } from '#lib/bus/adapters/rabbit-for';
+import { RabbitControlChannel } from '#lib/bus/adapters/rabbit-control-channel';
+import { controlChannelFor, publisherFor, queueStatusFor } from '#lib/bus/adapters/rabbit-for';
 import { RabbitPublisher } from '#lib/bus/adapters/rabbit-publisher';
 import { RabbitQueueStatus } from '#lib/bus/adapters/rabbit-queue-status';
+import { ControlChannelPort } from '#lib/bus/control-channel.port';
 import { QueueFill } from '#lib/bus/queue-fill';
 import type { PipelineRows } from '#lib/bus/topology';
 import { RabbitRequester } from '#lib/bus/adapters/rabbit-requester';
@@ -69,6 +71,7 @@ class LiveConnections extends Connections {
     private readonly publisher: RabbitPublisher,
     private readonly queues: RabbitQueueStatus,
     private readonly requester: RabbitRequester,
+    private readonly control: RabbitControlChannel,
     private readonly meaning: LateMeaning,
   ) {
     super();
@@ -81,6 +84,7 @@ class LiveConnections extends Connections {
       this.publisher.start(),
       this.queues.start(),
       this.requester.start(),
+      this.control.start(),
       this.explainPoolBudget(),
     ]);
   }
@@ -88,7 +92,7 @@ class LiveConnections extends Connections {
   override async stop(): Promise<void> {
     this.meaning.stop();
     this.redis?.disconnect();
-    await Promise.all([this.publisher.stop(), this.queues.stop(), this.requester.stop()]);
+    await Promise.all([this.publisher.stop(), this.queues.stop(), this.requester.stop(), this.control.stop()]);
     await this.lanes.close();
   }
 
@@ -109,6 +113,8 @@ class LiveConnections extends Connections {
     { provide: PostgresLanes, useFactory: lanesFor(APP), inject: [CONFIG, Breakers, LOGGER] },
     { provide: RabbitPublisher, useFactory: publisherFor(APP), inject: [CONFIG, LOGGER] },
     { provide: RabbitQueueStatus, useFactory: queueStatusFor(APP), inject: [CONFIG, LOGGER] },
+    { provide: RabbitControlChannel, useFactory: controlChannelFor(APP), inject: [CONFIG, LOGGER] },
+    { provide: ControlChannelPort, useExisting: RabbitControlChannel },
     { provide: RabbitRequester, useFactory: rabbitRequester, inject: [CONFIG, LOGGER, Breakers] },
     { provide: REDIS, useFactory: redis, inject: [CONFIG, LOGGER] },
     { provide: LateMeaning, useFactory: lateMeaning, inject: [CONFIG, LOGGER, Breakers, PostgresLanes] },
@@ -165,6 +171,7 @@ class LiveConnections extends Connections {
     RerankerPort,
     PublisherPort,
     QueueStatusPort,
+    ControlChannelPort,
     DeadLettersPort,
     ConsistencyBoardPort,
     QueueFill,

@@ -1,8 +1,10 @@
 import { Module } from '@nestjs/common';
 import { MemoryBus } from '#lib/bus/adapters/memory-bus';
+import { MemoryControlChannel } from '#lib/bus/adapters/memory-control-channel';
 import { MemoryDeadLetters } from '#lib/bus/adapters/memory-dead-letters';
 import { MemoryQueueStatus } from '#lib/bus/adapters/memory-queue-status';
 import { MemoryRequester } from '#lib/bus/adapters/memory-requester';
+import { ControlChannelPort } from '#lib/bus/control-channel.port';
 import { RequesterPort } from '#lib/bus/requester.port';
 import { DeadLettersPort } from '#lib/bus/dead-letters.port';
 import { PublisherPort } from '#lib/bus/publisher.port';
@@ -98,6 +100,7 @@ class NoConnections extends Connections {
       useFactory: (queues: QueueStatusPort, { BUS_BUFFER_SIZE }: Config) => new QueueFill(queues, () => BUS_BUFFER_SIZE),
       inject: [QueueStatusPort, CONFIG],
     },
+    { provide: ControlChannelPort, useFactory: () => new MemoryControlChannel('gateway') },
     { provide: LockWaitsPort, useFactory: () => new MemoryLockWaits() },
     { provide: MemoryRequester, useFactory: () => new MemoryRequester() },
     { provide: RequesterPort, useExisting: MemoryRequester },
@@ -125,6 +128,7 @@ class NoConnections extends Connections {
     RerankerPort,
     PublisherPort,
     QueueStatusPort,
+    ControlChannelPort,
     DeadLettersPort,
     ConsistencyBoardPort,
     QueueFill,

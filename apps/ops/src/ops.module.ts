@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { publisherFor, queueStatusFor } from '#lib/bus/adapters/rabbit-for';
+import { RabbitControlChannel } from '#lib/bus/adapters/rabbit-control-channel';
+import { controlChannelFor, publisherFor, queueStatusFor } from '#lib/bus/adapters/rabbit-for';
 import { RabbitPublisher } from '#lib/bus/adapters/rabbit-publisher';
 import { RabbitQueueStatus } from '#lib/bus/adapters/rabbit-queue-status';
 import { PostgresInbox } from '#lib/database/adapters/postgres-inbox';
@@ -45,6 +46,7 @@ export class OpsModule {
         { provide: PostgresLanes, inject: [CONFIG, Breakers, LOGGER], useFactory: lanesFor(APP) },
         { provide: RabbitPublisher, inject: [CONFIG, LOGGER], useFactory: publisherFor(APP) },
         { provide: RabbitQueueStatus, inject: [CONFIG, LOGGER], useFactory: queueStatusFor(APP) },
+        { provide: RabbitControlChannel, inject: [CONFIG, LOGGER], useFactory: controlChannelFor(APP) },
         { provide: OutboxRelay, inject: [CONFIG, PostgresLanes, RabbitPublisher, LOGGER], useFactory: outboxRelay },
         { provide: RunConsistency, inject: [CONFIG, PostgresLanes, RabbitQueueStatus, Breakers, LOGGER], useFactory: runConsistency },
         { provide: Rounds, inject: [RabbitQueueStatus, PostgresLanes, RunConsistency, LOGGER], useFactory: rounds },
@@ -66,12 +68,13 @@ export async function startOps(parts: ProcessParts): Promise<() => Promise<void>
   const upkeep = app.get(Rounds);
   readiness.holdWhile(() => publisher.drift?.message);
   await app.listen(config.PORT, config.HOST);
-  await Promise.all([publisher.start(), queueStatus.start()]);
+  const control = app.get(RabbitControlChannel);
+  await Promise.all([publisher.start(), queueStatus.start(), control.start()]);
   relay.start();
   upkeep.start();
   return async () => {
     await Promise.all([relay.stop(), upkeep.stop()]);
-    await Promise.all([publisher.stop(), queueStatus.stop()]);
+    await Promise.all([publisher.stop(), queueStatus.stop(), control.stop()]);
     await app.get(PostgresLanes).close();
     await app.close(); // last, so that /livez and /metrics answer until then
   };

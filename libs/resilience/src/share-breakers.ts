@@ -4,7 +4,8 @@ import type { Breakers } from './breakers.js';
 
 /** Lets operators see the breakers of this process: in its reports those that are not closed, and all of them when somebody asks. */
 export const shareBreakers = (breakers: Breakers): Breakers => {
-  answerSiblings('breakers', () => breakers.all());
-  reportAlso('breakers', () => breakers.all().filter(({ state }) => state !== 'closed'));
+  const all = () => breakers.all().map(({ since, ...breaker }) => ({ ...breaker, since: since.toISOString() }));
+  answerSiblings('breakers', all);
+  reportAlso('breakers', () => all().filter(({ state }) => state !== 'closed'));
   return breakers;
 };

@@ -1,7 +1,7 @@
 import cluster, { type Worker } from 'node:cluster';
 
-/** What a process can be asked about itself by another worker of the same supervisor. */
-export type Question = 'metrics' | 'report' | 'breakers';
+/** What a process can be asked about itself: `metrics` by another worker of its supervisor, the rest by any process (ADR 21). */
+export type Question = 'metrics' | 'presence' | 'report' | 'breakers' | 'consumers' | 'publisher';
 
 /** One process' answer; `silent` when it gave none in time, which says something too. */
 export type WorkerAnswer<T> =
@@ -40,6 +40,9 @@ export const answerSiblings = (question: Question, answer: () => unknown): void 
   listen();
 };
 
+/** What this process answers; undefined when it has nothing of the kind. */
+export const answerOf = (question: string): unknown => respondents.get(question as Question)?.();
+
 /**
  * Asks all workers of this process' supervisor, this one included; a process without supervisor answers alone. Never rejects for a worker
  * that is silent or a supervisor that is gone; settles within 1.5 s. Rejects when this process itself cannot answer.
@@ -47,7 +50,7 @@ export const answerSiblings = (question: Question, answer: () => unknown): void 
 export const askSiblings = async <T>(question: Question): Promise<Answers<T>> => {
   const answers = cluster.isWorker ? await askSupervisor(question) : undefined;
   if (answers !== undefined) return answers as Answers<T>;
-  const answer = (await respondents.get(question)?.()) as T;
+  const answer = (await answerOf(question)) as T;
   return { workers: [{ pid: process.pid, silent: false, answer }], counts: null };
 };
 
@@ -85,8 +88,7 @@ const listen = (): void => {
 
 const answerSupervisor = async (id: number, question: Question): Promise<void> => {
   try {
-    const answer = await respondents.get(question)?.();
-    if (answer !== undefined) tellSupervisor({ parley: 'answer', id, answer }, () => undefined);
+    tellSupervisor({ parley: 'answer', id, answer: (await answerOf(question)) ?? null }, () => undefined);
   } catch {
     // No answer is an answer: whoever asked sees that this worker was silent.
   }

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type ChannelModel, connect } from 'amqplib';
@@ -8,6 +9,7 @@ import { RabbitPublisher } from '#lib/bus/adapters/rabbit-publisher';
 import { assertTopology } from '#lib/bus/adapters/rabbit-topology';
 import { topologyOf } from '#lib/bus/topology';
 import { toWireMessage } from '#lib/bus/wire-message';
+import { CONTROL_EXCHANGE } from '#lib/contracts/control';
 import { EMBED_NOW_QUEUE, pipeline } from '#lib/contracts/pipeline';
 import { createLogger } from '#lib/runtime/logger';
 import { aMessageCreated } from './builders.js';
@@ -89,6 +91,20 @@ describe('the RabbitMQ users of the services', () => {
     } finally {
       await publisher.stop();
     }
+  });
+
+  it.each(['gateway', 'embedding', 'ops'])('let %s take part in the control channel, under its own name only', async (app) => {
+    const takePart = (name: string) =>
+      attempt(`parley-${app}`, async (channel) => {
+        await channel.assertExchange(CONTROL_EXCHANGE, 'fanout', { durable: true });
+        const { queue } = await channel.assertQueue(`${CONTROL_EXCHANGE}.${name}.${randomUUID()}`, { exclusive: true, autoDelete: true });
+        await channel.bindQueue(queue, CONTROL_EXCHANGE, '');
+        await channel.consume(queue, () => undefined, { noAck: true });
+        channel.publish(CONTROL_EXCHANGE, '', Buffer.from('{}'));
+        await channel.waitForConfirms();
+      });
+    expect(await takePart(app)).toBe('ok');
+    expect(await takePart('billing')).toContain('ACCESS_REFUSED');
   });
 
   it('keep the gateway from taking messages and from changing queues', async () => {

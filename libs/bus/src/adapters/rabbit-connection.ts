@@ -30,8 +30,10 @@ const CLOSE_TIMEOUT_MS = 2_000;
 const BACKOFF = { baseMs: 100, capMs: 10_000 };
 
 /** `parley-<app>@<host>#<pid> <purpose>`: the management UI reads like the architecture. */
-export const connectionName = (app: string, purpose: 'publish' | 'consume' | 'watch' | 'request' | 'answer' | 'operate'): string =>
-  `parley-${app}@${hostname()}#${process.pid} ${purpose}`;
+export const connectionName = (
+  app: string,
+  purpose: 'publish' | 'consume' | 'watch' | 'request' | 'answer' | 'operate' | 'control',
+): string => `parley-${app}@${hostname()}#${process.pid} ${purpose}`;
 
 /**
  * Keeps one connection to RabbitMQ, for as long as it is started. One loop, so that there is never more than one connection:

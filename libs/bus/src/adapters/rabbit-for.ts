@@ -1,5 +1,6 @@
 import type { Config } from '#lib/runtime/config';
 import type { Logger } from '#lib/runtime/logger';
+import { RabbitControlChannel } from './rabbit-control-channel.js';
 import { RabbitPublisher } from './rabbit-publisher.js';
 import { RabbitQueueStatus } from './rabbit-queue-status.js';
 
@@ -23,3 +24,9 @@ export const queueStatusFor =
     const { RABBITMQ_URL: url, BUS_HEARTBEAT_S: heartbeatS, RABBITMQ_MANAGEMENT_URL: managementUrl } = config;
     return new RabbitQueueStatus({ url, app, heartbeatS, logger, managementUrl });
   };
+
+/** Makes what a process of this app is asked through, and asks others through. It connects when it is started. */
+export const controlChannelFor =
+  (app: string) =>
+  ({ RABBITMQ_URL: url, BUS_HEARTBEAT_S: heartbeatS }: Config, logger: Logger): RabbitControlChannel =>
+    new RabbitControlChannel({ url, app, heartbeatS, logger });

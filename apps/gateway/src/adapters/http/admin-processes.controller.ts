@@ -1,101 +1,81 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
+import { ControlChannelPort, type ProcessAnswer } from '#lib/bus/control-channel.port';
+import { BreakerState, ProcessName, ProcessState } from '#lib/contracts/control';
 import { type LockWait, LockWaitsPort } from '#lib/database/lock-waits.port';
-import type { BreakerReport } from '#lib/resilience/breakers';
-import { DependencyError } from '#lib/resilience/errors';
 import { withDeadline } from '#lib/resilience/deadline';
-import type { ProcessReport } from '#lib/runtime/process-report';
-import { askSiblings } from '#lib/runtime/sibling-workers';
+import { DependencyError } from '#lib/resilience/errors';
 
 /** Longest wait for what Postgres says of locks: whoever looks here looks because something hangs. */
 const LOCKS_WITHIN_MS = 2_000;
 
-const wait = z.object({
-  dependency: z.string(),
-  operation: z.string(),
-  stage: z.enum(['place', 'connection', 'answer', 'retry']),
-  forMs: z.number(),
+const others = z
+  .enum(['asked', 'unreachable'])
+  .meta({ description: 'unreachable = RabbitMQ does not pass questions on: only the processes behind this port could be asked' });
+
+const SilentProcess = ProcessName.extend({
+  silent: z.literal(true),
+  reason: z.enum(['no-answer', 'unreachable', 'not-understood', 'failed']).meta({ description: 'Why nothing is known of it' }),
 });
+
 const InFlightReport = z
   .object({
     items: z.array(
-      z.object({
-        pid: z.int(),
-        silent: z.boolean().meta({ description: 'It did not answer within a second: it hangs, or is very busy' }),
-        eventLoopLagMs: z.number().optional(),
-        work: z
-          .object({
-            count: z.int(),
-            items: z.array(
-              z.object({
-                kind: z.enum(['request', 'event']),
-                id: z.string(),
-                what: z.string(),
-                phase: z.enum(['receiving', 'handling', 'answered']),
-                ageMs: z.number(),
-                deadlineMs: z.number().nullable(),
-                isOverdue: z.boolean(),
-                waitingFor: z.array(wait),
-              }),
-            ),
-          })
-          .optional(),
-        pools: z
-          .array(z.object({ name: z.string(), size: z.int(), inUse: z.int(), waiting: z.int(), exhaustedForMs: z.number() }))
-          .optional(),
-      }),
+      z.discriminatedUnion('silent', [ProcessName.extend({ silent: z.literal(false), ...ProcessState.shape }), SilentProcess]),
     ),
+    others,
     lockWaits: z
       .array(
         z.object({ pid: z.int(), application: z.string(), waitingSeconds: z.number(), blockedBy: z.array(z.object({ pid: z.int() })) }),
       )
       .nullable()
-      .meta({ description: 'null = Postgres does not say' }),
+      .meta({ description: 'Who waits for whose lock; null = Postgres does not say' }),
   })
   .meta({ id: 'InFlightReport' });
 
 const BreakerList = z
   .object({
-    items: z.array(
-      z.object({
-        pid: z.int(),
-        dependency: z.string(),
-        operation: z.string(),
-        state: z.enum(['closed', 'half-open', 'open']),
-        since: z.iso.datetime(),
-      }),
-    ),
+    items: z.array(ProcessName.extend(BreakerState.shape)),
+    others,
+    silent: z.array(SilentProcess).meta({ description: 'Processes whose breakers are not known' }),
   })
   .meta({ id: 'BreakerList' });
 
-type InFlightView = { readonly items: readonly object[]; readonly lockWaits: readonly LockWait[] | null };
-type BreakerView = BreakerReport & { readonly pid: number };
+type InFlightView = Omit<z.infer<typeof InFlightReport>, 'lockWaits'> & { readonly lockWaits: readonly LockWait[] | null };
 
-/** What the processes behind this port are doing; with several workers, all of them (R063, R064). */
+/** What every process of every app is doing (R063, R064). */
 @ApiTags('admin')
 @Controller('v1/admin')
 export class AdminProcessesController {
-  constructor(private readonly lockWaits: LockWaitsPort) {}
+  constructor(
+    private readonly lockWaits: LockWaitsPort,
+    private readonly control: ControlChannelPort,
+  ) {}
 
-  /** Each request in hand with what it waits for and since when, pools, event-loop lag, breakers that are not closed, and who waits for whose lock. */
+  /** Each request and event in hand with what it waits for and since when, pools, event-loop lag, breakers that are not closed, and lock waits. */
   @Get('in-flight')
   @ApiOperation({ summary: 'What every process has in hand, and what it waits for' })
   @ApiOkResponse({ standardSchema: InFlightReport })
   async inFlight(): Promise<InFlightView> {
-    const [{ workers }, lockWaits] = await Promise.all([askSiblings<ProcessReport>('report'), this.whoWaits()]);
-    const items = workers.map((worker) => (worker.silent ? worker : { ...worker.answer, silent: false }));
-    return { items, lockWaits };
+    const [{ processes, others }, lockWaits] = await Promise.all([this.control.ask('report'), this.whoWaits()]);
+    const items = processes.flatMap((each): InFlightView['items'] => {
+      if (each.silent) return [each];
+      const { answer, ...name } = each;
+      return answer === null ? [] : [{ ...name, ...answer }];
+    });
+    return { items, others, lockWaits };
   }
 
   @Get('breakers')
   @ApiOperation({ summary: 'Every circuit breaker of every process' })
   @ApiOkResponse({ standardSchema: BreakerList })
-  async breakers(): Promise<{ items: BreakerView[] }> {
-    const { workers } = await askSiblings<readonly BreakerReport[] | undefined>('breakers');
-    return {
-      items: workers.flatMap((worker) => (worker.silent ? [] : (worker.answer ?? []).map((each) => ({ pid: worker.pid, ...each })))),
-    };
+  async breakers(): Promise<z.infer<typeof BreakerList>> {
+    const { processes, others } = await this.control.ask('breakers');
+    const items = processes.flatMap((each) =>
+      each.silent ? [] : (each.answer ?? []).map((breaker) => ({ app: each.app, host: each.host, pid: each.pid, ...breaker })),
+    );
+    return { items, others, silent: processes.filter(isSilent) };
   }
 
   /** Postgres may be what hangs: then that is not known, and the rest is shown all the same. */
@@ -108,3 +88,5 @@ export class AdminProcessesController {
     }
   }
 }
+
+const isSilent = <T>(answer: ProcessAnswer<T>): answer is Extract<ProcessAnswer<T>, { silent: true }> => answer.silent;

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
@@ -49,7 +50,7 @@ const inHand = async () => {
 it('shows each request in hand, the one that asks included', async () => {
   const { items, lockWaits, work } = await inHand();
 
-  expect(items).toMatchObject([{ pid: process.pid, silent: false }]);
+  expect(items).toMatchObject([{ app: 'gateway', host: hostname(), pid: process.pid, silent: false }]);
   expect(work).toMatchObject([{ kind: 'request', what: 'GET /v1/admin/in-flight', phase: 'handling', deadlineMs: 6_000 }]);
   expect(lockWaits).toEqual([]);
 });
@@ -66,7 +67,19 @@ it('shows every breaker with its process', async () => {
   for (let times = 0; times < 5; times += 1) await call.run(() => Promise.reject(new Error('refused'))).catch(() => undefined);
 
   expect((await get('/v1/admin/breakers')).json()).toEqual({
-    items: [{ pid: process.pid, dependency: 'chroma', operation: 'query', state: 'open', since: expect.any(String) }],
+    items: [
+      {
+        app: 'gateway',
+        host: hostname(),
+        pid: process.pid,
+        dependency: 'chroma',
+        operation: 'query',
+        state: 'open',
+        since: expect.any(String),
+      },
+    ],
+    others: 'asked',
+    silent: [],
   });
   expect((await get('/v1/admin/in-flight')).json()).toMatchObject({ items: [{ breakers: [{ dependency: 'chroma', state: 'open' }] }] });
 });
