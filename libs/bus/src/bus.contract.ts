@@ -14,7 +14,7 @@ import { Postpone, Reject } from './outcome.js';
 import type { BreakerView, PauseState } from './pause.js';
 import type { PublisherPort, PublishOutcome } from './publisher.port.js';
 import type { DeadLetterListener } from './settle.js';
-import { deadLetterQueue, type PipelineRows, retryDelayMs } from './topology.js';
+import { deadLetterQueue, MAX_RETURNS, type PipelineRows, retryDelayMs } from './topology.js';
 import { attemptOf, header, toWireMessage, type WireMessage } from './wire-message.js';
 
 /** A bus that a test may do with as it likes. */
@@ -99,9 +99,11 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
   let breakers: SwitchedBreakers;
   let servers: ServerUnderTest[];
 
+  let retryDelaysMs: readonly number[];
+
   const startBus = async (row: Partial<PipelineRow> = {}, others: PipelineRows = {}): Promise<void> => {
     const pipeline = { [QUEUE]: aRow(row), ...others };
-    bus = await start({ pipeline, retryDelaysMs: RETRY_DELAYS_MS, room: row.maxLength ?? 10_000 });
+    bus = await start({ pipeline, retryDelaysMs, room: row.maxLength ?? 10_000 });
   };
 
   const serve = async (handler: Handler, options: Partial<ServeOptions> = {}): Promise<ServerUnderTest> => {
@@ -109,7 +111,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       breakers,
       drainMs: 2_000,
       ...options,
-      timing: { retryDelaysMs: RETRY_DELAYS_MS, outageBackoff: { baseMs: 20, capMs: 40 }, ...options.timing },
+      timing: { retryDelaysMs, outageBackoff: { baseMs: 20, capMs: 40 }, ...options.timing },
     });
     server.addHandler(QUEUE, (async (events: MessageEvent[]) => handler(events)) as MessageHandler, true);
     await new Promise<void>((resolve, reject) => {
@@ -131,6 +133,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
   beforeEach(() => {
     breakers = new SwitchedBreakers();
     servers = [];
+    retryDelaysMs = RETRY_DELAYS_MS;
   });
 
   afterEach(async () => {
@@ -286,7 +289,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       await serve((events) => void handled.push(events), { onDeadLetter: (_, event) => void told.push(event) });
       const good = toWireMessage(aMessageCreated());
 
-      for (const body of ['not json', '[]', '{"type":"message.invented"}', '{"type":"message.created","version":1}']) {
+      for (const body of ['not json', '[]', '{"type":"Invented"}', '{"type":"message.created","version":1}']) {
         await bus.copyTo(QUEUE, { ...good, body: Buffer.from(body) });
       }
 
@@ -295,6 +298,51 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       expect(letters.map(({ body }) => body.toString())).toContain('not json');
       await eventually(() => expect(told).toEqual([undefined, undefined, undefined, undefined]));
       expect(handled).toEqual([]);
+    });
+
+    it('waits for a newer consumer with what it does not know, and dead-letters it when none came', async () => {
+      await startBus({ hears: ['message.created'] });
+      const known = aMessageCreated();
+      const handled: MessageEvent[] = [];
+      await serve((events) => void handled.push(...events), { timing: { maxUnknown: 2 } });
+      const invented = { ...toWireMessage(known), body: Buffer.from('{"type":"message.invented"}') };
+
+      await bus.copyTo(QUEUE, invented);
+      await bus.copyTo(QUEUE, toWireMessage(known));
+
+      await eventually(() => expect(handled).toEqual([known]));
+      expect(await deadLetters()).toEqual([]);
+      const [letter] = await eventuallySome(deadLetters);
+      expect(letter?.headers).toMatchObject({
+        [header.error]: 'unknown event type "message.invented"',
+        [header.attempts]: 1,
+        [header.unknown]: 2,
+      });
+    });
+
+    it('sends a message round and sets it aside whatever its headers hold', async () => {
+      await startBus();
+      await serve(() => {
+        throw new Error('each time');
+      });
+      const good = toWireMessage(aMessageCreated());
+      const forged = {
+        [header.attempt]: 1e9,
+        [header.returns]: -1,
+        [header.replayed]: Number.MAX_SAFE_INTEGER,
+        [header.traceparent]: 'a'.repeat(40_000),
+        [header.requestId]: 'b'.repeat(10_000),
+        'x-death': 'no table',
+        __proto__: 'c',
+        constructor: 'd',
+        'x-long': 'e'.repeat(10_000),
+      };
+
+      expect(await bus.copyTo(QUEUE, { ...good, headers: { ...good.headers, ...forged } })).toEqual({ kind: 'confirmed' });
+
+      const [letter] = await eventuallySome(deadLetters);
+      expect(letter).toMatchObject({ id: good.id, headers: { [header.attempts]: 3, [header.error]: 'each time', constructor: 'd' } });
+      expect(JSON.stringify(letter?.headers).length).toBeLessThan(2_000);
     });
 
     it('brings back later what is postponed, and counts no try for it', async () => {
@@ -579,6 +627,26 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       await server.close();
       expect(handled).toHaveLength(3);
       expect(await bus.readyIn(QUEUE)).toBe(0);
+    });
+
+    it('counts nothing for events that are held in an outage while their consumer is restarted again and again', async () => {
+      retryDelaysMs = [20, 40, 80];
+      await startBus();
+      const events = messages(12);
+      await publish(...events);
+      for (let restarts = 0; restarts <= MAX_RETURNS + 1; restarts += 1) {
+        let held = 0;
+        const server = await serve((batch) => {
+          held += batch.length;
+          throw new DependencyError('chroma', 'upsert', 'unavailable');
+        });
+        await eventually(() => expect(held).toBeGreaterThan(0));
+        await server.close();
+      }
+      const handled: MessageEvent[] = [];
+      await serve((batch) => void handled.push(...batch));
+      await eventually(() => expect(new Set(idsOf(handled))).toEqual(new Set(idsOf(events))));
+      expect(await deadLetters()).toEqual([]);
     });
 
     it('gives back what outlives the drain, without a try counted', async () => {

@@ -1,16 +1,16 @@
 import type { ParleyEvent } from '#lib/contracts/events';
-import type { PipelineRow } from '#lib/contracts/pipeline';
+import { type PipelineRow, RETRY_DELAYS_MS } from '#lib/contracts/pipeline';
 import { withoutDeadline } from '#lib/resilience/deadline';
 import { runInContext } from '#lib/runtime/context';
 import type { Logger } from '#lib/runtime/logger';
 import { metrics } from '#lib/runtime/metrics';
 import { consume } from './consume.js';
-import { decide, outageOf } from './decide.js';
+import { decide, MAX_UNKNOWN, outageOf } from './decide.js';
 import { decode } from './decode.js';
 import type { Delivery } from './delivery.js';
 import { handleBatch, type Verdict } from './handle-batch.js';
 import type { InboxPort } from './inbox.port.js';
-import { CrashLoop, Interrupted, Postpone } from './outcome.js';
+import { CrashLoop, Interrupted, NotKnownYet, Postpone, Reject } from './outcome.js';
 import { type BreakerView, Pause, type PauseState } from './pause.js';
 import type { PublisherPort } from './publisher.port.js';
 import type { QueueTapPort } from './queue-tap.port.js';
@@ -20,7 +20,7 @@ import { Suspicion } from './suspicion.js';
 import { MAX_RETURNS } from './topology.js';
 import { Twins } from './twins.js';
 import { WaitingRoom } from './waiting-room.js';
-import { attemptOf, errorMessage } from './wire-message.js';
+import { attemptOf, countHeader, errorMessage, header } from './wire-message.js';
 import { within } from './within.js';
 
 /** What a consumer of one queue is made of. */
@@ -49,17 +49,33 @@ export interface ConsumerTiming {
    * the channel of whoever keeps one for 30 minutes, and giving it back plainly would count towards `x-delivery-limit`.
    */
   readonly holdMs: number;
+  /** How often an event whose type is not known is postponed before it is dead-lettered. */
+  readonly maxUnknown: number;
   /** How long parts of one batch are begun. */
   readonly batchBudgetMs: number;
 }
 
 /** How a consumer stopped. */
 export interface Drained {
-  /** Deliveries that were not settled in time; the broker gives them to somebody else. */
+  /** Deliveries that were neither settled nor sent round in time; the broker returns them, and counts that. */
   readonly unfinishedCount: number;
+  /** Deliveries that were given back through a retry tier, which counts as nothing. */
+  readonly sentRoundCount: number;
 }
 
-const TIMING: ConsumerTiming = { retryDelaysMs: undefined, outageBackoff: undefined, holdMs: 600_000, batchBudgetMs: 300_000 };
+/** How all consumers of a process stopped. */
+export const sumOf = (all: readonly Drained[]): Drained => ({
+  unfinishedCount: all.reduce((sum, { unfinishedCount }) => sum + unfinishedCount, 0),
+  sentRoundCount: all.reduce((sum, { sentRoundCount }) => sum + sentRoundCount, 0),
+});
+
+const TIMING: ConsumerTiming = {
+  retryDelaysMs: undefined,
+  outageBackoff: undefined,
+  holdMs: 600_000,
+  maxUnknown: MAX_UNKNOWN,
+  batchBudgetMs: 300_000,
+};
 const HOUSEKEEPING_MS = 5_000;
 
 /**
@@ -81,8 +97,8 @@ export class Consumer {
   private readonly giveUp = new AbortController();
   private readonly work = new Set<Promise<void>>();
   private housekeeping: NodeJS.Timeout | undefined;
+  private readonly inFlight = new Set<Received>();
   private runCount = 0;
-  private inFlightCount = 0;
   private passedCount = 0;
   private lastRunMs = 0;
   private lostGeneration = 0;
@@ -144,8 +160,8 @@ export class Consumer {
   }
 
   /**
-   * Stops taking, finishes what can be finished within `drainMs`, settles it, and leaves the rest to the broker. Nothing is
-   * dead-lettered for being interrupted. The tap stays open for acknowledgements until its owner closes it.
+   * Stops taking, finishes what can be finished within `drainMs`, settles it, and sends the rest round through a retry tier. Nothing is
+   * dead-lettered for being interrupted, nor counted as returned while the broker takes copies. The tap stays open for acknowledgements until its owner closes it.
    */
   async stop(drainMs: number): Promise<Drained> {
     this.drainEndsAt ??= performance.now() + drainMs;
@@ -158,11 +174,13 @@ export class Consumer {
     );
     this.pause.stop();
     this.waiting.stop();
-    const unfinishedCount = this.inFlightCount + this.waiting.count;
+    const left = [...this.waiting.items(), ...this.inFlight].filter((item) => !this.isLost(item));
+    this.waiting.drop(() => true);
+    const sentRoundCount = await this.settlement.sendRound(left, AbortSignal.timeout(SEND_ROUND_MS));
     this.giveUp.abort();
     // What waited for the broker notices that it need not; what ignores its deadline is not waited for.
     await within(LAST_MOMENT_MS, this.idle());
-    return { unfinishedCount };
+    return { unfinishedCount: left.length - sentRoundCount, sentRoundCount };
   }
 
   private onDelivery(delivery: Delivery): void {
@@ -184,14 +202,25 @@ export class Consumer {
       event = decode(delivery, row.hears);
       if (delivery.returnCount >= MAX_RETURNS) throw new CrashLoop(delivery.returnCount);
     } catch (error) {
-      const account = { startedAt: performance.now(), batchSize: 1 };
-      this.track(this.settlement.failed({ delivery, event }, { kind: 'dead-letter' }, error, account));
+      this.refuse({ delivery, event }, error);
       return;
     }
     const item: Received = { delivery, event, receivedAt: performance.now(), wasHeld: false, suspicion: new Suspicion() };
     metrics.queueOldestAge.set({ queue }, secondsSince(occurredAt(item)));
     this.twins.hold(item);
     this.waiting.add(item);
+  }
+
+  /** Settles one that no handler sees. */
+  private refuse(item: { delivery: Delivery; event: ParleyEvent | undefined }, error: unknown): void {
+    const isHopeless = !(error instanceof NotKnownYet) || countHeader(item.delivery, header.unknown) >= this.timing.maxUnknown;
+    const decision = isHopeless ? ({ kind: 'dead-letter' } as const) : ({ kind: 'postpone', tier: this.tierCount } as const);
+    const reason = isHopeless && error instanceof NotKnownYet ? new Reject(error.message) : error;
+    this.track(this.settlement.failed(item, decision, reason, { startedAt: performance.now(), batchSize: 1 }));
+  }
+
+  private get tierCount(): number {
+    return (this.timing.retryDelaysMs ?? RETRY_DELAYS_MS).length;
   }
 
   /** A channel died: what waits here comes again through the next one. What is being handled goes on and meets its twin. */
@@ -205,7 +234,7 @@ export class Consumer {
   /** Starts as many runs as there is room for. Called whenever something becomes due or room becomes free. */
   private pump(): void {
     while (this.runCount < this.settings.row.concurrency && this.hasTimeForARun()) {
-      const batch = this.waiting.take(this.pause.allowance - this.inFlightCount, this.runCount);
+      const batch = this.waiting.take(this.pause.allowance - this.inFlight.size, this.runCount);
       if (batch.length === 0) return;
       this.track(detached(() => this.handle(batch)));
     }
@@ -214,13 +243,13 @@ export class Consumer {
   private async handle(batch: readonly Received[]): Promise<void> {
     const startedAt = performance.now();
     this.runCount += 1;
-    this.inFlightCount += batch.length;
+    for (const item of batch) this.inFlight.add(item);
     const verdicts = await handleBatch(batch, this.run, {
       isOutage: (error, part) => this.isOutage(error) && !part.some(({ suspicion }) => suspicion.isProven),
       budgetMs: this.timing.batchBudgetMs,
     });
     this.runCount -= 1;
-    this.inFlightCount -= batch.length;
+    for (const item of batch) this.inFlight.delete(item);
     this.lastRunMs = performance.now() - startedAt;
     this.conclude(verdicts, { startedAt, batchSize: batch.length });
     this.waiting.ended();
@@ -304,7 +333,7 @@ export class Consumer {
         return this.isTapOpen && !this.pause.isBreakerOpen;
       case 'probing':
         // A probe uses what is held. When all of that was tried in vain, it may be the events that break what they need.
-        return this.isTapOpen || (this.inFlightCount === 0 && this.waiting.items().every(({ wasHeld }) => wasHeld));
+        return this.isTapOpen || (this.inFlight.size === 0 && this.waiting.items().every(({ wasHeld }) => wasHeld));
       case 'ramp':
         // The broker counts its prefetch from zero each time: what is held already must go down first.
         return this.isTapOpen || this.waiting.count < batch.size * concurrency;
@@ -354,6 +383,8 @@ export class Consumer {
 }
 
 const LAST_MOMENT_MS = 500;
+/** A few hundred confirms; without a broker nothing is sent round. */
+const SEND_ROUND_MS = 3_000;
 
 /** Outside the request or timer that happened to trigger it: a handler has its own ids and its own deadline. */
 const detached = <T>(work: () => T): T => withoutDeadline(() => runInContext({}, work));

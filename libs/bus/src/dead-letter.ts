@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { DeadLetter, DeadLetterDetail } from '#lib/contracts/admin';
-import { attemptOf, header, textHeader, type WireHeaders, type WireMessage } from './wire-message.js';
+import { attemptOf, countHeader, header, textHeader, type WireHeaders, type WireMessage } from './wire-message.js';
 
 /** Header that counts how often a message was replayed; it stays with the message through retries and its next death. */
 export const REPLAYED = 'x-replayed';
@@ -12,10 +12,7 @@ export const MAX_REPLAYS = 3;
 export const idOf = ({ id, body }: WireMessage): string => id ?? `sha256:${createHash('sha256').update(body).digest('hex').slice(0, 32)}`;
 
 /** How often a message was replayed before. */
-export const replaysOf = ({ headers }: WireMessage): number => {
-  const count = headers[REPLAYED];
-  return typeof count === 'number' && Number.isInteger(count) && count > 0 ? count : 0;
-};
+export const replaysOf = (message: WireMessage): number => countHeader(message, REPLAYED);
 
 /**
  * The message as it goes back to its queue: same id, type and bytes, attempts counted from the start, and one replay more. Keeps what ties it

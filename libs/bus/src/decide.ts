@@ -27,6 +27,9 @@ export interface DeliveryHistory {
   readonly retryDelaysMs?: readonly number[];
 }
 
+/** About ten minutes in the longest tier: longer than a rolling upgrade has old and new consumers on one queue. */
+export const MAX_UNKNOWN = 75;
+
 /** Decides by the error alone what happens to one delivery. The table of contract section 5 and architecture rules 4-6, in this order. */
 export const decide = (error: unknown, history: DeliveryHistory): Decision => {
   if (error instanceof Reject || error instanceof CrashLoop) return { kind: 'dead-letter' };

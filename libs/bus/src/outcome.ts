@@ -22,6 +22,17 @@ export class Postpone extends Error {
   }
 }
 
+/**
+ * This code does not know the event, a newer version of it may: in a rolling upgrade both take from one queue. Waits in the longest retry tier
+ * and counts no attempt, but not for ever.
+ */
+export class NotKnownYet extends Postpone {
+  constructor(reason: string) {
+    super(Number.POSITIVE_INFINITY, reason);
+    this.name = 'NotKnownYet';
+  }
+}
+
 /** The process stops and will not wait any longer: nothing is settled, the broker delivers it again to somebody else. */
 export class Interrupted extends Error {
   constructor(reason: string) {

@@ -4,11 +4,21 @@ import { metrics } from '#lib/runtime/metrics';
 import type { Decision } from './decide.js';
 import type { Delivery } from './delivery.js';
 import type { QueueTapPort } from './queue-tap.port.js';
+import { NotKnownYet } from './outcome.js';
 import { deadLetterQueue, retryQueue } from './topology.js';
 import { contextOf } from './trace.js';
 import type { Held, Twins } from './twins.js';
 import { untilConfirmed } from './until-confirmed.js';
-import { attemptOf, errorClass, errorMessage, forDeadLetterQueue, forLater, forNextAttempt, type WireMessage } from './wire-message.js';
+import {
+  attemptOf,
+  errorClass,
+  errorMessage,
+  forDeadLetterQueue,
+  forLater,
+  forNewerConsumer,
+  forNextAttempt,
+  type WireMessage,
+} from './wire-message.js';
 
 /** Told about each event that went to a dead-letter queue, after it got there. `event` is undefined when it could not be decoded. */
 export type DeadLetterListener = (queue: string, event: ParleyEvent | undefined, error: unknown) => void | Promise<void>;
@@ -74,13 +84,37 @@ export class Settlement {
     if (decision.kind === 'dead-letter') await this.announce(item, error);
   }
 
+  /**
+   * Gives deliveries back that this process will not handle any more, through the shortest retry tier: the broker counts what is merely
+   * returned, and after 20 orderly restarts would take it for what killed them.
+   * @returns how many are given back; the others the broker takes back itself. Tries until `signal` fires.
+   */
+  async sendRound(items: readonly Settleable[], signal: AbortSignal): Promise<number> {
+    const { tap, queue, twins, logger } = this.settings;
+    let sentCount = 0;
+    const sendOne = async (item: Settleable) => {
+      const copy = forLater(item.delivery, item.delivery.returnCount);
+      if (!(await untilConfirmed(() => tap.copyTo(retryQueue(queue, 1), copy), signal))) return;
+      this.settle([item]);
+      twins.letGo(item);
+      sentCount += 1;
+    };
+    await Promise.all(items.map((item) => sendOne(item)));
+    metrics.eventAttempts.inc({ queue, outcome: 'sent-round' }, sentCount);
+    if (items.length > 0) logger.info({ queue, sentCount, leftCount: items.length - sentCount }, 'events given back: the process stops');
+    return sentCount;
+  }
+
   private plan(delivery: Delivery, decision: Final, error: unknown): { to: string; copy: WireMessage } {
     const { queue } = this.settings;
     switch (decision.kind) {
       case 'retry':
         return { to: retryQueue(queue, decision.tier), copy: forNextAttempt(delivery) };
       case 'postpone':
-        return { to: retryQueue(queue, decision.tier), copy: forLater(delivery) };
+        return {
+          to: retryQueue(queue, decision.tier),
+          copy: error instanceof NotKnownYet ? forNewerConsumer(delivery) : forLater(delivery, delivery.returnCount),
+        };
       case 'dead-letter':
         return { to: deadLetterQueue(queue), copy: forDeadLetterQueue(delivery, error, queue) };
     }

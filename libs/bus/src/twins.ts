@@ -1,5 +1,5 @@
 import type { Delivery } from './delivery.js';
-import { attemptOf, header } from './wire-message.js';
+import { attemptOf, countHeader, header } from './wire-message.js';
 
 /** Something that stands for a delivery while it is being worked on. `delivery` changes when the broker sends it again. */
 export interface Held {
@@ -64,6 +64,5 @@ export class Twins {
  */
 const keyOf = (delivery: Delivery): string | undefined => {
   if (delivery.id === undefined) return undefined;
-  const replays = delivery.headers[header.replayed];
-  return `${delivery.id}:${typeof replays === 'number' ? replays : 0}:${attemptOf(delivery)}`;
+  return `${delivery.id}:${countHeader(delivery, header.replayed)}:${attemptOf(delivery)}`;
 };

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { eventSchemas, type ParleyEvent } from '#lib/contracts/events';
+import { traceIdOf } from '#lib/runtime/traceparent';
 import type { EventHeaders } from './publisher.port.js';
 
 /** A header of ours is text or a whole number; a broker may add tables of its own. */
@@ -33,12 +34,22 @@ export const header = {
   stackHash: 'x-stack-hash',
   traceId: 'x-trace-id',
   replayed: 'x-replayed',
+  /** How often a process died with it before it was copied; the broker counts only from then on. */
+  returns: 'x-returns',
+  /** How often it was postponed because no consumer that met it knew its type. */
+  unknown: 'x-unknown',
 } as const;
 
 /** Larger bodies are refused on both sides: quorum queues keep every message in memory-mapped segments of a few MB. */
 export const MAX_BODY_BYTES = 1_048_576;
 // Enough to recognise an error; a header table must stay far below the 64 KiB at which clients refuse it.
 const MAX_ERROR_LENGTH = 500;
+/** Longest header text that is believed and passed on: an error of 500 characters in UTF-8. */
+const MAX_HEADER_BYTES = 2_000;
+/** Headers of others that a copy keeps. */
+const MAX_FOREIGN_HEADERS = 20;
+/** Counts above this are not ours. */
+const MAX_COUNT = 1_000;
 
 /** Puts an event into the form in which it travels. @throws ZodError when it breaks its own schema, RangeError when it is too large. */
 export const toWireMessage = (event: ParleyEvent, { requestId, traceparent }: EventHeaders = {}, now = new Date()): WireMessage => {
@@ -61,37 +72,52 @@ export const toWireMessage = (event: ParleyEvent, { requestId, traceparent }: Ev
 };
 
 /** Which try this message is on, the first one being 1. */
-export const attemptOf = ({ headers }: Pick<WireMessage, 'headers'>): number => {
-  const attempt = headers[header.attempt];
-  return typeof attempt === 'number' && Number.isInteger(attempt) && attempt > 0 ? attempt : 1;
+export const attemptOf = (message: Pick<WireMessage, 'headers'>): number => Math.max(1, countHeader(message, header.attempt));
+
+/** A header that counts something; 0 when it is absent, no count, or more than we ever count to. */
+export const countHeader = ({ headers }: Pick<WireMessage, 'headers'>, name: string): number => {
+  const count = headers[name];
+  return typeof count === 'number' && Number.isInteger(count) && count > 0 && count <= MAX_COUNT ? count : 0;
 };
 
-/** A header as text, or undefined when it is absent or something else. */
+/** A header as text, or undefined when it is absent, something else, or longer than any of ours. */
 export const textHeader = ({ headers }: Pick<WireMessage, 'headers'>, name: string): string | undefined => {
   const value = headers[name];
-  return typeof value === 'string' ? value : undefined;
+  return typeof value === 'string' && Buffer.byteLength(value) <= MAX_HEADER_BYTES ? value : undefined;
 };
 
 /** The copy that waits for its next try. */
 export const forNextAttempt = (message: WireMessage, now = new Date()): WireMessage => ({
   ...message,
   headers: {
-    ...withoutBrokerHeaders(message.headers),
+    ...keptHeaders(message.headers),
     [header.attempt]: attemptOf(message) + 1,
     [header.firstFailedAt]: firstFailedAt(message, now),
   },
 });
 
-/** The copy that comes back later although nothing was wrong with it: the same try again. */
-export const forLater = (message: WireMessage): WireMessage => ({ ...message, headers: withoutBrokerHeaders(message.headers) });
+/**
+ * The copy that comes back later although nothing was wrong with it: the same try again.
+ * @param returnCount how often a process died with it so far; being copied must not make the broker's count of it start anew.
+ */
+export const forLater = (message: WireMessage, returnCount = 0): WireMessage => ({
+  ...message,
+  headers: { ...keptHeaders(message.headers), ...(returnCount > 0 ? { [header.returns]: returnCount } : {}) },
+});
+
+/** The copy of one that no consumer has known so far. */
+export const forNewerConsumer = (message: WireMessage): WireMessage => ({
+  ...message,
+  headers: { ...keptHeaders(message.headers), [header.unknown]: countHeader(message, header.unknown) + 1 },
+});
 
 /** The copy for the dead-letter queue: says what went wrong, when, how often and where. */
 export const forDeadLetterQueue = (message: WireMessage, error: unknown, originQueue: string, now = new Date()): WireMessage => {
-  const traceId = textHeader(message, header.traceparent)?.split('-')[1];
+  const traceId = traceIdOf(textHeader(message, header.traceparent));
   return {
     ...message,
     headers: {
-      ...withoutBrokerHeaders(message.headers),
+      ...keptHeaders(message.headers),
       [header.error]: errorMessage(error).slice(0, MAX_ERROR_LENGTH),
       [header.errorClass]: errorClass(error),
       [header.stackHash]: stackHash(error),
@@ -128,5 +154,20 @@ const stackHash = (error: unknown): string => {
 // x-death and its kin are the broker's: RabbitMQ 3.x merges what a client sends back into its own counts, 4.x ignores it.
 const BROKER_HEADER = /^x-(death|first-death-|last-death-|delivery-count$|acquired-count$)/;
 
-const withoutBrokerHeaders = (headers: WireHeaders): WireHeaders =>
-  Object.fromEntries(Object.entries(headers).filter(([name]) => !BROKER_HEADER.test(name)));
+const OURS: ReadonlySet<string> = new Set(Object.values(header));
+
+/**
+ * What a copy keeps: plain values of a bounded size. A header table that does not fit into one frame cannot be sent at all, and its message
+ * would occupy a consumer for ever.
+ */
+const keptHeaders = (headers: WireHeaders): WireHeaders => {
+  const plain = Object.entries(headers).filter(([name, value]) => !BROKER_HEADER.test(name) && isPlain(name, value));
+  const [ours, foreign] = [plain.filter(([name]) => OURS.has(name)), plain.filter(([name]) => !OURS.has(name))];
+  return Object.fromEntries([...ours, ...foreign.slice(0, MAX_FOREIGN_HEADERS)]);
+};
+
+const isPlain = (name: string, value: unknown): boolean => {
+  if (Buffer.byteLength(name) > 128) return false;
+  if (typeof value === 'string') return Buffer.byteLength(value) <= MAX_HEADER_BYTES;
+  return typeof value === 'boolean' || Number.isSafeInteger(value);
+};

@@ -3,28 +3,40 @@ import { ConversationId, MessageId, newId, UserId } from './ids.js';
 import { StoredContent } from './text.js';
 
 const time = z.iso.datetime({ offset: true });
+/** Of a message. Postgres keeps it as `int`: a number that no message can reach must not outrank every message. */
+const version = z.int().positive().max(2_147_483_647);
+/** Position in a conversation, at most 2^53 - 1 as `int` says: beyond it JSON numbers are no longer exact. */
+const seq = z.int().positive();
 
 /** What the events about a message say of it. `version` starts at 1 and rises with each edit and with the deletion. */
 const MessageFacts = z.object({
   messageId: MessageId,
   conversationId: ConversationId,
-  seq: z.int().positive(),
+  seq,
   senderId: UserId,
-  version: z.int().positive(),
+  version,
   createdAt: time,
 });
 
-const event = <Type extends string, Data extends z.ZodType>(type: Type, data: Data) =>
-  z.object({
-    /** UUIDv7; the same event keeps its id through every retry and replay, so consumers can recognise it. */
-    eventId: z.uuid(),
-    type: z.literal(type),
-    /** Version of this event's schema. Consumers ignore fields they do not know; a breaking change gets a new number. */
-    version: z.literal(1),
-    occurredAt: time,
-    conversationId: ConversationId,
-    data,
-  });
+const isAboutOneConversation = (envelope: object): boolean => {
+  const { conversationId, data } = envelope as { conversationId: string; data: { conversationId: string } };
+  return conversationId === data.conversationId;
+};
+
+const event = <Type extends string, Data extends z.ZodType<{ readonly conversationId: string }>>(type: Type, data: Data) =>
+  z
+    .object({
+      /** UUIDv7; the same event keeps its id through every retry and replay, so consumers can recognise it. */
+      eventId: z.uuid(),
+      type: z.literal(type),
+      /** Version of this event's schema. Consumers ignore fields they do not know; a breaking change gets a new number. */
+      version: z.literal(1),
+      occurredAt: time,
+      conversationId: ConversationId,
+      data,
+    })
+    // Logs and traces read the one, consumers the other: they must not be told two conversations.
+    .refine(isAboutOneConversation, { path: ['data', 'conversationId'], error: 'must be the conversation of the envelope' });
 
 /** A message is committed. Carries the text, so that consumers need not ask Postgres for it. */
 export const MessageCreated = event('message.created', MessageFacts.extend({ content: StoredContent }));
@@ -51,10 +63,10 @@ export const MessageEmbedded = event(
   z.object({
     messageId: MessageId,
     conversationId: ConversationId,
-    seq: z.int().positive(),
-    messageVersion: z.int().positive(),
-    chunkCount: z.int().nonnegative(),
-    model: z.string(),
+    seq,
+    messageVersion: version,
+    chunkCount: z.int().nonnegative().max(100_000),
+    model: z.string().max(200),
   }),
 );
 export type MessageEmbedded = z.infer<typeof MessageEmbedded>;

@@ -1,7 +1,7 @@
 import { metrics } from '#lib/runtime/metrics';
 import type { Delivery } from '../delivery.js';
 import { Places } from '../places.js';
-import type { WireMessage } from '../wire-message.js';
+import { countHeader, header, type WireMessage } from '../wire-message.js';
 
 /** A message in a queue, and how often it came back. */
 interface Stored {
@@ -29,8 +29,9 @@ export class MemoryConsumption {
   deliver(stored: Stored): void {
     this.lastTag += 1;
     this.unsettled.set(this.lastTag, stored);
-    const { message, returnCount } = stored;
-    const isRedelivered = returnCount > 0;
+    const { message } = stored;
+    const isRedelivered = stored.returnCount > 0;
+    const returnCount = countHeader(message, header.returns) + stored.returnCount;
     this.onDelivery({ ...message, queue: this.queue.name, generation: this.generation, tag: this.lastTag, isRedelivered, returnCount });
   }
 

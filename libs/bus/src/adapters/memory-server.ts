@@ -1,6 +1,6 @@
 import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
 import type { Logger } from '#lib/runtime/logger';
-import { Consumer, type ConsumerTiming } from '../consumer.js';
+import { Consumer, type ConsumerTiming, sumOf } from '../consumer.js';
 import type { InboxPort } from '../inbox.port.js';
 import type { BreakerView, PauseState } from '../pause.js';
 import type { BatchHandler } from '../received.js';
@@ -88,10 +88,7 @@ export class MemoryServer extends Server implements CustomTransportStrategy {
   private async drain(): Promise<void> {
     const all = [...this.running.values()];
     const drained = await Promise.all(all.map(({ consumer }) => consumer.stop(this.options.drainMs)));
-    this.options.logger.info(
-      { unfinishedCount: drained.reduce((sum, { unfinishedCount }) => sum + unfinishedCount, 0) },
-      'consumers drained',
-    );
+    this.options.logger.info(sumOf(drained), 'consumers drained');
     await Promise.all(all.map(({ tap }) => tap.close()));
   }
 }

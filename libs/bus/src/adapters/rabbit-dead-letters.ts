@@ -10,6 +10,7 @@ import type { WireMessage } from '../wire-message.js';
 import { within } from '../within.js';
 import { connectionName, RabbitConnection } from './rabbit-connection.js';
 import type { RabbitPublisher } from './rabbit-publisher.js';
+import { wireMessageOf } from './wire-message-of.js';
 
 /** How dead letters are reached. */
 export interface RabbitDeadLettersOptions {
@@ -234,11 +235,3 @@ class RabbitHold extends HeldDeadLetters {
     return deliveries;
   }
 }
-
-const wireMessageOf = ({ fields, properties, content }: ConsumeMessage): WireMessage => ({
-  id: typeof properties.messageId === 'string' ? properties.messageId : undefined,
-  type: typeof properties.type === 'string' ? properties.type : fields.routingKey,
-  publishedAt: typeof properties.timestamp === 'number' ? new Date(properties.timestamp * 1_000) : undefined,
-  headers: properties.headers ?? {},
-  body: content,
-});

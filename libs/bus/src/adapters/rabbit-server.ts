@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
 import { pipeline } from '#lib/contracts/pipeline';
 import type { Logger } from '#lib/runtime/logger';
-import { Consumer, type ConsumerTiming } from '../consumer.js';
+import { Consumer, type ConsumerTiming, sumOf } from '../consumer.js';
 import type { InboxPort } from '../inbox.port.js';
 import type { BreakerView, PauseState } from '../pause.js';
 import type { BatchHandler } from '../received.js';
@@ -151,8 +151,7 @@ export class RabbitServer extends Server implements CustomTransportStrategy {
   private async drain(): Promise<void> {
     const { drainMs, logger } = this.options;
     const drained = await Promise.all([...this.running.values()].map(({ consumer }) => consumer.stop(drainMs)));
-    const unfinishedCount = drained.reduce((sum, each) => sum + each.unfinishedCount, 0);
-    logger.info({ unfinishedCount }, 'consumers drained');
+    logger.info(sumOf(drained), 'consumers drained');
     this.topology.stop();
     await Promise.all([...this.running.values()].map(({ tap }) => tap.close()));
     await this.connection.stop();

@@ -5,9 +5,10 @@ import { ContiguousAcks } from '../contiguous-acks.js';
 import type { Delivery } from '../delivery.js';
 import type { PublishOutcome } from '../publisher.port.js';
 import { QueueTapPort, type TapListener } from '../queue-tap.port.js';
-import type { WireMessage } from '../wire-message.js';
+import { countHeader, header, type WireMessage } from '../wire-message.js';
 import { within } from '../within.js';
 import type { RabbitPublisher } from './rabbit-publisher.js';
+import { wireMessageOf } from './wire-message-of.js';
 
 /** What a tap needs. */
 export interface RabbitTapSettings {
@@ -200,22 +201,16 @@ export class RabbitTap extends QueueTapPort {
   }
 }
 
-const deliveryOf = (queue: string, generation: number, { fields, properties, content }: ConsumeMessage): Delivery => {
-  const headers = properties.headers ?? {};
-  const returnCount: unknown = headers['x-delivery-count'];
-  return {
-    queue,
-    generation,
-    tag: fields.deliveryTag,
-    isRedelivered: fields.redelivered,
-    returnCount: typeof returnCount === 'number' ? returnCount : 0,
-    id: typeof properties.messageId === 'string' ? properties.messageId : undefined,
-    type: typeof properties.type === 'string' ? properties.type : fields.routingKey,
-    publishedAt: typeof properties.timestamp === 'number' ? new Date(properties.timestamp * 1_000) : undefined,
-    headers,
-    body: content,
-  };
+const deliveryOf = (queue: string, generation: number, delivered: ConsumeMessage): Delivery => {
+  const { deliveryTag, redelivered } = delivered.fields;
+  const message = wireMessageOf(delivered);
+  const returnCount = countHeader(message, header.returns) + (redelivered ? brokersCount(message) : 0);
+  return { ...message, queue, generation, tag: deliveryTag, isRedelivered: redelivered, returnCount };
 };
+
+/** RabbitMQ up to 4.2 counts every return here; from 4.3 on, one of a process that died may be in `x-acquired-count` only. */
+const brokersCount = (message: WireMessage): number =>
+  Math.max(countHeader(message, 'x-delivery-count'), countHeader(message, 'x-acquired-count'));
 
 /** amqplib wants the message and reads its tag. */
 const messageWith = (deliveryTag: number): Message => ({ fields: { deliveryTag } }) as Message;
