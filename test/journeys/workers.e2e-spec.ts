@@ -7,7 +7,7 @@ import { SendJournal, SteadyLoad } from '#lib/testing/send-journal';
 
 let parley: RunningParley;
 beforeAll(async () => {
-  parley = await startParley({ stack: inject('stack'), env: { WEB_CONCURRENCY: '2', DB_POOL_SIZE: '4' } });
+  parley = await startParley({ stack: inject('stack'), env: { WEB_CONCURRENCY: '2', DB_POOL_SIZE: '6' } });
 });
 afterAll(() => parley?.stop());
 

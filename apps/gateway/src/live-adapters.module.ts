@@ -121,7 +121,7 @@ class LiveConnections extends Connections {
 
     {
       provide: MessageStorePort,
-      useFactory: (lanes: PostgresLanes) => new PostgresMessageStore(lanes.lane('sends'), lanes.lane('reads')),
+      useFactory: (lanes: PostgresLanes) => new PostgresMessageStore(lanes.lane('sends'), lanes.lane('reads'), lanes.lane('edits')),
       inject: [PostgresLanes],
     },
     {

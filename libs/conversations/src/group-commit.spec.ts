@@ -8,6 +8,8 @@ import { GroupCommit, type GroupCommitOptions, type Outcome } from './group-comm
 interface Item {
   readonly conversation: string;
   readonly name: string;
+  readonly sender: string;
+  readonly cost: number;
 }
 
 /** A commit in flight that the test settles by hand. */
@@ -26,6 +28,8 @@ const gathering = (options: Partial<GroupCommitOptions<Item, string>> = {}) => {
   const sent: string[][] = [];
   const commits = new GroupCommit<Item, string>({
     conversationOf: ({ conversation }) => conversation,
+    senderOf: ({ sender }) => sender,
+    costOf: ({ cost }) => cost,
     commit: (items, { isPatient }) =>
       new Promise((resolve, reject) => {
         const names = items.map(({ name }) => name);
@@ -43,14 +47,15 @@ const gathering = (options: Partial<GroupCommitOptions<Item, string>> = {}) => {
         inFlight.push(flight);
       }),
     maxBatch: 256,
+    maxBatchCost: 1_000,
     maxWaiting: 1_000,
     concurrent: 1,
     patient: 1,
     defer: (work) => work(),
     ...options,
   });
-  const join = (name: string, conversation = 'c1'): Promise<string> => {
-    const joined = commits.join({ name, conversation });
+  const join = (name: string, conversation = 'c1', { sender = 'alice', cost = 1 } = {}): Promise<string> => {
+    const joined = commits.join({ name, conversation, sender, cost });
     joined.catch(() => undefined); // looked at later
     return joined;
   };
@@ -61,8 +66,11 @@ const gathering = (options: Partial<GroupCommitOptions<Item, string>> = {}) => {
     how(flight);
     await new Promise((resolve) => setImmediate(resolve));
   };
-  return { join, sent, inFlight, next };
+  return { join, sent, inFlight, next, commits };
 };
+
+/** What Postgres says of a statement that it ended: nothing is stored, and one item may be the reason. */
+const tookTooLong = () => new DependencyError('postgres', 'sends', 'timeout', { isAttributable: true });
 
 const outcomesOf = async (promises: Promise<string>[]): Promise<string[]> =>
   (await Promise.allSettled(promises)).map((outcome) =>
@@ -121,20 +129,23 @@ describe('sharing commits', () => {
     const seen: unknown[] = [];
     const commits = new GroupCommit<Item, string>({
       conversationOf: ({ conversation }) => conversation,
+      senderOf: ({ sender }) => sender,
+      costOf: ({ cost }) => cost,
       commit: async (items) => {
         seen.push(currentContext());
         await new Promise((resolve) => setTimeout(resolve, 40));
         return items.map(decided);
       },
       maxBatch: 10,
+      maxBatchCost: 10,
       maxWaiting: 10,
       concurrent: 1,
       patient: 1,
     });
     await runInContext({ requestId: 'request-1' }, () =>
-      expect(withDeadline(10, () => commits.join({ conversation: 'c', name: 'a' }))).rejects.toThrow('deadline'),
+      expect(withDeadline(10, () => commits.join({ conversation: 'c', name: 'a', sender: 'alice', cost: 1 }))).rejects.toThrow('deadline'),
     );
-    expect(await commits.join({ conversation: 'c', name: 'b' })).toBe('stored b');
+    expect(await commits.join({ conversation: 'c', name: 'b', sender: 'alice', cost: 1 })).toBe('stored b');
     expect(seen).toEqual([{}, {}]);
   });
 });
@@ -162,16 +173,95 @@ describe('failures of a shared commit', () => {
     expect(await after).toBe('stored d');
   });
 
-  it('tries each alone when one of several is bad, in their order', async () => {
+  it('tries parts until the bad one of several is alone, in their order', async () => {
+    const { join, sent, next, inFlight } = gathering();
+    const names = Array.from({ length: 17 }, (_, i) => (i === 5 ? 'bad' : `${i}`));
+    const joined = names.map((name) => join(name, 'c1', { sender: name }));
+    const failing = (flight: InFlight) =>
+      flight.names.includes('bad') ? flight.fail(new Error('invalid byte sequence')) : flight.decide();
+    while (inFlight.length > 0) await next(failing);
+    const pairs = Array.from({ length: 8 }, (_, i) => names.slice(1 + 2 * i, 3 + 2 * i));
+    expect(sent).toEqual([['0'], names.slice(1), ...pairs.slice(0, 3), ['bad'], ['6'], ...pairs.slice(3)]);
+    expect(await outcomesOf(joined)).toEqual(names.map((name) => (name === 'bad' ? 'invalid byte sequence' : `stored ${name}`)));
+  });
+
+  it('finds a dear item soon: the parts are of the same cost, not of the same number', async () => {
+    const { join, sent, next, inFlight } = gathering();
+    const joined = [join('first')];
+    const names = Array.from({ length: 64 }, (_, i) => (i === 40 ? 'dear' : `${i}`));
+    joined.push(...names.map((name) => join(name, 'c1', { sender: name, cost: name === 'dear' ? 500 : 1 })));
+    while (inFlight.length > 0) await next((flight) => (flight.names.includes('dear') ? flight.fail(tookTooLong()) : flight.decide()));
+    expect(sent.length).toBeLessThan(7);
+    const outcomes = await outcomesOf(joined);
+    expect(outcomes.filter((outcome) => outcome.startsWith('stored'))).toHaveLength(64);
+    expect(outcomes[41]).toBe('timeout');
+  });
+
+  it('tries in parts what took too long, but not what nobody can say anything about', async () => {
     const { join, sent, next } = gathering();
-    const joined = ['a', 'b', 'bad', 'c'].map((name) => join(name));
+    const joined = ['a', 'b', 'c'].map((name) => join(name));
     await next();
-    await next((flight) => flight.fail(new Error('invalid byte sequence')));
-    await next();
-    await next((flight) => flight.fail(new Error('invalid byte sequence')));
-    await next();
-    expect(sent).toEqual([['a'], ['b', 'bad', 'c'], ['b'], ['bad'], ['c']]);
-    expect(await outcomesOf(joined)).toEqual(['stored a', 'stored b', 'invalid byte sequence', 'stored c']);
+    await next((flight) => flight.fail(new DependencyError('postgres', 'sends', 'unavailable')));
+    expect(sent).toEqual([['a'], ['b', 'c']]);
+    expect(await outcomesOf(joined)).toEqual(['stored a', 'unavailable', 'unavailable']);
+  });
+
+  it('gives the parts no more time than their callers have', async () => {
+    const limits: (number | undefined)[] = [];
+    let used = 0;
+    const commits = new GroupCommit<string, string>({
+      conversationOf: () => 'c',
+      senderOf: (item) => item,
+      costOf: () => 1,
+      commit: async (_items, { limitMs }) => {
+        limits.push(limitMs);
+        await new Promise((resolve) => setTimeout(resolve, limitMs ?? 400));
+        used += limitMs ?? 400;
+        throw tookTooLong();
+      },
+      maxBatch: 10,
+      maxBatchCost: 10,
+      maxWaiting: 10,
+      concurrent: 1,
+      patient: 1,
+    });
+    const joined = withDeadline(2_000, () => Promise.allSettled(['a', 'b', 'c', 'd'].map((item) => commits.join(item))));
+    const outcomes = await joined;
+    expect(outcomes.map((outcome) => outcome.status === 'rejected' && outcome.reason.kind)).toEqual(Array(4).fill('timeout'));
+    expect(limits.slice(0, 1)).toEqual([undefined]);
+    expect(limits.length).toBeGreaterThan(3);
+    // 2,000 ms less 200 for the answer, whatever each part takes.
+    expect(used).toBeLessThanOrEqual(1_800);
+  });
+
+  it('lets a sender whose item was bad send alone, until one is stored', async () => {
+    const { join, sent, next, inFlight } = gathering();
+    const bad = (flight: InFlight) => (flight.names.some((name) => name.startsWith('bad')) ? flight.fail(tookTooLong()) : flight.decide());
+    const joined = [join('a'), join('b', 'c1', { sender: 'bob' }), join('bad-1', 'c2', { sender: 'mallory' })];
+    while (inFlight.length > 0) await next(bad);
+    sent.length = 0;
+    joined.push(
+      join('c'),
+      join('bad-2', 'c2', { sender: 'mallory' }),
+      join('d', 'c1', { sender: 'bob' }),
+      join('good', 'c3', { sender: 'mallory' }),
+    );
+    while (inFlight.length > 0) await next(bad);
+    expect(sent.filter((names) => names.includes('bad-2') || names.includes('good')).map(({ length }) => length)).toEqual([1, 1]);
+    expect(await outcomesOf(joined)).toEqual(['stored a', 'stored b', 'timeout', 'stored c', 'timeout', 'stored d', 'stored good']);
+    sent.length = 0;
+    const after = [join('e'), join('f'), join('g', 'c1', { sender: 'mallory' })];
+    while (inFlight.length > 0) await next();
+    expect(sent).toEqual([['e'], ['f', 'g']]);
+    await Promise.all(after);
+  });
+
+  it('knows nothing against senders while everything fails', async () => {
+    const { join, next, inFlight, commits } = gathering();
+    const joined = ['a', 'b', 'c', 'd'].map((name) => join(name, name, { sender: name }));
+    while (inFlight.length > 0) await next((flight) => flight.fail(tookTooLong()));
+    expect(await outcomesOf(joined)).toEqual(['timeout', 'timeout', 'timeout', 'timeout']);
+    expect(commits.remembered.suspects).toBe(0);
   });
 
   it('does not hang when a commit forgets an item', async () => {
@@ -182,13 +272,64 @@ describe('failures of a shared commit', () => {
     expect(await joined).toBe('stored a');
     const commits = new GroupCommit<Item, string>({
       conversationOf: () => 'c',
+      senderOf: () => 'alice',
+      costOf: () => 1,
       commit: async () => [],
       maxBatch: 1,
+      maxBatchCost: 1,
       maxWaiting: 1,
       concurrent: 1,
       patient: 1,
     });
-    await expect(commits.join({ conversation: 'c', name: 'a' })).rejects.toThrow('no outcome');
+    await expect(commits.join({ conversation: 'c', name: 'a', sender: 'alice', cost: 1 })).rejects.toThrow('no outcome');
+  });
+});
+
+describe('the share of a sender', () => {
+  it('ends a batch at its cost, and lets a dearer item go alone', async () => {
+    const { join, sent, next, inFlight } = gathering({ maxBatchCost: 10 });
+    const joined = [join('first'), ...[4, 4, 4, 50, 1].map((cost, i) => join(`${i} costs ${cost}`, 'c1', { cost }))];
+    while (inFlight.length > 0) await next();
+    expect(sent).toEqual([['first'], ['0 costs 4', '1 costs 4'], ['2 costs 4'], ['3 costs 50'], ['4 costs 1']]);
+    await Promise.all(joined);
+  });
+
+  it('does not stand before the first messages of others', async () => {
+    const { join, sent, next, inFlight } = gathering({ maxBatchCost: 20 });
+    const joined = [join('first')];
+    for (let i = 0; i < 20; i += 1) joined.push(join(`flood ${i}`, 'flood', { sender: 'mallory', cost: 10 }));
+    joined.push(join('b1', 'b', { sender: 'bob' }), join('c1', 'c', { sender: 'carol' }), join('b2', 'b', { sender: 'bob' }));
+    await next();
+    await next();
+    expect(sent[1]).toEqual(expect.arrayContaining(['b1', 'c1', 'b2']));
+    while (inFlight.length > 0) await next();
+    expect(sent.flat().filter((name) => name.startsWith('flood'))).toEqual(Array.from({ length: 20 }, (_, i) => `flood ${i}`));
+    await Promise.all(joined);
+  });
+
+  it('is not nothing, however many cheap messages come', async () => {
+    const { join, sent, next, inFlight } = gathering({ maxBatchCost: 20 });
+    const joined = [join('first'), join('long', 'long', { sender: 'writer', cost: 20 })];
+    for (let i = 0; i < 100 && !sent.flat().includes('long'); i += 1) {
+      for (let k = 0; k < 20; k += 1) joined.push(join(`${i}/${k}`, 'c', { sender: `chatter ${k}` }));
+      await next();
+    }
+    expect(sent.flat()).toContain('long');
+    while (inFlight.length > 0) await next();
+    await Promise.all(joined);
+  });
+
+  it('keeps the order of each sender in a conversation', async () => {
+    const { join, sent, next, inFlight } = gathering({ maxBatchCost: 5 });
+    const joined = [join('first')];
+    for (let i = 0; i < 30; i += 1) joined.push(join(`${i % 3}/${i}`, 'c', { sender: `${i % 3}`, cost: 1 + (i % 5) }));
+    while (inFlight.length > 0) await next();
+    const order = sent.flat().slice(1);
+    for (const sender of ['0', '1', '2']) {
+      const own = order.filter((name) => name.startsWith(`${sender}/`)).map((name) => Number(name.slice(2)));
+      expect(own).toEqual([...own].sort((one, other) => one - other));
+    }
+    await Promise.all(joined);
   });
 });
 
@@ -239,5 +380,19 @@ describe('a conversation that somebody else holds', () => {
     const lockTimeout = new DependencyError('postgres', 'sends', 'overloaded');
     while (inFlight.length > 0) await next((flight) => (flight.isPatient ? flight.fail(lockTimeout) : flight.decide()));
     expect(await outcomesOf(joined)).toEqual(['overloaded', 'stored a1']);
+  });
+
+  it('is forgotten when its messages ran out of time', async () => {
+    const { join, next, inFlight, commits } = gathering();
+    const joined = [join('h1', 'held')];
+    const late = withDeadline(30, () => join('l1', 'late'));
+    late.catch(() => undefined);
+    await next((flight) => flight.decide(busy)); // h1 waits patiently now
+    const [shared] = inFlight.filter(({ isPatient }) => !isPatient);
+    shared?.decide(busy);
+    await expect(late).rejects.toThrow('deadline');
+    while (inFlight.length > 0) await next();
+    await Promise.all(joined);
+    expect(commits.remembered).toEqual({ contended: 0, suspects: 0 });
   });
 });

@@ -241,10 +241,13 @@ export const messageStoreContract = (make: () => Promise<StoresSetup>): void => 
         expect(await messages.find(message.id, 'alice')).toEqual(message);
       });
 
-      it('leaves the idempotency of the send as it was', async () => {
-        const { message } = await send({ key: 'k' });
+      it('leaves the answer to a repeated send as it was, after an edit and after a deletion', async () => {
+        const { message } = await send({ key: 'k', metadata: { first: true } });
         await messages.edit({ id: message.id, actor: 'alice' }, 'later');
-        expect(await send({ key: 'k' })).toMatchObject({ replayed: true, message: { id: message.id, version: 2 } });
+        expect(await send({ key: 'k', metadata: { first: true } })).toEqual({ replayed: true, message });
+        await messages.delete({ id: message.id, actor: 'alice' });
+        expect(await send({ key: 'k', metadata: { first: true } })).toEqual({ replayed: true, message });
+        await expect(send({ key: 'k', content: 'later' })).rejects.toMatchObject({ code: 'idempotency-key-reused' });
       });
     });
 

@@ -1,17 +1,26 @@
 import { describe, expect, it } from 'vitest';
+import { parseConfig } from '#lib/runtime/config';
 import { applicationName, budgetedProcesses, poolBudget, poolShares } from './pool-budget.js';
+
+const required = { DATABASE_URL: 'postgres://localhost/p', RABBITMQ_URL: 'amqp://localhost', CHROMA_URL: 'http://localhost' };
 
 describe('the shares of a pool', () => {
   it.each(['gateway', 'embedding', 'ops'])('of %s add up to the pool, with at least one connection in each lane', (app) => {
-    for (let size = 4; size <= 200; size += 1) {
+    for (let size = 6; size <= 200; size += 1) {
       const shares = Object.values(poolShares(size, app));
       expect(shares.reduce((one, other) => one + other, 0)).toBe(size);
       expect(Math.min(...shares)).toBeGreaterThanOrEqual(1);
     }
   });
 
+  it('leave a second connection for sends, so that one conversation that is held does not fail its neighbours', () => {
+    for (let size = 6; size <= 200; size += 1) expect(poolShares(size, 'gateway').sends).toBeGreaterThanOrEqual(2);
+    expect(() => parseConfig({ ...required, DB_POOL_SIZE: '5' })).toThrow('DB_POOL_SIZE');
+    expect(parseConfig({ ...required, DB_POOL_SIZE: '6' }).DB_POOL_SIZE).toBe(6);
+  });
+
   it('are what docs say for the default pool', () => {
-    expect(poolShares(10, 'gateway')).toEqual({ sends: 3, reads: 4, relay: 2, health: 1 });
+    expect(poolShares(10, 'gateway')).toEqual({ sends: 3, reads: 3, edits: 1, relay: 2, health: 1 });
     expect(poolShares(10, 'embedding')).toEqual({ work: 7, relay: 2, health: 1 });
   });
 });

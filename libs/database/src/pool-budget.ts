@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { type Config, ConfigError } from '#lib/runtime/config';
 
 /** Kinds of work with connections of their own. `work` is what a consumer or a job does. */
-export const laneNames = ['sends', 'reads', 'relay', 'work', 'health'] as const;
+export const laneNames = ['sends', 'reads', 'edits', 'relay', 'work', 'health'] as const;
 export type LaneName = (typeof laneNames)[number];
 
 /** Connections per lane of one process. */
@@ -12,15 +12,19 @@ export type PoolShares = Readonly<Partial<Record<LaneName, number>>>;
 export const applicationName = (app: string): string => `parley-${app}@${hostname()}#${process.pid}`;
 
 /**
- * Splits the connections of one process over its lanes; the sum is exactly `poolSize` (at least 4).
- * The gateway sends and reads; a send holds its connection for one shared commit, so a few serve many users, and reads get the rest.
- * Every other app works, and reads and sends nothing of its own.
+ * Splits the connections of one process over its lanes; the sum is exactly `poolSize` (at least 6, `DB_POOL_SIZE`).
+ * The gateway sends, reads and edits. A send holds its connection for one shared commit, so a few serve many users; but there are always
+ * two: one commit may wait for a conversation that another process holds, and the others must not wait with it. Edits are rare and have
+ * connections of their own, because one heavy text holds one for as long as a statement may take. Reads get the rest.
+ * Every other app works, and reads, sends and edits nothing of its own.
  */
 export const poolShares = (poolSize: number, app: string): PoolShares => {
   const relay = poolSize >= 8 ? 2 : 1;
   if (app !== 'gateway') return { work: poolSize - relay - 1, relay, health: 1 };
-  const sends = Math.max(1, Math.min(4, Math.floor((poolSize - relay - 1) / 2)));
-  return { sends, reads: poolSize - sends - relay - 1, relay, health: 1 };
+  const edits = poolSize >= 12 ? 2 : 1;
+  const rest = poolSize - relay - edits - 1;
+  const sends = Math.max(2, Math.min(4, Math.floor(rest / 2)));
+  return { sends, reads: rest - sends, edits, relay, health: 1 };
 };
 
 /** Connections that Parley does not use all the time but must find when it needs them: a migration (2) and an operator's psql. */

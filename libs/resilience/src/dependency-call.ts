@@ -2,6 +2,7 @@ import type { DependencyName } from '#lib/contracts/dependencies';
 import { beginWait, type Wait } from '#lib/runtime/in-flight';
 import { metrics } from '#lib/runtime/metrics';
 import type { BreakerPort, BreakerState, CallVerdict } from './breaker.port.js';
+import { AttributedFailures, currentCaller } from './attribution.js';
 import type { Breakers } from './breakers.js';
 import { Bulkhead, BulkheadFull } from './bulkhead.js';
 import { currentDeadline, remainingMs } from './deadline.js';
@@ -46,6 +47,7 @@ type Outcome = 'ok' | 'slow' | 'answered' | 'unavailable' | 'timeout' | 'deadlin
 export class DependencyCall {
   private readonly breaker: BreakerPort;
   private readonly bulkhead: Bulkhead | undefined;
+  private readonly attributed = new AttributedFailures();
 
   constructor(
     private readonly policy: CallPolicy,
@@ -176,7 +178,7 @@ export class DependencyCall {
     // Our own timeout, or an adapter that knows better what went wrong (a client-side query timeout, an exhausted pool).
     if (error instanceof DependencyError) {
       if (error.cause instanceof DeadlineExceeded) settle('unknown', 'deadline');
-      else settle(error.wasTried ? 'failing' : 'unknown', error.kind);
+      else settle(this.verdictOn(error), error.kind);
       return error;
     }
     if (!isItsFault(error)) {
@@ -185,6 +187,12 @@ export class DependencyCall {
     }
     settle('failing', 'unavailable');
     return this.failed('unavailable', error);
+  }
+
+  /** What one caller's data may have caused says nothing about the dependency until several callers meet it. */
+  private verdictOn(error: DependencyError): CallVerdict {
+    if (!error.wasTried) return 'unknown';
+    return !error.isAttributable || this.attributed.count(currentCaller()) ? 'failing' : 'unknown';
   }
 
   private failed(kind: 'timeout' | 'unavailable', cause?: unknown): DependencyError {

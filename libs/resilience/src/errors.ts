@@ -17,10 +17,11 @@ export class DependencyError extends Error {
     readonly dependency: DependencyName,
     readonly operation: string,
     readonly kind: FailureKind,
-    options: { cause?: unknown; retryAfterMs?: number } = {},
+    options: { cause?: unknown; retryAfterMs?: number; isAttributable?: boolean } = {},
   ) {
     super(`${dependency} ${operation}: ${kind}`, { cause: options.cause });
     this.name = 'DependencyError';
+    this.isAttributable = options.isAttributable ?? false;
     this.retryAfterMs = options.retryAfterMs ?? 1_000;
     this.toldToWaitMs = options.retryAfterMs;
   }
@@ -30,6 +31,12 @@ export class DependencyError extends Error {
 
   /** How long the dependency itself asked us to wait (`Retry-After`), in milliseconds; undefined when it said nothing. */
   readonly toldToWaitMs: number | undefined;
+
+  /**
+   * Whether the data of one call can be the reason, while the dependency serves others (a statement that took too long). Such a failure
+   * counts against the dependency only when several callers meet it.
+   */
+  readonly isAttributable: boolean;
 
   /** Whether the dependency was asked at all. */
   get wasTried(): boolean {

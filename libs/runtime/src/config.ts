@@ -54,8 +54,8 @@ export const settings = {
 
   DATABASE_URL: secret(url('postgres:', 'postgresql:'), 'Postgres: the truth. Required.'),
   DB_POOL_SIZE: setting(
-    count(4, 200).default(10),
-    'Connections of one process in all, shared out over its lanes (sends, reads, relay, health). Raise it when db_pool_wait_seconds rises and Postgres is idle (R017, R059).',
+    count(6, 200).default(10),
+    'Connections of one process in all, shared out over its lanes (sends, reads, edits, relay, health). Below 6 no second connection is left for sends, and one conversation that is held would fail the others. Raise it when db_pool_wait_seconds rises and Postgres is idle (R017, R059).',
   ),
   DB_POOL_TIMEOUT_MS: setting(
     milliseconds(10_000).default(1_000),

@@ -26,7 +26,7 @@ export const migratedDatabase = async (databaseUrl: string): Promise<MigratedDat
     const lanes = new PostgresLanes({
       url,
       applicationName: 'parley-test',
-      lanes: { sends: 4, reads: 4, relay: 2, work: 4, health: 1 },
+      lanes: { sends: 4, reads: 4, edits: 2, relay: 2, work: 4, health: 1 },
       acquireTimeoutMs: 1_000,
       statementTimeoutMs: 3_000,
       slowQueryMs: 100,

@@ -7,6 +7,14 @@ export interface MemoryMember {
   readSeq: number;
 }
 
+/** What an idempotency key stands for: the message that was accepted, and the hash of its body. Nothing of what it said. */
+export interface MemoryKey {
+  readonly id: MessageId;
+  readonly seq: number;
+  readonly createdAt: Date;
+  readonly bodyHash: string;
+}
+
 /** A conversation with everything that belongs to it. */
 export interface MemoryConversation {
   readonly id: ConversationId;
@@ -16,8 +24,8 @@ export interface MemoryConversation {
   readonly members: Map<UserId, MemoryMember>;
   /** By seq - 1. */
   readonly messages: Message[];
-  /** Idempotency keys: `[sender, key]` as JSON, to the seq they stand for and the hash of their body. */
-  readonly keys: Map<string, { readonly seq: number; readonly bodyHash: string }>;
+  /** Idempotency keys: `[sender, key]` as JSON. */
+  readonly keys: Map<string, MemoryKey>;
   lastActivityAt: Date;
 }
 

@@ -6,8 +6,8 @@ import { bodyHash } from '../body-hash.js';
 import { type ChangedMessage, checkChange, deletionOf, editOf, type MessageChange } from '../change-message.js';
 import type { Message, MessageDraft, StoredMessage } from '../message.js';
 import { MessageStorePort } from '../message-store.port.js';
-import { prepare, stored } from '../prepared-message.js';
-import type { MemoryArchive } from './memory-archive.js';
+import { messageOf, prepare, stored } from '../prepared-message.js';
+import type { MemoryArchive, MemoryKey } from './memory-archive.js';
 
 /** Messages in memory: for the embedded mode, development and unit tests. Each method runs in one tick, which is its transaction. */
 export class MemoryMessageStore extends MessageStorePort {
@@ -24,8 +24,7 @@ export class MemoryMessageStore extends MessageStorePort {
     if (conversation === undefined) throw new ProblemError('not-found', 'There is no such conversation.');
     const place = key === undefined ? undefined : JSON.stringify([senderId, key]);
     const earlier = place === undefined ? undefined : conversation.keys.get(place);
-    if (earlier !== undefined)
-      return { replayed: true, message: replayed(conversation.messages[earlier.seq - 1], earlier.bodyHash, draft) };
+    if (earlier !== undefined) return { replayed: true, message: replayed(draft, earlier) };
 
     const prepared = prepare(draft);
     const result = stored(prepared, conversation.messages.length + 1);
@@ -34,7 +33,7 @@ export class MemoryMessageStore extends MessageStorePort {
     conversation.messages.push(message);
     conversation.lastActivityAt = new Date(Math.max(conversation.lastActivityAt.getTime(), message.createdAt.getTime()));
     if (place !== undefined && prepared.bodyHash !== undefined) {
-      conversation.keys.set(place, { seq: message.seq, bodyHash: prepared.bodyHash });
+      conversation.keys.set(place, { id: message.id, seq: message.seq, createdAt: message.createdAt, bodyHash: prepared.bodyHash });
     }
     this.archive.places.set(message.id, { conversation, seq: message.seq });
     this.outbox.add(event, { requestId, traceparent });
@@ -89,8 +88,8 @@ export class MemoryMessageStore extends MessageStorePort {
   }
 }
 
-const replayed = (message: Message | undefined, hash: string, draft: MessageDraft): Message => {
-  if (message === undefined) throw new Error('a key stands for a message that is not there');
-  if (bodyHash(draft) === hash) return message;
+// The message as it was accepted, whatever became of it since: what was sent then is what was sent now, because the hashes are the same.
+const replayed = (draft: MessageDraft, { id, seq, createdAt, bodyHash: hash }: MemoryKey): Message => {
+  if (bodyHash(draft) === hash) return messageOf({ ...prepare(draft), id, createdAt }, seq);
   throw new ProblemError('idempotency-key-reused', 'This idempotency key was used for a message with another body.');
 };

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { newId } from '#lib/contracts/ids';
 import { PostgresOutbox } from '#lib/database/adapters/postgres-outbox';
+import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
 import { withDeadline } from '#lib/resilience/deadline';
 import { DependencyError } from '#lib/resilience/errors';
+import { runInContext } from '#lib/runtime/context';
 import { eventually } from '#lib/testing/eventually';
 import { FaultProxy } from '#lib/testing/fault-proxy';
 import { type MigratedDatabase, migratedDatabase } from '#lib/testing/migrated-database';
@@ -18,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(async () => database.drop());
 beforeEach(async () => {
-  store = new PostgresMessageStore(database.lane('sends'), database.lane('reads'));
+  store = new PostgresMessageStore(database.lane('sends'), database.lane('reads'), database.lane('edits'));
   conversationId = await newConversation();
 });
 
@@ -34,8 +36,11 @@ const draft = (facts: Partial<MessageDraft> = {}): MessageDraft => ({
 /** Another process' way to the same database. */
 const elsewhere = () => {
   const lanes = database.otherLanes({});
-  return new PostgresMessageStore(lanes.lane('sends'), lanes.lane('reads'));
+  return new PostgresMessageStore(lanes.lane('sends'), lanes.lane('reads'), lanes.lane('edits'));
 };
+/** A conversation of many, so that each can be a sender of its own. */
+const conversationOf = async (memberIds: string[]): Promise<string> =>
+  (await new PostgresConversationStore(database.lane('reads')).create({ title: null, creatorId: 'alice', memberIds })).id;
 const sql = <Row extends object>(text: string, values: readonly unknown[] = []) => database.lane('work').query<Row>(text, values);
 /** Holds the row of a conversation, as a stuck process would, until it is released. */
 const hold = async (id: string): Promise<() => Promise<void>> => {
@@ -137,7 +142,7 @@ describe('a send whose outcome is not known', () => {
   it('is found again with the same key', { timeout: 30_000 }, async () => {
     const proxy = await FaultProxy.before(database.url);
     const lanes = database.otherLanes({ url: proxy.through(database.url), statementTimeoutMs: 1_000 });
-    const faulty = new PostgresMessageStore(lanes.lane('sends'), lanes.lane('reads'));
+    const faulty = new PostgresMessageStore(lanes.lane('sends'), lanes.lane('reads'), lanes.lane('edits'));
     await faulty.store(draft({ key: 'before' }));
     await sql('SELECT 1');
     // The answer to the commit is cut off in its middle: it is stored, and nobody here knows.
@@ -154,7 +159,7 @@ describe('a send whose outcome is not known', () => {
   it('answers in time while Postgres is a black hole', { timeout: 30_000 }, async () => {
     const proxy = await FaultProxy.before(database.url);
     const lanes = database.otherLanes({ url: proxy.through(database.url) });
-    const faulty = new PostgresMessageStore(lanes.lane('sends'), lanes.lane('reads'));
+    const faulty = new PostgresMessageStore(lanes.lane('sends'), lanes.lane('reads'), lanes.lane('edits'));
     await faulty.store(draft());
     await proxy.set({ kind: 'hang' });
     const outcomes = await Promise.all(Array.from({ length: 50 }, () => timed(() => withDeadline(5_500, () => faulty.store(draft())))));
@@ -186,10 +191,8 @@ describe('what is bad in itself', () => {
     expect(await store.find(message.id, 'alice')).toMatchObject(gone);
     expect((await store.page(conversationId, 'alice', { limit: 1 }))?.messages).toMatchObject([gone]);
     expect(await store.findMany([message.id], 'alice')).toEqual([]);
-    expect(await store.store(draft({ content: 'secret', metadata: { secret: true }, key: 'key-1' }))).toMatchObject({
-      replayed: true,
-      message: gone,
-    });
+    // Nothing but the request itself, which has the same hash.
+    expect(await store.store(draft({ content: 'secret', metadata: { secret: true }, key: 'key-1' }))).toEqual({ replayed: true, message });
   });
 });
 
@@ -200,4 +203,92 @@ it('writes an outbox row that gives back the very event of the fast path', async
   if (result.replayed) throw new Error('expected a new message');
   expect(entry).toEqual({ event: result.event, headers: { requestId: 'request-1' }, attempts: 0 });
   expect(newId() > result.event.eventId).toBe(true);
+});
+
+describe('a text that Postgres works too long on', () => {
+  // What takes Postgres long changes with its functions; that a text can take it long does not.
+  beforeAll(async () => {
+    await sql(`CREATE FUNCTION be_slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(20); RETURN NEW; END $$`);
+    await sql(
+      `CREATE TRIGGER slow BEFORE INSERT OR UPDATE ON messages FOR EACH ROW WHEN (NEW.content LIKE 'slow%') EXECUTE FUNCTION be_slow()`,
+    );
+  });
+  afterAll(async () => sql('DROP FUNCTION be_slow CASCADE'));
+
+  it('fails alone and in time, and the others of its batch are stored', { timeout: 20_000 }, async () => {
+    const others = Array.from({ length: 30 }, (_, i) => `user-${i}`);
+    const shared = await conversationOf(others);
+    const send = (senderId: string, content: string) =>
+      timed(() => withDeadline(5_500, () => store.store(draft({ conversationId: shared, senderId, content }))));
+    const first = send('alice', 'so that the next ones share a commit');
+    const guilty = send('alice', 'slow');
+    const innocent = await Promise.all(others.map((user) => send(user, 'hello')));
+    expect(innocent.map(({ outcome }) => outcome)).toEqual(
+      others.map((senderId) => expect.objectContaining({ message: expect.objectContaining({ senderId }) })),
+    );
+    expect((await first).outcome).not.toBeInstanceOf(Error);
+    expect((await guilty).outcome).toMatchObject({ kind: 'timeout' });
+    expect((await guilty).ms).toBeLessThan(5_700);
+    const page = await store.page(shared, 'alice', { limit: 200 });
+    expect(page?.messages.map(({ seq }) => seq)).toEqual(Array.from({ length: 31 }, (_, i) => i + 1));
+
+    // From now on its sender waits for itself only.
+    const again = Array.from({ length: 2 }, () => send('alice', 'slow again'));
+    const beside = await Promise.all(
+      others.map(async (user) => timed(async () => store.store(draft({ conversationId: await conversationOf([user]), senderId: user })))),
+    );
+    expect(beside.filter(({ outcome }) => outcome instanceof Error)).toEqual([]);
+    expect(Math.max(...beside.map(({ ms }) => ms))).toBeLessThan(1_500);
+    await Promise.all(again);
+  });
+
+  it('leaves reads and the edits of others alone when it comes as an edit', { timeout: 20_000 }, async () => {
+    const breakers = createBreakers();
+    const lanes = database.otherLanes({ breakers, statementTimeoutMs: 1_000 });
+    const edited = new PostgresMessageStore(lanes.lane('sends'), lanes.lane('reads'), lanes.lane('edits'));
+    const shared = await conversationOf(['bob', 'mallory']);
+    const [hers, his] = await Promise.all(['mallory', 'bob'].map((senderId) => edited.store(draft({ conversationId: shared, senderId }))));
+    const heavy = Array.from({ length: 4 }, () =>
+      timed(() =>
+        runInContext({ userId: 'mallory' }, () =>
+          withDeadline(3_000, () => edited.edit({ id: hers?.message.id ?? '', actor: 'mallory' }, 'slow')),
+        ),
+      ),
+    );
+    const beside: number[] = [];
+    for (let i = 0; i < 20; i += 1) {
+      beside.push((await timed(() => edited.page(shared, 'bob', { limit: 10 }))).ms);
+      const change = await timed(() => edited.edit({ id: his?.message.id ?? '', actor: 'bob' }, `text ${i}`));
+      expect(change.outcome).toMatchObject({ message: { version: i + 2 } });
+      beside.push(change.ms);
+    }
+    expect(Math.max(...beside)).toBeLessThan(900);
+    for (const { outcome } of await Promise.all(heavy)) expect(outcome).toBeInstanceOf(Error);
+    expect(breakers.stateOf('postgres')).toBe('closed');
+    expect(await edited.page(shared, 'bob', { limit: 10 })).toMatchObject({ headSeq: 2 });
+  });
+});
+
+it('a flood of the longest messages does not delay short ones', { timeout: 30_000 }, async () => {
+  const [writers, chatters] = [Array.from({ length: 25 }, (_, i) => `writer-${i}`), Array.from({ length: 20 }, (_, i) => `chatter-${i}`)];
+  const [long, short] = [await conversationOf(writers), await conversationOf(chatters)];
+  let lastLongAt = 0;
+  const flood = writers.flatMap((senderId, w) =>
+    Array.from({ length: 9 }, async (_, m) => {
+      const content = Array.from({ length: 2_000 }, (__, i) => ((w * 18_000 + m * 2_000 + i) * 7_919).toString(36))
+        .join(' ')
+        .padEnd(16_384, 'x')
+        .slice(0, 16_384);
+      const result = await timed(() => withDeadline(20_000, () => store.store(draft({ conversationId: long, senderId, content }))));
+      lastLongAt = performance.now();
+      return result;
+    }),
+  );
+  const chat = await Promise.all(
+    chatters.map((senderId) => timed(() => withDeadline(5_500, () => store.store(draft({ conversationId: short, senderId }))))),
+  );
+  const chatDoneAt = performance.now();
+  expect(chat.filter(({ outcome }) => outcome instanceof Error)).toEqual([]);
+  expect((await Promise.all(flood)).filter(({ outcome }) => outcome instanceof Error)).toEqual([]);
+  expect(chatDoneAt).toBeLessThan(lastLongAt);
 });

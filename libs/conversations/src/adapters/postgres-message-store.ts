@@ -3,10 +3,14 @@ import type { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
 import { sqlStateOf } from '#lib/database/adapters/postgres-errors';
 import type { PostgresLane, Query } from '#lib/database/adapters/postgres-lane';
+import { BulkheadFull } from '#lib/resilience/bulkhead';
+import { BulkheadPerCaller } from '#lib/resilience/bulkhead-per-caller';
+import { currentDeadline } from '#lib/resilience/deadline';
+import { DependencyError } from '#lib/resilience/errors';
 import { beginWait } from '#lib/runtime/in-flight';
 import { metrics } from '#lib/runtime/metrics';
 import { type ChangedMessage, checkChange, deletionOf, editOf, type MessageChange } from '../change-message.js';
-import { GroupCommit, type Outcome } from '../group-commit.js';
+import { type CommitHow, GroupCommit, type Outcome } from '../group-commit.js';
 import type { Message, MessageDraft, StoredMessage } from '../message.js';
 import { MessageStorePort } from '../message-store.port.js';
 import { announcementOf, messageOf, type PreparedMessage, prepare, stored } from '../prepared-message.js';
@@ -23,17 +27,23 @@ interface IngestRow {
   readonly earlier: StoredEarlier | null;
 }
 
-/** A message inside JSON: times are text there. */
-type StoredEarlier = Omit<MessageRow, 'createdAt' | 'editedAt' | 'deletedAt'> & {
+/** What a replay needs of the message that is there; times are text inside JSON. */
+interface StoredEarlier {
+  readonly id: string;
+  readonly seq: number;
   readonly createdAt: string;
-  readonly editedAt: string | null;
-  readonly deletedAt: string | null;
-};
+}
 
 /** Messages of one commit. Measured: larger batches only make everybody in them wait longer. */
 const MAX_BATCH = 256;
+/** What a message costs besides its text: its row, its event and its index entries, in characters. */
+const ROW_COST = 512;
+/** 256 messages of ordinary length, or 15 of the longest: a batch of long ones alone took Postgres more than its 3 s. */
+const MAX_BATCH_COST = 2 * MAX_BATCH * ROW_COST;
 /** As many as a process takes requests at once (HTTP_MAX_CONCURRENT), and as many again from its sockets. */
 const MAX_WAITING = 2_000;
+/** Edits and deletions of one caller that may wait for their turn; a client that changes more at once is refused. */
+const MAX_EDITS_WAITING = 50;
 const DATA_EXCEPTION = '22';
 
 const INGEST = { name: 'ingest-messages', text: 'SELECT * FROM ingest_messages($1::uuid[], $2::json, $3)' };
@@ -85,17 +95,23 @@ const PAGE_BEFORE = page('page-before', '< $3', 'DESC');
 export class PostgresMessageStore extends MessageStorePort {
   private readonly commits: GroupCommit<PreparedMessage, Verdict>;
 
-  /** @param sends lane of `store` alone. @param reads lane of everything else. */
+  private readonly editors = new BulkheadPerCaller('edits', { concurrent: 1, queued: MAX_EDITS_WAITING });
+
+  /** @param sends lane of `store` alone. @param edits lane of `edit` and `delete`. @param reads lane of everything else. */
   constructor(
     private readonly sends: PostgresLane,
     private readonly reads: PostgresLane,
+    private readonly edits: PostgresLane,
   ) {
     super();
     const concurrent = sends.size > 2 ? 2 : 1;
     this.commits = new GroupCommit({
       conversationOf: ({ draft }) => draft.conversationId,
-      commit: (batch, { isPatient }) => this.commit(batch, isPatient),
+      senderOf: ({ draft }) => draft.senderId,
+      costOf,
+      commit: (batch, how) => this.commit(batch, how),
       maxBatch: MAX_BATCH,
+      maxBatchCost: MAX_BATCH_COST,
       maxWaiting: MAX_WAITING,
       concurrent,
       patient: Math.max(1, sends.size - concurrent),
@@ -112,7 +128,7 @@ export class PostgresMessageStore extends MessageStorePort {
   }
 
   async edit(change: MessageChange, content: string): Promise<ChangedMessage<MessageEdited>> {
-    return this.reads.transaction(async (query) => {
+    return this.change(change.actor, async (query) => {
       const changed = editOf(await lockedFor(change, query), content, new Date());
       await write(changed, change, query);
       return changed;
@@ -120,7 +136,7 @@ export class PostgresMessageStore extends MessageStorePort {
   }
 
   async delete(change: MessageChange): Promise<ChangedMessage<MessageDeleted> | undefined> {
-    return this.reads.transaction(async (query) => {
+    return this.change(change.actor, async (query) => {
       const changed = deletionOf(await lockedFor(change, query), new Date());
       if (changed !== undefined) await write(changed, change, query);
       return changed;
@@ -157,6 +173,15 @@ export class PostgresMessageStore extends MessageStorePort {
     return { messages: isForward ? messages : messages.reverse(), headSeq: Number(first.headSeq) };
   }
 
+  /** One change of a caller at a time: heavy texts of one must not hold all connections of the lane. */
+  private async change<T>(actor: UserId, work: (query: Query) => Promise<T>): Promise<T> {
+    try {
+      return await this.editors.run(actor, () => this.edits.transaction(work), currentDeadline()?.signal);
+    } catch (error) {
+      throw error instanceof BulkheadFull ? new DependencyError('postgres', 'edits', 'overloaded', { cause: error }) : error;
+    }
+  }
+
   private async decide(draft: MessageDraft): Promise<Verdict> {
     const wait = beginWait('postgres', 'shared commit'); // the commit itself runs for many, so it is in nobody's name
     try {
@@ -170,18 +195,24 @@ export class PostgresMessageStore extends MessageStorePort {
     }
   }
 
-  private async commit(batch: readonly PreparedMessage[], isPatient: boolean): Promise<Outcome<Verdict>[]> {
+  private async commit(batch: readonly PreparedMessage[], { isPatient, limitMs }: CommitHow): Promise<Outcome<Verdict>[]> {
     const conversations = [...new Set(batch.map(({ draft }) => draft.conversationId))];
     const endTimer = metrics.ingestCommitDuration.startTimer();
     metrics.ingestBatchSize.observe(batch.length);
     try {
-      const rows = await this.sends.query<IngestRow>(INGEST, [conversations, JSON.stringify(batch.map(toJson)), isPatient]);
+      const values = [conversations, JSON.stringify(batch.map(toJson)), isPatient];
+      const rows = await (limitMs === undefined
+        ? this.sends.query<IngestRow>(INGEST, values)
+        : this.sends.queryWithin<IngestRow>(limitMs, INGEST, values));
       return outcomesOf(batch, rows);
     } finally {
       endTimer();
     }
   }
 }
+
+const costOf = ({ draft: { content, metadata } }: PreparedMessage): number =>
+  ROW_COST + content.length + (metadata === undefined ? 0 : JSON.stringify(metadata).length);
 
 const lockedFor = async (change: MessageChange, query: Query): Promise<Message> => {
   const [row] = await query<MessageRow>(FIND_TO_CHANGE, [change.id, change.actor]);
@@ -231,21 +262,21 @@ const outcomesOf = (batch: readonly PreparedMessage[], rows: readonly IngestRow[
       case 'stored':
         return { kind: 'decided', verdict: stored(prepared, Number(row.seq)) };
       case 'replayed':
-        return { kind: 'decided', verdict: { replayed: true, message: replayedMessage(row, batch, byItem) } };
+        return { kind: 'decided', verdict: { replayed: true, message: replayedMessage(prepared, row, batch, byItem) } };
     }
   });
 };
 
-const replayedMessage = ({ earlier, winner }: IngestRow, batch: readonly PreparedMessage[], byItem: Map<number, IngestRow>): Message => {
-  if (earlier !== null) return messageFrom({ ...earlier, ...timesOf(earlier) });
-  const [prepared, row] = [batch[winner], byItem.get(winner)];
-  if (prepared === undefined || row === undefined || row.seq === null)
+// The message as it was accepted, whatever became of it since: what was sent then is what was sent now, because the hashes are the same.
+const replayedMessage = (
+  prepared: PreparedMessage,
+  { earlier, winner }: IngestRow,
+  batch: readonly PreparedMessage[],
+  byItem: Map<number, IngestRow>,
+): Message => {
+  if (earlier !== null) return messageOf({ ...prepared, id: earlier.id, createdAt: new Date(earlier.createdAt) }, earlier.seq);
+  const [first, row] = [batch[winner], byItem.get(winner)];
+  if (first === undefined || row === undefined || row.seq === null)
     throw new Error('ingest_messages() named a winner that it did not store');
-  return messageOf(prepared, Number(row.seq));
+  return messageOf(first, Number(row.seq));
 };
-
-const timesOf = ({ createdAt, editedAt, deletedAt }: StoredEarlier) => ({
-  createdAt: new Date(createdAt),
-  editedAt: editedAt === null ? null : new Date(editedAt),
-  deletedAt: deletedAt === null ? null : new Date(deletedAt),
-});

@@ -16,7 +16,7 @@ afterAll(async () => database.drop());
 const make = async (): Promise<StoresSetup> => {
   await database.lane('work').query('TRUNCATE conversations, conversation_members, messages, outbox');
   return {
-    messages: new PostgresMessageStore(database.lane('sends'), database.lane('reads')),
+    messages: new PostgresMessageStore(database.lane('sends'), database.lane('reads'), database.lane('edits')),
     conversations: new PostgresConversationStore(database.lane('reads')),
     announced: () =>
       database

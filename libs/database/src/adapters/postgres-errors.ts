@@ -10,6 +10,8 @@ const REPEATABLE = new Set(['40001', '40P01']);
 // Connection, resources, operator intervention, system error, internal error, authorization, and a standby that took over read-only:
 // Postgres says that it cannot work now.
 const UNABLE = /^(?:08|53|57P|58|XX|28|3D000$|25006$|25P03$)/;
+// A statement that took too long, that needed more memory than there is, or that met a bug of Postgres: what one text can do to it.
+const ATTRIBUTABLE = /^(?:57014|53200|XX...)$/;
 const POOL_EXHAUSTED = 'timeout exceeded when trying to connect';
 
 /** SQLSTATE of an error that Postgres answered with; undefined for anything else. */
@@ -33,9 +35,12 @@ const kindOf = (error: unknown): FailureKind | undefined => {
 /**
  * What a failure of `pg` means for the caller: a DependencyError when Postgres could not serve the call (`overloaded` for an exhausted
  * pool or a lock that somebody else holds), or the DatabaseError itself when it answered that the statement or its data are wrong.
+ * @param answersOthers whether Postgres answered other statements while this one got no answer.
  */
-export const translated = (error: unknown, operation: string): unknown => {
+export const translated = (error: unknown, operation: string, answersOthers = false): unknown => {
   if (error instanceof DependencyError || error instanceof DeadlineExceeded) return error;
   const kind = kindOf(error);
-  return kind === undefined ? error : new DependencyError('postgres', operation, kind, { cause: error });
+  if (kind === undefined) return error;
+  const isAttributable = error instanceof NoAnswer ? answersOthers : ATTRIBUTABLE.test(sqlStateOf(error) ?? '');
+  return new DependencyError('postgres', operation, kind, { cause: error, isAttributable });
 };

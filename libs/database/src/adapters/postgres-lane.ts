@@ -9,7 +9,7 @@ import { beginWait, enterWaitStage } from '#lib/runtime/in-flight';
 import type { Logger } from '#lib/runtime/logger';
 import { metrics } from '#lib/runtime/metrics';
 import { watchPool } from '#lib/runtime/pools';
-import { isRepeatable, translated } from './postgres-errors.js';
+import { isRepeatable, sqlStateOf, translated } from './postgres-errors.js';
 import { NoAnswer, type SafeClient } from './safe-client.js';
 
 /** SQL, or SQL with a name under which each connection prepares it once: for hot statements. One name, one text. */
@@ -22,6 +22,8 @@ export type Query = <Row extends object>(statement: Statement, values?: readonly
 export interface Suspicion {
   /** Clients made before this instant (`performance.now()`) may sit on a dead connection. */
   madeBefore: number;
+  /** When Postgres last answered a statement, in milliseconds of `performance.now()`. */
+  answeredAt: number;
 }
 
 /** How one lane works. All times in milliseconds. */
@@ -119,6 +121,14 @@ export class PostgresLane {
       } finally {
         clearTimeout(timer);
       }
+    });
+  }
+
+  /** Like {@link query}, with less time than the lane's statements have: `limitMs`. Costs three round trips more. */
+  async queryWithin<Row extends object>(limitMs: number, statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
+    return this.transaction(async (query) => {
+      await query(`SET LOCAL statement_timeout = ${Math.ceil(limitMs)}`);
+      return query<Row>(statement, values);
     });
   }
 
@@ -242,15 +252,20 @@ export class PostgresLane {
   }
 
   private async timed<T>(client: LaneClient, statement: Statement, run: () => Promise<T>): Promise<T> {
+    const { name, suspicion } = this.options;
     const startedAt = performance.now();
     try {
-      return await run();
+      const answer = await run();
+      suspicion.answeredAt = performance.now();
+      return answer;
     } catch (failure) {
       // pg only says that such a client is not queryable.
       const error = client.destroyedBecause ?? failure;
-      // Not a slow statement (Postgres ends those itself): nothing comes back at all. The other connections of that time share its fate.
-      if (error instanceof NoAnswer) this.options.suspicion.madeBefore = performance.now();
-      throw translated(error, this.options.name);
+      const answersOthers = this.answersOthers();
+      if (sqlStateOf(error) !== undefined) suspicion.answeredAt = performance.now();
+      // Rarely a slow statement (Postgres ends those itself): nothing comes back at all. The other connections of that time share its fate.
+      if (error instanceof NoAnswer) suspicion.madeBefore = performance.now();
+      throw translated(error, name, answersOthers);
     } finally {
       const durationMs = performance.now() - startedAt;
       if (durationMs > this.options.slowQueryMs) this.reportSlow(statement, durationMs);
@@ -265,9 +280,18 @@ export class PostgresLane {
     logger.warn({ lane, statement: shown, durationMs: Math.round(durationMs) }, 'slow query');
   }
 
+  /**
+   * Whether Postgres answered any statement of this process in the second half of the time that a statement has. A Postgres that hangs
+   * answers nobody; one that is busy with one text (some of its functions cannot be interrupted) answers the others.
+   */
+  private answersOthers(): boolean {
+    const { suspicion, timeouts } = this.options;
+    return suspicion.answeredAt > performance.now() - timeouts.queryMs / 2;
+  }
+
   private tookTooLong(limitMs: number): DependencyError {
     const cause = new Error(`the transaction took longer than ${limitMs} ms`);
-    return new DependencyError('postgres', this.options.name, 'timeout', { cause });
+    return new DependencyError('postgres', this.options.name, 'timeout', { cause, isAttributable: this.answersOthers() });
   }
 
   private countConnections(): void {

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, i
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
 import { withDeadline } from '#lib/resilience/deadline';
 import { DependencyError } from '#lib/resilience/errors';
+import { runInContext } from '#lib/runtime/context';
 import { createLogger } from '#lib/runtime/logger';
 import { eventually } from '#lib/testing/eventually';
 import { FaultProxy } from '#lib/testing/fault-proxy';
@@ -199,6 +200,41 @@ describe('a lane', () => {
     const before = await pid();
     expect(await outcomeOf(lane.query('SELECT pg_sleep(3)'))).toBe('timeout');
     expect(await pid()).toBe(before);
+  });
+
+  it('is not taken from others by one caller whose statements take too long', { timeout: 20_000 }, async () => {
+    const breakers = createBreakers();
+    const lane = laneThroughProxy(2, { breakers, statementTimeoutMs: 200 });
+    const slowFor = (userId: string) => runInContext({ userId }, () => outcomeOf(lane.query('SELECT pg_sleep(3)')));
+    for (let i = 0; i < 8; i += 1) expect(await slowFor('mallory')).toBe('timeout');
+    expect([await outcomeOf(lane.query('SELECT 1')), breakers.stateOf('postgres')]).toEqual(['ok', 'closed']);
+    // Several callers who meet the same: it is Postgres that is slow.
+    for (let i = 0; breakers.stateOf('postgres') === 'closed' && i < 20; i += 1) await slowFor(`user-${i % 3}`);
+    expect(breakers.stateOf('postgres')).toBe('open');
+  });
+
+  it('does not take a statement that cannot be interrupted for a Postgres that hangs', { timeout: 20_000 }, async () => {
+    const breakers = createBreakers();
+    const lanes = database.otherLanes({ breakers, lanes: { reads: 1, work: 1 }, acquireTimeoutMs: 500, statementTimeoutMs: 500 });
+    const traffic = new AbortController();
+    const beside = (async () => {
+      while (!traffic.signal.aborted) {
+        expect(await outcomeOf(lanes.lane('work').query('SELECT 1'))).toBe('ok');
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    })();
+    for (let i = 0; i < 6; i += 1) {
+      const outcome = runInContext({ userId: 'mallory' }, () =>
+        lanes.lane('reads').transaction(async (query) => {
+          await query('SET LOCAL statement_timeout = 0');
+          await query('SELECT pg_sleep(5)');
+        }),
+      );
+      expect(await outcomeOf(outcome)).toBe('timeout');
+    }
+    expect(breakers.stateOf('postgres')).toBe('closed');
+    traffic.abort();
+    await beside;
   });
 
   it('gives up on a lock that somebody else holds, which is not the fault of Postgres', async () => {

@@ -70,7 +70,7 @@ export class PostgresLanes {
 
   constructor(options: PostgresLanesOptions) {
     const { acquireTimeoutMs, statementTimeoutMs, slowQueryMs, breakers, logger } = options;
-    const suspicion: Suspicion = { madeBefore: 0 };
+    const suspicion: Suspicion = { madeBefore: 0, answeredAt: Number.NEGATIVE_INFINITY };
     const timeouts = databaseTimeouts({ DB_POOL_TIMEOUT_MS: acquireTimeoutMs, DB_STATEMENT_TIMEOUT_MS: statementTimeoutMs });
     const settings = connectionSettings(options);
     for (const [name, max] of Object.entries(options.lanes) as [LaneName, number][]) {

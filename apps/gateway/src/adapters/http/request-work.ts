@@ -22,7 +22,7 @@ export class RequestWork {
   readonly context: WorkContext & { readonly requestId: string };
   /** `performance.now()` when the head of the request had arrived. */
   readonly startedAt = performance.now();
-  caller: Caller | undefined;
+  private verified: Caller | undefined;
   /** What it failed with, for the log line. */
   failure: unknown;
   private leave: (() => void) | undefined;
@@ -40,6 +40,16 @@ export class RequestWork {
       requestId: typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID(),
       traceparent: childTraceparent(headers['traceparent']),
     };
+  }
+
+  /** Who sent it; undefined before its token was looked at. What a dependency fails at is attributed to this user. */
+  get caller(): Caller | undefined {
+    return this.verified;
+  }
+
+  set caller(caller: Caller) {
+    this.verified = caller;
+    this.context.userId = caller.userId;
   }
 
   /**
