@@ -20,14 +20,19 @@ import type { ProcessParts } from '#lib/runtime/run-process';
 import { ChromaVectorStore } from '#lib/vectors/adapters/chroma-vector-store';
 import { createEmbedder } from '#lib/vectors/adapters/create-embedder';
 import { PostgresChunkLedger } from '#lib/vectors/adapters/postgres-chunk-ledger';
+import { PostgresVectorWrites } from '#lib/vectors/adapters/postgres-vector-writes';
 import { PostgresVocabulary } from '#lib/vectors/adapters/postgres-vocabulary';
 import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
 import { EmbedderPort } from '#lib/vectors/embedder.port';
 import { VectorStorePort } from '#lib/vectors/vector-store.port';
 import { VocabularyPort } from '#lib/vectors/vocabulary.port';
+import { VectorWritesPort } from '#lib/vectors/vector-writes.port';
 import { MessagesConsumer } from './adapters/amqp/messages.consumer.js';
+import { PostgresCurrentMessages } from './adapters/postgres-current-messages.js';
+import { CurrentMessagesPort } from './current-messages.port.js';
 import { IndexMessages } from './index-messages.js';
 import { MarkFailed } from './mark-failed.js';
+import { WriteVectors } from './write-vectors.js';
 
 const APP = 'embedding';
 
@@ -42,9 +47,20 @@ export class EmbeddingModule {
       providers: [
         IndexMessages,
         MarkFailed,
+        WriteVectors,
         { provide: Breakers, useFactory: () => shareBreakers(createBreakers()) },
         { provide: PostgresLanes, inject: [CONFIG, Breakers, LOGGER], useFactory: lanesFor(APP) },
         { provide: ChunkLedgerPort, inject: [PostgresLanes], useFactory: (lanes: PostgresLanes) => new PostgresChunkLedger(lanes) },
+        {
+          provide: CurrentMessagesPort,
+          inject: [PostgresLanes],
+          useFactory: (lanes: PostgresLanes) => new PostgresCurrentMessages(lanes.lane('work')),
+        },
+        {
+          provide: VectorWritesPort,
+          inject: [PostgresLanes],
+          useFactory: (lanes: PostgresLanes) => new PostgresVectorWrites(lanes.lane('work')),
+        },
         {
           provide: VocabularyPort,
           inject: [PostgresLanes],

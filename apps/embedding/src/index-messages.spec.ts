@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { IndexingEvent, MessageEvent } from '#lib/contracts/events';
+import { Postpone } from '#lib/bus/outcome';
+import type { IndexingEvent, MessageCreated, MessageEvent } from '#lib/contracts/events';
 import { derivedId } from '#lib/contracts/ids';
 import { aMessageCreated, deletionOf, editOf, rebuildOf } from '#lib/testing/builders';
 import { LocalEmbedder } from '#lib/vectors/adapters/local-embedder';
@@ -9,8 +10,12 @@ import { MemoryVocabulary } from '#lib/vectors/adapters/memory-vocabulary';
 import { chunkMessage } from '#lib/vectors/chunk-message';
 import type { LedgerEntry } from '#lib/vectors/chunk-ledger.port';
 import { EmbedderPort, TextRejected } from '#lib/vectors/embedder.port';
+import { MemoryVectorWrites } from '#lib/vectors/adapters/memory-vector-writes';
+import { DependencyError } from '#lib/resilience/errors';
+import { MemoryCurrentMessages } from './adapters/memory-current-messages.js';
 import { IndexMessages } from './index-messages.js';
 import { MarkFailed } from './mark-failed.js';
+import { WriteVectors } from './write-vectors.js';
 
 /** Refuses some texts, as a model does that is handed something it cannot read; counts the texts it was asked for. */
 class PickyEmbedder extends EmbedderPort {
@@ -42,19 +47,59 @@ class ContestedLedger extends MemoryChunkLedger {
   }
 }
 
-const embedding = ({ embedder = new PickyEmbedder(), ledger = new ContestedLedger(), vectors = new MemoryVectorStore(384) } = {}) => {
+/** A vector store that is as slow, or as broken, as a test wants it to be for the writes of one version. */
+class SlowVectorStore extends MemoryVectorStore {
+  private readonly held = new Map<number, () => Promise<unknown>>();
+
+  constructor() {
+    super(384);
+  }
+
+  /** What happens when the next write of `version` arrives, before it is executed. */
+  beforeWriteOf(version: number, meanwhile: () => Promise<unknown>): void {
+    this.held.set(version, meanwhile);
+  }
+
+  override async replace(...[chunks, embeddings, also]: Parameters<MemoryVectorStore['replace']>) {
+    const version = chunks[0]?.version ?? 0;
+    const meanwhile = this.held.get(version);
+    this.held.delete(version);
+    await meanwhile?.();
+    return super.replace(chunks, embeddings, also);
+  }
+}
+
+const embedding = ({
+  embedder = new PickyEmbedder(),
+  ledger = new ContestedLedger(),
+  vectors = new SlowVectorStore(),
+  writes = new MemoryVectorWrites(),
+  messages = new MemoryCurrentMessages(ledger),
+} = {}) => {
   const vocabulary = new MemoryVocabulary();
-  const indexMessages = new IndexMessages(ledger, embedder, vectors, vocabulary);
+  const indexMessages = new IndexMessages(messages, ledger, embedder, vectors, new WriteVectors(vectors, writes), vocabulary);
   return {
     vocabulary,
     embedder,
     ledger,
     vectors,
-    handle: (...events: IndexingEvent[]) => indexMessages.handle(events),
-    anotherProcess: () => embedding({ embedder, ledger, vectors }),
+    writes,
+    messages,
+    commit: (...events: IndexingEvent[]) => {
+      for (const event of events) messages.commit(event);
+    },
+    /** Events as they are delivered, whatever Postgres has. */
+    deliver: (...events: IndexingEvent[]) => indexMessages.handle(events),
+    /** What is committed is delivered. */
+    handle: (...events: IndexingEvent[]) => {
+      for (const event of events) messages.commit(event);
+      return indexMessages.handle(events);
+    },
+    anotherProcess: () => embedding({ embedder, ledger, vectors, writes, messages }),
     versionsOf: async ({ data: { messageId } }: MessageEvent) => (await vectors.chunksOf([messageId])).map(({ version }) => version),
     entryOf: async ({ data: { messageId } }: MessageEvent) => (await ledger.entriesOf([messageId])).get(messageId),
-    nearest: async (text: string, { conversationId }: MessageEvent) => {
+    unsettled: async () => (await writes.unsettled(0, 0, 100)).flatMap(({ messageIds }) => messageIds),
+    nearest: async (text: string, { conversationId }: Pick<MessageEvent, 'conversationId'>) => {
       const [query = new Float32Array(384)] = await new LocalEmbedder().embed([text]);
       return (await vectors.nearest(query, [conversationId], 10)).map(({ messageId }) => messageId);
     },
@@ -178,16 +223,6 @@ describe('an edited message', () => {
     await Promise.all([handle(editOf(message, 'new')), handle(message)]);
     expect(await versionsOf(message)).toEqual([2]);
   });
-
-  it('ends with the newest version when a slower process wrote an older one in between', async () => {
-    const { handle, ledger, vectors, anotherProcess, versionsOf } = embedding();
-    const message = aMessageCreated();
-    const edit = editOf(message, 'new');
-    ledger.beforeRecord = async () => anotherProcess().handle(message); // its vectors are the last ones written, its entry the first one
-    await handle(edit);
-    expect(await versionsOf(message)).toEqual([2]);
-    expect(await vectors.chunksOf([message.data.messageId])).toHaveLength(1);
-  });
 });
 
 describe('a deleted message', () => {
@@ -230,10 +265,10 @@ describe('a text that the model refuses', () => {
 
   it('is shown as failed once it is a dead letter, and as indexed once that is replayed', async () => {
     const ledger = new ContestedLedger();
-    const vectors = new MemoryVectorStore(384);
-    const { embedder, entryOf, handle, versionsOf } = embedding({ ledger, vectors });
+    const { embedder, messages, commit, entryOf, handle, versionsOf } = embedding({ ledger });
     const message = aMessageCreated();
-    await new MarkFailed(ledger, embedder).mark(message);
+    commit(message);
+    await new MarkFailed(messages, ledger, embedder).mark(message);
     expect(await entryOf(message)).toMatchObject({ state: 'failed', version: 1 });
     expect(await handle(message)).toHaveLength(1);
     expect(await entryOf(message)).toMatchObject({ state: 'indexed' });
@@ -241,10 +276,10 @@ describe('a text that the model refuses', () => {
   });
 
   it('stays indexed when an older dead letter is reported late', async () => {
-    const { handle, ledger, embedder, entryOf } = embedding();
+    const { handle, ledger, messages, embedder, entryOf } = embedding();
     const message = aMessageCreated();
     await handle(editOf(message, 'new'));
-    await new MarkFailed(ledger, embedder).mark(message);
+    await new MarkFailed(messages, ledger, embedder).mark(message);
     expect(await entryOf(message)).toMatchObject({ state: 'indexed', version: 2 });
   });
 });
@@ -268,11 +303,12 @@ describe('told to make vectors anew', () => {
     expect(await entryOf(message)).toMatchObject({ state: 'indexed', version: 1, chunkCount: 1 });
   });
 
-  it('never lets an older version come back', async () => {
-    const { handle, versionsOf } = embedding();
+  it('makes those of the newest version, whatever version it was told of', async () => {
+    const { handle, deliver, vectors, versionsOf } = embedding();
     const message = aMessageCreated();
     await handle(message, editOf(message, 'newer'));
-    expect(await handle(rebuildOf(message))).toEqual([]);
+    await vectors.replace([], [], { removed: [message.data.messageId] });
+    expect(await deliver(rebuildOf(message))).toMatchObject([{ data: { messageVersion: 2 } }]);
     expect(await versionsOf(message)).toEqual([2]);
   });
 
@@ -284,5 +320,203 @@ describe('told to make vectors anew', () => {
     expect(await handle({ ...deleted, data: { ...deleted.data, content: null } })).toEqual([]);
     expect(await versionsOf(message)).toEqual([]);
     expect(await entryOf(message)).toMatchObject({ state: 'removed', version: 2 });
+  });
+});
+
+/** What an event that nobody at Parley sent could do, and one that comes again: S11. */
+describe('an event that does not say what Postgres says', () => {
+  const FORGED_VERSION = 2_147_483_647;
+
+  it('cannot remove a message that is not deleted, nor keep its later versions out', async () => {
+    const { handle, deliver, versionsOf, entryOf } = embedding();
+    const message = aMessageCreated();
+    await handle(message);
+    expect(await deliver(deletionOf(message, FORGED_VERSION))).toEqual([]);
+    expect(await versionsOf(message)).toEqual([1]);
+    expect(await entryOf(message)).toMatchObject({ state: 'indexed', version: 1 });
+    await handle(editOf(message, 'a new text'));
+    expect(await versionsOf(message)).toEqual([2]);
+  });
+
+  it('cannot put a text into the index that is not the text of the message', async () => {
+    const { handle, deliver, nearest, versionsOf } = embedding();
+    const message = aMessageCreated({ content: 'the train leaves at nine' });
+    const other = aMessageCreated({ conversationId: message.conversationId, content: 'coffee and cake' });
+    await handle(other);
+    await deliver(editOf(message, 'coffee and cake', 7)); // the message is not even committed yet
+    await handle(message);
+    await deliver(editOf(message, 'coffee and cake', 7), { ...message, data: { ...message.data, content: 'coffee and cake' } });
+    expect(await versionsOf(message)).toEqual([1]);
+    expect((await nearest('coffee and cake', message))[0]).toBe(other.data.messageId);
+    expect((await nearest('the train leaves at nine', message))[0]).toBe(message.data.messageId);
+  });
+
+  it('cannot move a message into another conversation or give it another sender', async () => {
+    const { commit, deliver, nearest, vectors } = embedding();
+    const message = aMessageCreated();
+    const stranger = aMessageCreated().conversationId;
+    commit(message);
+    const [announced] = await deliver({
+      ...message,
+      conversationId: stranger,
+      data: { ...message.data, conversationId: stranger, senderId: 'mallory' },
+    });
+    expect(announced).toMatchObject({ conversationId: message.conversationId, data: { conversationId: message.conversationId } });
+    expect(await nearest(message.data.content, { conversationId: stranger })).toEqual([]);
+    const [query = new Float32Array(384)] = await new LocalEmbedder().embed([message.data.content]);
+    expect(await vectors.nearest(query, [message.conversationId], 5, { senderId: 'mallory' })).toEqual([]);
+    expect(await nearest(message.data.content, message)).toEqual([message.data.messageId]);
+  });
+
+  it('has no effect when there is no such message', async () => {
+    const { deliver, versionsOf, entryOf, handle, embedder } = embedding();
+    const unknown = aMessageCreated({ content: 'never committed' });
+    const real = aMessageCreated();
+    await handle(real);
+    expect(await deliver(unknown, deletionOf(unknown, FORGED_VERSION), rebuildOf(unknown))).toEqual([]);
+    expect([...(await versionsOf(unknown)), await entryOf(unknown)]).toEqual([undefined]);
+    expect(embedder.asked).not.toContain('never committed');
+  });
+
+  it('indexes nothing when it comes again after the message was edited or deleted', async () => {
+    const { handle, deliver, versionsOf, embedder } = embedding();
+    const message = aMessageCreated({ content: 'first' });
+    const gone = aMessageCreated({ content: 'gone' });
+    await handle(message, gone);
+    await handle(editOf(message, 'second'), deletionOf(gone));
+    embedder.asked.length = 0;
+    expect(await deliver(message, gone)).toEqual([]);
+    expect([await versionsOf(message), await versionsOf(gone), embedder.asked]).toEqual([[2], [], []]);
+  });
+
+  it('cannot write a version into the ledger that the message does not have by being given up on', async () => {
+    const { handle, messages, ledger, embedder, entryOf } = embedding();
+    const message = aMessageCreated();
+    await handle(message);
+    const markFailed = new MarkFailed(messages, ledger, embedder);
+    const unknown = aMessageCreated();
+    await markFailed.mark(editOf(message, 'forged', FORGED_VERSION));
+    await markFailed.mark(unknown);
+    expect([(await entryOf(message))?.state, await entryOf(unknown)]).toEqual(['indexed', undefined]);
+  });
+
+  it.each([
+    ['any event about it', (message: MessageCreated) => message],
+    ['a rebuild', rebuildOf],
+  ])('is healed from by %s when an earlier version of Parley believed it', async (_, next) => {
+    const { commit, deliver, ledger, vectors, versionsOf, entryOf, nearest } = embedding();
+    const message = aMessageCreated({ content: 'a short text' });
+    const { messageId } = message.data;
+    commit(message);
+    const forged = chunkMessage({ ...message.data, content: longText, version: FORGED_VERSION });
+    await vectors.replace(forged, await new LocalEmbedder().embed(forged.map(({ text }) => text)), { removed: [] });
+    await ledger.record([{ messageId, version: FORGED_VERSION, chunkCount: forged.length, model: 'picky', state: 'indexed' }]);
+    expect(await deliver(next(message))).toMatchObject([{ data: { messageVersion: 1 } }]);
+    expect(await versionsOf(message)).toEqual([1]);
+    expect(await entryOf(message)).toMatchObject({ version: 1, state: 'indexed', chunkCount: 1 });
+    expect(await nearest('a short text', message)).toEqual([messageId]);
+  });
+});
+
+/** R2: each of these left the text of version 1 in the index for good. */
+describe('two processes that index two versions of one message', () => {
+  const edited = () => {
+    const message = aMessageCreated({ content: 'an old text about tea' });
+    return { message, edit: editOf(message, 'a new text about coffee') };
+  };
+
+  it('end with the newest one when the write of the older one lands last', async () => {
+    const { handle, anotherProcess, vectors, versionsOf, entryOf } = embedding();
+    const { message, edit } = edited();
+    vectors.beforeWriteOf(1, () => anotherProcess().handle(edit));
+    expect(await handle(message)).toMatchObject([{ data: { messageVersion: 2 } }]);
+    expect(await versionsOf(message)).toEqual([2]);
+    expect(await entryOf(message)).toMatchObject({ version: 2, state: 'indexed' });
+  });
+
+  it('end with the newest one when the older one is written after it and recorded before it', async () => {
+    const { handle, commit, deliver, ledger, anotherProcess, versionsOf, entryOf, messages, vectors } = embedding();
+    const { message, edit } = edited();
+    commit(message);
+    const slow = anotherProcess();
+    const older = Promise.withResolvers<void>();
+    // The slow one has read version 1 before the edit; its write and its entry come between the write and the entry of the edit.
+    const read = Promise.withResolvers<void>();
+    vectors.beforeWriteOf(1, async () => {
+      read.resolve();
+      await older.promise;
+    });
+    const writing = slow.deliver(message);
+    await read.promise;
+    messages.commit(edit);
+    ledger.beforeRecord = async () => {
+      older.resolve();
+      await writing;
+    };
+    await deliver(edit);
+    expect(await versionsOf(message)).toEqual([2]);
+    expect(await entryOf(message)).toMatchObject({ version: 2 });
+    await handle(message);
+    expect(await versionsOf(message)).toEqual([2]);
+  });
+
+  it('end with the newest one when the slower one dies between its write and its entry, and its event comes again', async () => {
+    const { commit, deliver, ledger, anotherProcess, vectors, versionsOf } = embedding();
+    const { message, edit } = edited();
+    commit(message);
+    vectors.beforeWriteOf(1, async () => {
+      await anotherProcess().handle(edit);
+      ledger.beforeRecord = () => Promise.reject(new Error('the process died'));
+    });
+    await expect(deliver(message)).rejects.toThrow('the process died');
+    expect(await versionsOf(message)).toEqual([1]); // the damage
+    await anotherProcess().deliver(message);
+    expect(await versionsOf(message)).toEqual([2]);
+  });
+
+  it('end without vectors when the message is deleted and the older write lands last', async () => {
+    const { handle, anotherProcess, vectors, versionsOf, entryOf } = embedding();
+    const { message } = edited();
+    vectors.beforeWriteOf(1, () => anotherProcess().handle(deletionOf(message)));
+    expect(await handle(message)).toEqual([]);
+    expect(await versionsOf(message)).toEqual([]);
+    expect(await entryOf(message)).toMatchObject({ version: 2, state: 'removed' });
+  });
+
+  it('try again later, which is no failed attempt, when the message is edited as fast as it is indexed', async () => {
+    const { commit, deliver, ledger, anotherProcess, versionsOf } = embedding();
+    const { message } = edited();
+    commit(message);
+    let version = 1;
+    const race = async () => {
+      version += 1;
+      await anotherProcess().handle(editOf(message, `text ${version}`, version));
+      ledger.beforeRecord = race;
+    };
+    ledger.beforeRecord = race;
+    await expect(deliver(message)).rejects.toThrow(Postpone);
+    ledger.beforeRecord = undefined;
+    await deliver(message);
+    expect(await versionsOf(message)).toEqual([version]);
+  });
+});
+
+describe('a write to the vector store', () => {
+  it('leaves no note when the store has answered, whatever it said', async () => {
+    const { handle, vectors, unsettled } = embedding();
+    await handle(aMessageCreated());
+    vectors.beforeWriteOf(1, () => Promise.reject(new Error('answered 400')));
+    await expect(handle(aMessageCreated())).rejects.toThrow('answered 400');
+    vectors.beforeWriteOf(1, () => Promise.reject(new DependencyError('chroma', 'upsert', 'open')));
+    await expect(handle(aMessageCreated())).rejects.toThrow('open');
+    expect(await unsettled()).toEqual([]);
+  });
+
+  it('leaves a note of what it was about when there was no answer: it may be executed later', async () => {
+    const { handle, vectors, unsettled } = embedding();
+    const message = aMessageCreated();
+    vectors.beforeWriteOf(1, () => Promise.reject(new DependencyError('chroma', 'upsert', 'timeout')));
+    await expect(handle(message)).rejects.toThrow('timeout');
+    expect(await unsettled()).toEqual([message.data.messageId]);
   });
 });

@@ -1,170 +1,187 @@
 import { Injectable } from '@nestjs/common';
+import { Postpone } from '#lib/bus/outcome';
 import type { IndexingEvent, MessageEmbedded } from '#lib/contracts/events';
 import type { MessageId } from '#lib/contracts/ids';
 import { metrics } from '#lib/runtime/metrics';
-import type { Chunk } from '#lib/vectors/chunk';
 import { chunkMessage } from '#lib/vectors/chunk-message';
-import { ChunkLedgerPort, type LedgerEntry } from '#lib/vectors/chunk-ledger.port';
+import { ChunkLedgerPort, type LedgerEntry, type LedgerUpdate } from '#lib/vectors/chunk-ledger.port';
 import { EmbedderPort } from '#lib/vectors/embedder.port';
 import { outOfStep } from '#lib/vectors/out-of-step';
-import { VectorStorePort } from '#lib/vectors/vector-store.port';
+import { type StoredChunk, VectorStorePort } from '#lib/vectors/vector-store.port';
 import { VocabularyPort } from '#lib/vectors/vocabulary.port';
+import { type CurrentMessage, CurrentMessagesPort } from './current-messages.port.js';
 import { messageEmbedded } from './message-embedded.js';
 import { Turns } from './turns.js';
+import { type VectorsOfMessage, WriteVectors } from './write-vectors.js';
 
-/** What the vector store and the ledger should hold for one message after its event. A deletion has no chunks. */
-interface Plan {
-  readonly event: IndexingEvent;
-  readonly chunks: readonly Chunk[];
-  readonly embeddings: readonly Float32Array[];
-  readonly entry: LedgerEntry;
-  /** Whether chunks of another version may be there. */
-  readonly mayHaveOlder: boolean;
+/** A message that events name, as it is now. */
+interface Named {
+  readonly message: CurrentMessage;
+  readonly events: readonly IndexingEvent[];
+  /** Whether its vectors must be made, whatever is there. */
+  readonly isDue: boolean;
+  /** Whether vectors of another version may be there, or be written by another process now. */
+  readonly mayHaveOthers: boolean;
 }
 
+/** What the vector store and the ledger should hold for one message. A deleted one has no chunks. */
+interface Plan extends VectorsOfMessage {
+  readonly entry: LedgerUpdate;
+}
+
+/** Each further round means that another process wrote an older version in between; more in a row are edits as fast as we index. */
+const MAX_ROUNDS = 4;
+const RACE_PAUSE_MS = 2_000;
+
 /**
- * Brings the vectors of these messages in step with their newest version (R004, R011, R031). Idempotent, and right in any order of delivery:
- * the ledger says what is already there, and an older version never overwrites a newer one.
+ * Brings the vectors of the messages that events name in step with what those messages are in Postgres now (R004, R011, R031, ADR 19). The
+ * event only says which message to look at: a forged, replayed or late one has no effect on what is indexed.
+ *
+ *     read messages and ledger --(due)--> embed -> write vectors -> record
+ *               ^        `--(nothing due)--------------------------> verify --(in step)--> done
+ *               `------(the ledger has a newer version, or the store another one)---'
  */
 @Injectable()
 export class IndexMessages {
   private readonly turns = new Turns();
 
   constructor(
+    private readonly messages: CurrentMessagesPort,
     private readonly ledger: ChunkLedgerPort,
     private readonly embedder: EmbedderPort,
     private readonly vectors: VectorStorePort,
+    private readonly writeVectors: WriteVectors,
     private readonly vocabulary: VocabularyPort,
   ) {}
 
   /**
    * @returns one `message.embedded` per message that can now be found by its newest version, also when an earlier delivery had indexed it:
    * a crash between the ledger and the publish must not swallow the news. Its event id depends on message and version only.
-   * @throws DependencyError when a dependency is out, TextRejected when the model refuses a text; then nothing is recorded.
+   * @throws DependencyError when a dependency is out, TextRejected when the model refuses a text, Postpone when messages change faster than
+   * they can be indexed.
    */
   async handle(events: readonly IndexingEvent[]): Promise<MessageEmbedded[]> {
-    const newest = newestPerMessage(events);
-    // Two batches of this process may hold two versions of one message: both would find the ledger empty and write in any order.
-    return this.turns.take(idsOf(newest), () => this.bringInStep(newest));
+    const eventsOf = Map.groupBy(events, ({ data }) => data.messageId);
+    // Two batches of this process may name one message: they would only write over each other.
+    return this.turns.take([...eventsOf.keys()], () => this.bringInStep(eventsOf));
   }
 
-  private async bringInStep(events: readonly IndexingEvent[]): Promise<MessageEmbedded[]> {
-    const known = await this.ledger.entriesOf(idsOf(events));
-    const due = events.filter((event) => this.isDue(event, known.get(event.data.messageId)));
-    const plans = await this.planned(due, known);
-    await this.store(plans);
-    const refused = new Set(await this.ledger.record(plans.map(({ entry }) => entry)));
-    await this.repairRaces(plans, refused);
-    const indexed = plans.filter(({ entry }) => entry.state === 'indexed' && !refused.has(entry.messageId));
-    for (const { event } of indexed) measureTimeToSearchable(event);
-    return [...indexed.map(({ event, entry }) => messageEmbedded(event, entry)), ...announcedAgain(events, due, known)];
+  private async bringInStep(eventsOf: ReadonlyMap<MessageId, readonly IndexingEvent[]>): Promise<MessageEmbedded[]> {
+    const announcements: MessageEmbedded[] = [];
+    let open = [...eventsOf.keys()];
+    let stored: StoredChunk[] = [];
+    for (let round = 1; open.length > 0; round += 1) {
+      if (round > MAX_ROUNDS) throw new Postpone(RACE_PAUSE_MS, 'messages change faster than they are indexed');
+      const named = this.named(await this.messages.of(open), eventsOf, round > 1);
+      if (round === 1) countUnknown(eventsOf, named);
+      const plans = await this.planned(named, stored);
+      await this.writeVectors.execute([...plans.values()]);
+      const refused = await this.ledger.record([...plans.values()].map(({ entry }) => entry));
+      stored = await this.storedOf(named);
+      const wrong = new Set([
+        ...refused,
+        ...outOfStep(
+          named.flatMap((one) => entryToVerify(one, plans)),
+          stored,
+        ),
+      ]);
+      announcements.push(...named.filter(({ message }) => !wrong.has(message.messageId)).flatMap((one) => announced(one, plans)));
+      if (wrong.size > 0) metrics.vectorsRewritten.inc({ cause: 'race' }, wrong.size);
+      open = [...wrong];
+    }
+    return announcements;
+  }
+
+  private named(
+    current: ReadonlyMap<MessageId, CurrentMessage>,
+    eventsOf: ReadonlyMap<MessageId, readonly IndexingEvent[]>,
+    isAgain: boolean,
+  ): Named[] {
+    return [...current.values()].map((message) => {
+      const events = eventsOf.get(message.messageId) ?? [];
+      const isOrdered = isAgain || events.some(({ type }) => type === 'vectors.rebuild');
+      const { version, entry } = message;
+      // A message that always had one version cannot have others: most messages, and they cost no question to the store.
+      const mayHaveOthers = isOrdered || version > 1 || (entry !== undefined && entry.version !== version);
+      return { message, events, isDue: isOrdered || this.isDue(message), mayHaveOthers };
+    });
   }
 
   /**
-   * A version that failed before is due again: somebody replayed its dead letter. So is one that another model has indexed, and one whose
-   * vectors somebody found missing.
+   * A version that failed before is due again: its dead letter was replayed. So is one that another model has indexed, and one whose vectors
+   * were found missing. A ledger that is ahead of the message believed a forged event.
    */
-  private isDue({ type, data }: IndexingEvent, entry: LedgerEntry | undefined): boolean {
-    if (entry === undefined || data.version > entry.version) return true;
-    if (data.version < entry.version) return false;
-    if (type === 'vectors.rebuild') return true;
-    return entry.state === 'failed' || (entry.state === 'indexed' && entry.model !== this.embedder.model);
+  private isDue({ version, content, entry }: CurrentMessage): boolean {
+    if (entry?.version !== version || entry.state === 'failed') return true;
+    return content === null ? entry.state !== 'removed' : entry.state !== 'indexed' || entry.model !== this.embedder.model;
   }
 
-  private async planned(due: readonly IndexingEvent[], known: ReadonlyMap<MessageId, LedgerEntry>): Promise<Plan[]> {
-    const chunked = due.map((event) => ({ event, chunks: chunksOf(event) }));
-    const texts = chunked.flatMap(({ chunks }) => chunks.map(({ text }) => text));
+  /** @param stored chunks that were found in the store a moment ago; those of a version that the message does not have are removed. */
+  private async planned(named: readonly Named[], stored: readonly StoredChunk[]): Promise<Map<MessageId, Plan>> {
+    const due = named.filter(({ isDue }) => isDue).map((one) => ({ ...one, chunks: chunksOf(one.message) }));
+    const texts = due.flatMap(({ chunks }) => chunks.map(({ text }) => text));
     const embeddings = await this.embedder.embed(texts);
     await this.vocabulary.learn(texts);
+    const plans = new Map<MessageId, Plan>();
     let taken = 0;
-    return chunked.map(({ event, chunks }) => ({
-      event,
-      chunks,
-      embeddings: embeddings.slice(taken, (taken += chunks.length)),
-      entry: this.entry(event, chunks.length),
-      mayHaveOlder: event.type === 'vectors.rebuild' || event.data.version > 1 || known.has(event.data.messageId),
-    }));
+    for (const { message, chunks, mayHaveOthers } of due) {
+      const { messageId, version } = message;
+      plans.set(messageId, {
+        messageId,
+        chunks,
+        embeddings: embeddings.slice(taken, (taken += chunks.length)),
+        entry: this.entry(message, chunks.length),
+        mayHaveOlder: mayHaveOthers || message.entry !== undefined,
+        falseChunkIds: stored.filter((chunk) => chunk.messageId === messageId && chunk.version > version).map(({ id }) => id),
+      });
+    }
+    return plans;
   }
 
   /** A text has at least one chunk; without a text there is none. */
-  private entry({ data }: IndexingEvent, chunkCount: number): LedgerEntry {
+  private entry({ messageId, version, entry: held }: CurrentMessage, chunkCount: number): LedgerUpdate {
     const state = chunkCount === 0 ? 'removed' : 'indexed';
-    return { messageId: data.messageId, version: data.version, chunkCount, model: this.embedder.model, state };
-  }
-
-  private async store(plans: readonly Plan[]): Promise<void> {
-    if (plans.length === 0) return;
-    await this.vectors.replace(
-      plans.flatMap(({ chunks }) => chunks),
-      plans.flatMap(({ embeddings }) => embeddings),
-      {
-        removed: plans.filter(({ entry }) => entry.state === 'removed').map(({ entry }) => entry.messageId),
-        mayHaveOlder: plans.filter(({ mayHaveOlder }) => mayHaveOlder).map(({ entry }) => entry.messageId),
-      },
-    );
+    const insteadOf = held !== undefined && held.version > version ? held.version : undefined;
+    return { messageId, version, chunkCount, model: this.embedder.model, state, insteadOf };
   }
 
   /**
-   * Another process may have handled another version at the same time; the ledger kept the newer one, the vector store what was written last.
-   * The newer one writes again when it finds the older one's chunks. The older one, whose entry was refused, can only take back what it wrote
-   * after a deletion: it does not know a newer text. That one case is left to the comparison of ledger and store.
+   * What is stored of the messages that may have others' vectors. Asked after the ledger stands: whichever process wrote last has then either
+   * been refused by the ledger, or sees here what it has done.
    */
-  private async repairRaces(plans: readonly Plan[], refused: ReadonlySet<MessageId>): Promise<void> {
-    const standing = plans.filter(({ entry, mayHaveOlder }) => mayHaveOlder && !refused.has(entry.messageId));
-    if (standing.length > 0) {
-      const stored = await this.vectors.chunksOf(standing.map(({ entry }) => entry.messageId));
-      const wrong = new Set(
-        outOfStep(
-          standing.map(({ entry }) => entry),
-          stored,
-        ),
-      );
-      await this.store(standing.filter(({ entry }) => wrong.has(entry.messageId)));
-    }
-    if (refused.size === 0) return;
-    const newer = await this.ledger.entriesOf([...refused]);
-    const removed = [...newer.values()].filter(({ state }) => state === 'removed').map(({ messageId }) => messageId);
-    if (removed.length > 0) await this.vectors.replace([], [], { removed });
+  private async storedOf(named: readonly Named[]): Promise<StoredChunk[]> {
+    const ids = named.filter(({ mayHaveOthers }) => mayHaveOthers).map(({ message }) => message.messageId);
+    return ids.length === 0 ? [] : this.vectors.chunksOf(ids);
   }
 }
 
-function chunksOf({ type, data }: IndexingEvent): Chunk[] {
-  if (type === 'message.deleted') return [];
-  const { content } = data;
-  return content === null ? [] : chunkMessage({ ...data, content });
+function entryToVerify({ message, mayHaveOthers }: Named, plans: ReadonlyMap<MessageId, Plan>): LedgerEntry[] {
+  const entry = plans.get(message.messageId)?.entry ?? message.entry;
+  return mayHaveOthers && entry !== undefined ? [entry] : [];
 }
 
-const idsOf = (events: readonly IndexingEvent[]): MessageId[] => events.map((event) => event.data.messageId);
+/** Announces what was indexed now, and the version that an event tells of although an earlier delivery has indexed it. */
+function announced({ message, events }: Named, plans: ReadonlyMap<MessageId, Plan>): MessageEmbedded[] {
+  const plan = plans.get(message.messageId);
+  const entry = plan?.entry ?? message.entry;
+  if (entry?.state !== 'indexed') return [];
+  if (plan === undefined && !events.some(({ data }) => data.version === message.version)) return [];
+  if (plan !== undefined && !events.every(({ type }) => type === 'vectors.rebuild')) measureTimeToSearchable(message);
+  return [messageEmbedded(message, entry)];
+}
 
-/** Of two events of one version the order to make its vectors anew is the stronger one. */
-function newestPerMessage(events: readonly IndexingEvent[]): IndexingEvent[] {
-  const newest = new Map<MessageId, IndexingEvent>();
-  for (const event of events) {
-    const other = newest.get(event.data.messageId);
-    const isStronger = event.type === 'vectors.rebuild' && event.data.version === other?.data.version;
-    if (other === undefined || event.data.version > other.data.version || isStronger) newest.set(event.data.messageId, event);
+const chunksOf = ({ content, ...message }: CurrentMessage) => (content === null ? [] : chunkMessage({ ...message, content }));
+
+/** Erased since, or never there: an event is published with the commit of its message, so there is nothing to wait for. */
+function countUnknown(eventsOf: ReadonlyMap<MessageId, readonly IndexingEvent[]>, named: readonly Named[]): void {
+  const known = new Set(named.map(({ message }) => message.messageId));
+  for (const [messageId, events] of eventsOf) {
+    if (!known.has(messageId)) for (const { type } of events) metrics.indexingIgnored.inc({ type });
   }
-  return [...newest.values()];
-}
-
-/** The news of messages that an earlier delivery of the same event has indexed. */
-function announcedAgain(
-  events: readonly IndexingEvent[],
-  due: readonly IndexingEvent[],
-  known: ReadonlyMap<MessageId, LedgerEntry>,
-): MessageEmbedded[] {
-  const isDue = new Set(due);
-  return events.flatMap((event) => {
-    const entry = known.get(event.data.messageId);
-    const wasIndexed = entry?.state === 'indexed' && entry.version === event.data.version && !isDue.has(event);
-    return wasIndexed ? [messageEmbedded(event, entry)] : [];
-  });
 }
 
 /** From the commit of this version to its vectors: what a person waits for who searches for what was just written. */
-function measureTimeToSearchable({ type, data }: IndexingEvent): void {
-  if (type === 'vectors.rebuild') return; // nobody has just written it
-  const committedAt = type === 'message.edited' ? data.editedAt : data.createdAt;
+function measureTimeToSearchable({ changedAt }: CurrentMessage): void {
   // The clock of another machine may run ahead of ours: that is not a negative wait.
-  metrics.timeToSearchable.observe(Math.max(0, Date.now() - Date.parse(committedAt)) / 1_000);
+  metrics.timeToSearchable.observe(Math.max(0, Date.now() - changedAt.getTime()) / 1_000);
 }

@@ -2,19 +2,26 @@ import { Injectable } from '@nestjs/common';
 import type { IndexingEvent, ParleyEvent } from '#lib/contracts/events';
 import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
 import { EmbedderPort } from '#lib/vectors/embedder.port';
+import { CurrentMessagesPort } from './current-messages.port.js';
 
 /** Lets readers of a message see that its vectors will not come by themselves: `pipeline.embedding` is `failed` until its dead letter is replayed. */
 @Injectable()
 export class MarkFailed {
   constructor(
+    private readonly messages: CurrentMessagesPort,
     private readonly ledger: ChunkLedgerPort,
     private readonly embedder: EmbedderPort,
   ) {}
 
-  /** A version that is indexed stays indexed. @throws DependencyError when the ledger cannot take it. */
+  /**
+   * Only what the event says of a version that the message has: a forged one must not write itself into the ledger. A version that is indexed
+   * stays indexed. @throws DependencyError when Postgres cannot.
+   */
   async mark(event: ParleyEvent): Promise<void> {
     if (!isAboutMessage(event)) return;
     const { messageId, version } = event.data;
+    const message = (await this.messages.of([messageId])).get(messageId);
+    if (message?.version !== version) return;
     await this.ledger.record([{ messageId, version, chunkCount: 0, model: this.embedder.model, state: 'failed' }]);
   }
 }

@@ -19,8 +19,10 @@ import type { ProcessParts } from '#lib/runtime/run-process';
 import { ChromaVectorStore } from '#lib/vectors/adapters/chroma-vector-store';
 import { createEmbedder } from '#lib/vectors/adapters/create-embedder';
 import { PostgresConsistencyBoard } from '#lib/vectors/adapters/postgres-consistency-board';
+import { PostgresVectorWrites } from '#lib/vectors/adapters/postgres-vector-writes';
 import { PostgresIndexableMessages } from './adapters/postgres-indexable-messages.js';
 import { CheckConsistency } from './consistency/check-consistency.js';
+import { FollowUnsettledWrites } from './consistency/follow-unsettled-writes.js';
 import { RunConsistency } from './consistency/run-consistency.js';
 import { MeasureQueues } from './measure-queues.js';
 import { Rounds } from './rounds.js';
@@ -28,6 +30,7 @@ import { Rounds } from './rounds.js';
 const APP = 'ops';
 
 const MEASURE_QUEUES_EVERY_MS = 5_000;
+const FOLLOW_WRITES_EVERY_MS = 10_000;
 /** How long an operator waits for a comparison to begin. */
 const LOOK_AT_BOARD_EVERY_MS = 2_000;
 const PRUNE_INBOX_EVERY_MS = 3_600_000;
@@ -48,8 +51,9 @@ export class OpsModule {
         { provide: RabbitQueueStatus, inject: [CONFIG, LOGGER], useFactory: queueStatusFor(APP) },
         { provide: RabbitControlChannel, inject: [CONFIG, LOGGER], useFactory: controlChannelFor(APP) },
         { provide: OutboxRelay, inject: [CONFIG, PostgresLanes, RabbitPublisher, LOGGER], useFactory: outboxRelay },
-        { provide: RunConsistency, inject: [CONFIG, PostgresLanes, RabbitQueueStatus, Breakers, LOGGER], useFactory: runConsistency },
-        { provide: Rounds, inject: [RabbitQueueStatus, PostgresLanes, RunConsistency, LOGGER], useFactory: rounds },
+        { provide: VectorChecks, inject: [CONFIG, PostgresLanes, RabbitQueueStatus, Breakers], useFactory: vectorChecks },
+        { provide: RunConsistency, inject: [CONFIG, PostgresLanes, VectorChecks, LOGGER], useFactory: runConsistency },
+        { provide: Rounds, inject: [RabbitQueueStatus, PostgresLanes, RunConsistency, VectorChecks, LOGGER], useFactory: rounds },
       ],
     };
   }
@@ -88,37 +92,69 @@ const outboxRelay = (config: Config, lanes: PostgresLanes, publisher: RabbitPubl
     logger,
   );
 
-const runConsistency = (
-  config: Config,
-  lanes: PostgresLanes,
-  queueStatus: RabbitQueueStatus,
-  breakers: Breakers,
-  logger: Logger,
-): RunConsistency => {
-  let check: CheckConsistency | undefined;
-  // Not before it is needed: a remote model may have to be asked for its dimension, which names the collection.
-  const checkOfThisModel = async (): Promise<CheckConsistency> => {
-    if (check !== undefined) return check;
-    const { model, dimension } = await createEmbedder(config, breakers);
-    check = new CheckConsistency(
-      new PostgresIndexableMessages(lanes.lane('work')),
-      new ChromaVectorStore({ url: config.CHROMA_URL, model, dimension }, breakers),
-      queueStatus,
-      new PostgresOutbox(lanes.lane('work')),
-      { graceMs: config.CONSISTENCY_GRACE_MS },
-    );
-    return check;
-  };
-  return new RunConsistency(new PostgresConsistencyBoard(lanes), checkOfThisModel, config.CONSISTENCY_EVERY_MS, logger);
-};
+/** What looks at vectors. Not made before it is needed: a remote model may have to be asked for its dimension, which names the collection. */
+class VectorChecks {
+  private vectors: Promise<ChromaVectorStore> | undefined;
 
-const rounds = (queueStatus: RabbitQueueStatus, lanes: PostgresLanes, consistency: RunConsistency, logger: Logger): Rounds => {
+  constructor(
+    private readonly config: Config,
+    private readonly lanes: PostgresLanes,
+    private readonly queueStatus: RabbitQueueStatus,
+    private readonly breakers: Breakers,
+  ) {}
+
+  async consistency(): Promise<CheckConsistency> {
+    const work = this.lanes.lane('work');
+    const settings = { graceMs: this.config.CONSISTENCY_GRACE_MS };
+    return new CheckConsistency(this.messages(), await this.store(), this.queueStatus, new PostgresOutbox(work), settings);
+  }
+
+  async unsettledWrites(): Promise<FollowUnsettledWrites> {
+    return new FollowUnsettledWrites(new PostgresVectorWrites(this.lanes.lane('work')), this.messages(), await this.store());
+  }
+
+  private messages(): PostgresIndexableMessages {
+    return new PostgresIndexableMessages(this.lanes.lane('work'));
+  }
+
+  private store(): Promise<ChromaVectorStore> {
+    this.vectors ??= this.openStore().catch((error: unknown) => {
+      this.vectors = undefined; // asked again next time
+      throw error;
+    });
+    return this.vectors;
+  }
+
+  private async openStore(): Promise<ChromaVectorStore> {
+    const { model, dimension } = await createEmbedder(this.config, this.breakers);
+    return new ChromaVectorStore({ url: this.config.CHROMA_URL, model, dimension }, this.breakers);
+  }
+}
+
+const vectorChecks = (config: Config, lanes: PostgresLanes, queueStatus: RabbitQueueStatus, breakers: Breakers): VectorChecks =>
+  new VectorChecks(config, lanes, queueStatus, breakers);
+
+const runConsistency = (config: Config, lanes: PostgresLanes, checks: VectorChecks, logger: Logger): RunConsistency =>
+  new RunConsistency(new PostgresConsistencyBoard(lanes), () => checks.consistency(), config.CONSISTENCY_EVERY_MS, logger);
+
+const rounds = (
+  queueStatus: RabbitQueueStatus,
+  lanes: PostgresLanes,
+  consistency: RunConsistency,
+  checks: VectorChecks,
+  logger: Logger,
+): Rounds => {
   const measureQueues = new MeasureQueues(queueStatus);
   const inbox = new PostgresInbox(lanes.lane('work'));
   return new Rounds(
     [
       { name: 'measure queues', everyMs: MEASURE_QUEUES_EVERY_MS, run: () => measureQueues.execute() },
       { name: 'consistency', everyMs: LOOK_AT_BOARD_EVERY_MS, run: (signal) => consistency.execute(signal) },
+      {
+        name: 'unsettled vector writes',
+        everyMs: FOLLOW_WRITES_EVERY_MS,
+        run: async () => (await checks.unsettledWrites()).execute(),
+      },
       { name: 'prune inbox', everyMs: PRUNE_INBOX_EVERY_MS, run: () => inbox.prune(INBOX_MEMORY_MS) },
     ],
     logger,

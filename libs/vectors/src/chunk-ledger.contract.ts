@@ -76,6 +76,18 @@ export function chunkLedgerContract(name: string, make: () => Promise<{ ledger: 
       expect(await heldFor(failed.messageId)).toEqual(failedLater);
     });
 
+    it('lets an older version take the place of the false one that it names, and of no other', async () => {
+      const forged = entry({ version: 2_147_483_647, state: 'removed', chunkCount: 0 });
+      const real = { ...forged, version: 3, state: 'indexed' as const, chunkCount: 2 };
+      await ledger.record([forged]);
+      expect(await ledger.record([real])).toEqual([forged.messageId]);
+      expect(await ledger.record([{ ...real, insteadOf: 5 }])).toEqual([forged.messageId]);
+      expect(await ledger.record([{ ...real, insteadOf: forged.version }])).toEqual([]);
+      expect(await heldFor(forged.messageId)).toEqual(real);
+      expect(await ledger.record([{ ...real, version: 2, insteadOf: forged.version }])).toEqual([forged.messageId]);
+      expect(await heldFor(forged.messageId)).toEqual(real);
+    });
+
     it('takes the newest of several versions in one call, in any order', async () => {
       const first = entry();
       const [second, third] = [

@@ -74,10 +74,15 @@ export function consistencyBoardContract(
       expect((await board.find(id))?.failure).toContain(`${MAX_STARTS} times`);
     });
 
-    it('asks for a check when the last run is long enough ago', async () => {
+    it('lets no operator join what the schedule asked for', async () => {
+      await board.requestWhenDue(0);
+      expect(await board.request('repair', 'alice')).toMatchObject({ requestedBy: 'alice' });
+    });
+
+    it('asks for a repair when the last run is long enough ago', async () => {
       await Promise.all(Array.from({ length: 3 }, () => board.requestWhenDue(LEASE_MS)));
       const { waiting } = await board.status();
-      expect(waiting).toMatchObject({ kind: 'check', requestedBy: 'schedule' });
+      expect(waiting).toMatchObject({ kind: 'repair', requestedBy: 'schedule' });
       const run = await board.claim(LEASE_MS);
       await board.requestWhenDue(0);
       expect((await board.status()).waiting).toBeNull();
@@ -86,7 +91,7 @@ export function consistencyBoardContract(
       expect((await board.status()).waiting).toBeNull();
       await eventually(async () => {
         await board.requestWhenDue(1);
-        expect((await board.status()).waiting).toMatchObject({ kind: 'check' });
+        expect((await board.status()).waiting).toMatchObject({ kind: 'repair' });
       });
     });
   });

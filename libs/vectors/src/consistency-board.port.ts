@@ -10,9 +10,9 @@ import type { ConsistencyReport, ConsistencyRun, ConsistencyRunKind, Consistency
  * At most one runs at a time, over all processes. Everything throws DependencyError when the board cannot be reached.
  */
 export abstract class ConsistencyBoardPort {
-  /** Asks for a run. One of the same kind that waits already is joined instead. */
+  /** Asks for a run. One of the same kind that waits already is joined instead, unless the schedule asked for it: it does less. */
   abstract request(kind: ConsistencyRunKind, by: string): Promise<ConsistencyRun>;
-  /** Asks for a check in the name of the schedule, unless one waits or runs, or the last run ended less than `everyMs` ago. */
+  /** Asks for a repair in the name of the {@link SCHEDULE}, unless one waits or runs, or the last run ended less than `everyMs` ago. */
   abstract requestWhenDue(everyMs: number): Promise<void>;
   /** Takes the oldest run that waits, for `leaseMs`; undefined when there is none or another one runs. */
   abstract claim(leaseMs: number): Promise<ConsistencyRun | undefined>;
@@ -23,6 +23,9 @@ export abstract class ConsistencyBoardPort {
   abstract find(id: string): Promise<ConsistencyRun | undefined>;
   abstract status(): Promise<ConsistencyStatus>;
 }
+
+/** Who asks for the runs that no operator asks for. Not a user: it names a repair with bounds. */
+export const SCHEDULE = 'schedule';
 
 /** Times a run is begun before it is given up: more often it is the run that kills its process. */
 export const MAX_STARTS = 3;

@@ -10,7 +10,8 @@ import { MemoryVectorStore } from '#lib/vectors/adapters/memory-vector-store';
 import { chunkMessage } from '#lib/vectors/chunk-message';
 import type { LedgerEntry } from '#lib/vectors/chunk-ledger.port';
 import { CheckConsistency, type CheckOrder } from './check-consistency.js';
-import { IndexableMessagesPort, type MessageState } from './indexable-messages.port.js';
+import type { MessageState } from './indexable-messages.port.js';
+import { MemoryIndexableMessages } from '../adapters/memory-indexable-messages.js';
 
 class QueuesOf extends QueueStatusPort {
   constructor(private readonly ready: number | null) {
@@ -22,38 +23,11 @@ class QueuesOf extends QueueStatusPort {
   }
 }
 
-/** Messages and ledger in a map; whoever looks may set off what another process does at that moment. */
-class ScriptedMessages extends IndexableMessagesPort {
-  readonly states = new Map<MessageId, MessageState>();
-  readonly ordered: MessageId[] = [];
-  afterPage: (() => void) | undefined;
-
-  async page(after: MessageId | undefined, limit: number, graceMs: number) {
-    const old = [...this.states.values()].filter(({ changedAt }) => changedAt.getTime() <= Date.now() - graceMs);
-    const page = old.sort((a, b) => (a.id < b.id ? -1 : 1)).filter(({ id }) => after === undefined || id > after);
-    this.afterPage?.();
-    return page.slice(0, limit);
-  }
-  async statesOf(ids: readonly MessageId[]) {
-    return ids.flatMap((id) => this.states.get(id) ?? []);
-  }
-  async newestIndexedAt() {
-    const times = [...this.states.values()].filter(({ entry }) => entry !== undefined).map(({ changedAt }) => changedAt.getTime());
-    return times.length === 0 ? undefined : new Date(Math.max(...times));
-  }
-  async now() {
-    return new Date();
-  }
-  async orderRebuild(ids: readonly MessageId[]) {
-    this.ordered.push(...ids);
-  }
-}
-
 const HOUR_MS = 3_600_000;
 const longText = 'A sentence of a long story. '.repeat(100);
 
 const world = ({ ready = 0, pageSize = 3 }: { ready?: number | null; pageSize?: number } = {}) => {
-  const messages = new ScriptedMessages();
+  const messages = new MemoryIndexableMessages();
   const vectors = new MemoryVectorStore(384);
   const check = new CheckConsistency(messages, vectors, new QueuesOf(ready), new MemoryOutbox(), { pageSize, pauseMs: 0 });
   const put = async (id: MessageId, { version = 1, content = 'hello' } = {}) => {
@@ -74,7 +48,7 @@ const world = ({ ready = 0, pageSize = 3 }: { ready?: number | null; pageSize?: 
     return know({ id, entry: { chunkCount } });
   };
   const run = (order: Partial<CheckOrder> = {}) =>
-    check.execute({ repair: false, signal: new AbortController().signal, onProgress: async () => true, ...order });
+    check.execute({ repair: 'none', signal: new AbortController().signal, onProgress: async () => true, ...order });
   return { messages, vectors, put, know, indexed, run };
 };
 
@@ -106,6 +80,9 @@ describe('comparing messages, ledger and vectors', () => {
     await put(tooMany, { content: longText });
     const behind = know({ version: 3, entry: { version: 2 } });
     await put(behind, { version: 2 });
+    const forged = know({ entry: { version: 2_147_483_647, state: 'removed', chunkCount: 0 } });
+    const forgedInPlace = know({ entry: { version: 2_147_483_647 } });
+    await put(forgedInPlace);
     const deleted = know({ isDeleted: true, version: 2, entry: { state: 'removed', chunkCount: 0 } });
     await put(deleted);
     const unknown = newId();
@@ -114,7 +91,7 @@ describe('comparing messages, ledger and vectors', () => {
     expect(foundBy(await run())).toEqual({
       unindexed: [unindexed],
       missing: missing.toSorted(),
-      stale: [older, tooMany, behind].toSorted(),
+      stale: [older, tooMany, behind, forged, forgedInPlace].toSorted(),
       orphan: [deleted, unknown].toSorted(),
       failed: [failed],
     });
@@ -167,11 +144,22 @@ describe('repairing', () => {
     for (const id of unknown) await put(id, { content: longText });
     const orphanChunks = await vectors.chunksOf(unknown);
 
-    const report = await run({ repair: true });
+    const report = await run({ repair: 'all' });
     expect(messages.ordered.toSorted()).toEqual([...wrong, deleted].toSorted());
     expect(report.repaired).toEqual({ ordered: 4, removed: orphanChunks.length });
     expect(await vectors.chunksOf(unknown)).toEqual([]);
     expect(await vectors.chunksOf([fine])).toHaveLength(1);
+  });
+
+  it('indexes again what it finds without being asked to, up to a bound, and leaves vectors of unknown messages to an operator', async () => {
+    const { messages, vectors, know, put, run } = world({ pageSize: 400 });
+    const wrong = Array.from({ length: 1_100 }, () => know({ version: 2 }));
+    const unknown = newId();
+    await put(unknown);
+    const report = await run({ repair: 'some' });
+    expect(report).toMatchObject({ findings: { missing: 1_100, orphan: 1 }, repaired: { ordered: 1_000, removed: 0 } });
+    expect(wrong).toEqual(expect.arrayContaining(messages.ordered));
+    expect(await vectors.chunksOf([unknown])).toHaveLength(1);
   });
 
   it('removes nothing when most vectors are of unknown messages: that is another database', async () => {
@@ -179,7 +167,7 @@ describe('repairing', () => {
     await indexed();
     const strangers = Array.from({ length: 1_001 }, () => newId());
     for (const id of strangers) await put(id);
-    await expect(run({ repair: true })).rejects.toThrow('is this the right database?');
+    await expect(run({ repair: 'all' })).rejects.toThrow('is this the right database?');
     expect(await vectors.chunksOf(strangers)).toHaveLength(1_001);
   });
 });

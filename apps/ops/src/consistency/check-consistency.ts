@@ -20,7 +20,11 @@ export interface CheckSettings {
 
 /** What one run is told. */
 export interface CheckOrder {
-  readonly repair: boolean;
+  /**
+   * `some`: at most {@link MAX_UNASKED} messages are indexed again, and nothing of unknown messages is removed. A repair that no operator asked
+   * for must not do much harm with a wrong database behind it.
+   */
+  readonly repair: 'none' | 'some' | 'all';
   /** Ends it early, with the signal's reason. */
   readonly signal: AbortSignal;
   /** Told how far it is after each page; false ends the run. */
@@ -40,6 +44,8 @@ const MAX_WAITING_ORDERS = 5_000;
 const WAIT_FOR_OUTBOX_MS = 500;
 /** So many orphans are removed whatever their share. */
 const FEW_ORPHANS = 1_000;
+/** Messages that are indexed again without an operator's order: a race leaves one or two, an outage of an old version some hundred. */
+const MAX_UNASKED = 1_000;
 const INDEXER_QUEUE = 'embedding.messages';
 
 /**
@@ -82,7 +88,7 @@ export class CheckConsistency {
         else found(report, judgement, state.id);
       }
       report.messagesChecked += page.length;
-      if (order.repair) await this.orderRebuilds(report, wrong, order);
+      if (order.repair !== 'none') await this.orderRebuilds(report, wrong, order);
       await this.tell(report, order);
       after = page.at(-1)?.id;
       if (after === undefined || page.length < pageSize) return;
@@ -135,7 +141,11 @@ export class CheckConsistency {
     order: CheckOrder,
   ): Promise<void> {
     // What failed has a dead letter, which knows why: replaying it is the operator's decision.
-    const ids = wrong.filter(({ judgement }) => judgement !== 'pending' && judgement !== 'failed').map(({ state }) => state.id);
+    const limit = order.repair === 'some' ? MAX_UNASKED - report.repaired.ordered : wrong.length;
+    const ids = wrong
+      .filter(({ judgement }) => judgement !== 'pending' && judgement !== 'failed')
+      .map(({ state }) => state.id)
+      .slice(0, limit);
     if (ids.length === 0) return;
     while ((await this.outbox.depth()).pending > MAX_WAITING_ORDERS) {
       await this.tell(report, order);
@@ -161,7 +171,7 @@ export class CheckConsistency {
       await this.tell(report, order);
       cursor = next;
     } while (cursor !== undefined);
-    if (order.repair && orphanCount > 0) await this.removeOrphans(orphanCount, report, order);
+    if (order.repair === 'all' && orphanCount > 0) await this.removeOrphans(orphanCount, report, order);
   }
 
   /**

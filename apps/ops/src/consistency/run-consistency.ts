@@ -1,7 +1,7 @@
 import type { ConsistencyReport, ConsistencyRun, FindingKind } from '#lib/contracts/admin';
 import type { Logger } from '#lib/runtime/logger';
 import { metrics } from '#lib/runtime/metrics';
-import { ConsistencyBoardPort } from '#lib/vectors/consistency-board.port';
+import { ConsistencyBoardPort, SCHEDULE } from '#lib/vectors/consistency-board.port';
 import { type CheckConsistency, RunTakenOver } from './check-consistency.js';
 
 /** Longer than one page takes when everything is slow: 10 s for the vector store, 5 s for each question to Postgres. */
@@ -26,7 +26,7 @@ export class RunConsistency {
     try {
       const check = await this.check();
       const onProgress = (report: ConsistencyReport) => this.board.progress(run.id, report, LEASE_MS);
-      const report = await check.execute({ repair: run.kind === 'repair', signal, onProgress });
+      const report = await check.execute({ repair: repairOf(run), signal, onProgress });
       await this.board.finish(run.id, report);
       this.tell(run, report, performance.now() - startedAt);
     } catch (error) {
@@ -34,12 +34,15 @@ export class RunConsistency {
     }
   }
 
+  /** What was found and repaired, as metrics and as one line: what a schedule repairs again and again has a cause to be found. */
   private tell({ id, kind, requestedBy }: ConsistencyRun, report: ConsistencyReport, durationMs: number): void {
     const { findings, examples, ...counts } = report;
+    const by = requestedBy === SCHEDULE ? 'schedule' : 'operator';
+    for (const [what, count] of Object.entries(report.repaired)) metrics.consistencyRepaired.inc({ by, what }, count);
     for (const [name, count] of Object.entries(findings)) metrics.consistencyFindings.set({ kind: name }, count);
     const isWrong = Object.entries(findings).some(([name, count]) => (name as FindingKind) !== 'failed' && count > 0);
     const fields = { audit: `consistency.${kind}`, by: requestedBy, run: id, ...counts, findings, durationMs: Math.round(durationMs) };
-    if (isWrong) this.logger.warn({ ...fields, examples }, 'messages and vectors are out of step');
+    if (isWrong) this.logger.warn({ ...fields, examples }, 'messages and vectors were out of step');
     else this.logger.info(fields, 'messages and vectors are in step');
   }
 
@@ -50,3 +53,8 @@ export class RunConsistency {
     await this.board.fail(id, error instanceof Error ? error.message : 'unknown');
   }
 }
+
+const repairOf = ({ kind, requestedBy }: ConsistencyRun) => {
+  if (kind === 'check') return 'none';
+  return requestedBy === SCHEDULE ? 'some' : 'all';
+};

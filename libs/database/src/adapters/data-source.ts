@@ -8,6 +8,7 @@ import { CreateMessageChunks1763690700000 } from './migrations/create-message-ch
 import { CreateMessages1763690520000 } from './migrations/create-messages.js';
 import { CreateOutbox1763690580000 } from './migrations/create-outbox.js';
 import { CreateSearchFunctions1763690400000 } from './migrations/create-search-functions.js';
+import { CreateVectorWrites1764000600000 } from './migrations/create-vector-writes.js';
 import { ReplaceTrigramsByWords1763690820000 } from './migrations/replace-trigrams-by-words.js';
 import { connectionSettings } from './postgres-lanes.js';
 
@@ -22,6 +23,7 @@ const migrations = [
   CreateIngestFunction1763690760000,
   ReplaceTrigramsByWords1763690820000,
   CreateConsistencyRuns1763777400000,
+  CreateVectorWrites1764000600000,
 ];
 
 /** How a DataSource reaches Postgres. All times in milliseconds. */

@@ -1,5 +1,5 @@
 import type { MessageId } from '#lib/contracts/ids';
-import { ChunkLedgerPort, type LedgerEntry, standingPerMessage, supersedes } from '../chunk-ledger.port.js';
+import { ChunkLedgerPort, type LedgerEntry, type LedgerUpdate, standingPerMessage, supersedes } from '../chunk-ledger.port.js';
 
 /** The ledger in this process' memory: for the memory vector store, which does not outlive the process either. */
 export class MemoryChunkLedger extends ChunkLedgerPort {
@@ -14,10 +14,11 @@ export class MemoryChunkLedger extends ChunkLedgerPort {
     return found;
   }
 
-  async record(entries: readonly LedgerEntry[]): Promise<MessageId[]> {
+  async record(entries: readonly LedgerUpdate[]): Promise<MessageId[]> {
     const refused = new Set<MessageId>();
-    for (const entry of standingPerMessage(entries)) {
-      if (supersedes(entry, this.entries.get(entry.messageId))) this.entries.set(entry.messageId, { ...entry });
+    for (const update of standingPerMessage(entries)) {
+      const { insteadOf: _, ...entry } = update;
+      if (supersedes(update, this.entries.get(entry.messageId))) this.entries.set(entry.messageId, entry);
       else refused.add(entry.messageId);
     }
     return [...refused];

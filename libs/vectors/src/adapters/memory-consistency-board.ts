@@ -1,6 +1,6 @@
 import type { ConsistencyReport, ConsistencyRun, ConsistencyRunKind, ConsistencyStatus } from '#lib/contracts/admin';
 import { newId } from '#lib/contracts/ids';
-import { ConsistencyBoardPort, MAX_STARTS, RUNS_KEPT } from '../consistency-board.port.js';
+import { ConsistencyBoardPort, MAX_STARTS, RUNS_KEPT, SCHEDULE } from '../consistency-board.port.js';
 
 interface Held {
   run: ConsistencyRun;
@@ -13,7 +13,7 @@ export class MemoryConsistencyBoard extends ConsistencyBoardPort {
   private held: Held[] = [];
 
   async request(kind: ConsistencyRunKind, by: string): Promise<ConsistencyRun> {
-    const waiting = this.held.find((one) => this.isWaiting(one) && one.run.kind === kind);
+    const waiting = this.held.find((one) => this.isWaiting(one) && one.run.kind === kind && one.run.requestedBy !== SCHEDULE);
     if (waiting !== undefined) return waiting.run;
     const run: ConsistencyRun = {
       id: newId(),
@@ -32,7 +32,7 @@ export class MemoryConsistencyBoard extends ConsistencyBoardPort {
   async requestWhenDue(everyMs: number): Promise<void> {
     const isUnderWay = this.held.some(({ run }) => run.finishedAt === null);
     const isFresh = this.held.some(({ run: { finishedAt } }) => finishedAt !== null && Date.parse(finishedAt) > Date.now() - everyMs);
-    if (!isUnderWay && !isFresh) await this.request('check', 'schedule');
+    if (!isUnderWay && !isFresh) await this.request('repair', SCHEDULE);
   }
 
   async claim(leaseMs: number): Promise<ConsistencyRun | undefined> {

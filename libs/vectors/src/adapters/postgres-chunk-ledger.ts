@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { MessageId } from '#lib/contracts/ids';
 import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
 import type { LaneName } from '#lib/database/pool-budget';
-import { ChunkLedgerPort, type LedgerEntry, standingPerMessage } from '../chunk-ledger.port.js';
+import { ChunkLedgerPort, type LedgerEntry, type LedgerUpdate, standingPerMessage } from '../chunk-ledger.port.js';
 
 const ENTRIES_OF = {
   name: 'message_chunks_of',
@@ -25,6 +25,11 @@ const RECORD = {
     RETURNING message_id`,
 };
 
+/** Compares and removes, so that a true version that was recorded meanwhile stays. */
+const REMOVE_FALSE = `
+  DELETE FROM message_chunks held USING unnest($1::uuid[], $2::int[]) AS false_entry (message_id, version)
+   WHERE held.message_id = false_entry.message_id AND held.version = false_entry.version`;
+
 interface Row {
   readonly message_id: string;
   readonly version: number;
@@ -33,7 +38,8 @@ interface Row {
   readonly state: string;
 }
 
-const State = z.enum(['indexed', 'removed', 'failed']);
+/** What stands in the column `state`. */
+export const LedgerState = z.enum(['indexed', 'removed', 'failed']);
 
 /** The ledger in the table `message_chunks`. Each call is one statement, whatever the number of messages. */
 export class PostgresChunkLedger extends ChunkLedgerPort {
@@ -56,15 +62,16 @@ export class PostgresChunkLedger extends ChunkLedgerPort {
           version: row.version,
           chunkCount: row.chunk_count,
           model: row.model,
-          state: State.parse(row.state),
+          state: LedgerState.parse(row.state),
         },
       ]),
     );
   }
 
-  async record(entries: readonly LedgerEntry[]): Promise<MessageId[]> {
+  async record(entries: readonly LedgerUpdate[]): Promise<MessageId[]> {
     const standing = standingPerMessage(entries);
     if (standing.length === 0) return [];
+    await this.removeFalse(standing);
     const written = await this.lanes
       .lane(this.lane)
       .query<Pick<Row, 'message_id'>>(RECORD, [
@@ -76,5 +83,13 @@ export class PostgresChunkLedger extends ChunkLedgerPort {
       ]);
     const ids = new Set(written.map(({ message_id }) => message_id));
     return standing.map(({ messageId }) => messageId).filter((messageId) => !ids.has(messageId));
+  }
+
+  /** A statement of its own, because there is hardly ever something to remove; without its successor the message is found unindexed. */
+  private async removeFalse(entries: readonly LedgerUpdate[]): Promise<void> {
+    const found = entries.flatMap(({ messageId, insteadOf }) => (insteadOf === undefined ? [] : [{ messageId, insteadOf }]));
+    if (found.length === 0) return;
+    const values = [found.map(({ messageId }) => messageId), found.map(({ insteadOf }) => insteadOf)];
+    await this.lanes.lane(this.lane).query(REMOVE_FALSE, values);
   }
 }

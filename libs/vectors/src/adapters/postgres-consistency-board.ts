@@ -2,7 +2,7 @@ import { ConsistencyReport, type ConsistencyRun, type ConsistencyRunKind, type C
 import { newId } from '#lib/contracts/ids';
 import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
 import type { LaneName } from '#lib/database/pool-budget';
-import { ConsistencyBoardPort, MAX_STARTS, RUNS_KEPT } from '../consistency-board.port.js';
+import { ConsistencyBoardPort, MAX_STARTS, RUNS_KEPT, SCHEDULE } from '../consistency-board.port.js';
 
 /** Key of the advisory lock under which runs are asked for and claimed: the ASCII codes of "vector". */
 const LOCK = 'SELECT pg_advisory_xact_lock(130480079566706)';
@@ -31,7 +31,10 @@ export class PostgresConsistencyBoard extends ConsistencyBoardPort {
   async request(kind: ConsistencyRunKind, by: string): Promise<ConsistencyRun> {
     return this.connection.transaction(async (query) => {
       await query(LOCK);
-      const [waiting] = await query<Row>(`SELECT ${COLUMNS} FROM consistency_runs WHERE kind = $1 AND ${IS_WAITING}`, [kind]);
+      const [waiting] = await query<Row>(
+        `SELECT ${COLUMNS} FROM consistency_runs WHERE kind = $1 AND requested_by <> $2 AND ${IS_WAITING}`,
+        [kind, SCHEDULE],
+      );
       if (waiting !== undefined) return runFrom(waiting);
       const [row] = await query<Row>(`INSERT INTO consistency_runs (id, kind, requested_by) VALUES ($1, $2, $3) RETURNING ${COLUMNS}`, [
         newId(),
@@ -48,10 +51,10 @@ export class PostgresConsistencyBoard extends ConsistencyBoardPort {
       await query(LOCK);
       await query(
         `INSERT INTO consistency_runs (id, kind, requested_by)
-         SELECT $1, 'check', 'schedule'
+         SELECT $1, 'repair', $3
           WHERE NOT EXISTS (SELECT FROM consistency_runs
                              WHERE finished_at IS NULL OR finished_at > now() - $2 * interval '1 millisecond')`,
-        [newId(), everyMs],
+        [newId(), everyMs, SCHEDULE],
       );
     });
   }

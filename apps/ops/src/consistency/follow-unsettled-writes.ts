@@ -1,0 +1,48 @@
+import { metrics } from '#lib/runtime/metrics';
+import { VectorStorePort } from '#lib/vectors/vector-store.port';
+import { type UnsettledWrite, VectorWritesPort } from '#lib/vectors/vector-writes.port';
+import { IndexableMessagesPort } from './indexable-messages.port.js';
+import { judge } from './judge.js';
+
+/** Longer than a handler may run (30 s) and its last call may take: what began before is over on our side. */
+const GRACE_MS = 45_000;
+/** Between two looks at one write: time for the store to execute what reached it when it came back. */
+const PAUSE_MS = 8_000;
+const WRITES_AT_ONCE = 100;
+/** A message that is behind its ledger here is on its way: its own event is not settled yet. */
+const NOTHING_OVERTAKEN = new Date(0);
+
+/**
+ * Looks after writes to the vector store that got no answer (ADR 19): one that timed out may be executed long after a newer version was
+ * written. What it finds out of step is indexed again; a write whose messages were in step twice is forgotten.
+ */
+export class FollowUnsettledWrites {
+  constructor(
+    private readonly writes: VectorWritesPort,
+    private readonly messages: IndexableMessagesPort,
+    private readonly vectors: VectorStorePort,
+    private readonly timing: { readonly graceMs: number; readonly pauseMs: number } = { graceMs: GRACE_MS, pauseMs: PAUSE_MS },
+  ) {}
+
+  /** @throws DependencyError when Postgres or the vector store is out; then the writes stay noted. */
+  async execute(): Promise<void> {
+    const { graceMs, pauseMs } = this.timing;
+    for (const write of await this.writes.unsettled(graceMs, pauseMs, WRITES_AT_ONCE)) await this.follow(write);
+  }
+
+  private async follow(write: UnsettledWrite): Promise<void> {
+    const [states, stored] = [await this.messages.statesOf(write.messageIds), await this.vectors.chunksOf(write.messageIds)];
+    const chunksOf = Map.groupBy(stored, ({ messageId }) => messageId);
+    const wrong = states.filter((state) => {
+      const judgement = judge(state, chunksOf.get(state.id) ?? [], NOTHING_OVERTAKEN);
+      return judgement === 'missing' || judgement === 'stale' || judgement === 'orphan';
+    });
+    // Of a message that was erased since: the write is ours, so its vectors are too.
+    const known = new Set(states.map(({ id }) => id));
+    const left = stored.filter(({ messageId }) => !known.has(messageId));
+    await this.vectors.remove(left.map(({ id }) => id));
+    if (wrong.length > 0) await this.messages.orderRebuild(wrong.map(({ id }) => id));
+    metrics.vectorsRewritten.inc({ cause: 'unsettled' }, wrong.length);
+    await this.writes.checked(write, wrong.length === 0 && left.length === 0);
+  }
+}
