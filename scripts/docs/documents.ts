@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { renderConfigurationDoc, renderEnvExample } from '#lib/runtime/config-docs';
+import { definitionsFor } from '#lib/bus/permissions';
+import { pipeline, requests } from '#lib/contracts/pipeline';
 import { renderEvents } from './render-events.js';
 import { renderFaults } from './render-faults.js';
 import { renderMetricsTable } from './render-metrics.js';
@@ -21,6 +23,7 @@ const partOf = (path: string, printed: string): string => withPrintedPart(readFi
 /** Every document that is printed from code, by path: `npm run docs` writes them, test/docs compares them. */
 export const printedDocuments: Readonly<Record<string, () => string>> = {
   'docs/events.md': renderEvents,
+  'docker/rabbitmq/definitions.json': () => `${JSON.stringify(definitionsFor(pipeline, requests), undefined, 2)}\n`,
   'docs/faults.md': renderFaults,
   'docs/configuration.md': renderConfigurationDoc,
   '.env.example': renderEnvExample,

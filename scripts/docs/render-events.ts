@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type EventType, eventSchemas } from '#lib/contracts/events';
-import { EVENTS_EXCHANGE, pipeline, RETRY_DELAYS_MS } from '#lib/contracts/pipeline';
+import { EVENTS_EXCHANGE, pipeline, requests, RETRY_DELAYS_MS } from '#lib/contracts/pipeline';
 
 const rowsOf = (type: EventType): string => {
   const schema = z.toJSONSchema(eventSchemas[type].shape.data, { io: 'input', unrepresentable: 'any' }) as {
@@ -36,6 +36,16 @@ ${Object.entries(pipeline)
 A failed event waits in \`<queue>.retry.<n>\` (${RETRY_DELAYS_MS.map((ms) => `${ms / 1000} s`).join(', ')}) and comes back to its queue; after its last attempt it goes to
 \`<queue>.dlq\` with \`x-error\`, \`x-error-class\`, \`x-first-failed-at\` and \`x-origin-queue\`. While a breaker of the last column is open the queue is paused
 and no attempt is counted.
+
+## Who answers what
+
+Questions go straight to a queue and are answered to \`amq.rabbitmq.reply-to\`, once or not at all.
+
+| queue | answered by | within | waiting at most | longest question |
+| --- | --- | --- | --- | --- |
+${Object.entries(requests)
+  .map(([queue, row]) => `| \`${queue}\` | ${row.app} | ${row.timeoutMs / 1000} s | ${row.maxWaiting} | ${row.maxBytes / 1024} KiB |`)
+  .join('\n')}
 
 ## What they carry
 

@@ -6,7 +6,7 @@ import { RabbitPublisher } from '#lib/bus/adapters/rabbit-publisher';
 import { RabbitResponder } from '#lib/bus/adapters/rabbit-responder';
 import { RabbitServer } from '#lib/bus/adapters/rabbit-server';
 import { MessageCreated } from '#lib/contracts/events';
-import { EMBED_NOW_QUEUE, EMBED_NOW_TIMEOUT_MS } from '#lib/contracts/pipeline';
+import { EMBED_NOW_QUEUE, requests } from '#lib/contracts/pipeline';
 import { lanesFor } from '#lib/database/adapters/lanes-for';
 import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
@@ -87,7 +87,7 @@ export async function startEmbedding(parts: ProcessParts): Promise<() => Promise
   const publisher = app.get(RabbitPublisher);
   const server = app.get(RabbitServer);
   const responder = app.get(RabbitResponder);
-  readiness.holdWhile(() => (publisher.drift ?? server.drift)?.message);
+  readiness.holdWhile(() => (publisher.drift ?? server.drift ?? responder.drift)?.message);
   // Deferred, because a filter that is added after initialization is ignored.
   app.connectMicroservice({ strategy: server }, { deferInitialization: true }).useGlobalFilters(new OriginalErrors());
   await app.listen(config.PORT, config.HOST);
@@ -133,10 +133,11 @@ const embedNowResponder = (config: Config, indexMessages: IndexMessages, logger:
     heartbeatS: config.BUS_HEARTBEAT_S,
     logger,
     queue: EMBED_NOW_QUEUE,
+    row: requests[EMBED_NOW_QUEUE],
+    question: MessageCreated,
     answer: async (question) => {
-      await indexMessages.handle([MessageCreated.parse(question)]);
+      await indexMessages.handle([question as MessageCreated]);
       return { indexed: true };
     },
     concurrency: config.ML_EMBED_WORKERS,
-    timeoutMs: EMBED_NOW_TIMEOUT_MS,
   });

@@ -10,5 +10,5 @@ export abstract class RequesterPort {
   abstract ask(queue: string, question: unknown): Promise<unknown>;
 }
 
-/** What answers a question. What it throws is not told to the one who asked, who then waits in vain. */
+/** What answers a question that was checked against its schema. What it throws is not told to the one who asked, who then waits in vain. */
 export type Answer = (question: unknown) => Promise<unknown>;

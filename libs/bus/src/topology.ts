@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { EVENTS_EXCHANGE, type PipelineRow, RETRY_DELAYS_MS } from '#lib/contracts/pipeline';
+import { EVENTS_EXCHANGE, type PipelineRow, type RequestRow, RETRY_DELAYS_MS } from '#lib/contracts/pipeline';
 
 /** Rows of a pipeline by queue name. `pipeline` in contracts is the one of the product; tests bring their own. */
 export type PipelineRows = Readonly<Record<string, PipelineRow>>;
@@ -56,6 +56,13 @@ export const topologyOf = (rows: PipelineRows, delaysMs: readonly number[] = RET
     endOfTheRoad(queue),
   ]),
   bindings: Object.entries(rows).flatMap(([queue, { hears }]) => hears.map((routingKey) => ({ queue, routingKey }))),
+});
+
+/** The queue of a row of requests. Durable, because RabbitMQ 4 gives up transient queues that several may consume; its messages are not. */
+export const requestTopology = (name: string, { timeoutMs, maxWaiting }: RequestRow): Topology => ({
+  exchange: EVENTS_EXCHANGE,
+  queues: [{ name, arguments: { 'x-message-ttl': timeoutMs, 'x-max-length': maxWaiting } }],
+  bindings: [],
 });
 
 /** Whether a published event of this type must reach a queue. What nobody hears may be published all the same. */

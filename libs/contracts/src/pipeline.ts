@@ -4,11 +4,6 @@ import type { EventType } from './events.js';
 /** The exchange that carries every event (topic). */
 export const EVENTS_EXCHANGE = 'parley.events';
 
-/** Asked to index one message before its sender is answered (`priority: "high"`, R012); the question is the `message.created`. */
-export const EMBED_NOW_QUEUE = 'embedding.requests';
-/** Longest wait for that in milliseconds (resilience.md, "request/reply over RabbitMQ"). */
-export const EMBED_NOW_TIMEOUT_MS = 2_000;
-
 /** Wait before attempt 2, 3, 4 in milliseconds (R085: 2 -> 10 s, exponential); a queue uses as many as it has attempts left. */
 export const RETRY_DELAYS_MS = [2_000, 4_000, 8_000] as const;
 
@@ -35,6 +30,36 @@ export interface PipelineRow {
   /** How many messages the queue takes before the broker refuses more (`reject-publish`), R096. */
   readonly maxLength: number;
 }
+
+/** A queue for questions that are answered within seconds or not at all. */
+export interface RequestRow {
+  /** The app whose processes answer. */
+  readonly app: PipelineRow['app'];
+  /** Longest wait for an answer in milliseconds; a question lives no longer in the queue. */
+  readonly timeoutMs: number;
+  /** Questions that wait in the queue; the broker drops the oldest, whose asker is the first to give up anyway. */
+  readonly maxWaiting: number;
+  /** Longest question in bytes; a longer one is dropped unread. */
+  readonly maxBytes: number;
+}
+
+const defineRequests = <Queue extends string>(rows: Record<Queue, RequestRow>): Record<Queue, RequestRow> => rows;
+
+/** Asked to index one message before its sender is answered (`priority: "high"`, R012); the question is the `message.created`. */
+export const EMBED_NOW_QUEUE = 'embedding.requests';
+
+/** Who answers what; the second half of the table of contents. Questions go straight to their queue, not through the exchange. */
+export const requests = defineRequests({
+  [EMBED_NOW_QUEUE]: {
+    app: 'embedding',
+    timeoutMs: 2_000, // resilience.md, "request/reply over RabbitMQ"
+    maxWaiting: 100,
+    maxBytes: 262_144, // 16,384 characters, each escaped in six bytes, and the metadata
+  },
+});
+
+/** Longest wait for {@link EMBED_NOW_QUEUE} in milliseconds. */
+export const EMBED_NOW_TIMEOUT_MS = requests[EMBED_NOW_QUEUE].timeoutMs;
 
 /**
  * Queues of earlier versions whose row is gone. Their name stays here, so that a broker without the management API can be asked whether they

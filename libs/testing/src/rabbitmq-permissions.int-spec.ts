@@ -18,7 +18,7 @@ import { projectRoot } from './stack/project-root.js';
 const { rabbitmqUrl, rabbitmqManagementUrl } = inject('stack');
 const PASSWORD = 'only-for-this-test';
 
-/** docker/rabbitmq/definitions.json against the topology that the code declares: a new queue needs a line there. */
+/** docker/rabbitmq/definitions.json, which is printed from the pipeline, against a broker and the topology that the code declares. */
 describe('the RabbitMQ users of the services', () => {
   const open: ChannelModel[] = [];
 

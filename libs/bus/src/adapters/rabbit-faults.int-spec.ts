@@ -611,6 +611,26 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
     };
   });
 
+  describe('a message that is too large', () => {
+    it('is refused by the broker, or set aside unread: no consumer has to take megabytes into its memory', async () => {
+      const publisher = await aStartedPublisher();
+      const handled: MessageEvent[] = [];
+      await serve(publisher, { [QUEUE]: (events) => void handled.push(...events) });
+      const channel = await (await operator()).createConfirmChannel();
+      const refused = new Promise<Error>((resolve) => channel.once('error', resolve));
+      channel.publish('', QUEUE, Buffer.alloc(3_000_000, '['));
+      expect((await refused).message).toMatch(/PRECONDITION_FAILED.*size/);
+
+      const next = await (await operator()).createConfirmChannel();
+      next.publish('', QUEUE, Buffer.alloc(1_500_000, '['), { messageId: 'large' });
+      await next.waitForConfirms();
+      await eventually(async () => expect((await next.checkQueue(deadLetterQueue(QUEUE))).messageCount).toBe(1));
+      const letter = await next.get(deadLetterQueue(QUEUE), { noAck: true });
+      expect(letter !== false && letter.properties.headers?.[header.error]).toBe('body of 1500000 bytes is too large');
+      expect(handled).toEqual([]);
+    });
+  });
+
   describe('what operators see', () => {
     it('names connections and consumers after the architecture', async () => {
       const publisher = await aStartedPublisher({ app: 'embedding' });

@@ -20,6 +20,8 @@ export interface RabbitRequesterOptions {
 
 /** Questions that wait for their answer at once; one more is refused, which costs its asker nothing but the answer. */
 const MAX_OPEN = 50;
+/** Longest answer that is parsed. */
+const MAX_ANSWER_BYTES = 65_536;
 /** RabbitMQ's pseudo-queue for answers: no queue is declared per asker, the answer goes straight to this channel. */
 const REPLY_TO = 'amq.rabbitmq.reply-to';
 
@@ -103,6 +105,7 @@ export class RabbitRequester extends RequesterPort {
     const question = this.open.get(String(message.properties.correlationId));
     if (question === undefined) return; // it came too late
     try {
+      if (message.content.byteLength > MAX_ANSWER_BYTES) throw new RangeError(`answer of ${message.content.byteLength} bytes`);
       question.resolve(JSON.parse(message.content.toString()));
     } catch (error) {
       question.reject(error instanceof Error ? error : new Error(String(error)));

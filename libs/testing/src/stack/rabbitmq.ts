@@ -95,6 +95,8 @@ async function writeSettings({ folder, port, managementPort, password }: Rabbitm
     'log.file = false',
     // The write-ahead log of quorum queues is kept in memory too: 64 MiB instead of 512 is enough for one machine.
     'raft.wal_max_size_bytes = 67108864',
+    // As docker/rabbitmq/rabbitmq.conf: refused by the broker before a consumer has to take it into its memory.
+    'max_message_size = 2097152',
   ];
   await writeFile(join(folder, 'rabbitmq.conf'), `${settings.join('\n')}\n`, { mode: 0o600 });
   await writeFile(join(folder, 'enabled_plugins'), '[rabbitmq_management].\n', { mode: 0o600 });

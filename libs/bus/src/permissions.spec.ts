@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import { pipeline, requests } from '#lib/contracts/pipeline';
+import { aRow } from './bus.contract.js';
+import { definitionsFor, type Permission } from './permissions.js';
+
+const withScoring = { ...pipeline, 'scoring.messages': aRow({ app: 'scoring', hears: ['message.created'] }) };
+
+const of = (user: string, rows = withScoring) => {
+  const permission = definitionsFor(rows, requests).permissions.find((each) => each.user === user);
+  if (permission === undefined) throw new Error(`no permission of ${user}`);
+  const may = (what: keyof Pick<Permission, 'configure' | 'write' | 'read'>, name: string) => new RegExp(permission[what]).test(name);
+  return { may };
+};
+
+describe('the permissions of RabbitMQ', () => {
+  it('give an app with a new row a user of its own that reads its own queues only', () => {
+    expect(definitionsFor(withScoring, requests).users.map(({ name }) => name)).toEqual([
+      'parley-gateway',
+      'parley-embedding',
+      'parley-scoring',
+      'parley-ops',
+    ]);
+    const { may } = of('parley-scoring');
+    expect(['scoring.messages', 'scoring.messages.retry.3', 'scoring.messages.dlq'].filter((name) => !may('read', name))).toEqual([]);
+    expect(['embedding.messages', 'embedding.requests', 'scoring.messages.retry.3x'].filter((name) => may('read', name))).toEqual([]);
+  });
+
+  it.each(['parley-gateway', 'parley-embedding', 'parley-scoring', 'parley-ops'])('let %s bind every work queue again', (user) => {
+    for (const queue of Object.keys(withScoring)) expect(of(user).may('write', queue)).toBe(true);
+  });
+
+  it('let the gateway look into dead letters and send them back, and configure nothing else', () => {
+    const { may } = of('parley-gateway');
+    expect([may('read', 'scoring.messages.dlq'), may('configure', 'scoring.messages.dlq.lock')]).toEqual([true, true]);
+    expect([may('read', 'scoring.messages'), may('configure', 'scoring.messages'), may('configure', 'parley.events')]).toEqual([
+      false,
+      false,
+      false,
+    ]);
+  });
+});
