@@ -103,6 +103,26 @@ export const conversationStoreContract = (make: () => Promise<StoresSetup>): voi
         expect(await conversations.visibleTo('alice')).toEqual(seen);
       });
 
+      it('comes in pages of about a megabyte, however long the last messages are', async () => {
+        const ids = await Promise.all(
+          Array.from({ length: 40 }, async () => {
+            const { id } = await created('alice');
+            await say(id, 'alice', 'ế'.repeat(16_384));
+            return id;
+          }),
+        );
+        const seen: string[] = [];
+        for (let cursor: string | null | undefined; cursor !== null; ) {
+          const page = await conversations.list('alice', { limit: 100, cursor });
+          expect(page.items.length).toBeGreaterThan(0);
+          expect(page.items.length * 49_152).toBeLessThan(1_100_000);
+          seen.push(...page.items.map(({ id }) => id));
+          cursor = page.nextCursor;
+        }
+        expect(seen).toHaveLength(40);
+        expect(new Set(seen)).toEqual(new Set(ids));
+      });
+
       it.each([
         '',
         'nonsense',

@@ -24,7 +24,7 @@ export abstract class ConversationStorePort {
   /** `members` includes the creator, without duplicates. */
   abstract create(conversation: { title: string | null; creatorId: UserId; memberIds: readonly UserId[] }): Promise<Conversation>;
   abstract find(id: ConversationId, reader: UserId): Promise<Conversation | undefined>;
-  /** The reader's conversations, newest activity first. `cursor` is opaque. @throws ProblemError `validation` for a cursor that is none of ours. */
+  /** The reader's conversations, newest activity first, at most MAX_PAGE_BYTES a page. `cursor` is opaque. @throws ProblemError `validation` for a cursor that is none of ours. */
   abstract list(
     reader: UserId,
     page: { cursor?: string | undefined; limit: number },

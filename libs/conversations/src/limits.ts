@@ -6,3 +6,12 @@ export const MAX_LISTED_MEMBERS = 1_000;
 
 /** Conversations that a search looks through: the newest by activity. */
 export const MAX_VISIBLE = 10_000;
+
+/**
+ * Bytes of text after which a page of messages or conversations ends, in UTF-8: a page of 200 messages of 16,384 characters would be 9.8 MB,
+ * and five readers of such pages would keep the others waiting. The one that crosses it is still on the page, so a page is never empty.
+ */
+export const MAX_PAGE_BYTES = 1_000_000;
+
+/** The same for messages that are looked up by id, for a search: 100 candidates of 16,384 characters of ASCII fit. */
+export const MAX_FOUND_BYTES = 2_000_000;

@@ -282,6 +282,36 @@ export const messageStoreContract = (make: () => Promise<StoresSetup>): void => 
         expect(page?.headSeq).toBe(10);
       });
 
+      it('ends a page at about a megabyte of text, in both directions, and the client goes on from there', async () => {
+        const long = 'ế'.repeat(16_384); // 49,152 bytes
+        await Promise.all(Array.from({ length: 60 }, () => send({ content: long })));
+        const bytesOf = (page: { messages: Message[] } | undefined) => (page?.messages.length ?? 0) * 49_152;
+        for (const direction of ['after', 'before'] as const) {
+          const seen: number[] = [];
+          for (let pages = 0; seen.length < 60 && pages < 10; pages += 1) {
+            const range = direction === 'after' ? { afterSeq: seen.at(-1) ?? 0 } : { beforeSeq: seen.at(-1) ?? 61 };
+            const page = await messages.page(conversationId, 'bob', { ...range, limit: 200 });
+            expect(bytesOf(page)).toBeLessThan(1_100_000);
+            const seqs = page?.messages.map(({ seq }) => seq) ?? [];
+            expect(seqs).toEqual([...seqs].sort((one, other) => one - other));
+            seen.push(...(direction === 'after' ? seqs : seqs.reverse()));
+          }
+          const all = Array.from({ length: 60 }, (_, i) => i + 1);
+          expect(seen).toEqual(direction === 'after' ? all : all.reverse());
+        }
+        const newest = await messages.page(conversationId, 'bob', { limit: 200 });
+        expect([newest?.messages.at(-1)?.seq, newest?.headSeq]).toEqual([60, 60]);
+      });
+
+      it('finds no more than two megabytes at once, the first of those asked for', async () => {
+        const long = 'ế'.repeat(16_384);
+        const stored = await Promise.all(Array.from({ length: 60 }, () => send({ content: long })));
+        const ids = stored.map(({ message }) => message.id).reverse();
+        const found = new Set((await messages.findMany(ids, 'bob')).map(({ id }) => id));
+        expect(found.size * 49_152).toBeLessThan(2_100_000);
+        expect(found).toEqual(new Set(ids.slice(0, found.size)));
+      });
+
       it('tells an empty conversation from one that the reader does not belong to', async () => {
         expect(await messages.page(conversationId, 'bob', { limit: 10 })).toEqual({ messages: [], headSeq: 0 });
         expect(await messages.page(conversationId, 'mallory', { limit: 10 })).toBeUndefined();

@@ -26,11 +26,15 @@ export abstract class MessageStorePort {
   /** The message, when `reader` is a member of its conversation. */
   abstract find(id: MessageId, reader: UserId): Promise<Message | undefined>;
 
-  /** Those of `ids` that `reader` may see and that are not deleted, in no particular order. */
+  /**
+   * Those of `ids` that `reader` may see and that are not deleted, in no particular order. Of more than MAX_FOUND_BYTES the first of `ids`
+   * that fit: put the best first.
+   */
   abstract findMany(ids: readonly MessageId[], reader: UserId): Promise<Message[]>;
 
   /**
    * A page in ascending `seq`: the first `limit` after `afterSeq`, else the last `limit` before `beforeSeq`, else the newest `limit`.
+   * The page ends at MAX_PAGE_BYTES of text, too: what is left out is the far end, so the client goes on at the last `seq` that it got.
    * undefined when `reader` is not a member.
    */
   abstract page(

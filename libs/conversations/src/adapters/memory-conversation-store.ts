@@ -1,8 +1,9 @@
 import { type ConversationId, newId, type UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
 import { type Conversation, type ConversationListing, ConversationStorePort } from '../conversation-store.port.js';
-import { MAX_LISTED_MEMBERS, MAX_MEMBERS, MAX_VISIBLE } from '../limits.js';
+import { MAX_LISTED_MEMBERS, MAX_MEMBERS, MAX_PAGE_BYTES, MAX_VISIBLE } from '../limits.js';
 import { cursorOf, positionOf } from '../page-cursor.js';
+import { bytesOf, firstWithin } from './first-within.js';
 import type { MemoryArchive, MemoryConversation } from './memory-archive.js';
 
 /** Conversations in memory: for the embedded mode, development and unit tests. */
@@ -40,13 +41,11 @@ export class MemoryConversationStore extends ConversationStorePort {
       const at = lastActivityAt.getTime();
       return at < after.at || (at === after.at && id < after.id);
     });
-    const items = all.slice(0, limit);
-    const last = items.at(-1);
+    const listings = all.slice(0, limit).map((conversation) => listingOf(conversation, reader));
+    const items = firstWithin(MAX_PAGE_BYTES, listings, bytesOfListing);
+    const last = all[items.length - 1];
     const hasMore = all.length > items.length && last !== undefined;
-    return {
-      items: items.map((conversation) => listingOf(conversation, reader)),
-      nextCursor: hasMore ? cursorOf({ at: last.lastActivityAt.getTime(), id: last.id }) : null,
-    };
+    return { items, nextCursor: hasMore ? cursorOf({ at: last.lastActivityAt.getTime(), id: last.id }) : null };
   }
 
   async addMember(id: ConversationId, actor: UserId, userId: UserId): Promise<boolean> {
@@ -110,3 +109,6 @@ const listingOf = (conversation: MemoryConversation, reader: UserId): Conversati
     lastMessage: conversation.messages.at(-1) ?? null,
   };
 };
+
+const bytesOfListing = ({ memberIds, lastMessage }: ConversationListing): number =>
+  memberIds.reduce((sum, id) => sum + id.length + 3, 0) + (lastMessage === null ? 0 : bytesOf(lastMessage));

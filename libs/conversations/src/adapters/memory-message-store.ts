@@ -5,8 +5,10 @@ import type { MemoryOutbox } from '#lib/database/adapters/memory-outbox';
 import { bodyHash } from '../body-hash.js';
 import { type ChangedMessage, checkChange, deletionOf, editOf, type MessageChange } from '../change-message.js';
 import type { Message, MessageDraft, StoredMessage } from '../message.js';
+import { MAX_FOUND_BYTES, MAX_PAGE_BYTES } from '../limits.js';
 import { MessageStorePort } from '../message-store.port.js';
 import { messageOf, prepare, stored } from '../prepared-message.js';
+import { bytesOf, firstWithin } from './first-within.js';
 import type { MemoryArchive, MemoryKey } from './memory-archive.js';
 
 /** Messages in memory: for the embedded mode, development and unit tests. Each method runs in one tick, which is its transaction. */
@@ -58,7 +60,8 @@ export class MemoryMessageStore extends MessageStorePort {
 
   async findMany(ids: readonly MessageId[], reader: UserId): Promise<Message[]> {
     const found = await Promise.all([...new Set(ids)].map((id) => this.find(id, reader)));
-    return found.filter((message): message is Message => message !== undefined && message.deletedAt === undefined);
+    const live = found.filter((message): message is Message => message !== undefined && message.deletedAt === undefined);
+    return firstWithin(MAX_FOUND_BYTES, live, bytesOf);
   }
 
   async page(
@@ -70,9 +73,12 @@ export class MemoryMessageStore extends MessageStorePort {
     if (conversation === undefined) return undefined;
     const { messages } = conversation;
     const headSeq = messages.length;
-    if (afterSeq !== undefined) return { messages: messages.slice(afterSeq, afterSeq + limit), headSeq };
+    if (afterSeq !== undefined) {
+      return { messages: firstWithin(MAX_PAGE_BYTES, messages.slice(afterSeq, afterSeq + limit), bytesOf), headSeq };
+    }
     const end = Math.min(headSeq, Math.max(0, (beforeSeq ?? headSeq + 1) - 1));
-    return { messages: messages.slice(Math.max(0, end - limit), end), headSeq };
+    const newestFirst = messages.slice(Math.max(0, end - limit), end).reverse();
+    return { messages: firstWithin(MAX_PAGE_BYTES, newestFirst, bytesOf).reverse(), headSeq };
   }
 
   private visible(id: MessageId, reader: UserId): Message | undefined {

@@ -2,9 +2,9 @@ import { type ConversationId, newId, type UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
 import type { PostgresLane } from '#lib/database/adapters/postgres-lane';
 import { type Conversation, type ConversationListing, ConversationStorePort } from '../conversation-store.port.js';
-import { MAX_LISTED_MEMBERS, MAX_MEMBERS, MAX_VISIBLE } from '../limits.js';
+import { MAX_LISTED_MEMBERS, MAX_MEMBERS, MAX_PAGE_BYTES, MAX_VISIBLE } from '../limits.js';
 import { cursorOf, positionOf } from '../page-cursor.js';
-import { messageColumns, messageFrom, type MessageRow } from './message-row.js';
+import { bytesBefore, messageBytes, messageColumns, messageFrom, type MessageRow } from './message-row.js';
 
 interface ConversationRow {
   readonly id: string;
@@ -20,6 +20,7 @@ type ListingRow = Omit<ConversationRow, 'id' | 'createdAt'> & {
   readonly conversationCreatedAt: Date;
   readonly readSeq: string;
   readonly lastActivityAt: Date;
+  readonly found: string;
 } & (MessageRow | { readonly [Column in keyof MessageRow]: null });
 
 const conversationColumns = `c.title, c.creator_id AS "creatorId", c.head_seq AS "headSeq"`;
@@ -49,15 +50,18 @@ const LIST = {
       WHERE member.user_id = $1 AND ($2::timestamptz IS NULL OR (c.last_activity_at, c.id) < ($2, $3::uuid))
       ORDER BY c.last_activity_at DESC, c.id DESC LIMIT $4
     )
-    SELECT c.id AS conversation, ${conversationColumns}, c.created_at AS "conversationCreatedAt", listed.read_seq AS "readSeq",
-      listed.last_activity_at AS "lastActivityAt",
-      ARRAY(
-        SELECT user_id FROM conversation_members WHERE conversation_id = c.id ORDER BY user_id LIMIT ${MAX_LISTED_MEMBERS}
-      ) AS "memberIds",
-      ${messageColumns('m')}
-    FROM listed JOIN conversations c ON c.id = listed.id
-    LEFT JOIN messages m ON m.conversation_id = c.id AND m.seq = c.head_seq
-    ORDER BY listed.last_activity_at DESC, listed.id DESC`,
+    SELECT * FROM (
+      SELECT c.id AS conversation, ${conversationColumns}, c.created_at AS "conversationCreatedAt", listed.read_seq AS "readSeq",
+        listed.last_activity_at AS "lastActivityAt", named.ids AS "memberIds", ${messageColumns('m')}, count(*) OVER () AS "found",
+        ${bytesBefore(`coalesce(named.bytes + ${messageBytes('m')}, named.bytes)`, 'listed.last_activity_at DESC, listed.id DESC')}
+      FROM listed JOIN conversations c ON c.id = listed.id
+      CROSS JOIN LATERAL (
+        SELECT array_agg(user_id ORDER BY user_id) AS ids, sum(length(user_id) + 3) AS bytes FROM (
+          SELECT user_id FROM conversation_members WHERE conversation_id = c.id ORDER BY user_id LIMIT ${MAX_LISTED_MEMBERS}
+        ) first
+      ) named
+      LEFT JOIN messages m ON m.conversation_id = c.id AND m.seq = c.head_seq
+    ) sized WHERE "bytesBefore" < ${MAX_PAGE_BYTES} ORDER BY "lastActivityAt" DESC, conversation DESC`,
 };
 
 // Two who add the 10,000th member at the same moment may make it 10,001: the limit guards sizes, it is not an entitlement.
@@ -138,7 +142,7 @@ export class PostgresConversationStore extends ConversationStorePort {
     ]);
     const items = rows.slice(0, limit);
     const last = items.at(-1);
-    const hasMore = rows.length > limit && last !== undefined;
+    const hasMore = last !== undefined && Number(last.found) > items.length;
     return {
       items: items.map(listingFrom),
       nextCursor: hasMore ? cursorOf({ at: last.lastActivityAt.getTime(), id: last.conversation }) : null,

@@ -11,10 +11,11 @@ import { beginWait } from '#lib/runtime/in-flight';
 import { metrics } from '#lib/runtime/metrics';
 import { type ChangedMessage, checkChange, deletionOf, editOf, type MessageChange } from '../change-message.js';
 import { type CommitHow, GroupCommit, type Outcome } from '../group-commit.js';
+import { MAX_FOUND_BYTES, MAX_PAGE_BYTES } from '../limits.js';
 import type { Message, MessageDraft, StoredMessage } from '../message.js';
 import { MessageStorePort } from '../message-store.port.js';
 import { announcementOf, messageOf, type PreparedMessage, prepare, stored } from '../prepared-message.js';
-import { messageColumns, messageFrom, type MessageRow } from './message-row.js';
+import { bytesBefore, messageBytes, messageColumns, messageFrom, type MessageRow } from './message-row.js';
 
 type Verdict = StoredMessage | 'not-found' | 'key-reused';
 
@@ -66,9 +67,11 @@ const ANNOUNCE = { name: 'announce', text: 'INSERT INTO outbox (event_id, routin
 const FIND_MANY = {
   name: 'find-messages',
   text: `
-    SELECT ${messageColumns('m')} FROM messages m
-    WHERE m.id = ANY ($1::uuid[]) AND m.deleted_at IS NULL
-      AND EXISTS (SELECT FROM conversation_members WHERE conversation_id = m.conversation_id AND user_id = $2)`,
+    SELECT * FROM (
+      SELECT ${messageColumns('m')}, ${bytesBefore(messageBytes('m'), 'wanted.place')}
+      FROM unnest($1::uuid[]) WITH ORDINALITY AS wanted (id, place) JOIN messages m ON m.id = wanted.id
+      WHERE m.deleted_at IS NULL AND EXISTS (SELECT FROM conversation_members WHERE conversation_id = m.conversation_id AND user_id = $2)
+    ) found WHERE "bytesBefore" < ${MAX_FOUND_BYTES}`,
 };
 
 // One row even for an empty page, so that "no messages" and "no member" differ; one snapshot, so that head and page fit together.
@@ -79,8 +82,10 @@ const page = (name: string, condition: string, order: 'ASC' | 'DESC') => ({
     FROM conversations c
     JOIN conversation_members member ON member.conversation_id = c.id AND member.user_id = $2
     LEFT JOIN LATERAL (
-      SELECT ${messageColumns('m')} FROM messages m
-      WHERE m.conversation_id = c.id AND m.seq ${condition} ORDER BY m.seq ${order} LIMIT $4
+      SELECT * FROM (
+        SELECT ${messageColumns('m')}, ${bytesBefore(messageBytes('m'), `m.seq ${order}`)}
+        FROM (SELECT * FROM messages m WHERE m.conversation_id = c.id AND m.seq ${condition} ORDER BY m.seq ${order} LIMIT $4) m
+      ) sized WHERE "bytesBefore" < ${MAX_PAGE_BYTES} ORDER BY seq ${order}
     ) page ON true
     WHERE c.id = $1`,
 });
@@ -150,7 +155,7 @@ export class PostgresMessageStore extends MessageStorePort {
 
   async findMany(ids: readonly MessageId[], reader: UserId): Promise<Message[]> {
     if (ids.length === 0) return [];
-    const rows = await this.reads.query<MessageRow>(FIND_MANY, [ids, reader]);
+    const rows = await this.reads.query<MessageRow>(FIND_MANY, [[...new Set(ids)], reader]);
     return rows.map(messageFrom);
   }
 
