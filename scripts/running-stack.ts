@@ -53,9 +53,14 @@ export async function findSecret(): Promise<{ secret: string; audience: string }
 /** Where a setting has its value from. */
 export type SettingSource = 'environment' | 'npm start' | 'default';
 
+/** Under whose logins a command works on a Parley that runs here: its own, which mostly looks, or those that may change the schema. */
+type Logins = 'environment' | 'migration';
+
 /** The settings that commands work with: what the environment says wins over what `npm start` gave its services. */
-export async function operatorEnvironment(): Promise<{ env: NodeJS.ProcessEnv; sourceOf: (name: SettingName) => SettingSource }> {
-  const given = (await runningStack())?.environment ?? {};
+export async function operatorEnvironment(
+  logins: Logins = 'environment',
+): Promise<{ env: NodeJS.ProcessEnv; sourceOf: (name: SettingName) => SettingSource }> {
+  const given = (await runningStack())?.[logins] ?? {};
   const own = Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== undefined && value !== ''));
   return {
     env: await withSecretFiles({ ...given, ...own }, own),
@@ -67,8 +72,8 @@ export async function operatorEnvironment(): Promise<{ env: NodeJS.ProcessEnv; s
 }
 
 /** The configuration that commands work with. @throws Explained, exit code 78, with every problem and the way out. */
-export async function operatorConfig(): Promise<Config> {
-  const { env } = await operatorEnvironment();
+export async function operatorConfig(logins: Logins = 'environment'): Promise<Config> {
+  const { env } = await operatorEnvironment(logins);
   try {
     return parseConfig(env);
   } catch (error) {

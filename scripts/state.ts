@@ -32,8 +32,12 @@ export interface StackState {
   readonly gatewayUrl: string;
   readonly services: readonly RecordedService[];
   readonly dependencies: readonly RecordedDependency[];
-  /** What the services were given: DATABASE_URL, RABBITMQ_URL, AUTH_JWT_SECRET and so on. Secret. */
+  /** What the services were given, under the logins of the operator's command line: DATABASE_URL, AUTH_JWT_SECRET and so on. Secret. */
   readonly environment: Readonly<Record<string, string>>;
+  /** The same under the role that owns the tables. Secret. */
+  readonly migration: Readonly<Record<string, string>>;
+  /** RabbitMQ's management page with the administrator's login; absent when we do not know it. Secret. */
+  readonly managementUrl: string | undefined;
 }
 
 /** What is written down, and whether whoever wrote it still runs. */

@@ -11,6 +11,7 @@ import { identify } from '#lib/testing/stack/process-identity';
 import type { DependencyName } from '#lib/testing/stack/programs';
 import { projectRoot } from '#lib/testing/stack/project-root';
 import { urlVariables } from '#lib/testing/stack/provisioning';
+import { importRabbitmqUsers } from '#lib/testing/stack/service-logins';
 import { asPrivateServer, type PrivateServer, ServerProcess } from '#lib/testing/stack/server-process';
 import { composeProject, type PlannedDependency, planDependencies, provideDependencies, startPrivately, valueOf } from './dependencies.js';
 import { Explained } from './explain.js';
@@ -20,6 +21,7 @@ import { findLeftovers, type Leftover, serviceRunFolder, stopLeftovers } from '.
 import { portOwner } from './port-owner.js';
 import { planPorts, type PortPlan, PortProblem, portWishes } from './port-plan.js';
 import { type Secrets, secretsOf } from './secrets.js';
+import { environmentFor, migrationEnvironment } from './service-environment.js';
 import type { Processes, ServiceRow } from './services.js';
 import { readState, removeState, type StackState, writeState } from './state.js';
 import type { Terminal } from './terminal.js';
@@ -32,6 +34,7 @@ interface Plan {
   readonly ports: PortPlan;
   readonly secrets: Secrets;
   readonly dependencies: readonly PlannedDependency[];
+  /** What every process is given; servers under the administrator's logins. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -174,8 +177,9 @@ export class Supervisor {
       else startOf.set(each.name, each.origin === 'docker' ? (containers ?? Promise.resolve()) : this.checkReachable(each));
     }
     const migrated = startOf.get('postgres')?.then(() => this.migrate(plan));
+    const users = startOf.get('rabbitmq')?.then(() => this.makeRabbitmqUsers(plan));
     // All settle before the first failure is reported, so that stop finds everything that came up.
-    const outcomes = await Promise.allSettled([...startOf.values(), migrated]);
+    const outcomes = await Promise.allSettled([...startOf.values(), migrated, users]);
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed !== undefined) throw new Explained(messageOf(failed.reason));
   }
@@ -205,7 +209,15 @@ export class Supervisor {
     );
   }
 
-  private async migrate({ environment }: Plan): Promise<void> {
+  /** In a RabbitMQ of ours; users of one that was given are its administrator's business. */
+  private async makeRabbitmqUsers({ dependencies }: Plan): Promise<void> {
+    const { origin, managementUrl } = dependencies.find(({ name }) => name === 'rabbitmq') ?? {};
+    if (origin === 'env' || managementUrl === undefined) return;
+    this.refuseWhenStopping();
+    await importRabbitmqUsers(managementUrl, 'parley');
+  }
+
+  private async migrate({ environment, dependencies }: Plan): Promise<void> {
     this.refuseWhenStopping();
     const { migration } = this.processes;
     const startedAt = performance.now();
@@ -216,7 +228,7 @@ export class Supervisor {
       ['--enable-source-maps', resolve(projectRoot, migration.entry), ...migration.args],
       {
         timeoutMs: migration.timeoutMs,
-        env: { ...this.env, ...environment },
+        env: { ...this.env, ...migrationEnvironment({ environment, dependencies }) },
         cwd: projectRoot,
         cancelled: this.stopping.signal,
         onOutput: (chunk) => {
@@ -237,7 +249,8 @@ export class Supervisor {
     if (failed !== undefined) throw new Explained(messageOf(failed.reason));
   }
 
-  private async startService({ name, entry, stopWithinMs }: ServiceRow, { ports, environment }: Plan): Promise<void> {
+  private async startService({ name, entry, stopWithinMs }: ServiceRow, plan: Plan): Promise<void> {
+    const { ports } = plan;
     const startedAt = performance.now();
     const port = ports.get(name) ?? 0;
     const logFile = join(this.home.logs, `${name}.log`);
@@ -246,7 +259,7 @@ export class Supervisor {
       name,
       command: process.execPath,
       args: [...nodeFlags(name), resolve(projectRoot, entry)],
-      env: { ...this.env, ...environment, PORT: String(port) },
+      env: { ...this.env, ...environmentFor(name, plan), PORT: String(port) },
       cwd: projectRoot,
       logFile,
       onOutput: output,
@@ -302,7 +315,9 @@ export class Supervisor {
         ...(origin === 'docker' && this.compose !== undefined ? { composeProject: this.compose.name } : {}),
         ...processOf(this.servers.get(name)),
       })),
-      environment,
+      environment: environmentFor('cli', { environment, dependencies }),
+      migration: migrationEnvironment({ environment, dependencies }),
+      managementUrl: dependencies.find(({ name }) => name === 'rabbitmq')?.managementUrl,
     };
   }
 }

@@ -14,7 +14,7 @@ export async function welcome(state: StackState): Promise<string> {
   ].join('\n\n');
 }
 
-function addresses({ gatewayUrl, services, dependencies, environment }: StackState): string {
+function addresses({ gatewayUrl, services, dependencies, managementUrl }: StackState): string {
   const others = services.filter(({ url }) => url !== gatewayUrl);
   return tableOf(
     ['what', 'where', 'login or origin'],
@@ -23,7 +23,7 @@ function addresses({ gatewayUrl, services, dependencies, environment }: StackSta
       ['API by hand', `${gatewayUrl}/docs`, ''],
       ['health', `${gatewayUrl}/v1/health`, ''],
       ...others.map(({ name, url }) => [name, `${url}/readyz`, 'and /metrics']),
-      ...managementRow(environment['RABBITMQ_MANAGEMENT_URL']),
+      ...managementRow(managementUrl),
       ...dependencies.map(({ name, url, origin }) => [name, url, origin]),
     ],
   );

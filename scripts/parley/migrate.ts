@@ -6,7 +6,7 @@ import { operatorConfig } from '../running-stack.js';
 
 /** `parley migrate`: what `npm start` and a rollout do first, by hand. */
 export async function migrate({ json = false }: { json?: boolean }): Promise<void> {
-  const config = await operatorConfig();
+  const config = await operatorConfig('migration');
   const migrations = await bringUpToDate(config, createLogger('migrate', 'silent')).catch((error: unknown) => {
     if (error instanceof ConfigError) throw new Explained(error.message, EXIT_CONFIG);
     throw new Explained(`the database could not be brought up to date: ${reasonOf(error)}`);

@@ -19,6 +19,8 @@ describe('the permissions of RabbitMQ', () => {
       'parley-embedding',
       'parley-scoring',
       'parley-ops',
+      'parley-cli',
+      'parley-monitor',
     ]);
     const { may } = of('parley-scoring');
     expect(['scoring.messages', 'scoring.messages.retry.3', 'scoring.messages.dlq'].filter((name) => !may('read', name))).toEqual([]);
@@ -27,6 +29,19 @@ describe('the permissions of RabbitMQ', () => {
 
   it.each(['parley-gateway', 'parley-embedding', 'parley-scoring', 'parley-ops'])('let %s bind every work queue again', (user) => {
     for (const queue of Object.keys(withScoring)) expect(of(user).may('write', queue)).toBe(true);
+  });
+
+  it('let the command line work on queues that no row describes any more, and the monitoring user on none', () => {
+    expect([of('parley-cli').may('configure', 'old.messages.dlq'), of('parley-ops').may('configure', 'old.messages.dlq')]).toEqual([
+      true,
+      false,
+    ]);
+    for (const what of ['configure', 'write', 'read'] as const) expect(of('parley-monitor').may(what, 'embedding.messages')).toBe(false);
+  });
+
+  it('give no service a look at the management API', () => {
+    const { users } = definitionsFor(withScoring, requests);
+    expect(users.filter(({ tags }) => tags !== '')).toEqual([{ name: 'parley-monitor', tags: 'monitoring' }]);
   });
 
   it('let the gateway look into dead letters and send them back, and configure nothing else', () => {

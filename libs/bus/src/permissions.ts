@@ -25,6 +25,11 @@ const VHOST = 'parley';
 /** Answers REST, asks and publishes, consumes nothing; declares and sweeps everything. Every other app has its user for having a row. */
 const GATEWAY = 'gateway';
 const OPS = 'ops';
+/** The operator's command line: as `ops`, and also with queues that no row describes any more. */
+const CLI = 'cli';
+/** Reads lengths through the management API for those that show them, and may do nothing else. */
+const MONITOR = 'monitor';
+const ANY_QUEUE = '[a-z]+\\.[a-z]+';
 const SATELLITES = '(\\.retry\\.[0-9]+|\\.dlq)?';
 
 /**
@@ -34,21 +39,25 @@ const SATELLITES = '(\\.retry\\.[0-9]+|\\.dlq)?';
  */
 export const definitionsFor = (rows: PipelineRows, requests: RequestRows): Definitions => {
   const consumers = [...rowsByApp(rows).keys(), ...rowsByApp(requests).keys()];
-  const apps = [...new Set([GATEWAY, ...consumers.filter((app) => app !== OPS), OPS])];
+  const apps = [...new Set([GATEWAY, ...consumers.filter((app) => app !== OPS), OPS, CLI])];
   return {
     vhosts: [{ name: VHOST }],
-    // `monitoring` opens the management API, which knows what is unacknowledged and what is bound.
-    users: apps.map((app) => ({ name: userOf(app), tags: app === OPS ? 'monitoring' : '' })),
-    permissions: apps.map((app) => permissionOf(app, rows, requests)),
+    // `monitoring` opens the management API, which knows what is unacknowledged and what is bound. No service has it with its own login.
+    users: [...apps.map((app) => ({ name: userOf(app), tags: '' })), { name: userOf(MONITOR), tags: 'monitoring' }],
+    permissions: [
+      ...apps.map((app) => permissionOf(app, rows, requests)),
+      { user: userOf(MONITOR), vhost: VHOST, configure: '^$', write: '^$', read: '^$' },
+    ],
   };
 };
 
 const permissionOf = (app: string, rows: PipelineRows, requests: RequestRows): Permission => {
-  const queues = Object.keys(rows).map(escaped);
-  const own = app === OPS ? queues : (rowsByApp(rows).get(app) ?? []).map(escaped);
+  const queues = app === CLI ? [ANY_QUEUE] : Object.keys(rows).map(escaped);
+  const isOperator = app === OPS || app === CLI;
+  const own = isOperator ? queues : (rowsByApp(rows).get(app) ?? []).map(escaped);
   const withSatellites = own.map((queue) => `${queue}${SATELLITES}`);
   const answered = (rowsByApp(requests).get(app) ?? []).map(escaped);
-  const seesDeadLetters = app === GATEWAY || app === OPS;
+  const seesDeadLetters = app === GATEWAY || isOperator;
   const locks = seesDeadLetters ? queues.map((queue) => `${queue}\\.dlq\\.lock`) : [];
   const deadLetters = seesDeadLetters ? queues.map((queue) => `${queue}\\.dlq`) : [];
   const control = `${escaped(CONTROL_EXCHANGE)}(\\.${app}\\.[0-9a-f-]+)?`;

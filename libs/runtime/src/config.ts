@@ -53,6 +53,16 @@ export const settings = {
   ),
 
   DATABASE_URL: secret(url('postgres:', 'postgresql:'), 'Postgres: the truth. Required.'),
+  DB_ROLE_PASSWORDS: secret(
+    z
+      .string()
+      .regex(
+        /^[a-z]+=[^,=\s]{16,}(,[a-z]+=[^,=\s]{16,})*$/,
+        'must be like gateway=<password>,ops=<password>, each of at least 16 characters',
+      )
+      .optional(),
+    'For `ops migrate` only: makes a Postgres role for each service (`parley_gateway`, `parley_embedding`, `parley_ops`, `parley_cli`) that may do what it needs and nothing else; DATABASE_URL is then the role that owns the tables. Without it all services share the role of DATABASE_URL, unless such roles exist.',
+  ),
   DB_POOL_SIZE: setting(
     count(6, 200).default(10),
     'Connections of one process in all, shared out over its lanes (sends, reads, edits, relay, health). Below 6 no second connection is left for sends, and one conversation that is held would fail the others. Raise it when db_pool_wait_seconds rises and Postgres is idle (R017, R059).',

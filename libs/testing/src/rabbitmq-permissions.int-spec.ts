@@ -1,7 +1,4 @@
-import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { type ChannelModel, connect } from 'amqplib';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { RabbitDeadLetters } from '#lib/bus/adapters/rabbit-dead-letters';
@@ -13,29 +10,29 @@ import { CONTROL_EXCHANGE } from '#lib/contracts/control';
 import { EMBED_NOW_QUEUE, pipeline } from '#lib/contracts/pipeline';
 import { createLogger } from '#lib/runtime/logger';
 import { aMessageCreated } from './builders.js';
-import { projectRoot } from './stack/project-root.js';
+import { importRabbitmqUsers, type ServiceUser, withRabbitmqLogin } from './stack/service-logins.js';
 
 const { rabbitmqUrl, rabbitmqManagementUrl } = inject('stack');
-const PASSWORD = 'only-for-this-test';
 
 /** docker/rabbitmq/definitions.json, which is printed from the pipeline, against a broker and the topology that the code declares. */
 describe('the RabbitMQ users of the services', () => {
   const open: ChannelModel[] = [];
 
   beforeAll(async () => {
-    const script = join(projectRoot, 'docker', 'rabbitmq', 'import-definitions.mjs');
-    const env = { ...process.env, RABBITMQ_MANAGEMENT_URL: rabbitmqManagementUrl, RABBITMQ_SERVICE_PASSWORD: PASSWORD };
-    await promisify(execFile)(process.execPath, [script], { env, timeout: 20_000 });
+    await importRabbitmqUsers(rabbitmqManagementUrl, 'parley');
     await assertTopology(await as('parley-ops'), topologyOf(pipeline));
   });
   afterAll(() => Promise.all(open.map((model) => model.close())));
 
-  async function as(user: string): Promise<ChannelModel> {
-    const url = new URL(rabbitmqUrl);
-    url.username = user;
-    url.password = PASSWORD;
+  /** The virtual host of the definitions, under the login of this user. */
+  function urlOf(user: string): string {
+    const url = new URL(withRabbitmqLogin(rabbitmqUrl, user.replace('parley-', '') as ServiceUser));
     url.pathname = '/parley';
-    const model = await connect(url.href, { timeout: 5_000 });
+    return url.href;
+  }
+
+  async function as(user: string): Promise<ChannelModel> {
+    const model = await connect(urlOf(user), { timeout: 5_000 });
     model.on('error', () => undefined);
     open.push(model);
     return model;
@@ -77,10 +74,8 @@ describe('the RabbitMQ users of the services', () => {
     expect(asked).toBe('ok');
   });
 
-  it.each(['parley-gateway', 'parley-ops'])('let %s look at dead letters and send them back', async (user) => {
-    const url = new URL(rabbitmqUrl);
-    Object.assign(url, { username: user, password: PASSWORD, pathname: '/parley' });
-    const options = { url: url.href, app: 'test', heartbeatS: 5, logger: createLogger('test', 'silent') };
+  it.each(['parley-gateway', 'parley-ops', 'parley-cli'])('let %s look at dead letters and send them back', async (user) => {
+    const options = { url: urlOf(user), app: 'test', heartbeatS: 5, logger: createLogger('test', 'silent') };
     const publisher = new RabbitPublisher({ ...options, window: 8, confirmTimeoutMs: 5_000 });
     await publisher.start();
     try {
@@ -105,6 +100,17 @@ describe('the RabbitMQ users of the services', () => {
       });
     expect(await takePart(app)).toBe('ok');
     expect(await takePart('billing')).toContain('ACCESS_REFUSED');
+  });
+
+  it('let the monitoring user read the queues of all, and nothing else; no user of a service is an administrator', async () => {
+    const ask = async (user: ServiceUser, path: string) => {
+      const { origin, username, password } = new URL(withRabbitmqLogin(rabbitmqManagementUrl, user));
+      const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+      return (await fetch(`${origin}/api/${path}`, { headers: { authorization }, signal: AbortSignal.timeout(5_000) })).status;
+    };
+    expect(await ask('monitor', 'queues/parley')).toBe(200);
+    expect(await attempt('parley-monitor', (channel) => channel.get('embedding.messages'))).toContain('ACCESS_REFUSED');
+    for (const user of ['monitor', 'gateway', 'embedding', 'ops', 'cli'] as const) expect(await ask(user, 'users')).toBe(401);
   });
 
   it('keep the gateway from taking messages and from changing queues', async () => {

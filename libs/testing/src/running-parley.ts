@@ -12,6 +12,7 @@ import { watchOver } from './private-stack.js';
 import { runOrThrow } from './stack/commands.js';
 import { freePorts } from './stack/ports.js';
 import { projectRoot } from './stack/project-root.js';
+import { importRabbitmqUsers, rolePasswordsFor, withPostgresLogin, withRabbitmqLogin } from './stack/service-logins.js';
 import { asPrivateServer, ServerProcess, type PrivateServer } from './stack/server-process.js';
 import type { StackUrls } from './vitest-stack.js';
 
@@ -38,7 +39,7 @@ export interface RunningParley extends Record<ServiceName, PrivateServer> {
   readonly databaseUrl: string;
   readonly rabbitmqUrl: string;
   readonly chromaUrl: string;
-  /** What the processes were given; for commands that operate this Parley. */
+  /** What the processes were given, under the logins of the operator's command line; for commands that operate this Parley. */
   readonly environment: NodeJS.ProcessEnv;
   client(user: string, scopes?: TokenClaims['scopes']): Promise<ParleyClient>;
   tokenOf(claims: TokenClaims): Promise<string>;
@@ -55,12 +56,9 @@ export async function startParley({ stack, env = {}, via = {} }: RunningParleyOp
   const folder = await mkdtemp(join(tmpdir(), 'parley-services-'));
   const watcher = watchOver(folder, true);
   const secret = randomBytes(32).toString('base64url');
-  const environment = serviceEnvironment({
-    ...rerouted(environmentOf(stack, database, vhost), via),
-    AUTH_JWT_SECRET: secret,
-    ...env,
-  });
-  const services = await plannedServices(folder, environment);
+  const shared = { ...rerouted(environmentOf(stack, database, vhost), via), AUTH_JWT_SECRET: secret, ...env };
+  const environment = environmentFor('cli', shared);
+  const services = await plannedServices(folder, shared);
   const stop = async () => {
     await Promise.all(serviceNames.map((name) => services[name].kill()));
     await Promise.all([database.drop(), vhost.drop()]);
@@ -68,7 +66,14 @@ export async function startParley({ stack, env = {}, via = {} }: RunningParleyOp
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    await runOrThrow(process.execPath, [mainOf('ops'), 'migrate'], { timeoutMs: 60_000, env: environment, cwd: projectRoot });
+    await Promise.all([
+      runOrThrow(process.execPath, [mainOf('ops'), 'migrate'], {
+        timeoutMs: 60_000,
+        env: serviceEnvironment({ ...shared, DB_ROLE_PASSWORDS: rolePasswordsFor(database.url) }),
+        cwd: projectRoot,
+      }),
+      importRabbitmqUsers(stack.rabbitmqManagementUrl, vhost.name),
+    ]);
     await Promise.all(serviceNames.map((name) => services[name].start()));
   } catch (error) {
     await stop();
@@ -120,9 +125,20 @@ function serviceEnvironment(given: Readonly<Record<string, string>>): NodeJS.Pro
   return { ...Object.fromEntries(inherited), NODE_ENV: 'production', ...given };
 }
 
-async function plannedServices(folder: string, environment: NodeJS.ProcessEnv): Promise<Record<ServiceName, PrivateServer>> {
+/** Each under its own logins, as in production: a missing grant is a failing journey. */
+function environmentFor(service: ServiceName | 'cli', shared: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  const { DATABASE_URL = '', RABBITMQ_URL = '', RABBITMQ_MANAGEMENT_URL = '' } = shared;
+  return serviceEnvironment({
+    ...shared,
+    DATABASE_URL: withPostgresLogin(DATABASE_URL, service),
+    RABBITMQ_URL: withRabbitmqLogin(RABBITMQ_URL, service),
+    RABBITMQ_MANAGEMENT_URL: withRabbitmqLogin(RABBITMQ_MANAGEMENT_URL, 'monitor'),
+  });
+}
+
+async function plannedServices(folder: string, shared: Readonly<Record<string, string>>): Promise<Record<ServiceName, PrivateServer>> {
   const ports = await freePorts(serviceNames.length);
-  const entries = serviceNames.map((name, i) => [name, plannedService(name, folder, ports[i] ?? 0, environment)] as const);
+  const entries = serviceNames.map((name, i) => [name, plannedService(name, folder, ports[i] ?? 0, environmentFor(name, shared))] as const);
   return Object.fromEntries(entries) as Record<ServiceName, PrivateServer>;
 }
 

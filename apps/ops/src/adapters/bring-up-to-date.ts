@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkPoolBudget } from '#lib/database/adapters/check-pool-budget';
+import { grantServiceRoles } from '#lib/database/adapters/grant-service-roles';
 import { migrate } from '#lib/database/adapters/migrate';
 import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
 import { applicationName, budgetedProcesses } from '#lib/database/pool-budget';
@@ -15,15 +16,17 @@ const ASK_EVERY_MS = 500;
 const MIGRATE_WITHIN_MS = 600_000;
 
 /**
- * The step before a rollout: waits for Postgres, checks that its connections suffice for all processes (R057), and runs the migrations that
- * are missing. Safe to repeat and to run several times at once.
+ * The step before a rollout: waits for Postgres, checks that its connections suffice for all processes (R057), runs the migrations that
+ * are missing, and gives each service's role what it needs. Safe to repeat and to run several times at once.
  * @returns the names of the migrations that it ran; none when the schema was up to date.
  * @throws DependencyError when Postgres does not answer within 30 s; ConfigError for a connection budget that does not fit;
  * the error of the migration that failed, with all of it undone.
  */
 export async function bringUpToDate(config: Config, logger: Logger): Promise<string[]> {
   await waitForPostgres(config, logger);
-  return migrate({ url: config.DATABASE_URL, logger, deadlineMs: MIGRATE_WITHIN_MS });
+  const migrations = await migrate({ url: config.DATABASE_URL, logger, deadlineMs: MIGRATE_WITHIN_MS });
+  await grantServiceRoles({ url: config.DATABASE_URL, rolePasswords: config.DB_ROLE_PASSWORDS, logger });
+  return migrations;
 }
 
 async function waitForPostgres(config: Config, logger: Logger): Promise<void> {

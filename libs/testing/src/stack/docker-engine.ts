@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findProgram, runCommand, runOrThrow } from './commands.js';
 import { projectRoot } from './project-root.js';
@@ -48,9 +49,12 @@ export class ComposeProject {
 
   private async compose(args: readonly string[], timeoutMs: number): Promise<void> {
     const file = join(projectRoot, 'docker', 'compose.yaml');
+    // Compose wants every secret that the file names, also those of services that we do not start in it.
+    const names = [...readFileSync(file, 'utf8').matchAll(/\$\{([A-Z_]+):\?/g)].map(([, name = '']) => name);
+    const unused = Object.fromEntries(names.map((name) => [name, 'not-started-here']));
     await runOrThrow('docker', ['compose', '--project-name', this.name, '--file', file, ...args], {
       timeoutMs,
-      env: { ...process.env, ...this.settings },
+      env: { ...unused, ...process.env, ...this.settings },
     });
   }
 }

@@ -1,0 +1,50 @@
+import { ConfigError } from '#lib/runtime/config';
+
+/** Services with a Postgres role of their own, `parley_<service>`; `cli` is the operator's command line. */
+export const serviceRoles = ['gateway', 'embedding', 'ops', 'cli'] as const;
+export type ServiceRole = (typeof serviceRoles)[number];
+
+/** The role's name in Postgres. */
+export const roleName = (service: ServiceRole): string => `parley_${service}`;
+
+type Privilege = 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE';
+const look: readonly Privilege[] = ['SELECT'];
+const add: readonly Privilege[] = ['SELECT', 'INSERT'];
+const keep: readonly Privilege[] = ['SELECT', 'INSERT', 'UPDATE'];
+const own: readonly Privilege[] = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
+
+/**
+ * What each service may do with each table; `cli` may look at all of them besides. Whoever makes a table adds its row: a test compares this
+ * with the schema, and the journeys run under these roles. Nobody here may change the schema: that is the role that migrates.
+ */
+export const tableGrants: Readonly<Record<string, Readonly<Partial<Record<ServiceRole, readonly Privilege[]>>>>> = {
+  conversations: { gateway: keep, ops: look },
+  conversation_members: { gateway: own },
+  messages: { gateway: keep, embedding: look, ops: look },
+  message_texts: { gateway: look, ops: own },
+  texts_to_index: { gateway: add, ops: own },
+  text_backfill: { ops: own },
+  outbox: { gateway: own, ops: own },
+  inbox: { gateway: own, embedding: own, ops: own },
+  message_chunks: { gateway: look, embedding: own, ops: look },
+  vector_writes: { embedding: own, ops: own },
+  search_words: { gateway: look, embedding: add },
+  consistency_runs: { gateway: own, ops: own, cli: own },
+  schema_migrations: { gateway: look, embedding: look, ops: look },
+};
+
+/** Who may see what other roles' connections wait for: `pg_blocking_pids` without it is a list of numbers. */
+export const statsReaders: readonly ServiceRole[] = ['gateway', 'ops', 'cli'];
+
+/** The privileges of one service on one table, none for a table that is not its business. */
+export const privilegesOn = (table: string, service: ServiceRole): readonly Privilege[] =>
+  tableGrants[table]?.[service] ?? (service === 'cli' ? look : []);
+
+/** The passwords in DB_ROLE_PASSWORDS, `gateway=...,embedding=...`. @throws ConfigError for a service that is not known. */
+export const parseRolePasswords = (text: string | undefined): ReadonlyMap<ServiceRole, string> => {
+  const pairs = (text ?? '').split(',').filter(Boolean);
+  const passwords = new Map(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')).trim(), pair.slice(pair.indexOf('=') + 1).trim()]));
+  const unknown = [...passwords.keys()].filter((name) => !serviceRoles.some((service) => service === name));
+  if (unknown.length > 0) throw new ConfigError([`DB_ROLE_PASSWORDS: knows ${serviceRoles.join(', ')}, not ${unknown.join(', ')}`]);
+  return passwords as ReadonlyMap<string, string> as ReadonlyMap<ServiceRole, string>;
+};

@@ -1,0 +1,86 @@
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runCommand } from './stack/commands.js';
+import { projectRoot } from './stack/project-root.js';
+
+/** One `FROM`: what it copies from the checkout, and what it runs. */
+interface Stage {
+  readonly name: string | undefined;
+  readonly copies: readonly { readonly from: readonly string[]; readonly to: string }[];
+  readonly runs: readonly string[];
+}
+
+function stagesOf(dockerfile: string): Stage[] {
+  return dockerfile
+    .split(/^FROM /m)
+    .slice(1)
+    .map((text) => ({
+      name: /^\S+ AS (\w+)/.exec(text)?.[1],
+      copies: [...text.matchAll(/^COPY (?!--from)(.+)$/gm)].map(([, words = '']) => {
+        const paths = words.split(' ');
+        return { from: paths.slice(0, -1), to: paths.at(-1) ?? '.' };
+      }),
+      runs: [...text.matchAll(/^RUN (.+)$/gm)].map(([, command = '']) => command),
+    }));
+}
+
+/** As a builder does: only what .dockerignore lets through, folders by their content. */
+function copyInto(folder: string, { copies }: Stage): void {
+  const ignored = /\.(spec|int-spec|e2e-spec)\.ts$/;
+  for (const { from, to } of copies) {
+    for (const path of from) {
+      const target = from.length > 1 || to.endsWith('/') || to === '.' ? join(folder, to, basename(path)) : join(folder, to);
+      mkdirSync(join(target, '..'), { recursive: true });
+      cpSync(join(projectRoot, path), target, { recursive: true, filter: (file) => !ignored.test(file) });
+    }
+  }
+}
+
+describe('docker/Dockerfile, run step by step in a folder with just what it copies', { timeout: 120_000 }, () => {
+  const stages = stagesOf(readFileSync(join(projectRoot, 'docker', 'Dockerfile'), 'utf8'));
+  let image: string;
+  let said: string;
+
+  beforeAll(async () => {
+    image = mkdtempSync(join(tmpdir(), 'parley-image-'));
+    const build = join(image, 'build');
+    const stage = stages.find(({ name }) => name === 'build');
+    if (stage === undefined) throw new Error('the Dockerfile has no stage "build"');
+    copyInto(build, stage);
+    // Installing is npm's business; what `npm ci` would put there is here already.
+    symlinkSync(join(projectRoot, 'node_modules'), join(build, 'node_modules'));
+    const steps = stage.runs.filter((command) => !command.startsWith('npm ci'));
+    const results = [];
+    for (const command of steps) results.push(await runCommand('/bin/sh', ['-c', command], { timeoutMs: 100_000, cwd: build }));
+    said = results.map(({ code, stdout, stderr }) => `${code} ${stdout}${stderr}`).join('\n');
+    const final = stages.at(-1);
+    if (final !== undefined) copyInto(image, final);
+    if (existsSync(join(build, 'dist'))) cpSync(join(build, 'dist'), join(image, 'dist'), { recursive: true });
+    symlinkSync(join(projectRoot, 'node_modules'), join(image, 'node_modules'));
+  }, 120_000);
+  afterAll(() => rmSync(image, { recursive: true, force: true }));
+
+  it('builds', () => {
+    expect(said).toMatch(/^0 \s*$/);
+  });
+
+  it('holds every app that compose.yaml runs', () => {
+    const compose = readFileSync(join(projectRoot, 'docker', 'compose.yaml'), 'utf8');
+    const apps = new Set(
+      [...compose.matchAll(/^ {4}command: \[(\w+)[\],]/gm)].map(([, app = '']) => app).filter((app) => app !== 'postgres'),
+    );
+    expect([...apps].sort()).toEqual(readdirSync(join(projectRoot, 'apps')).sort());
+    for (const app of apps) expect(existsSync(join(image, 'dist', 'apps', app, 'src', 'main.js'))).toBe(true);
+  });
+
+  it('runs the app that its command names, and says which there are when it does not know one', async () => {
+    const run = (...args: string[]) =>
+      runCommand(join(image, 'docker', 'run'), args, { timeoutMs: 30_000, cwd: image, env: { PATH: process.env['PATH'] } });
+    expect(await run('nothing')).toMatchObject({ code: 64, stderr: expect.stringContaining('apps: embedding gateway ops') });
+    // Without any setting each app gets as far as its configuration.
+    for (const args of [['gateway'], ['embedding'], ['ops'], ['ops', 'migrate']])
+      expect(await run(...args)).toMatchObject({ code: 78, stderr: expect.stringContaining('DATABASE_URL: is not set') });
+  });
+});
