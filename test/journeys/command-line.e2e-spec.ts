@@ -50,7 +50,13 @@ describe('npm run parley', () => {
   it('shows what the gateway has in hand, and its breakers', async () => {
     const inFlight = await run('parley', 'in-flight', '--json', '--url', parley.url);
     expect(JSON.parse(inFlight.stdout)).toMatchObject({
-      items: [{ pid: parley.gateway.pid, silent: false, work: { items: [{ what: 'GET /v1/admin/in-flight' }] } }],
+      items: expect.arrayContaining([
+        expect.objectContaining({
+          pid: parley.gateway.pid,
+          silent: false,
+          work: expect.objectContaining({ items: [expect.objectContaining({ what: 'GET /v1/admin/in-flight' })] }),
+        }),
+      ]),
       lockWaits: [],
     });
     expect(await run('parley', 'in-flight', '--url', parley.url)).toMatchObject({
