@@ -35,8 +35,10 @@ describe('from a message to a search hit', () => {
         ['ca phe rang xay', coffee],
         ['sunrise hike', hike],
       ] as const) {
-        const { items, degraded } = await bob.search({ q, mode, conversationId });
-        expect({ q, mode, degraded, first: items[0]?.message.id }).toEqual({ q, mode, degraded: [], first: wanted.id });
+        await eventually(async () => {
+          const { items, degraded } = await bob.search({ q, mode, conversationId });
+          expect({ q, mode, degraded, first: items[0]?.message.id }).toEqual({ q, mode, degraded: [], first: wanted.id });
+        });
       }
     }
     expect((await bob.search({ q: 'sunrize hike', mode: 'dense', conversationId })).items[0]?.message.id).toBe(hike.id);

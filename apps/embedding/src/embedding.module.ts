@@ -21,11 +21,9 @@ import { ChromaVectorStore } from '#lib/vectors/adapters/chroma-vector-store';
 import { createEmbedder } from '#lib/vectors/adapters/create-embedder';
 import { PostgresChunkLedger } from '#lib/vectors/adapters/postgres-chunk-ledger';
 import { PostgresVectorWrites } from '#lib/vectors/adapters/postgres-vector-writes';
-import { PostgresVocabulary } from '#lib/vectors/adapters/postgres-vocabulary';
 import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
 import { EmbedderPort } from '#lib/vectors/embedder.port';
 import { VectorStorePort } from '#lib/vectors/vector-store.port';
-import { VocabularyPort } from '#lib/vectors/vocabulary.port';
 import { VectorWritesPort } from '#lib/vectors/vector-writes.port';
 import { MessagesConsumer } from './adapters/amqp/messages.consumer.js';
 import { PostgresCurrentMessages } from './adapters/postgres-current-messages.js';
@@ -60,11 +58,6 @@ export class EmbeddingModule {
           provide: VectorWritesPort,
           inject: [PostgresLanes],
           useFactory: (lanes: PostgresLanes) => new PostgresVectorWrites(lanes.lane('work')),
-        },
-        {
-          provide: VocabularyPort,
-          inject: [PostgresLanes],
-          useFactory: (lanes: PostgresLanes) => new PostgresVocabulary(lanes.lane('work')),
         },
         { provide: EmbedderPort, inject: [CONFIG, Breakers], useFactory: createEmbedder },
         { provide: VectorStorePort, inject: [CONFIG, EmbedderPort, Breakers], useFactory: vectorStore },

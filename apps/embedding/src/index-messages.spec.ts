@@ -6,7 +6,6 @@ import { aMessageCreated, deletionOf, editOf, rebuildOf } from '#lib/testing/bui
 import { LocalEmbedder } from '#lib/vectors/adapters/local-embedder';
 import { MemoryChunkLedger } from '#lib/vectors/adapters/memory-chunk-ledger';
 import { MemoryVectorStore } from '#lib/vectors/adapters/memory-vector-store';
-import { MemoryVocabulary } from '#lib/vectors/adapters/memory-vocabulary';
 import { chunkMessage } from '#lib/vectors/chunk-message';
 import type { LedgerEntry } from '#lib/vectors/chunk-ledger.port';
 import { EmbedderPort, TextRejected } from '#lib/vectors/embedder.port';
@@ -76,10 +75,8 @@ const embedding = ({
   writes = new MemoryVectorWrites(),
   messages = new MemoryCurrentMessages(ledger),
 } = {}) => {
-  const vocabulary = new MemoryVocabulary();
-  const indexMessages = new IndexMessages(messages, ledger, embedder, vectors, new WriteVectors(vectors, writes), vocabulary);
+  const indexMessages = new IndexMessages(messages, ledger, embedder, vectors, new WriteVectors(vectors, writes));
   return {
-    vocabulary,
     embedder,
     ledger,
     vectors,
@@ -117,12 +114,6 @@ describe('a new message', () => {
     await handle(coffee, hike);
     expect((await nearest('ca phe', coffee))[0]).toBe(coffee.data.messageId);
     expect((await nearest('hiking boots', hike))[0]).toBe(hike.data.messageId);
-  });
-
-  it('teaches the vocabulary its words, so that a typo finds it', async () => {
-    const { handle, vocabulary } = embedding();
-    await handle(aMessageCreated({ content: 'Bring coffee' }));
-    expect(await vocabulary.respell(['cofee'])).toEqual([['coffee']]);
   });
 
   it('is announced with its model and its number of chunks', async () => {

@@ -8,7 +8,6 @@ import { ChunkLedgerPort, type LedgerEntry, type LedgerUpdate } from '#lib/vecto
 import { EmbedderPort } from '#lib/vectors/embedder.port';
 import { outOfStep } from '#lib/vectors/out-of-step';
 import { type StoredChunk, VectorStorePort } from '#lib/vectors/vector-store.port';
-import { VocabularyPort } from '#lib/vectors/vocabulary.port';
 import { type CurrentMessage, CurrentMessagesPort } from './current-messages.port.js';
 import { messageEmbedded } from './message-embedded.js';
 import { Turns } from './turns.js';
@@ -51,7 +50,6 @@ export class IndexMessages {
     private readonly embedder: EmbedderPort,
     private readonly vectors: VectorStorePort,
     private readonly writeVectors: WriteVectors,
-    private readonly vocabulary: VocabularyPort,
   ) {}
 
   /**
@@ -121,7 +119,6 @@ export class IndexMessages {
     const due = named.filter(({ isDue }) => isDue).map((one) => ({ ...one, chunks: chunksOf(one.message) }));
     const texts = due.flatMap(({ chunks }) => chunks.map(({ text }) => text));
     const embeddings = await this.embedder.embed(texts);
-    await this.vocabulary.learn(texts);
     const plans = new Map<MessageId, Plan>();
     let taken = 0;
     for (const { message, chunks, mayHaveOthers } of due) {

@@ -41,7 +41,6 @@ import { createEmbedder } from '#lib/vectors/adapters/create-embedder';
 import { PostgresConsistencyBoard } from '#lib/vectors/adapters/postgres-consistency-board';
 import { PostgresChunkDirectory } from '#lib/vectors/adapters/postgres-chunk-directory';
 import { PostgresChunkLedger } from '#lib/vectors/adapters/postgres-chunk-ledger';
-import { PostgresVocabulary } from '#lib/vectors/adapters/postgres-vocabulary';
 import { ConsistencyBoardPort } from '#lib/vectors/consistency-board.port';
 import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
 import { LIMITERS, type Limiters, userLimit } from './adapters/http/quotas.js';
@@ -132,7 +131,7 @@ class LiveConnections extends Connections {
     { provide: ChunkLedgerPort, useFactory: (lanes: PostgresLanes) => new PostgresChunkLedger(lanes, 'reads'), inject: [PostgresLanes] },
     {
       provide: LexicalIndexPort,
-      useFactory: (lanes: PostgresLanes) => new PostgresLexicalIndex(lanes.lane('reads'), new PostgresVocabulary(lanes.lane('reads'))),
+      useFactory: (lanes: PostgresLanes) => new PostgresLexicalIndex(lanes.lane('reads')),
       inject: [PostgresLanes],
     },
     { provide: OutboxPort, useFactory: (lanes: PostgresLanes) => new PostgresOutbox(lanes.lane('relay')), inject: [PostgresLanes] },

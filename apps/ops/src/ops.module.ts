@@ -3,6 +3,8 @@ import { RabbitControlChannel } from '#lib/bus/adapters/rabbit-control-channel';
 import { controlChannelFor, publisherFor, queueStatusFor } from '#lib/bus/adapters/rabbit-for';
 import { RabbitPublisher } from '#lib/bus/adapters/rabbit-publisher';
 import { RabbitQueueStatus } from '#lib/bus/adapters/rabbit-queue-status';
+import { PostgresTextIndex } from '#lib/conversations/adapters/postgres-text-index';
+import { IndexTexts } from '#lib/conversations/index-texts';
 import { PostgresInbox } from '#lib/database/adapters/postgres-inbox';
 import { lanesFor } from '#lib/database/adapters/lanes-for';
 import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
@@ -33,11 +35,15 @@ const MEASURE_QUEUES_EVERY_MS = 5_000;
 const FOLLOW_WRITES_EVERY_MS = 10_000;
 /** How long an operator waits for a comparison to begin. */
 const LOOK_AT_BOARD_EVERY_MS = 2_000;
+/** Pause between two looks for texts to index: most of the time from an acknowledgement until search knows the words. */
+const INDEX_TEXTS_EVERY_MS = 100;
+const RETRY_TEXTS_EVERY_MS = 10_000;
+const MEASURE_TEXTS_EVERY_MS = 5_000;
 const PRUNE_INBOX_EVERY_MS = 3_600_000;
 /** Longer than an event can come back: a dead letter that is older than a month is discarded, not replayed. */
 const INBOX_MEMORY_MS = 30 * 24 * 3_600_000;
 
-/** Chooses the adapters of the ops process: the outbox sweep, the queue metrics, the upkeep. Building it reaches nobody. */
+/** Chooses the adapters of the ops process: the outbox sweep, the text indexer, the queue metrics, the upkeep. Building it reaches nobody. */
 @Module({})
 export class OpsModule {
   static of(parts: ProcessParts): DynamicModule {
@@ -146,6 +152,7 @@ const rounds = (
 ): Rounds => {
   const measureQueues = new MeasureQueues(queueStatus);
   const inbox = new PostgresInbox(lanes.lane('work'));
+  const indexTexts = new IndexTexts(new PostgresTextIndex(lanes.lane('work')), logger);
   return new Rounds(
     [
       { name: 'measure queues', everyMs: MEASURE_QUEUES_EVERY_MS, run: () => measureQueues.execute() },
@@ -155,6 +162,9 @@ const rounds = (
         everyMs: FOLLOW_WRITES_EVERY_MS,
         run: async () => (await checks.unsettledWrites()).execute(),
       },
+      { name: 'index texts', everyMs: INDEX_TEXTS_EVERY_MS, run: (signal) => indexTexts.execute(signal) },
+      { name: 'retry texts', everyMs: RETRY_TEXTS_EVERY_MS, run: (signal) => indexTexts.retry(signal) },
+      { name: 'measure texts', everyMs: MEASURE_TEXTS_EVERY_MS, run: () => indexTexts.measure() },
       { name: 'prune inbox', everyMs: PRUNE_INBOX_EVERY_MS, run: () => inbox.prune(INBOX_MEMORY_MS) },
     ],
     logger,

@@ -9,7 +9,6 @@ import { FaultProxy } from '#lib/testing/fault-proxy';
 import { migratedDatabase, type MigratedDatabase } from '#lib/testing/migrated-database';
 import { ChromaVectorStore } from '#lib/vectors/adapters/chroma-vector-store';
 import { LocalEmbedder } from '#lib/vectors/adapters/local-embedder';
-import { MemoryVocabulary } from '#lib/vectors/adapters/memory-vocabulary';
 import { PostgresChunkLedger } from '#lib/vectors/adapters/postgres-chunk-ledger';
 import { PostgresVectorWrites } from '#lib/vectors/adapters/postgres-vector-writes';
 import { currentMessagesContract } from '../current-messages.contract.js';
@@ -67,7 +66,6 @@ describe('two indexers on one Postgres and one Chroma', () => {
       new LocalEmbedder(),
       vectors,
       new WriteVectors(vectors, new PostgresVectorWrites(work)),
-      new MemoryVocabulary(),
     );
   };
   const versionsOf = async (messageId: string) => (await direct.chunksOf([messageId])).map(({ version }) => version);

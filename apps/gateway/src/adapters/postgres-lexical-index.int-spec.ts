@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { PostgresTextIndex } from '#lib/conversations/adapters/postgres-text-index';
+import { IndexTexts } from '#lib/conversations/index-texts';
 import { migrate } from '#lib/database/adapters/migrate';
 import type { PostgresLane } from '#lib/database/adapters/postgres-lane';
 import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
@@ -6,7 +8,6 @@ import type { Message } from '#lib/conversations/message';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
 import { createLogger } from '#lib/runtime/logger';
 import { type FreshPlace, freshDatabase } from '#lib/testing/databases';
-import { PostgresVocabulary } from '#lib/vectors/adapters/postgres-vocabulary';
 import { lexicalIndexContract } from '../search/lexical-index.contract.js';
 import { PostgresLexicalIndex } from './postgres-lexical-index.js';
 
@@ -51,6 +52,8 @@ const grow = async (conversationIds: readonly string[], headSeq: number): Promis
   );
 };
 
+const indexTexts = () => new IndexTexts(new PostgresTextIndex(lanes.lane('reads')), logger).execute(new AbortController().signal);
+
 const aMessageLike = (facts: Pick<Message, 'id' | 'conversationId' | 'content'>): Message => ({
   seq: 1_000_000,
   senderId: 'alice',
@@ -61,11 +64,10 @@ const aMessageLike = (facts: Pick<Message, 'id' | 'conversationId' | 'content'>)
 
 describe('the lexical index in Postgres', () => {
   beforeEach(async () => {
-    await lanes.lane('reads').query('TRUNCATE messages, search_words');
+    await lanes.lane('reads').query('TRUNCATE messages, message_texts, texts_to_index');
   });
 
-  const aVocabulary = () => new PostgresVocabulary(lanes.lane('reads'));
-  const anIndex = () => new PostgresLexicalIndex(lanes.lane('reads'), aVocabulary());
+  const anIndex = () => new PostgresLexicalIndex(lanes.lane('reads'));
 
   describe.each([
     ['much', 1_000_000],
@@ -79,7 +81,7 @@ describe('the lexical index in Postgres', () => {
           messages.map(({ conversationId }) => conversationId),
           headSeq,
         );
-        await aVocabulary().learn(messages.map(({ content }) => content));
+        await indexTexts();
       },
     }));
   });
@@ -91,10 +93,10 @@ describe('the lexical index in Postgres', () => {
        SELECT gen_random_uuid(), $1, n, 'alice', 'the message number ' || n || ' of many, said by somebody', now() FROM generate_series(1, 20000) n`,
       [conversationId],
     );
-    await lanes.lane('reads').query('ANALYZE messages');
+    await indexTexts();
+    await lanes.lane('reads').query('ANALYZE message_texts');
     await grow([conversationId], 20_000);
     const index = anIndex();
-    await aVocabulary().learn(['message number of many said by somebody']);
     const timed = async (query: string) => {
       const startedAt = performance.now();
       const hits = await index.find(query, [conversationId], 100);
@@ -130,6 +132,7 @@ describe('the lexical index in Postgres', () => {
          FROM generate_series(1, 11000) n`,
         [busy, startMs],
       );
+      await indexTexts();
       index = anIndex();
     });
     const found = async (query: string, visible: string) => (await index.find(query, [visible], 100)).map(({ messageId }) => messageId);
@@ -142,24 +145,25 @@ describe('the lexical index in Postgres', () => {
 
     it('asks the full-text index for the newest, however old the statistics of the planner are', async () => {
       const reads = lanes.lane('reads');
-      await reads.query('ANALYZE messages');
+      await reads.query('ANALYZE message_texts');
       await reads.query(
         `INSERT INTO messages (id, conversation_id, seq, sender_id, content, created_at)
          SELECT (lpad(to_hex($2::bigint + n), 12, '0') || '70008000000000000000')::uuid, $1, n, 'alice', 'a common word', to_timestamp(($2::bigint + n) / 1000.0)
          FROM generate_series(11001, 60000) n`,
         [busy, startMs],
       );
+      await indexTexts();
       const asked: { text: string; values: readonly unknown[] | undefined }[] = [];
       const query: PostgresLane['query'] = (statement, values) => {
         if (typeof statement === 'string') asked.push({ text: statement, values });
         return reads.query(statement, values);
       };
-      await new PostgresLexicalIndex({ size: 2, query } as PostgresLane, aVocabulary()).find('common word', [busy], 100);
+      await new PostgresLexicalIndex({ size: 2, query } as PostgresLane).find('common word', [busy], 100);
       expect(asked).toHaveLength(1);
       for (const { text, values } of asked) {
         const plan = (await reads.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${text}`, values)).map((row) => row['QUERY PLAN']).join('\n');
-        expect(plan).toContain('Bitmap Index Scan on messages_full_text');
-        expect(plan).not.toContain('Index Scan using messages_pkey');
+        expect(plan).toContain('Bitmap Index Scan on message_texts_words');
+        expect(plan).not.toContain('Index Scan using message_texts_by_place');
       }
     });
 

@@ -2,38 +2,38 @@ import type { ConversationId } from '#lib/contracts/ids';
 import type { PostgresLane } from '#lib/database/adapters/postgres-lane';
 import { Bulkhead } from '#lib/resilience/bulkhead';
 import { currentDeadline } from '#lib/resilience/deadline';
-import type { VocabularyPort } from '#lib/vectors/vocabulary.port';
 import { type LexicalHit, LexicalIndexPort, type SearchFilter } from '../search/lexical-index.port.js';
 import { MIN_PREFIX_LENGTH, wordsOf } from '../search/words.js';
+import { FEW_CONVERSATIONS, newestOf, respellAmong } from './similar-words.js';
 
-/** The newest messages of all conversations, where each word is looked for first. Two thirds of them take 290 pages and a few ms. */
+/** The newest messages of all conversations, where each word is looked for first. */
 const RECENT = 10_000;
 /** Milliseconds for which "the newest" may be out of date: finding out reads 10,000 entries of an index, and a few more messages cost hardly more. */
-const RECENT_FOR_MS = 10_000;
+const STATE_FOR_MS = 10_000;
+/** The same while search is behind: it should not be called so for longer than it is. */
+const STATE_BEHIND_FOR_MS = 1_000;
 /** Of the older messages at most so many that match are read (some 15 ms), before it is known who may see them. A rare word has fewer. */
 const READ_PER_WORD = 20_000;
 /**
- * Messages that are ranked, of more only the newest, because ranking reads their text (20 microseconds each). When only some words are needed
- * as many for each word: a frequent one must not push out the finds of a rare one.
+ * Messages that are ranked, of more only the newest. When only some words are needed as many for each word: a frequent one must not push out
+ * the finds of a rare one.
  */
 const RANKED = 100;
-/** Somebody with so few messages has each of them read (10 ms); two looks for each word into an index that is about everybody's take longer. */
+/** Different words of all messages that are ranked, of more only the newest messages: a long text costs what its words do. */
+const RANKED_WORDS = 100_000;
+/** With so few messages each of them is read; two looks for each word into an index that is about everybody's messages take longer. */
 const MAX_READ = 500;
-/** Conversations that the planner is told one by one. */
-const FEW = 200;
 /** Words that are looked up one by one, the longest (rarest) ones. */
 const SINGLE_WORDS = 8;
-/** With fewer messages than a page that have every word, those with some of the words, or with similar ones, are asked for too. */
+/** With fewer messages than a page that have every word, those with some of the words are asked for too. */
 const ENOUGH = 20;
+/** Characters of a word that are compared: `parley_words` cuts longer ones there. */
+const COMPARED = 64;
+/** Age of a message whose words are not indexed from which search counts as behind; usually it is less than one second. */
+const BEHIND_AFTER_SECONDS = 10;
 
 /** More than searches run at once (SEARCH_WORKERS), so it never fills: what waits here has its place among the searches already. */
 const MAX_WAITING = 1_000;
-
-/** Before all messages. */
-const NIL = '00000000-0000-0000-0000-000000000000';
-
-// What the full-text index of `messages` is made of (migration create-messages): a query must repeat this word for word.
-const VECTOR = `to_tsvector('simple', parley_fold(m.content))`;
 
 // $1 spellings, $2 place of the word in the query that each of them stands for, $3 number of the spelling that may be unfinished (0: none).
 // Quoted, so that nothing in a word is an operator; folding happens first, because it can bring quotes in (ŉ becomes 'n). A spelling of two
@@ -47,94 +47,105 @@ const TERMS = `
   FROM unnest($1::text[], $2::int[]) WITH ORDINALITY AS asked (spelling, place, number)
   CROSS JOIN LATERAL (
     SELECT string_agg('''' || replace(replace(word, '\\', '\\\\'), '''', '''''') || '''', ' & ') AS term
-    FROM regexp_split_to_table(parley_fold(spelling), ' ') AS word
+    FROM regexp_split_to_table(parley_fold(left(spelling, ${COMPARED})), ' ') AS word
   ) quoted
   GROUP BY place`;
 
-// $4 visible conversations. Among few of them Postgres may look at their own messages only (messages_seq), which is what makes a search cheap for
-// somebody who sees little of a lot. With many, planning looks at each of them in turn: IS TRUE keeps the condition
+// $4 visible conversations. Among few of them Postgres may look at their own messages only (message_texts_by_conversation), which is what makes a
+// search cheap for a reader who sees little of a lot. With many, planning looks at each of them in turn: IS TRUE keeps the condition
 // from being planned with, and makes it a lookup in a hash table.
-const seen = { few: 'm.conversation_id = ANY ($4::uuid[])', many: '(m.conversation_id IN (SELECT unnest($4::uuid[]))) IS TRUE' };
+const seen = { few: 't.conversation_id = ANY ($4::uuid[])', many: '(t.conversation_id IN (SELECT unnest($4::uuid[]))) IS TRUE' };
 type Visibility = keyof typeof seen;
 
 // $6-$8 filter
 const FILTER = `
-  ($6::text IS NULL OR m.sender_id = $6)
-  AND ($7::timestamptz IS NULL OR m.created_at >= $7)
-  AND ($8::timestamptz IS NULL OR m.created_at <= $8)`;
+  ($6::text IS NULL OR t.sender_id = $6)
+  AND ($7::timestamptz IS NULL OR t.created_at >= $7)
+  AND ($8::timestamptz IS NULL OR t.created_at <= $8)`;
 
-// $9 the oldest of the recent messages; ids begin with their time. The planner's statistics of ids end where they were last gathered, a minute or
-// 100,000 messages ago: it would take the recent ones for a handful and read the texts of all 10,000 (160 ms). The sub-select hides the id from
-// it, and it asks both indexes. For the older ones the index of ids is no help: IS TRUE keeps it out. While all are recent, neither is looked at.
-const isRecent = `($9::uuid = '${NIL}' OR m.id >= (SELECT $9::uuid))`;
-const isOlder = `$9::uuid <> '${NIL}' AND (m.id < $9::uuid) IS TRUE`;
+// $9 place of the oldest of the recent messages, null while all are recent. The planner's statistics of places end where they were last gathered, a
+// minute or 100,000 messages ago: it would take the recent ones for a handful and read the words of all 10,000. The sub-select hides the place
+// from it, and it asks both indexes. For the older ones the index of places is no help: IS TRUE keeps it out.
+const isRecent = '($9::bigint IS NULL OR t.place >= (SELECT $9::bigint))';
+const isOlder = '$9::bigint IS NOT NULL AND (t.place < $9::bigint) IS TRUE';
+
+const FOUND = 't.message_id, t.version, t.place, t.word_count, t.words';
 
 /**
- * The newest messages that match `query`. The index of ids and the full-text index together find the recent ones without reading any other
+ * The newest messages that match `query`. The index of places and the full-text index together find the recent ones without reading any other
  * message. Only when they are too few, the second half runs.
  * Postgres reads matches in the order of the table, the oldest first, which is why the older ones have a limit and the recent ones none.
+ * Sorted by `place + 0`: an ORDER BY that an index offers tempts the planner into reading all messages from the newest on.
  */
 const newest = (query: string, visibility: Visibility) => `
   (
-    SELECT m.id, m.content, m.created_at
-    FROM messages m
-    WHERE ${VECTOR} @@ ${query} AND m.deleted_at IS NULL AND ${isRecent} AND ${seen[visibility]} AND ${FILTER}
-    ORDER BY m.created_at DESC
+    SELECT ${FOUND}
+    FROM message_texts t
+    WHERE t.words @@ ${query} AND ${isRecent} AND ${seen[visibility]} AND ${FILTER}
+    ORDER BY t.place + 0 DESC
     LIMIT ${RANKED}
   )
   UNION ALL
   (
-    SELECT m.id, m.content, m.created_at
+    SELECT ${FOUND}
     FROM (
-      SELECT * FROM messages m
-      WHERE ${VECTOR} @@ ${query} AND m.deleted_at IS NULL AND ${isOlder} ${visibility === 'few' ? `AND ${seen.few}` : ''}
+      SELECT * FROM message_texts t
+      WHERE t.words @@ ${query} AND ${isOlder} ${visibility === 'few' ? `AND ${seen.few}` : ''}
       LIMIT ${READ_PER_WORD}
-    ) m
+    ) t
     WHERE ${visibility === 'many' ? seen.many : 'TRUE'} AND ${FILTER}
-    ORDER BY m.created_at DESC
+    ORDER BY t.place + 0 DESC
     LIMIT ${RANKED}
   )
   LIMIT ${RANKED}`;
 
+// The words may be of a version that was edited or deleted a moment ago: only those of today's are an answer.
+const answer = (scored: string) => `
+    SELECT hit.message_id AS id, hit.score
+    FROM (${scored} ORDER BY score DESC, place DESC LIMIT $5) hit
+    JOIN messages m ON m.id = hit.message_id AND m.version = hit.version AND m.deleted_at IS NULL
+    ORDER BY hit.score DESC, hit.place DESC`;
+
+const ranked = `(${newestOf('found', RANKED_WORDS)})`;
+
 // Neither statement has a name: only a plan that is made for these parameters knows which of the filters are there. Making one takes 0.3 ms.
-// Sorted by created_at and not by id: an ORDER BY that an index offers tempts the planner into reading all messages from the newest on.
 const everyWordAmong = (visibility: Visibility) => `
     WITH terms AS MATERIALIZED (${TERMS}),
     query AS MATERIALIZED (SELECT to_tsquery('simple', string_agg(term, ' & ')) AS every FROM terms),
     found AS MATERIALIZED (${newest('(SELECT every FROM query)', visibility)})
-    SELECT m.id, 1 + ts_rank_cd(${VECTOR}, (SELECT every FROM query), 1 | 32) / 1000 AS score
-    FROM found m
-    ORDER BY score DESC, m.created_at DESC
-    LIMIT $5`;
+    ${answer(`
+      SELECT r.message_id, r.version, r.place, 1 + ts_rank_cd(r.words, (SELECT every FROM query), 1 | 32) / 1000 AS score
+      FROM ${ranked} r`)}`;
 
-// Score: the share of the query (by weight) that the message has; ts_rank_cd decides among equals.
+// Score: the share of the query (by weight) that the message has; ts_rank_cd decides among equals. setweight changes nothing: it unpacks the
+// words once for all that looks at them.
 const someWordsOf = (found: string) => `
     WITH terms AS MATERIALIZED (SELECT place, term, weight, to_tsquery('simple', term) AS query FROM (${TERMS}) word),
     query AS MATERIALIZED (SELECT to_tsquery('simple', string_agg(term, ' | ')) AS either, sum(weight) AS weight FROM terms),
     found AS MATERIALIZED (${found})
-    SELECT m.id, share.score + ts_rank_cd(vector, (SELECT either FROM query), 1 | 32) / 1000 AS score
-    FROM found m
-    CROSS JOIN LATERAL (SELECT ${VECTOR} AS vector OFFSET 0) read
-    CROSS JOIN LATERAL (
-      SELECT sum(weight) FILTER (WHERE vector @@ query) / (SELECT weight FROM query) AS score FROM terms
-    ) share
-    WHERE share.score > 0
-    ORDER BY score DESC, m.created_at DESC
-    LIMIT $5`;
+    ${answer(`
+      SELECT r.message_id, r.version, r.place, share.score + ts_rank_cd(read.words, (SELECT either FROM query), 1 | 32) / 1000 AS score
+      FROM ${ranked} r
+      CROSS JOIN LATERAL (SELECT setweight(r.words, 'D') AS words OFFSET 0) read
+      CROSS JOIN LATERAL (
+        SELECT sum(weight) FILTER (WHERE read.words @@ query) / (SELECT weight FROM query) AS score FROM terms
+      ) share
+      WHERE share.score > 0`)}`;
 
 const someWordsAmong = (visibility: Visibility) =>
   someWordsOf(`
-      SELECT DISTINCT ON (hit.id) hit.id, hit.content, hit.created_at
+      SELECT DISTINCT ON (hit.message_id) hit.*
       FROM (SELECT query FROM terms ORDER BY weight DESC, place LIMIT ${SINGLE_WORDS}) rarest
       CROSS JOIN LATERAL (${newest('rarest.query', visibility)}) hit`);
 
 // Every message that there is. OFFSET 0: one conversation after the other, whatever the planner takes for their size. The limit is for what came in
 // since they were counted. $9 is there because it is passed.
 const OWN = `
-      SELECT own.id, own.content, own.created_at
+      SELECT own.*
       FROM unnest($4::uuid[]) AS visible (id)
       CROSS JOIN LATERAL (
-        SELECT * FROM messages m WHERE m.conversation_id = visible.id AND m.deleted_at IS NULL AND ${FILTER} AND $9::uuid IS NOT NULL OFFSET 0
+        SELECT ${FOUND} FROM message_texts t
+        WHERE t.conversation_id = visible.id AND ${FILTER} AND coalesce($9::bigint, 0) IS NOT NULL OFFSET 0
       ) own
       LIMIT ${MAX_READ}`;
 
@@ -144,13 +155,27 @@ const statements = {
   own: someWordsOf(OWN),
 };
 
-// Where a conversation has got to is how many messages it has had.
+// Where a conversation has got to is how many messages it has had; few messages may still have too many words to be read each time.
 const HAS_LITTLE = {
   name: 'has-little',
-  text: `SELECT coalesce(sum(head_seq), 0) <= ${MAX_READ} AS "hasLittle" FROM conversations WHERE id = ANY ($1::uuid[])`,
+  text: `
+    SELECT CASE
+      WHEN (SELECT coalesce(sum(head_seq), 0) FROM conversations WHERE id = ANY ($1::uuid[])) > ${MAX_READ} THEN false
+      ELSE (SELECT coalesce(sum(word_count), 0) FROM message_texts WHERE conversation_id = ANY ($1::uuid[])) <= ${RANKED_WORDS}
+    END AS "hasLittle"`,
 };
 
-const OLDEST_RECENT = { name: 'oldest-recent-message', text: `SELECT id FROM messages ORDER BY id DESC OFFSET ${RECENT} LIMIT 1` };
+const STATE = {
+  name: 'text-index-state',
+  text: `
+    SELECT
+      (SELECT place FROM message_texts ORDER BY place DESC OFFSET ${RECENT} LIMIT 1) AS "recentFrom",
+      NOT EXISTS (SELECT FROM text_backfill WHERE before_id > '00000000-0000-0000-0000-000000000000')
+        AND coalesce(
+          (SELECT changed_at FROM texts_to_index WHERE id > 0 AND attempts = 0 ORDER BY id LIMIT 1) > now() - interval '${BEHIND_AFTER_SECONDS} seconds',
+          true
+        ) AS "isComplete"`,
+};
 
 /** Parameters $4 to $9. */
 type Rest = readonly [
@@ -159,7 +184,7 @@ type Rest = readonly [
   senderId: string | null,
   from: Date | null,
   to: Date | null,
-  recent: string,
+  recentFrom: string | null,
 ];
 
 interface Row {
@@ -167,22 +192,29 @@ interface Row {
   score: number;
 }
 
+interface State {
+  readonly recentFrom: string | null;
+  readonly isComplete: boolean;
+}
+
 /**
- * Full text of Postgres over `parley_fold(content)`. Asks for messages with every word first; only when those do not fill a page for messages
- * with some of the words, where a word that nobody ever wrote stands for the similar ones that somebody did. Of somebody who has little to
- * search, each message is read instead.
+ * Full text of Postgres over the stored words of messages (`message_texts`). Asks for messages with every word first; only when those do not fill a
+ * page for messages with some of the words. When no message has them all, a word that the reader's messages do not know stands for similar ones
+ * of theirs. A reader who has little to search has each message read instead.
  */
 export class PostgresLexicalIndex extends LexicalIndexPort {
-  // Whoever pages through messages waits for the same connections, and a search may hold one for two seconds: it gets half of them.
+  // Reading pages needs the same connections, and a search may hold one for two seconds: it gets half of them.
   private readonly places: Bulkhead;
-  private recent = { from: NIL, until: 0 };
+  private state: State = { recentFrom: null, isComplete: true };
+  private stateUntil = 0;
 
-  constructor(
-    private readonly lane: PostgresLane,
-    private readonly vocabulary: VocabularyPort,
-  ) {
+  constructor(private readonly lane: PostgresLane) {
     super();
     this.places = new Bulkhead('lexical', { concurrent: Math.max(1, Math.floor(lane.size / 2)), queued: MAX_WAITING });
+  }
+
+  override get isComplete(): boolean {
+    return this.state.isComplete;
   }
 
   override async find(query: string, visible: readonly ConversationId[], k: number, filter: SearchFilter = {}): Promise<LexicalHit[]> {
@@ -190,29 +222,31 @@ export class PostgresLexicalIndex extends LexicalIndexPort {
     if (words.length === 0 || visible.length === 0) return [];
     return this.places.run(async () => {
       const rest: Rest = [visible, k, filter.senderId ?? null, dateOf(filter.fromMs), dateOf(filter.toMs), await this.recentFrom()];
-      return this.ask(words, rest, k);
+      return hitsOf(await this.ask(words, rest));
     }, currentDeadline()?.signal);
   }
 
-  private async ask(words: readonly string[], rest: Rest, k: number): Promise<LexicalHit[]> {
-    const [visible] = rest;
+  private async ask(words: readonly string[], rest: Rest): Promise<Row[]> {
+    const [visible, k] = rest;
     const asTyped = words.map((word) => [word]);
-    const asMeant = async () => {
-      const meant = await this.vocabulary.respell(words);
-      return asTyped.map((typed, index) => [...typed, ...(meant[index] ?? [])]);
-    };
-    const isFew = visible.length <= FEW;
-    if (isFew && (await this.hasLittle(visible))) {
-      return hitsOf(await this.lane.query<Row>(statements.own, [...spelled(await asMeant()), ...rest]));
-    }
+    const isFew = visible.length <= FEW_CONVERSATIONS;
+    if (isFew && (await this.hasLittle(visible))) return this.askOwn(words, asTyped, rest);
     const { everyWord, someWords } = isFew ? statements.few : statements.many;
     const withEvery = await this.lane.query<Row>(everyWord, [...spelled(asTyped), ...rest]);
-    if (withEvery.length >= Math.min(k, ENOUGH)) return hitsOf(withEvery);
-    const spellings = await asMeant();
-    if (words.length === 1 && spellings[0]?.length === 1) return hitsOf(withEvery);
-    const withSome = await this.lane.query<Row>(someWords, [...spelled(spellings), ...rest]);
+    if (withEvery.length >= Math.min(k, ENOUGH)) return withEvery;
+    // A message that has every word proves that the reader's messages know them.
+    const meant = withEvery.length > 0 ? undefined : await this.asMeant(words, rest);
+    if (words.length === 1 && meant === undefined) return withEvery;
+    const withSome = await this.lane.query<Row>(someWords, [...spelled(meant ?? asTyped), ...rest]);
     const known = new Set(withEvery.map(({ id }) => id));
-    return hitsOf([...withEvery, ...withSome.filter(({ id }) => !known.has(id))].slice(0, k));
+    return [...withEvery, ...withSome.filter(({ id }) => !known.has(id))].slice(0, k);
+  }
+
+  private async askOwn(words: readonly string[], asTyped: readonly string[][], rest: Rest): Promise<Row[]> {
+    const hits = await this.lane.query<Row>(statements.own, [...spelled(asTyped), ...rest]);
+    if ((hits[0]?.score ?? 0) >= 1) return hits; // has every word
+    const meant = await this.asMeant(words, rest);
+    return meant === undefined ? hits : this.lane.query<Row>(statements.own, [...spelled(meant), ...rest]);
   }
 
   private async hasLittle(visible: readonly ConversationId[]): Promise<boolean> {
@@ -220,12 +254,20 @@ export class PostgresLexicalIndex extends LexicalIndexPort {
     return own?.hasLittle === true;
   }
 
-  private async recentFrom(): Promise<string> {
-    if (performance.now() >= this.recent.until) {
-      const [oldest] = await this.lane.query<{ id: string }>(OLDEST_RECENT);
-      this.recent = { from: oldest?.id ?? NIL, until: performance.now() + RECENT_FOR_MS };
+  /** Each word as typed and as it may have been meant; undefined when nothing that the reader may see comes near an unknown one. */
+  private async asMeant(words: readonly string[], [visible, , , , , recentFrom]: Rest): Promise<string[][] | undefined> {
+    const rows = await this.lane.query<{ place: number; spelling: string }>(respellAmong(visible.length), [words, visible, recentFrom]);
+    if (rows.length === 0) return undefined;
+    return words.map((word, index) => [word, ...rows.filter(({ place }) => place === index + 1).map(({ spelling }) => spelling)]);
+  }
+
+  private async recentFrom(): Promise<string | null> {
+    if (performance.now() >= this.stateUntil) {
+      const [state] = await this.lane.query<State>(STATE);
+      if (state !== undefined) this.state = state;
+      this.stateUntil = performance.now() + (this.state.isComplete ? STATE_FOR_MS : STATE_BEHIND_FOR_MS);
     }
-    return this.recent.from;
+    return this.state.recentFrom;
   }
 }
 

@@ -15,9 +15,15 @@ export interface LexicalHit {
 
 /** Finds messages by their words. */
 export abstract class LexicalIndexPort {
+  /** False while words of messages are known to be missing: hits may be missing too. May be some seconds old. */
+  get isComplete(): boolean {
+    return true;
+  }
+
   /**
    * The `k` messages among `visible` conversations that answer `query` best, best first; messages with all of its words come before those with
-   * some. Accents and case do not matter, the last word may be unfinished, and when no word is known, similar ones count (typos).
+   * some. Accents and case do not matter, the last word may be unfinished, and when no message has all words, similar ones of
+   * the visible conversations count for those that are unknown there (typos): what was written elsewhere changes no answer.
    * Any text is a valid query: there are no operators. Deleted messages are never found. An empty `visible` finds nothing.
    * Throws DependencyError when the index cannot answer.
    */

@@ -82,6 +82,7 @@ export class SearchMessages {
     if (visible.length === 0) return { items: [], degraded: [] };
     const degraded = new Set<SearchPart>();
     const { dense, sparse } = await this.rank(query, visible, degraded);
+    if (sparse !== undefined && !this.stages.lexical.isComplete) degraded.add('sparse');
     const fused = await this.load(dense, sparse, reader, query);
     const ordered = query.rerank ? await this.rerank(query.q, fused, degraded) : fused;
     return { items: ordered.slice(0, query.limit).map((candidate) => present(candidate, query)), degraded: [...degraded] };

@@ -5,11 +5,14 @@ import { CreateConversations1763690460000 } from './migrations/create-conversati
 import { CreateInbox1763690640000 } from './migrations/create-inbox.js';
 import { CreateIngestFunction1763690760000 } from './migrations/create-ingest-function.js';
 import { CreateMessageChunks1763690700000 } from './migrations/create-message-chunks.js';
+import { CreateMessageTexts1764000400000 } from './migrations/create-message-texts.js';
 import { CreateMessages1763690520000 } from './migrations/create-messages.js';
 import { CreateOutbox1763690580000 } from './migrations/create-outbox.js';
 import { CreateSearchFunctions1763690400000 } from './migrations/create-search-functions.js';
+import { CreateTextsToIndex1764000410000 } from './migrations/create-texts-to-index.js';
 import { CreateVectorWrites1764000600000 } from './migrations/create-vector-writes.js';
 import { ReplaceTrigramsByWords1763690820000 } from './migrations/replace-trigrams-by-words.js';
+import { RetireFullTextOnMessages1764000420000 } from './migrations/retire-full-text-on-messages.js';
 import { connectionSettings } from './postgres-lanes.js';
 
 /** Every migration, in the order in which they run. Listed by hand: a folder scan would also run a file that a merge left behind. */
@@ -23,6 +26,9 @@ const migrations = [
   CreateIngestFunction1763690760000,
   ReplaceTrigramsByWords1763690820000,
   CreateConsistencyRuns1763777400000,
+  CreateMessageTexts1764000400000,
+  CreateTextsToIndex1764000410000,
+  RetireFullTextOnMessages1764000420000,
   CreateVectorWrites1764000600000,
 ];
 

@@ -1,0 +1,86 @@
+/** Spellings per word: enough that the intended one is among them, few enough that a search for all of them stays small. */
+const MAX_SPELLINGS = 4;
+/** Words of a query that are respelled, the longest of those that are unknown: each is compared with every word of the reader's. */
+const MAX_RESPELLED = 4;
+/** A shorter word is like too many others to be compared by trigrams. */
+const MIN_LENGTH = 3;
+/** A longer one is no word that a person mistyped. */
+const MAX_LENGTH = 48;
+/** Letters that a spelling may be longer or shorter than the word: "phone" is no typo of "xylophone", though it has a third of its trigrams. */
+const MAX_LENGTH_DIFFERENCE = 2;
+/**
+ * Trigrams that two words must share, of all that they have. Two letters that changed places in a word of seven leave a third, one letter
+ * wrong in a word of six leaves half.
+ */
+const MIN_SIMILARITY = 0.3;
+/** The reader's newest messages whose words are taken for what may have been meant. */
+const MAX_MESSAGES = 1_500;
+/** Words of those messages, repeated ones counted: a few long texts, or a flood of words, must not make a typo dear (some 15 ms). */
+const MAX_WORDS = 20_000;
+/** Of each conversation at least so many messages, however many conversations there are. */
+const MIN_PER_CONVERSATION = 10;
+
+/** Conversations that are looked at one by one. Of more, only what is among the newest messages of all gives words. */
+export const FEW_CONVERSATIONS = 200;
+
+/** Of the rows of `source` (`place`, `word_count`) the newest, until they have `words` different words together; the newest one in any case. */
+export const newestOf = (source: string, words: number): string => `
+  SELECT * FROM (SELECT *, sum(word_count) OVER (ORDER BY place DESC) - word_count AS words_before FROM ${source}) counted
+  WHERE words_before < ${words}`;
+
+// $2 visible conversations, $3 place of the oldest recent message
+const OF_FEW = `
+  SELECT own.*
+  FROM unnest($2::uuid[]) AS visible (id)
+  CROSS JOIN LATERAL (
+    SELECT place, word_count, words FROM message_texts t
+    WHERE t.conversation_id = visible.id AND coalesce($3::bigint, 0) IS NOT NULL
+    ORDER BY place DESC LIMIT greatest(${MIN_PER_CONVERSATION}, ${MAX_MESSAGES} / cardinality($2::uuid[]))
+  ) own`;
+const OF_MANY = `
+  SELECT place, word_count, words FROM message_texts t
+  WHERE ($3::bigint IS NULL OR place >= $3::bigint) AND (t.conversation_id IN (SELECT unnest($2::uuid[]))) IS TRUE
+  ORDER BY place DESC LIMIT ${MAX_MESSAGES}`;
+
+// A word that could be cut in two known ones comes first: "caphe" has less in common with "phe" than with "cap", but it is neither.
+const respell = (texts: string): string => `
+  WITH asked AS MATERIALIZED (
+    SELECT place::int, word FROM unnest($1::text[]) WITH ORDINALITY AS typed (word_typed, place), parley_fold(word_typed) AS word
+    WHERE char_length(word) BETWEEN ${MIN_LENGTH} AND ${MAX_LENGTH}
+  ),
+  texts AS MATERIALIZED (${newestOf(`(${texts}) own`, MAX_WORDS)}),
+  known AS MATERIALIZED (
+    SELECT DISTINCT word FROM texts CROSS JOIN LATERAL unnest(tsvector_to_array(words)) AS word
+    WHERE char_length(word) BETWEEN 2 AND (SELECT max(char_length(word)) + ${MAX_LENGTH_DIFFERENCE} FROM asked)
+  ),
+  unknown AS MATERIALIZED (
+    SELECT place, word FROM asked WHERE NOT EXISTS (SELECT FROM known WHERE known.word = asked.word)
+    ORDER BY char_length(word) DESC, place LIMIT ${MAX_RESPELLED}
+  )
+  SELECT unknown.place, spelling.words AS spelling
+  FROM unknown
+  CROSS JOIN LATERAL (
+    SELECT words
+    FROM (
+      SELECT left(unknown.word, cut) || ' ' || substr(unknown.word, cut + 1) AS words, 2::real AS likeness
+      FROM generate_series(1, char_length(unknown.word) - 1) AS cut
+      WHERE EXISTS (SELECT FROM known WHERE word = left(unknown.word, cut)) AND EXISTS (SELECT FROM known WHERE word = substr(unknown.word, cut + 1))
+      UNION ALL
+      SELECT word, public.similarity(word, unknown.word)
+      FROM known
+      WHERE abs(char_length(word) - char_length(unknown.word)) <= ${MAX_LENGTH_DIFFERENCE} AND word !~ '[[:digit:]]'
+    ) AS candidate
+    WHERE likeness >= ${MIN_SIMILARITY}
+    ORDER BY likeness DESC, words
+    LIMIT ${MAX_SPELLINGS}
+  ) spelling`;
+
+const statements = { few: respell(OF_FEW), many: respell(OF_MANY) };
+
+/**
+ * Which words may have been meant by those that the reader's messages do not know: parameters are words as typed, visible conversations and
+ * the place of the oldest recent message. Only words of messages that the reader may see are ever compared with, so an answer tells nothing
+ * about what was written elsewhere (ADR 17). Rows: `place` of the word, `spelling`: one word, or two where the space was forgotten; best first.
+ */
+export const respellAmong = (conversationCount: number): string =>
+  conversationCount <= FEW_CONVERSATIONS ? statements.few : statements.many;
