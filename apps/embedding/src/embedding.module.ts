@@ -6,12 +6,13 @@ import { RabbitPublisher } from '#lib/bus/adapters/rabbit-publisher';
 import { RabbitResponder } from '#lib/bus/adapters/rabbit-responder';
 import { RabbitServer } from '#lib/bus/adapters/rabbit-server';
 import { MessageCreated } from '#lib/contracts/events';
-import { EMBED_NOW_QUEUE, requests } from '#lib/contracts/pipeline';
+import { EMBED_NOW_QUEUE, pipeline, requests } from '#lib/contracts/pipeline';
 import { lanesFor } from '#lib/database/adapters/lanes-for';
 import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
 import { Breakers } from '#lib/resilience/breakers';
 import { shareBreakers } from '#lib/resilience/share-breakers';
+import { handlerChain, verifyTimeoutChain } from '#lib/resilience/timeout-chain';
 import { OperationsModule } from '#lib/runtime/adapters/http/operations.module';
 import { CONFIG, type Config } from '#lib/runtime/config';
 import { LOGGER, type Logger } from '#lib/runtime/logger';
@@ -22,7 +23,7 @@ import { createEmbedder } from '#lib/vectors/adapters/create-embedder';
 import { PostgresChunkLedger } from '#lib/vectors/adapters/postgres-chunk-ledger';
 import { PostgresVectorWrites } from '#lib/vectors/adapters/postgres-vector-writes';
 import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
-import { EmbedderPort } from '#lib/vectors/embedder.port';
+import { EMBED_CALL_TIMEOUT_MS, EmbedderPort } from '#lib/vectors/embedder.port';
 import { VectorStorePort } from '#lib/vectors/vector-store.port';
 import { VectorWritesPort } from '#lib/vectors/vector-writes.port';
 import { MessagesConsumer } from './adapters/amqp/messages.consumer.js';
@@ -76,6 +77,8 @@ export class EmbeddingModule {
  */
 export async function startEmbedding(parts: ProcessParts): Promise<() => Promise<void>> {
   const { config, logger, readiness } = parts;
+  const handler = { queue: 'embedding.messages', deadlineMs: pipeline['embedding.messages'].deadlineMs };
+  verifyTimeoutChain(handlerChain(config, handler, { name: 'one call of the embedder', timeoutMs: EMBED_CALL_TIMEOUT_MS }));
   const app = await createOperationsApp(EmbeddingModule.of(parts), logger);
   const publisher = app.get(RabbitPublisher);
   const server = app.get(RabbitServer);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '#lib/runtime/config';
-import { timeoutChain, verifyTimeoutChain } from './timeout-chain.js';
+import { handlerChain, timeoutChain, verifyTimeoutChain } from './timeout-chain.js';
 
 const defaults = { DB_POOL_TIMEOUT_MS: 1_000, DB_STATEMENT_TIMEOUT_MS: 3_000 };
 const send = { name: 'send message', deadlineMs: 5_500 };
@@ -34,6 +34,23 @@ describe('the timeouts of an endpoint', () => {
 
   it('are a problem of the configuration: the process ends with 78', () => {
     expect(() => verifyTimeoutChain(timeoutChain(defaults, { name: 'hasty', deadlineMs: 1 }))).toThrow(ConfigError);
+  });
+});
+
+describe('the timeouts of a handler', () => {
+  const handler = { queue: 'embedding.messages', deadlineMs: 30_000 };
+
+  it('are refused when a call that hangs is ended by the deadline, so that no breaker hears of it', () => {
+    const chain = handlerChain(defaults, handler, { name: 'one call of the embedder', timeoutMs: 30_000 });
+    expect(() => verifyTimeoutChain(chain)).toThrow(
+      'and one call of the embedder is 35000 ms, it must be shorter than deadline of a handler of embedding.messages, which is 30000 ms',
+    );
+    expect(() => verifyTimeoutChain(handlerChain(defaults, handler, { name: 'a call', timeoutMs: 20_000 }))).not.toThrow();
+  });
+
+  it('are refused when Postgres may take what the call needs', () => {
+    const chain = handlerChain({ ...defaults, DB_STATEMENT_TIMEOUT_MS: 10_000 }, handler, { name: 'a call', timeoutMs: 20_000 });
+    expect(() => verifyTimeoutChain(chain)).toThrow('DB_STATEMENT_TIMEOUT_MS');
   });
 });
 

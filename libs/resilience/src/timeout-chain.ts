@@ -76,3 +76,17 @@ export const timeoutChain = (
     { name: 'keep-alive', ms: outerTimeouts.keepAlive, isLonger: true },
   ];
 };
+
+/**
+ * The chain of law 1 for the handler of a queue: a call that hangs must run into its own limit before the handler's deadline ends it, also when
+ * Postgres was slow before. Otherwise its breaker never hears of it and the queue never pauses.
+ */
+export const handlerChain = (
+  config: Pick<Config, 'DB_POOL_TIMEOUT_MS' | 'DB_STATEMENT_TIMEOUT_MS'>,
+  handler: { readonly queue: string; readonly deadlineMs: number },
+  call: { readonly name: string; readonly timeoutMs: number },
+): TimeoutLink[] => [
+  { name: call.name, ms: call.timeoutMs },
+  { name: `Postgres call (DB_POOL_TIMEOUT_MS + DB_STATEMENT_TIMEOUT_MS + 1000) and ${call.name}`, ms: databaseTimeouts(config).callMs + call.timeoutMs },
+  { name: `deadline of a handler of ${handler.queue}`, ms: handler.deadlineMs, isLonger: true },
+];

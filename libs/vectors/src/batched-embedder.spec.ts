@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { DependencyError } from '#lib/resilience/errors';
 import { LocalEmbedder } from './adapters/local-embedder.js';
 import { BatchedEmbedder } from './batched-embedder.js';
 import { embedderContract } from './embedder.contract.js';
@@ -61,5 +62,30 @@ describe('sub-batches', () => {
     const embedding = new BatchedEmbedder(inner, { provider: 'local', batchSize: 1, concurrent: 2 }).embed(numbers(10));
     await expect(embedding).rejects.toThrow('the second one fails');
     expect(inner.calls).toEqual([['0'], ['1']]);
+  });
+
+  it('become smaller when the model cannot do them in time, down to one text, and larger again when it can', async () => {
+    let inTime = 3;
+    const inner = new ObservedEmbedder(async (texts) => {
+      if (texts.length > inTime) throw new DependencyError('embedder', 'embed', 'timeout');
+    });
+    const embedder = new BatchedEmbedder(inner, { provider: 'local', batchSize: 16, concurrent: 1 });
+    const sizes = async (count: number) => {
+      inner.calls.length = 0;
+      await embedder.embed(numbers(count)).catch(() => undefined);
+      return inner.calls.map((texts) => texts.length);
+    };
+    expect([await sizes(20), await sizes(20), await sizes(20)]).toEqual([[16], [8], [4]]);
+    inTime = 2;
+    expect(await sizes(4)).toEqual([2, 2]);
+    inTime = 100;
+    expect((await sizes(60)).slice(0, 4)).toEqual([4, 8, 16, 16]);
+  });
+
+  it('keep their size when the model is out', async () => {
+    const inner = new ObservedEmbedder(() => Promise.reject(new DependencyError('embedder', 'embed', 'unavailable')));
+    const embedder = new BatchedEmbedder(inner, { provider: 'local', batchSize: 16, concurrent: 1 });
+    for (let i = 0; i < 3; i += 1) await expect(embedder.embed(numbers(16))).rejects.toThrow('unavailable');
+    expect(inner.calls.map((texts) => texts.length)).toEqual([16, 16, 16]);
   });
 });

@@ -1,3 +1,4 @@
+import { DependencyError } from '#lib/resilience/errors';
 import { metrics } from '#lib/runtime/metrics';
 import { EmbedderPort } from './embedder.port.js';
 
@@ -5,7 +6,7 @@ import { EmbedderPort } from './embedder.port.js';
 export interface BatchLimits {
   /** Label of `embedding_latency_seconds`. */
   readonly provider: string;
-  /** Texts per call of the model. */
+  /** Texts per call of the model, at most. */
   readonly batchSize: number;
   /** Calls of the model that one `embed` runs at once (ML_EMBED_WORKERS, R095). */
   readonly concurrent: number;
@@ -14,10 +15,13 @@ export interface BatchLimits {
 /**
  * Splits many texts into sub-batches, embeds some of them at once and puts the vectors back in order (R107).
  * Fails fast: after the first failure no further sub-batch is started, and `embed` rejects without waiting for those in flight.
+ * A sub-batch that times out is halved for the calls that follow, and each full one that passes doubles the size again: a slow model gets what
+ * it can do in time, and a text that hangs it ends up alone.
  */
 export class BatchedEmbedder extends EmbedderPort {
   readonly model: string;
   readonly dimension: number;
+  private size: number;
 
   constructor(
     private readonly inner: EmbedderPort,
@@ -26,19 +30,20 @@ export class BatchedEmbedder extends EmbedderPort {
     super();
     this.model = inner.model;
     this.dimension = inner.dimension;
+    this.size = limits.batchSize;
   }
 
   async embed(texts: readonly string[]): Promise<Float32Array[]> {
-    const { batchSize, concurrent } = this.limits;
+    const { concurrent } = this.limits;
     const vectors: Float32Array[] = [];
     let next = 0;
     let hasFailed = false;
     const lane = async () => {
       while (next < texts.length && !hasFailed) {
         const start = next;
-        next += batchSize;
+        next += this.size;
         try {
-          const batch = await this.measured(texts.slice(start, start + batchSize));
+          const batch = await this.measured(texts.slice(start, next));
           for (const [i, vector] of batch.entries()) vectors[start + i] = vector;
         } catch (error) {
           hasFailed = true;
@@ -46,7 +51,7 @@ export class BatchedEmbedder extends EmbedderPort {
         }
       }
     };
-    const lanes = Math.min(concurrent, Math.ceil(texts.length / batchSize));
+    const lanes = Math.min(concurrent, Math.ceil(texts.length / this.size));
     await Promise.all(Array.from({ length: lanes }, lane));
     return vectors;
   }
@@ -54,7 +59,13 @@ export class BatchedEmbedder extends EmbedderPort {
   private async measured(texts: readonly string[]): Promise<Float32Array[]> {
     const end = metrics.embeddingLatency.startTimer({ provider: this.limits.provider });
     try {
-      return await this.inner.embed(texts);
+      const vectors = await this.inner.embed(texts);
+      if (texts.length >= this.size) this.size = Math.min(2 * this.size, this.limits.batchSize);
+      return vectors;
+    } catch (error) {
+      const isTimeout = error instanceof DependencyError && error.kind === 'timeout';
+      if (isTimeout && texts.length <= this.size) this.size = Math.max(1, Math.floor(texts.length / 2));
+      throw error;
     } finally {
       end();
     }

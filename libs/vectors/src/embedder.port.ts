@@ -1,3 +1,9 @@
+/**
+ * The limit of one call of a model, in milliseconds: within the 30 s of R104, and so much shorter than a handler's deadline that a model that
+ * hangs is seen to hang, by its breaker, before the handler that waits for it ends (law 1).
+ */
+export const EMBED_CALL_TIMEOUT_MS = 20_000;
+
 /** The model works, but does not take one of these texts: it would not take it on the next attempt either. Never holds the text. */
 export class TextRejected extends Error {
   constructor(model: string, reason: string) {

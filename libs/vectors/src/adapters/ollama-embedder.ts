@@ -23,7 +23,8 @@ export class OllamaEmbedder extends EmbedderPort {
   }
 
   async embed(texts: readonly string[]): Promise<Float32Array[]> {
-    return this.remote.embed('/api/embed', { model: this.model, input: texts, truncate: true }, texts.length, (answer) => {
+    const bodyOf = (input: readonly string[]) => ({ model: this.model, input, truncate: true });
+    return this.remote.embed(texts, '/api/embed', bodyOf, (answer) => {
       const parsed = Answer.safeParse(answer);
       if (!parsed.success) throw new UnusableAnswer(this.model, 'an answer of another shape than /api/embed has');
       return parsed.data.embeddings;

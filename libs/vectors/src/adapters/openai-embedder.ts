@@ -23,8 +23,8 @@ export class OpenAiEmbedder extends EmbedderPort {
   }
 
   async embed(texts: readonly string[]): Promise<Float32Array[]> {
-    const body = { model: this.model, input: texts, encoding_format: 'float', ...this.shortened() };
-    return this.remote.embed('/embeddings', body, texts.length, (answer) => {
+    const bodyOf = (input: readonly string[]) => ({ model: this.model, input, encoding_format: 'float', ...this.shortened() });
+    return this.remote.embed(texts, '/embeddings', bodyOf, (answer) => {
       const parsed = Answer.safeParse(answer);
       if (!parsed.success) throw new UnusableAnswer(this.model, 'an answer of another shape than /embeddings has');
       return this.inOrder(parsed.data.data);

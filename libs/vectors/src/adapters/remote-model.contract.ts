@@ -216,6 +216,31 @@ export function remoteModelContract(name: string, { Adapter, path, answer }: Dia
       expect(breakers.stateOf('embedder')).toBe('open');
     });
 
+    it.each<[string, Script]>([
+      ['answers 500 for', (_, response) => void json(response, 500, { error: 'json: unsupported value: NaN' })],
+      ['gives no direction to', (_, response, { body }) => void json(response, 200, answer(body.input.map(() => noDirection)))],
+    ])('takes a text that it %s as refused, when it works for others: no breaker opens for what a caller wrote', async (_, fails) => {
+      script = (request, response, seen) => (seen.body.input.includes('poison') ? fails : works)(request, response, seen);
+      const breakers = createBreakers();
+      const shared = new Adapter({ baseUrl, model: MODEL, dimension: local.dimension }, breakers);
+      embedders.push(shared);
+      for (let i = 0; i < 10; i += 1) expect(await failureOf(shared.embed(['fine', 'poison']))).toBeInstanceOf(TextRejected);
+      expect(breakers.stateOf('embedder')).toBe('closed');
+      expect(await shared.embed(['fine'])).toHaveLength(1);
+    });
+
+    it('opens its breaker when it hangs, inside the deadline of the handlers that wait for it', async () => {
+      script = () => undefined;
+      const breakers = createBreakers();
+      const hung = new Adapter({ baseUrl, model: MODEL, dimension: local.dimension, timeoutMs: 40 }, breakers);
+      embedders.push(hung);
+      for (let i = 0; i < 5; i += 1) {
+        expect((await unavailable(withDeadline(2_000, () => hung.embed(['hello'])))).kind).toBe('timeout');
+      }
+      expect(breakers.stateOf('embedder')).toBe('open');
+      expect((await unavailable(hung.embed(['hello']))).kind).toBe('open');
+    });
+
     it('gives unit length whatever length came', async () => {
       const [vector] = await embedder().embed(['hello']);
       const [expected] = await local.embed(['hello']);

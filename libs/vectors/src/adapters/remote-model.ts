@@ -1,7 +1,7 @@
 import type { Breakers } from '#lib/resilience/breakers';
 import { withDeadline } from '#lib/resilience/deadline';
 import { DependencyCall } from '#lib/resilience/dependency-call';
-import { type EmbedderPort, TextRejected } from '../embedder.port.js';
+import { EMBED_CALL_TIMEOUT_MS, type EmbedderPort, TextRejected } from '../embedder.port.js';
 import { HttpFailure, type JsonEndpoint, JsonOverHttp, UnusableAnswer } from './json-over-http.js';
 
 /** A model behind HTTP: where it is, how it is called, and how long its vectors are. */
@@ -16,10 +16,12 @@ export interface RemoteModelOptions {
   readonly apiKey?: string | undefined;
   /** Calls in flight at once (ML_EMBED_WORKERS). */
   readonly concurrent?: number;
+  /** For tests. */
+  readonly timeoutMs?: number;
 }
 
-/** The limit of one batch (R104). A caller with a nearer deadline gets an answer by then. */
-const BATCH_TIMEOUT_MS = 30_000;
+/** A text that every model takes. */
+const PLAIN_TEXT = 'How long are you?';
 /** 100 vectors of 3,072 floats as JSON are 7 MB. */
 const MAX_ANSWER_BYTES = 32 * 1_024 * 1_024;
 
@@ -32,14 +34,14 @@ export class RemoteModel {
     private readonly options: RemoteModelOptions,
     breakers: Breakers,
   ) {
-    const { baseUrl, apiKey, concurrent = 2 } = options;
+    const { baseUrl, apiKey, concurrent = 2, timeoutMs = EMBED_CALL_TIMEOUT_MS } = options;
     const endpoint: JsonEndpoint = { baseUrl, connectTimeoutMs: 2_000, maxSockets: concurrent, maxAnswerBytes: MAX_ANSWER_BYTES };
     this.http = new JsonOverHttp(apiKey === undefined ? endpoint : { ...endpoint, headers: { authorization: `Bearer ${apiKey}` } });
     this.calls = new DependencyCall(
       {
         dependency: 'embedder',
         operation: 'embed',
-        timeoutMs: BATCH_TIMEOUT_MS,
+        timeoutMs,
         resetMs: 60_000,
         bulkhead: { concurrent, queued: 1_000 },
         isItsFault: (error) => !(error instanceof TextRejected),
@@ -49,9 +51,16 @@ export class RemoteModel {
   }
 
   /** Asks the model and reads vectors out of its answer with `read`, one per text. @throws DependencyError, TextRejected. */
-  async embed(path: string, body: unknown, textCount: number, read: (answer: unknown) => readonly (readonly number[])[]) {
-    if (textCount === 0) return [];
-    return this.calls.run(async (signal) => this.vectors(read(await this.post(path, body, signal)), textCount));
+  async embed(
+    texts: readonly string[],
+    path: string,
+    bodyOf: (texts: readonly string[]) => unknown,
+    read: (answer: unknown) => readonly (readonly number[])[],
+  ) {
+    if (texts.length === 0) return [];
+    return this.calls.run((signal) =>
+      blaming(this.options.model, texts, async (some) => this.vectors(read(await this.post(path, bodyOf(some), signal)), some.length)),
+    );
   }
 
   /** Lets go of the connections. */
@@ -98,10 +107,32 @@ export async function askDimension(
 ): Promise<number> {
   const model = new Adapter({ ...options, dimension: 0 }, breakers);
   try {
-    const [vector] = await withDeadline(10_000, () => model.embed(['How long are you?']));
+    const [vector] = await withDeadline(10_000, () => model.embed([PLAIN_TEXT]));
     return vector?.length ?? 0;
   } finally {
     model.close();
+  }
+}
+
+/** A vector of zeros, or of what is no number. */
+class NoDirection extends UnusableAnswer {}
+
+/**
+ * Embeds texts with `ask`, and finds out whose fault a failure is that may be theirs: servers answer 500 for a text whose vector is not made
+ * of numbers, and 200 with zeros. A model that still takes a plain text works; no breaker may open for what a caller wrote (law 9).
+ * @throws TextRejected when it is the texts', otherwise what `ask` threw.
+ */
+export async function blaming<T>(model: string, texts: readonly string[], ask: (texts: readonly string[]) => Promise<T>): Promise<T> {
+  try {
+    return await ask(texts);
+  } catch (error) {
+    const mayBeTheirs = error instanceof NoDirection || (error instanceof HttpFailure && error.status === 500);
+    if (!mayBeTheirs || texts.every((text) => text === PLAIN_TEXT)) throw error;
+    const works = await ask([PLAIN_TEXT]).then(
+      () => true,
+      () => false,
+    );
+    throw works ? new TextRejected(model, `it fails for this one and takes others (${error.message})`) : error;
   }
 }
 
@@ -109,7 +140,7 @@ export async function askDimension(
 export function toUnitLength(vector: Float32Array, model: string): Float32Array {
   let squares = 0;
   for (const value of vector) squares += value * value;
-  if (!Number.isFinite(squares) || squares === 0) throw new UnusableAnswer(model, 'a vector without a direction');
+  if (!Number.isFinite(squares) || squares === 0) throw new NoDirection(model, 'a vector without a direction');
   const scale = 1 / Math.sqrt(squares);
   for (let i = 0; i < vector.length; i += 1) vector[i] = (vector[i] ?? 0) * scale;
   return vector;

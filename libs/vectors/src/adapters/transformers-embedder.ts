@@ -3,9 +3,9 @@ import { basename, dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { Breakers } from '#lib/resilience/breakers';
 import { DependencyCall } from '#lib/resilience/dependency-call';
-import { EmbedderPort } from '../embedder.port.js';
+import { EMBED_CALL_TIMEOUT_MS, EmbedderPort, TextRejected } from '../embedder.port.js';
 import { UnusableAnswer } from './json-over-http.js';
-import { toUnitLength } from './remote-model.js';
+import { blaming, toUnitLength } from './remote-model.js';
 
 /** The version that this adapter was tried with. 470 MB with its ONNX runtime for five platforms, so it is not installed by default. */
 const PACKAGE = '@huggingface/transformers';
@@ -47,7 +47,14 @@ export class TransformersEmbedder extends EmbedderPort {
   ) {
     super();
     this.calls = new DependencyCall(
-      { dependency: 'embedder', operation: 'embed', timeoutMs: 30_000, resetMs: 60_000, bulkhead: { concurrent, queued: 1_000 } },
+      {
+        dependency: 'embedder',
+        operation: 'embed',
+        timeoutMs: EMBED_CALL_TIMEOUT_MS,
+        resetMs: 60_000,
+        bulkhead: { concurrent, queued: 1_000 },
+        isItsFault: (error) => !(error instanceof TextRejected),
+      },
       breakers,
     );
   }
@@ -81,7 +88,7 @@ export class TransformersEmbedder extends EmbedderPort {
   async embed(texts: readonly string[]): Promise<Float32Array[]> {
     if (texts.length === 0) return [];
     // A run cannot be cancelled: after its limit the caller has its answer, and the run ends in vain.
-    return this.calls.run(() => vectorsOf(this.extract, texts, this.model));
+    return this.calls.run(() => blaming(this.model, texts, (some) => vectorsOf(this.extract, some, this.model)));
   }
 }
 
