@@ -99,7 +99,10 @@ export async function startEmbedding(parts: ProcessParts): Promise<() => Promise
 }
 
 const vectorStore = (config: Config, { model, dimension }: EmbedderPort, breakers: Breakers): ChromaVectorStore =>
-  new ChromaVectorStore({ url: config.CHROMA_URL, model, dimension, indexWorkers: config.INDEX_WORKERS }, breakers);
+  new ChromaVectorStore(
+    { url: config.CHROMA_URL, token: config.CHROMA_TOKEN, model, dimension, indexWorkers: config.INDEX_WORKERS },
+    breakers,
+  );
 
 const rabbitServer = (
   config: Config,

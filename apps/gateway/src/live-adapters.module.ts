@@ -36,7 +36,8 @@ import { shareBreakers } from '#lib/resilience/share-breakers';
 import { CONFIG, type Config } from '#lib/runtime/config';
 import { Health, type HealthCheck } from '#lib/runtime/health';
 import { LOGGER, type Logger } from '#lib/runtime/logger';
-import { ChromaVectorStore } from '#lib/vectors/adapters/chroma-vector-store';
+import { chromaHeartbeat, ChromaVectorStore } from '#lib/vectors/adapters/chroma-vector-store';
+import { HttpFailure } from '#lib/vectors/adapters/json-over-http';
 import { createEmbedder } from '#lib/vectors/adapters/create-embedder';
 import { PostgresConsistencyBoard } from '#lib/vectors/adapters/postgres-consistency-board';
 import { PostgresChunkDirectory } from '#lib/vectors/adapters/postgres-chunk-directory';
@@ -211,7 +212,10 @@ function lateMeaning(config: Config, logger: Logger, breakers: Breakers, lanes: 
   return new LateMeaning(async () => {
     const embedder = new ImpatientEmbedder(await createEmbedder(config, breakers), breakers);
     const { model, dimension } = embedder;
-    return { embedder, vectors: new ChromaVectorStore({ url: config.CHROMA_URL, model, dimension, directory }, breakers) };
+    return {
+      embedder,
+      vectors: new ChromaVectorStore({ url: config.CHROMA_URL, token: config.CHROMA_TOKEN, model, dimension, directory }, breakers),
+    };
   }, logger);
 }
 
@@ -242,6 +246,7 @@ function health(
   breakers: Breakers,
   config: Config,
 ): Health {
+  const isChromaThere = chromaHeartbeat({ url: config.CHROMA_URL, token: config.CHROMA_TOKEN });
   const checks: Record<string, HealthCheck> = {
     postgres: async () => void (await lanes.lane('health').query('SELECT 1')),
     rabbitmq: async () => {
@@ -253,9 +258,11 @@ function health(
     },
     ...(connection === undefined ? {} : { redis: async () => void (await connection.ping()) }),
     chroma: async (signal) => {
-      const answer = await fetch(new URL('/api/v2/heartbeat', config.CHROMA_URL), { signal });
-      await answer.body?.cancel();
-      if (!answer.ok) throw unhealthy(`answered ${answer.status}`);
+      try {
+        await isChromaThere(signal);
+      } catch (error) {
+        throw error instanceof HttpFailure ? unhealthy(`answered ${error.status}`) : error;
+      }
     },
     // A remote model costs money per text: one that was seen before is remembered, and the breaker knows how calls fare.
     embedder: async () => void (await meaning.get().embedder.embed(['health'])),

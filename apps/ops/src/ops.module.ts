@@ -133,7 +133,7 @@ class VectorChecks {
 
   private async openStore(): Promise<ChromaVectorStore> {
     const { model, dimension } = await createEmbedder(this.config, this.breakers);
-    return new ChromaVectorStore({ url: this.config.CHROMA_URL, model, dimension }, this.breakers);
+    return new ChromaVectorStore({ url: this.config.CHROMA_URL, token: this.config.CHROMA_TOKEN, model, dimension }, this.breakers);
   }
 }
 

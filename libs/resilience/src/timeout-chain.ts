@@ -87,6 +87,9 @@ export const handlerChain = (
   call: { readonly name: string; readonly timeoutMs: number },
 ): TimeoutLink[] => [
   { name: call.name, ms: call.timeoutMs },
-  { name: `Postgres call (DB_POOL_TIMEOUT_MS + DB_STATEMENT_TIMEOUT_MS + 1000) and ${call.name}`, ms: databaseTimeouts(config).callMs + call.timeoutMs },
+  {
+    name: `Postgres call (DB_POOL_TIMEOUT_MS + DB_STATEMENT_TIMEOUT_MS + 1000) and ${call.name}`,
+    ms: databaseTimeouts(config).callMs + call.timeoutMs,
+  },
   { name: `deadline of a handler of ${handler.queue}`, ms: handler.deadlineMs, isLonger: true },
 ];

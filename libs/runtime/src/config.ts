@@ -117,6 +117,10 @@ export const settings = {
 
   REDIS_URL: secret(url('redis:', 'rediss:').optional(), 'Redis: shared limits and fan-out. Without it Parley runs as a single node.'),
   CHROMA_URL: setting(url('http:', 'https:'), 'Chroma: the vectors. Required.'),
+  CHROMA_TOKEN: secret(
+    z.string().min(1).optional(),
+    'Sent to Chroma as `Authorization: Bearer` and `x-chroma-token`. For Chroma Cloud or a proxy that checks it: a Chroma 1.x server does not.',
+  ),
   CONSISTENCY_EVERY_MS: setting(
     count(1_000, 2_147_483_647).default(900_000),
     'Pause between two comparisons of messages and vectors. Raise it when a comparison takes longer than you like.',

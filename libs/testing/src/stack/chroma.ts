@@ -18,7 +18,10 @@ export interface ChromaOptions {
 /** The command-line program of the `chromadb` package; its server is a native binding of the same package. */
 export const chromaProgram: string = join(projectRoot, 'node_modules', 'chromadb', 'dist', 'cli.mjs');
 
-/** Starts the Chroma server that comes with the npm package. It listens on the loopback address only and has no password. */
+/**
+ * Starts the Chroma server that comes with the npm package. It has no password (its 1.x server knows none), so it listens on the loopback
+ * address only, and no setting of the environment it inherits may open it to the pages of a browser on this machine.
+ */
 export async function startChroma(options: ChromaOptions): Promise<PrivateServer> {
   await mkdir(options.folder, { recursive: true });
   await chmod(options.folder, 0o700);
@@ -27,7 +30,7 @@ export async function startChroma(options: ChromaOptions): Promise<PrivateServer
     name: 'chroma',
     command: process.execPath,
     args: [chromaProgram, 'run', '--path', join(options.folder, 'data'), '--host', '127.0.0.1', '--port', String(options.port)],
-    env: { ...process.env, ANONYMIZED_TELEMETRY: 'False' },
+    env: { ...withoutChromaSettings(process.env), ANONYMIZED_TELEMETRY: 'False' },
     cwd: options.folder,
     logFile: options.logFile,
     pidFile: options.pidFile,
@@ -43,3 +46,7 @@ export async function startChroma(options: ChromaOptions): Promise<PrivateServer
   await server.start();
   return asPrivateServer('chroma', url, options.logFile, server);
 }
+
+/** `CHROMA_CORS_ALLOW_ORIGINS`, `CHROMA_LISTEN_ADDRESS`, `CHROMA_ALLOW_RESET` and the like. */
+const withoutChromaSettings = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => !/^chroma_/i.test(name)));

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { newId } from '#lib/contracts/ids';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
 import { withDeadline } from '#lib/resilience/deadline';
@@ -251,11 +251,35 @@ describe('a Chroma that is not well', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'parley-chroma-'));
     const [port = 0] = await freePorts(1);
+    vi.stubEnv('CHROMA_CORS_ALLOW_ORIGINS', '["*"]'); // as it may be left over in a shell
     chroma = await startChroma({ folder, port, logFile: join(folder, 'chroma.log'), pidFile: join(folder, 'chroma.pid') });
+    vi.unstubAllEnvs();
   });
   afterAll(async () => {
     await chroma.kill();
     await rm(folder, { recursive: true, force: true });
+  });
+
+  it('takes nothing from a page in a browser on the same machine, and listens on the loopback address only', async () => {
+    const collections = `${chroma.url}/api/v2/tenants/default_tenant/databases/default_database/collections`;
+    const from = { origin: 'http://elsewhere.example' };
+    // What a page may send without asking first is not taken for JSON; when it asks first, it is not allowed.
+    const simple = await fetch(collections, {
+      method: 'POST',
+      headers: { ...from, 'content-type': 'text/plain' },
+      body: '{"name":"mine"}',
+    });
+    const preflight = await fetch(collections, {
+      method: 'OPTIONS',
+      headers: { ...from, 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' },
+    });
+    expect([simple.status, preflight.headers.get('access-control-allow-origin')]).toEqual([415, null]);
+    const others = Object.values(networkInterfaces()).flatMap((found = []) =>
+      found.filter(({ family, internal }) => family === 'IPv4' && !internal),
+    );
+    for (const { address } of others) {
+      await expect(fetch(chroma.url.replace('127.0.0.1', address), { signal: AbortSignal.timeout(2_000) })).rejects.toThrow('fetch failed');
+    }
   });
 
   it('does not keep a process from starting', async () => {

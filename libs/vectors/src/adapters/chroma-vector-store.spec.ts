@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '#lib/contracts/ids';
@@ -8,13 +8,14 @@ import { withDeadline } from '#lib/resilience/deadline';
 import { DependencyError } from '#lib/resilience/errors';
 import { aMessageCreated } from '#lib/testing/builders';
 import { chunkMessage } from '../chunk-message.js';
-import { ChromaVectorStore, collectionName } from './chroma-vector-store.js';
+import { chromaHeartbeat, ChromaVectorStore, collectionName } from './chroma-vector-store.js';
 import type { ChunkDirectory } from './chunk-directory.js';
 import { HttpFailure } from './json-over-http.js';
 
 /** A server that answers as Chroma 1.0 was seen to answer, unless a test says otherwise. */
 let server: Server;
-let requests: { readonly operation: string; readonly body: Record<string, unknown> }[];
+let requests: { readonly operation: string; readonly body: Record<string, unknown>; readonly headers: IncomingHttpHeaders }[];
+let url: string;
 let answers: Record<string, (response: ServerResponse) => void>;
 let store: ChromaVectorStore;
 
@@ -37,13 +38,13 @@ beforeEach(async () => {
     request.on('data', (part: Buffer) => parts.push(part));
     request.on('end', () => {
       const operation = /\/collections(?:$|\/parley-)/.test(request.url ?? '') ? 'collections' : (request.url?.split('/').at(-1) ?? '');
-      requests.push({ operation, body: parts.length > 0 ? JSON.parse(Buffer.concat(parts).toString()) : {} });
+      requests.push({ operation, body: parts.length > 0 ? JSON.parse(Buffer.concat(parts).toString()) : {}, headers: request.headers });
       answers[operation]?.(response);
     });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   store = new ChromaVectorStore({ url, model: 'test', dimension: 3, indexWorkers: 2 }, createBreakers());
 });
 afterEach(async () => {
@@ -132,7 +133,7 @@ describe('talking to Chroma', () => {
     const stored = (count: number) => Array.from({ length: count }, (_, i) => ({ messageId: `m${i}`, id: `m${i}#chunk_0` }));
     const nearest = reply({ ids: [stored(15).map(({ id }) => id)], distances: [stored(15).map((_, i) => i / 100)] });
     const open = (directory: ChunkDirectory) => {
-      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
       store.close();
       store = new ChromaVectorStore({ url, model: 'test', dimension: 3, directory }, createBreakers());
     };
@@ -265,5 +266,25 @@ describe('the name of a collection', () => {
     ['_odd_', 8, 'parley-messages-odd-8'],
   ])('of %s', (model, dimension, expected) => {
     expect(collectionName(model, dimension)).toBe(expected);
+  });
+});
+
+describe('a token', () => {
+  it('goes with every call, the heartbeat included, in both headers that servers look at', async () => {
+    answers['heartbeat'] = reply({ 'nanosecond heartbeat': 1 });
+    const guarded = new ChromaVectorStore({ url, token: 'chroma-secret', model: 'test', dimension: 3 }, createBreakers());
+    await guarded.chunksOf([newId()]);
+    await chromaHeartbeat({ url, token: 'chroma-secret' })(AbortSignal.timeout(2_000));
+    guarded.close();
+    expect(operations()).toContain('heartbeat');
+    for (const { headers } of requests) {
+      expect(headers).toMatchObject({ authorization: 'Bearer chroma-secret', 'x-chroma-token': 'chroma-secret' });
+    }
+  });
+
+  it('is not sent when there is none', async () => {
+    await store.chunksOf([newId()]);
+    expect(requests[0]?.headers).not.toHaveProperty('authorization');
+    expect(requests[0]?.headers).not.toHaveProperty('x-chroma-token');
   });
 });

@@ -9,12 +9,14 @@ import { metrics } from '#lib/runtime/metrics';
 import type { Chunk, ScoredChunk } from '../chunk.js';
 import { type StoredChunk, type VectorFilter, VectorStorePort } from '../vector-store.port.js';
 import type { ChunkDirectory } from './chunk-directory.js';
-import { HttpFailure, JsonOverHttp, UnusableAnswer } from './json-over-http.js';
+import { HttpFailure, type JsonEndpoint, JsonOverHttp, UnusableAnswer } from './json-over-http.js';
 
 /** Where Chroma is and which collection of it is ours. */
 export interface ChromaOptions {
   /** CHROMA_URL; a path in it is kept in front of Chroma's own. */
   readonly url: string;
+  /** CHROMA_TOKEN. */
+  readonly token?: string | undefined;
   /** The embedder's model and dimension: they name the collection. */
   readonly model: string;
   readonly dimension: number;
@@ -30,6 +32,21 @@ export const collectionName = (model: string, dimension: number): string =>
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^-+|-+$/g, '')}-${dimension}`;
+
+/** Where Chroma is and what lets us in. Its own 1.x server knows no tokens: they are for Chroma Cloud, older servers and proxies in front. */
+const endpoint = ({ url, token }: Pick<ChromaOptions, 'url' | 'token'>, maxSockets: number): JsonEndpoint => ({
+  baseUrl: url,
+  connectTimeoutMs: 1_000,
+  maxSockets,
+  maxAnswerBytes: 64 * 1_024 * 1_024,
+  ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}`, 'x-chroma-token': token } }),
+});
+
+/** Asks whether Chroma answers, the way the store would ask it: with what is in the URL, and with the token. */
+export const chromaHeartbeat = (options: Pick<ChromaOptions, 'url' | 'token'>): ((signal: AbortSignal) => Promise<void>) => {
+  const http = new JsonOverHttp(endpoint(options, 1));
+  return async (signal) => void (await http.get('/api/v2/heartbeat', signal));
+};
 
 /** Vectors of a length that the collection does not hold. Not Chroma's fault: somebody mixed two models. */
 export class VectorDimensionMismatch extends Error {
@@ -112,12 +129,12 @@ export class ChromaVectorStore extends VectorStorePort {
   private readonly gets: DependencyCall;
   private collectionId: string | undefined;
 
-  constructor({ url, model, dimension, indexWorkers = 8, directory }: ChromaOptions, breakers: Breakers) {
+  constructor({ url, token, model, dimension, indexWorkers = 8, directory }: ChromaOptions, breakers: Breakers) {
     super();
     this.dimension = dimension;
     this.directory = directory;
     this.collection = collectionName(model, dimension);
-    this.http = new JsonOverHttp({ baseUrl: url, connectTimeoutMs: 1_000, maxSockets: MAX_SOCKETS, maxAnswerBytes: 64 * 1_024 * 1_024 });
+    this.http = new JsonOverHttp(endpoint({ url, token }, MAX_SOCKETS));
     this.replacing = new Bulkhead('chroma.index', { concurrent: indexWorkers, queued: INDEX_QUEUE_SIZE });
     const policy = { dependency: 'chroma', isItsFault: isChromasFault } as const;
     const write = { ...policy, timeoutMs: 10_000 };
