@@ -66,6 +66,7 @@ module.exports = {
     home('prom-client', ['libs/runtime/src/']),
     home('pino', ['libs/runtime/src/']),
     home('jose', ['apps/gateway/src/adapters/']),
+    home('piscina', ['apps/gateway/src/adapters/']),
     rule(
       'tests-stay-in-tests',
       'Nothing that runs in production leans on test code.',

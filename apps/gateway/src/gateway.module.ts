@@ -19,13 +19,13 @@ import { AdminConsistencyController } from './adapters/http/admin-consistency.co
 import { AdminDeadLettersController } from './adapters/http/admin-dead-letters.controller.js';
 import { AdminProcessesController } from './adapters/http/admin-processes.controller.js';
 import { AdminQueuesController } from './adapters/http/admin-queues.controller.js';
-import { BpeTokenCounter } from './adapters/bpe-token-counter.js';
 import { ContextController } from './adapters/http/context.controller.js';
 import { ConversationsController } from './adapters/http/conversations.controller.js';
 import { HealthController } from './adapters/http/health.controller.js';
 import { MessageController } from './adapters/http/message.controller.js';
 import { MessagesController } from './adapters/http/messages.controller.js';
 import { SearchController } from './adapters/http/search.controller.js';
+import { RememberedTokenCounter } from './adapters/remembered-token-counter.js';
 import { RemoteKeys } from './adapters/jose-remote-keys.js';
 import { JoseTokenVerifier } from './adapters/jose-token-verifier.js';
 import { TokenVerifierPort } from './auth/token-verifier.port.js';
@@ -42,11 +42,12 @@ import { LexicalIndexPort } from './search/lexical-index.port.js';
 import { NearestMessages } from './search/nearest-messages.js';
 import { RerankerPort } from './search/reranker.port.js';
 import { SearchMessages } from './search/search-messages.js';
+import { TextWorkPort } from './search/text-work.port.js';
 
 /**
  * The gateway on a module of adapters (live-adapters.module.ts or memory-adapters.module.ts), which must provide
- * ConversationStorePort, MessageStorePort, ChunkLedgerPort, LexicalIndexPort, NearestMessages, RerankerPort, OutboxPort, PublisherPort,
- * QueueStatusPort, ControlChannelPort, DeadLettersPort, ConsistencyBoardPort, QueueFill, RequesterPort, LockWaitsPort, LIMITERS, Health and Connections.
+ * ConversationStorePort, MessageStorePort, ChunkLedgerPort, LexicalIndexPort, NearestMessages, RerankerPort, TextWorkPort, OutboxPort,
+ * PublisherPort, QueueStatusPort, ControlChannelPort, DeadLettersPort, ConsistencyBoardPort, QueueFill, RequesterPort, LockWaitsPort, LIMITERS, Health and Connections.
  */
 @Module({})
 export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -55,6 +56,7 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
     private readonly relay: OutboxRelay,
     private readonly pressure: Pressure,
     private readonly memory: MemoryPressure,
+    private readonly text: TextWorkPort,
   ) {}
 
   static on(adapters: Type, parts: ProcessParts): DynamicModule {
@@ -91,13 +93,23 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
         {
           provide: SearchMessages,
           useFactory: searchMessages,
-          inject: [ConversationStorePort, MessageStorePort, LexicalIndexPort, NearestMessages, RerankerPort, Pressure, CONFIG, LOGGER],
+          inject: [
+            ConversationStorePort,
+            MessageStorePort,
+            LexicalIndexPort,
+            NearestMessages,
+            RerankerPort,
+            TextWorkPort,
+            Pressure,
+            CONFIG,
+            LOGGER,
+          ],
         },
         {
           provide: BuildContext,
-          useFactory: (messages: MessageStorePort, ledger: ChunkLedgerPort, search: SearchMessages) =>
-            new BuildContext(messages, ledger, search, new BpeTokenCounter()),
-          inject: [MessageStorePort, ChunkLedgerPort, SearchMessages],
+          useFactory: (messages: MessageStorePort, ledger: ChunkLedgerPort, search: SearchMessages, text: TextWorkPort) =>
+            new BuildContext(messages, ledger, search, new RememberedTokenCounter(text)),
+          inject: [MessageStorePort, ChunkLedgerPort, SearchMessages, TextWorkPort],
         },
         { provide: TokenVerifierPort, useFactory: tokenVerifier, inject: [CONFIG] },
       ],
@@ -115,7 +127,7 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
   async onApplicationShutdown(): Promise<void> {
     this.pressure.stop();
     this.memory.stop();
-    await this.relay.stop();
+    await Promise.all([this.text.close(), this.relay.stop()]);
     await this.connections.stop();
   }
 }
@@ -150,6 +162,7 @@ const searchMessages = (
   lexical: LexicalIndexPort,
   nearest: NearestMessages,
   reranker: RerankerPort,
+  text: TextWorkPort,
   calm: Pressure,
   config: Config,
   logger: Logger,
@@ -157,7 +170,7 @@ const searchMessages = (
   const searches = new Bulkhead('search', { concurrent: config.SEARCH_WORKERS, queued: config.SEARCH_QUEUE_SIZE });
   // Whoever searches already waited for a place there, so as many as search may wait here.
   const reranks = new Bulkhead('rerank', { concurrent: config.ML_RERANK_WORKERS, queued: config.SEARCH_WORKERS });
-  const stages = { lexical, nearest, reranker: new BoundedReranker(reranker, reranks, calm) };
+  const stages = { lexical, nearest, reranker: new BoundedReranker(reranker, reranks, calm), text };
   return new SearchMessages(conversations, messages, stages, searches, logger);
 };
 

@@ -48,11 +48,13 @@ import { LIMITERS, type Limiters, userLimit } from './adapters/http/quotas.js';
 import { ImpatientEmbedder } from './adapters/impatient-embedder.js';
 import { LateMeaning } from './adapters/late-meaning.js';
 import { LexicalOverlapReranker } from './adapters/lexical-overlap-reranker.js';
+import { PooledTextWork } from './adapters/pooled-text-work.js';
 import { PostgresLexicalIndex } from './adapters/postgres-lexical-index.js';
 import { Connections } from './connections.js';
 import { LexicalIndexPort } from './search/lexical-index.port.js';
 import { LOCAL_NOISE_FLOOR, NearestMessages } from './search/nearest-messages.js';
 import { RerankerPort } from './search/reranker.port.js';
+import { TextWorkPort } from './search/text-work.port.js';
 
 const APP = 'gateway';
 
@@ -141,7 +143,8 @@ class LiveConnections extends Connections {
       useFactory: (meaning: LateMeaning, config: Config) => new NearestMessages(meaning.get, noiseFloor(config)),
       inject: [LateMeaning, CONFIG],
     },
-    { provide: RerankerPort, useClass: LexicalOverlapReranker },
+    { provide: TextWorkPort, useFactory: (config: Config) => new PooledTextWork(config.TEXT_WORKERS), inject: [CONFIG] },
+    { provide: RerankerPort, useFactory: (text: TextWorkPort) => new LexicalOverlapReranker(text), inject: [TextWorkPort] },
     { provide: PublisherPort, useExisting: RabbitPublisher },
     {
       provide: ConsistencyBoardPort,
@@ -169,6 +172,7 @@ class LiveConnections extends Connections {
     OutboxPort,
     NearestMessages,
     RerankerPort,
+    TextWorkPort,
     PublisherPort,
     QueueStatusPort,
     ControlChannelPort,

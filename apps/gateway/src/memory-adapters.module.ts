@@ -33,10 +33,12 @@ import { VectorStorePort } from '#lib/vectors/vector-store.port';
 import { LIMITERS, userLimit } from './adapters/http/quotas.js';
 import { LexicalOverlapReranker } from './adapters/lexical-overlap-reranker.js';
 import { MemoryLexicalIndex } from './adapters/memory-lexical-index.js';
+import { PooledTextWork } from './adapters/pooled-text-work.js';
 import { Connections } from './connections.js';
 import { LexicalIndexPort } from './search/lexical-index.port.js';
 import { LOCAL_NOISE_FLOOR, NearestMessages } from './search/nearest-messages.js';
 import { RerankerPort } from './search/reranker.port.js';
+import { TextWorkPort } from './search/text-work.port.js';
 
 /** Nothing to connect to; the bus only has to stop its timers. */
 class NoConnections extends Connections {
@@ -89,7 +91,8 @@ class NoConnections extends Connections {
         new NearestMessages(() => ({ embedder, vectors }), LOCAL_NOISE_FLOOR),
       inject: [EmbedderPort, VectorStorePort],
     },
-    { provide: RerankerPort, useClass: LexicalOverlapReranker },
+    { provide: TextWorkPort, useFactory: (config: Config) => new PooledTextWork(config.TEXT_WORKERS), inject: [CONFIG] },
+    { provide: RerankerPort, useFactory: (text: TextWorkPort) => new LexicalOverlapReranker(text), inject: [TextWorkPort] },
     { provide: OutboxPort, useExisting: MemoryOutbox },
     { provide: PublisherPort, useExisting: MemoryBus },
     { provide: ConsistencyBoardPort, useFactory: () => new MemoryConsistencyBoard() },
@@ -126,6 +129,7 @@ class NoConnections extends Connections {
     OutboxPort,
     NearestMessages,
     RerankerPort,
+    TextWorkPort,
     PublisherPort,
     QueueStatusPort,
     ControlChannelPort,

@@ -191,8 +191,10 @@ export const ContextRequest = z
   .strictObject({
     query: humanText({ max: 1_000 }),
     maxTokens: z.int().min(1).max(200_000),
-    /** Newest messages to include at least, as far as the budget goes. */
+    /** Newest messages to include at least, as far as their share of the budget goes. */
     recent: z.int().min(0).max(200).default(20),
+    /** Share of `maxTokens` that the newest messages may take before what fits the query has had its turn. */
+    recentShare: z.number().min(0).max(1).default(0.6),
     /** Messages to look for by the query. */
     semanticK: z.int().min(0).max(50).default(10),
     /** The newest message that the caller knows of: the window must have been built with everything up to it in view. */

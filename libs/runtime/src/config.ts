@@ -152,6 +152,10 @@ export const settings = {
   SEARCH_QUEUE_SIZE: setting(count(0, 100_000).default(1_000), 'Searches that may wait for a place before 503 (R096).'),
   INDEX_WORKERS: setting(count(1, 64).default(8), 'Index writes that one process runs at once (R095).'),
   ML_EMBED_WORKERS: setting(count(1, 4).default(2), 'Batches that one embedding process handles at once (R019, ruling C13).'),
+  TEXT_WORKERS: setting(
+    count(1, 16).default(1),
+    'Threads of one gateway that search, order and count long texts, off its event loop. Raise it when worker_pool_queued{pool="text"} stays above 0 and cores are idle.',
+  ),
   ML_RERANK_WORKERS: setting(count(1, 8).default(2), 'Rerank calls that one gateway runs at once (R095).'),
 
   EMBEDDING_PROVIDER: setting(

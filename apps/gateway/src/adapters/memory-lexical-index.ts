@@ -1,7 +1,7 @@
 import type { ConversationId } from '#lib/contracts/ids';
 import type { Message } from '#lib/conversations/message';
 import { type LexicalHit, LexicalIndexPort, type SearchFilter } from '../search/lexical-index.port.js';
-import { foldWord, MIN_PREFIX_LENGTH, placedWordsOf, wordsOf } from '../search/words.js';
+import { foldedWordsOf, foldWord, MIN_PREFIX_LENGTH, wordsOf } from '../search/words.js';
 
 /** Of the trigrams of the query; about as forgiving as the adapter for Postgres. */
 const SIMILARITY_THRESHOLD = 0.6;
@@ -36,7 +36,7 @@ const passes = (message: Message, { senderId, fromMs, toMs }: SearchFilter): boo
 
 const rank = (messages: readonly Message[], scoreOf: (words: readonly string[]) => number): LexicalHit[] =>
   messages
-    .map((message) => ({ message, score: scoreOf(placedWordsOf(message.content).map(({ folded }) => folded)) }))
+    .map((message) => ({ message, score: scoreOf(foldedWordsOf(message.content)) }))
     .filter(({ score }) => score > 0)
     .sort((one, other) => other.score - one.score || other.message.createdAt.getTime() - one.message.createdAt.getTime())
     .map(({ message, score }) => ({ messageId: message.id, score }));

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { ContextRequest } from '#lib/contracts/http';
 import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
 import { MemoryConversationStore } from '#lib/conversations/adapters/memory-conversation-store';
 import { MemoryMessageStore } from '#lib/conversations/adapters/memory-message-store';
@@ -11,7 +12,8 @@ import { LocalEmbedder } from '#lib/vectors/adapters/local-embedder';
 import { MemoryChunkLedger } from '#lib/vectors/adapters/memory-chunk-ledger';
 import { MemoryVectorStore } from '#lib/vectors/adapters/memory-vector-store';
 import { chunkMessage } from '#lib/vectors/chunk-message';
-import { BpeTokenCounter } from '../adapters/bpe-token-counter.js';
+import { InlineTextWork } from '../adapters/inline-text-work.js';
+import { RememberedTokenCounter } from '../adapters/remembered-token-counter.js';
 import { MemoryLexicalIndex } from '../adapters/memory-lexical-index.js';
 import { NearestMessages } from '../search/nearest-messages.js';
 import { SearchMessages } from '../search/search-messages.js';
@@ -26,6 +28,9 @@ describe('the context of a conversation', () => {
   let context: BuildContext;
   let conversationId: string;
   let isVectorStoreOut: boolean;
+  let counted: number;
+  const inline = new InlineTextWork();
+  const text = new InlineTextWork();
 
   beforeEach(async () => {
     const archive = new MemoryArchive();
@@ -40,9 +45,15 @@ describe('the context of a conversation', () => {
     }, 0.1);
     const lexical = new MemoryLexicalIndex(() => [...archive.conversations.values()].flatMap((each) => each.messages));
     const reranker = { rerank: async () => [] };
+    counted = 0;
+    text.tokens = async (caller, texts, limit) => {
+      const counts = await inline.tokens(caller, texts, limit);
+      counted += counts.reduce((sum, count) => sum + count, 0);
+      return counts;
+    };
     const places = new Bulkhead('search', { concurrent: 4, queued: 4 });
-    const search = new SearchMessages(conversations, messages, { lexical, nearest, reranker }, places, createLogger('test', 'fatal'));
-    context = new BuildContext(messages, ledger, search, new BpeTokenCounter());
+    const search = new SearchMessages(conversations, messages, { lexical, nearest, reranker, text }, places, createLogger('test', 'fatal'));
+    context = new BuildContext(messages, ledger, search, new RememberedTokenCounter(text));
     conversationId = (await conversations.create({ title: null, creatorId: 'alice', memberIds: ['bob'] })).id;
   });
 
@@ -54,8 +65,8 @@ describe('the context of a conversation', () => {
     await vectors.replace(chunks, await embedder.embed(chunks.map(({ text }) => text)), { removed: [] });
     await ledger.record([{ messageId, version, chunkCount: chunks.length, model: embedder.model, state: 'indexed' }]);
   };
-  const build = (request: { query: string; maxTokens?: number; recent?: number; semanticK?: number; minSeq?: number }, reader = 'bob') =>
-    context.execute(conversationId, reader, { maxTokens: 1_000, recent: 2, semanticK: 3, ...request });
+  const build = (request: Partial<ContextRequest> & { query: string }, reader = 'bob') =>
+    context.execute(conversationId, reader, { maxTokens: 1_000, recent: 2, recentShare: 0.6, semanticK: 3, ...request });
   const seqsOf = (window: { items: readonly { message: Message; why: string }[] }) =>
     window.items.map(({ message, why }) => [message.seq, why]);
 
@@ -116,17 +127,53 @@ describe('the context of a conversation', () => {
     await expect(build({ query: 'hello' }, 'mallory')).rejects.toMatchObject({ code: 'not-found' });
     await expect(build({ query: 'hello', minSeq: 2 })).rejects.toMatchObject({ code: 'validation' });
   });
-});
 
-describe('counting tokens', () => {
-  it('takes what looks like a control token for text, and pieces of a long text as one', async () => {
-    const [control, one, long] = await new BpeTokenCounter().count(['<|endoftext|>', 'cà phê', 'cà phê '.repeat(2_000)]);
-    expect(control).toBeGreaterThan(1);
-    expect(long).toBeGreaterThanOrEqual(2_000 * ((one ?? 0) - 1));
-  });
+  describe('when the budget is short', () => {
+    it('keeps the one fact that the query asks for, whatever small talk came after it', async () => {
+      await index(await say('The booking code of the hotel in Đà Lạt is QX7781'));
+      for (let i = 1; i <= 40; i += 1) await index(await say(`haha yes, see you there, number ${i} of many lines of small talk`));
+      const window = await build({ query: 'booking code of the hotel', maxTokens: 200, recent: 40 });
+      expect(window.items.map(({ message }) => message.content)).toContain('The booking code of the hotel in Đà Lạt is QX7781');
+      expect(window.items.at(-1)?.message.seq).toBe(41);
+      expect(window.tokens).toBeLessThanOrEqual(200);
+    });
 
-  it('never cuts a surrogate pair', async () => {
-    const [odd, even] = await new BpeTokenCounter().count([`x${'👍'.repeat(600)}`, '👍'.repeat(600)]);
-    expect(Math.abs((odd ?? 0) - (even ?? 0))).toBeLessThan(10);
+    it('gives the recent part what the other leaves, and the other what the recent part leaves', async () => {
+      for (let i = 1; i <= 40; i += 1) await index(await say(`line ${i} of small talk about nothing`));
+      const small = await build({ query: 'xylophone', maxTokens: 200, recent: 40 });
+      expect(small.tokens).toBeGreaterThan(180);
+      for (let i = 1; i <= 20; i += 1) await index(await say(`xylophone ${i}: ${'a long story '.repeat(3)}`));
+      await index(await say('ok'));
+      const large = await build({ query: 'xylophone', maxTokens: 200, recent: 1, semanticK: 20 });
+      expect(large.tokens).toBeGreaterThan(180);
+    });
+
+    it('has the newest message also when it takes more than its share, with what fits beside it', async () => {
+      await index(await say('the code is QX7781'));
+      await index(await say('well '.repeat(80)));
+      const window = await build({ query: 'code', maxTokens: 110 });
+      expect(seqsOf(window)).toEqual([
+        [1, 'semantic'],
+        [2, 'recent'],
+      ]);
+      expect((await build({ query: 'code', maxTokens: 110, recent: 0 })).items.at(-1)?.message.seq).toBe(2);
+    });
+
+    it('goes on without the newest message when that alone is longer than the budget', async () => {
+      await index(await say('the code is QX7781'));
+      await index(await say('thanks'));
+      await index(await say('well '.repeat(300)));
+      const window = await build({ query: 'code', maxTokens: 50, recent: 3 });
+      expect(window.items.map(({ message }) => message.seq)).toEqual([1, 2]);
+      expect(window.tokens).toBeLessThanOrEqual(50);
+    });
+
+    it('counts no more than about the budget', async () => {
+      for (let i = 1; i <= 30; i += 1) await index(await say(`${i} ${'漢字'.repeat(2_000)}`));
+      const window = await build({ query: '漢字', maxTokens: 100, recent: 30, semanticK: 20 });
+      expect(window).toMatchObject({ items: [], tokens: 0 });
+      // 30 of 4,000 characters each were 120,000 to count.
+      expect(counted).toBeLessThan(12_000);
+    });
   });
 });

@@ -6,18 +6,10 @@ import { MessageStorePort } from '#lib/conversations/message-store.port';
 import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
 import type { SearchMessages } from '../search/search-messages.js';
 import type { TokenCounterPort } from './token-counter.port.js';
+import { type ContextItem, WindowFilling } from './window-filling.js';
 
 /** Messages that are looked at for what is not indexed yet: a backlog beyond this is said in `degraded`, not searched for its end. */
 const LOOK_BACK = 200;
-/** What a message costs beside its text: who said it, and the marks around it. OpenAI's chat format takes 3 to 4. */
-const TOKENS_PER_MESSAGE = 4;
-
-/** One message of the window, and what it is there for. */
-export interface ContextItem {
-  readonly message: Message;
-  readonly why: 'recent' | 'semantic';
-}
-
 /** A context window: `items` ascending by `seq`, `tokens` in all. */
 export interface ContextWindow {
   readonly items: readonly ContextItem[];
@@ -55,8 +47,11 @@ export class BuildContext {
       this.relevant(conversationId, reader, request),
     ]);
     const firstRecent = Math.min(page.headSeq - request.recent, indexedThroughSeq) + 1;
-    const recent = page.messages.filter((message) => message.seq >= firstRecent && message.deletedAt === undefined).reverse();
-    const items = await this.fill(recent, found.messages, request.maxTokens);
+    const newestFirst = page.messages.filter(({ deletedAt }) => deletedAt === undefined).reverse();
+    // The newest one whatever `recent` is: an agent that does not know what was just said answers something else.
+    const recent = newestFirst.filter(({ seq }, index) => index === 0 || seq >= firstRecent);
+    const { maxTokens, recentShare } = request;
+    const items = await new WindowFilling(this.tokens, reader, maxTokens).fill(recent, found.messages, recentShare);
     const degraded = new Set<SearchPart>(found.degraded);
     if (isBehind) degraded.add('dense');
     return { ...items, indexedThroughSeq, degraded: [...degraded] };
@@ -72,37 +67,6 @@ export class BuildContext {
 
   private async relevant(conversationId: ConversationId, reader: UserId, { query, semanticK }: ContextRequest) {
     if (semanticK === 0) return { messages: [], degraded: [] };
-    const { items, degraded } = await this.search.execute(
-      { q: query, mode: 'hybrid', conversationId, limit: semanticK, rerank: false, explain: false },
-      reader,
-    );
-    return { messages: items.map(({ message }) => message), degraded };
-  }
-
-  /**
-   * Spends the budget: first on the newest, newest first, without a hole; then on what fits the query, best first, leaving out what is too long.
-   */
-  private async fill(recent: readonly Message[], relevant: readonly Message[], maxTokens: number) {
-    const chosen = new Map<number, ContextItem>();
-    let spent = 0;
-    const costs = await this.costsOf([...recent, ...relevant]);
-    for (const message of recent) {
-      const cost = costs.get(message.id) ?? 0;
-      if (spent + cost > maxTokens) break;
-      spent += cost;
-      chosen.set(message.seq, { message, why: 'recent' });
-    }
-    for (const message of relevant) {
-      const cost = costs.get(message.id) ?? 0;
-      if (chosen.has(message.seq) || spent + cost > maxTokens) continue;
-      spent += cost;
-      chosen.set(message.seq, { message, why: 'semantic' });
-    }
-    return { items: [...chosen.values()].sort((one, other) => one.message.seq - other.message.seq), tokens: spent };
-  }
-
-  private async costsOf(messages: readonly Message[]): Promise<Map<string, number>> {
-    const counts = await this.tokens.count(messages.map(({ content }) => content));
-    return new Map(messages.map(({ id }, i) => [id, (counts[i] ?? 0) + TOKENS_PER_MESSAGE]));
+    return this.search.find({ q: query, mode: 'hybrid', conversationId, limit: semanticK, rerank: false, explain: false }, reader);
   }
 }

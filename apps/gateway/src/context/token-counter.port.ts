@@ -1,5 +1,15 @@
+import type { UserId } from '#lib/contracts/ids';
+import type { Message } from '#lib/conversations/message';
+
+/** What is counted: the same id and version have the same text. */
+export type Countable = Pick<Message, 'id' | 'version' | 'content'>;
+
 /** Counts the tokens that a language model would read. */
 export abstract class TokenCounterPort {
-  /** Tokens of each text, in order. May be a few too many, never too few to rely on. */
-  abstract count(texts: readonly string[]): Promise<number[]>;
+  /**
+   * Tokens of each message, in their order, up to the one with which their sum passes `limit`: what comes after it is not counted, and it is
+   * counted only as far as was needed. May be a few too many, never too few to rely on. `caller` is on whose behalf.
+   * Throws BulkheadFull or DeadlineExceeded when it cannot in time.
+   */
+  abstract count(messages: readonly Countable[], limit: number, caller: UserId): Promise<number[]>;
 }

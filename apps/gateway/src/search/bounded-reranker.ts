@@ -1,3 +1,4 @@
+import type { UserId } from '#lib/contracts/ids';
 import { type Bulkhead, BulkheadFull } from '#lib/resilience/bulkhead';
 import { withDeadline } from '#lib/resilience/deadline';
 import type { Pressure } from '#lib/resilience/pressure';
@@ -20,11 +21,11 @@ export class BoundedReranker extends RerankerPort {
     super();
   }
 
-  override async rerank(query: string, texts: readonly string[]): Promise<number[]> {
+  override async rerank(query: string, texts: readonly string[], caller: UserId): Promise<number[]> {
     if (!this.pressure.allows('extra')) {
       metrics.loadShed.inc({ reason: 'extra' });
       throw new BulkheadFull('rerank');
     }
-    return withDeadline(RERANK_DEADLINE_MS, ({ signal }) => this.places.run(() => this.inner.rerank(query, texts), signal));
+    return withDeadline(RERANK_DEADLINE_MS, ({ signal }) => this.places.run(() => this.inner.rerank(query, texts, caller), signal));
   }
 }

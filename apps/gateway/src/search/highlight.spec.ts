@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { highlight } from './highlight.js';
+import { beginningOf, highlight as highlightAsked } from './highlight.js';
+import { AskedWords } from './words.js';
+
+const highlight = (text: string, query: string): string => highlightAsked(text, new AskedWords(query));
 
 describe('a highlight', () => {
   it('marks the words of the query whatever their accents and case', () => {
@@ -44,5 +47,26 @@ describe('a highlight', () => {
 
   it('reads query operators as text', () => {
     expect(highlight('a & b', "a' & | ! (:*")).toBe('<mark>a</mark> &amp; b');
+  });
+
+  it('begins with a whole word, also when its lead begins inside of one', () => {
+    const text = `${'x'.repeat(40)} ${'y'.repeat(80)} needle ${'after '.repeat(100)}`;
+    expect(highlight(text, 'needle')).toMatch(/^…<mark>needle<\/mark> after/);
+    expect(highlight(`${'𠀀'.repeat(100)} needle ${'after '.repeat(100)}`, 'needle')).toMatch(/^…<mark>needle<\/mark> after/);
+  });
+
+  it('marks Hangul and Han of the supplementary planes, composed or in parts', () => {
+    expect(highlight('커피 한잔'.normalize('NFD'), '커피')).toBe(`<mark>${'커피'.normalize('NFD')}</mark> ${'한잔'.normalize('NFD')}`);
+    expect(highlight('a 𠀀𠀁 b', '𠀀𠀁')).toBe('a <mark>𠀀𠀁</mark> b');
+  });
+
+  it('turns nothing that is shown after it: what a cut leaves open is gone', () => {
+    const text = `\u202e${'needle '.repeat(100)}\u202c`;
+    expect(highlight(text, 'needle')).not.toMatch(/[\u202a-\u202e\u2066-\u2069]/);
+    expect(highlight('\u2068needle\u2069', 'needle')).toBe('\u2068<mark>needle</mark>\u2069');
+  });
+
+  it('is the beginning of a text for whose words there was no time', () => {
+    expect(beginningOf(`<b> ${'word '.repeat(100)}`)).toMatch(/^&lt;b&gt; word .*…$/);
   });
 });

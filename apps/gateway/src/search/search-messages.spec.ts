@@ -7,17 +7,19 @@ import { MemoryConversationStore } from '#lib/conversations/adapters/memory-conv
 import { MemoryMessageStore } from '#lib/conversations/adapters/memory-message-store';
 import type { Message } from '#lib/conversations/message';
 import { MemoryOutbox } from '#lib/database/adapters/memory-outbox';
-import { Bulkhead } from '#lib/resilience/bulkhead';
+import { Bulkhead, BulkheadFull } from '#lib/resilience/bulkhead';
 import { DependencyError } from '#lib/resilience/errors';
 import { createLogger } from '#lib/runtime/logger';
 import { LocalEmbedder } from '#lib/vectors/adapters/local-embedder';
 import { MemoryVectorStore } from '#lib/vectors/adapters/memory-vector-store';
 import { chunkMessage } from '#lib/vectors/chunk-message';
+import { InlineTextWork } from '../adapters/inline-text-work.js';
 import { LexicalOverlapReranker } from '../adapters/lexical-overlap-reranker.js';
 import { MemoryLexicalIndex } from '../adapters/memory-lexical-index.js';
 import { type LexicalHit, LexicalIndexPort } from './lexical-index.port.js';
 import { LOCAL_NOISE_FLOOR, NearestMessages } from './nearest-messages.js';
 import { RerankerPort } from './reranker.port.js';
+import type { TextWorkPort } from './text-work.port.js';
 import { SearchMessages } from './search-messages.js';
 
 const logged: string[] = [];
@@ -56,6 +58,7 @@ interface Stages {
   lexical?: LexicalIndexPort;
   nearest?: NearestMessages;
   reranker?: RerankerPort;
+  text?: TextWorkPort;
   places?: Bulkhead;
 }
 
@@ -64,6 +67,7 @@ let messages: MemoryMessageStore;
 let conversations: MemoryConversationStore;
 let vectors: MemoryVectorStore;
 const embedder = new LocalEmbedder();
+const inline = new InlineTextWork();
 
 beforeEach(() => {
   logged.length = 0;
@@ -84,7 +88,7 @@ const indexed = async (message: Message): Promise<void> => {
 const conversationOf = async (...memberIds: UserId[]): Promise<ConversationId> =>
   (await conversations.create({ title: null, creatorId: memberIds[0] ?? 'alice', memberIds })).id;
 
-const searcher = ({ lexical, nearest, reranker, places }: Stages = {}) =>
+const searcher = ({ lexical, nearest, reranker, text, places }: Stages = {}) =>
   new SearchMessages(
     conversations,
     messages,
@@ -92,7 +96,8 @@ const searcher = ({ lexical, nearest, reranker, places }: Stages = {}) =>
       lexical:
         lexical ?? new MemoryLexicalIndex(() => [...archive.conversations.values()].flatMap((conversation) => conversation.messages)),
       nearest: nearest ?? new NearestMessages(() => ({ embedder, vectors }), LOCAL_NOISE_FLOOR),
-      reranker: reranker ?? new LexicalOverlapReranker(),
+      reranker: reranker ?? new LexicalOverlapReranker(text ?? inline),
+      text: text ?? inline,
     },
     places ?? new Bulkhead('test', { concurrent: 4, queued: 4 }),
     logger,
@@ -252,6 +257,40 @@ describe('reranking', () => {
     const found = await search({ rerank: true }, { reranker: new FailingReranker(error) });
     expect(idsOf(found)).toEqual(idsOf(plain));
     expect(found.degraded).toEqual(['rerank']);
+  });
+
+  it('reads a bounded part of long candidates; the rest keeps its order behind them, and `degraded` says so', async () => {
+    const conversationId = await conversationOf('alice');
+    for (let i = 0; i < 30; i += 1) await said(conversationId, `coffee ${i} ${'words '.repeat(2_700)}`);
+    const best = await search({ mode: 'sparse', limit: 50 });
+    const units: number[] = [];
+    class Counting extends RerankerPort {
+      override async rerank(_: string, texts: readonly string[]): Promise<number[]> {
+        units.push(...texts.map(({ length }) => length));
+        return texts.map((__, i) => i / 100);
+      }
+    }
+    const found = await search({ mode: 'sparse', rerank: true, limit: 50 }, { reranker: new Counting() });
+    expect(units.reduce((sum, length) => sum + length, 0)).toBeLessThanOrEqual(200_000);
+    expect(found.degraded).toEqual(['rerank']);
+    expect(idsOf(found)).toHaveLength(30);
+    expect(idsOf(found).slice(units.length)).toEqual(idsOf(best).slice(units.length));
+    const scores = found.items.map(({ score }) => score);
+    expect(scores).toEqual(scores.toSorted((one, other) => other - one));
+  });
+});
+
+describe('excerpts', () => {
+  it('are the beginnings of the texts when there is no room to look for words', async () => {
+    const conversationId = await conversationOf('alice');
+    await said(conversationId, 'a <b> coffee');
+    const text = new InlineTextWork();
+    text.excerpts = async () => {
+      throw new BulkheadFull('text');
+    };
+    const found = await search({ mode: 'sparse' }, { text });
+    expect(found.items.map(({ highlight }) => highlight)).toEqual(['a &lt;b&gt; coffee']);
+    expect(found.degraded).toEqual([]);
   });
 });
 

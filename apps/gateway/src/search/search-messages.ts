@@ -9,16 +9,18 @@ import { withDeadline } from '#lib/resilience/deadline';
 import { DeadlineExceeded, DependencyError } from '#lib/resilience/errors';
 import type { Logger } from '#lib/runtime/logger';
 import { metrics } from '#lib/runtime/metrics';
-import { highlight } from './highlight.js';
+import { beginningOf } from './highlight.js';
 import type { LexicalIndexPort, SearchFilter } from './lexical-index.port.js';
 import type { NearestMessages } from './nearest-messages.js';
 import { fuseByReciprocalRank } from './reciprocal-rank-fusion.js';
 import type { RerankerPort } from './reranker.port.js';
+import type { TextWorkPort } from './text-work.port.js';
 
 /** Candidates per stage: twice the largest page, so that the fused list has room for what one stage missed and for what is dropped afterwards. */
 const CANDIDATES = 100;
-/** Messages that the reranker reads; its cost grows with each. */
+/** Messages that the reranker reads, and their UTF-16 units in all: its cost grows with each. What it does not read keeps its order after them. */
 const RERANKED = 50;
+const MAX_RERANKED = 200_000;
 /** resilience.md, "search: query 2 s". */
 const LEXICAL_DEADLINE_MS = 2_000;
 
@@ -27,14 +29,21 @@ export interface SearchStages {
   readonly lexical: LexicalIndexPort;
   readonly nearest: NearestMessages;
   readonly reranker: RerankerPort;
+  readonly text: TextWorkPort;
 }
 
 /** A hit before its message is dressed up for the reader. */
-export type Found = Omit<SearchHit, 'message'> & { readonly message: Message };
+export type Hit = Omit<SearchHit, 'message'> & { readonly message: Message };
 
 /** Hits, best first, and the stages that were left out. */
 export interface SearchOutcome {
-  readonly items: readonly Found[];
+  readonly items: readonly Hit[];
+  readonly degraded: readonly SearchPart[];
+}
+
+/** What was found, best first, before it is made ready to be shown. */
+export interface Found {
+  readonly messages: readonly Message[];
   readonly degraded: readonly SearchPart[];
 }
 
@@ -65,27 +74,43 @@ export class SearchMessages {
    * @throws ProblemError `not-found` when `query.conversationId` is not one of the reader's, `overloaded` when too many searches wait;
    * DependencyError when Postgres cannot say what the reader may see.
    */
-  async execute(query: SearchQuery, reader: UserId): Promise<SearchOutcome> {
+  execute(query: SearchQuery, reader: UserId): Promise<SearchOutcome> {
+    return this.inPlace(query, async () => {
+      const { candidates, degraded } = await this.search(query, reader);
+      const excerpts = await this.excerpts(query.q, candidates, reader);
+      return { items: candidates.map((candidate, i) => present(candidate, excerpts[i] ?? '', query)), degraded };
+    });
+  }
+
+  /** Only the messages, for a caller that shows no excerpts. Throws what `execute` throws. */
+  find(query: SearchQuery, reader: UserId): Promise<Found> {
+    return this.inPlace(query, async () => {
+      const { candidates, degraded } = await this.search(query, reader);
+      return { messages: candidates.map(({ message }) => message), degraded };
+    });
+  }
+
+  private async inPlace<T>({ mode }: SearchQuery, work: () => Promise<T>): Promise<T> {
     const startedAt = performance.now();
     try {
-      return await this.places.run(() => this.search(query, reader));
+      return await this.places.run(work);
     } catch (error) {
       if (!(error instanceof BulkheadFull)) throw error;
       throw new ProblemError('overloaded', 'Too many searches are waiting.', { retryAfterSeconds: 1, cause: error });
     } finally {
-      metrics.searchDuration.observe({ mode: query.mode }, (performance.now() - startedAt) / 1_000);
+      metrics.searchDuration.observe({ mode }, (performance.now() - startedAt) / 1_000);
     }
   }
 
-  private async search(query: SearchQuery, reader: UserId): Promise<SearchOutcome> {
+  private async search(query: SearchQuery, reader: UserId): Promise<{ candidates: readonly Candidate[]; degraded: readonly SearchPart[] }> {
     const visible = await this.visibleTo(reader, query.conversationId);
-    if (visible.length === 0) return { items: [], degraded: [] };
+    if (visible.length === 0) return { candidates: [], degraded: [] };
     const degraded = new Set<SearchPart>();
     const { dense, sparse } = await this.rank(query, visible, degraded);
     if (sparse !== undefined && !this.stages.lexical.isComplete) degraded.add('sparse');
     const fused = await this.load(dense, sparse, reader, query);
-    const ordered = query.rerank ? await this.rerank(query.q, fused, degraded) : fused;
-    return { items: ordered.slice(0, query.limit).map((candidate) => present(candidate, query)), degraded: [...degraded] };
+    const ordered = query.rerank ? await this.rerank(query.q, fused, reader, degraded) : fused;
+    return { candidates: ordered.slice(0, query.limit), degraded: [...degraded] };
   }
 
   private async visibleTo(reader: UserId, conversationId: ConversationId | undefined): Promise<readonly ConversationId[]> {
@@ -171,20 +196,20 @@ export class SearchMessages {
       });
   }
 
-  private async rerank(q: string, candidates: readonly Candidate[], degraded: Set<SearchPart>): Promise<readonly Candidate[]> {
+  private async rerank(
+    q: string,
+    candidates: readonly Candidate[],
+    reader: UserId,
+    degraded: Set<SearchPart>,
+  ): Promise<readonly Candidate[]> {
     if (candidates.length === 0) return candidates;
-    const read = candidates.slice(0, RERANKED);
-    const scores = await this.orWithout(
-      'rerank',
-      () =>
-        this.stages.reranker.rerank(
-          q,
-          read.map(({ message }) => message.content),
-        ),
-      degraded,
-    );
+    const wanted = candidates.slice(0, RERANKED);
+    const read = withinUnits(wanted, MAX_RERANKED);
+    const texts = read.map(({ message }) => message.content);
+    const scores = await this.orWithout('rerank', () => this.stages.reranker.rerank(q, texts, reader), degraded);
     if (scores === undefined) return candidates;
-    return read
+    if (read.length < wanted.length) degraded.add('rerank');
+    const reranked = read
       .map((candidate, index) => ({ candidate, score: scores[index] ?? 0 }))
       .sort((one, other) => other.score - one.score)
       .map(({ candidate, score }, index) => ({
@@ -193,8 +218,30 @@ export class SearchMessages {
         ranks: { ...candidate.ranks, rerank: index + 1 },
         explain: { ...candidate.explain, rerankScore: score },
       }));
+    // `score` is what the list is ordered by, and what was not read stands after what was.
+    const lowest = reranked.at(-1)?.score ?? 0;
+    return [...reranked, ...wanted.slice(read.length).map((candidate) => ({ ...candidate, score: Math.min(candidate.score, lowest) }))];
+  }
+
+  /** An excerpt per candidate; when there is no time for them, their beginnings: a hit without a mark is still a hit. */
+  private async excerpts(q: string, candidates: readonly Candidate[], reader: UserId): Promise<string[]> {
+    const texts = candidates.map(({ message }) => message.content);
+    try {
+      return await this.stages.text.excerpts(reader, q, texts);
+    } catch (error) {
+      metrics.fallback.inc({ dependency: 'text', operation: 'excerpts' });
+      if (!isPlanned(error)) this.logger.error({ err: error }, 'excerpts failed');
+      return texts.map(beginningOf);
+    }
   }
 }
+
+/** The first candidates whose texts have at most `units` UTF-16 units in all; at least one. */
+const withinUnits = (candidates: readonly Candidate[], units: number): readonly Candidate[] => {
+  let left = units;
+  const beyond = candidates.findIndex(({ message }, index) => (left -= message.content.length) < 0 && index > 0);
+  return beyond < 0 ? candidates : candidates.slice(0, beyond);
+};
 
 const stageDependency = { dense: 'chroma', sparse: 'postgres', rerank: 'embedder' } as const;
 
@@ -210,10 +257,10 @@ const filterOf = ({ senderId, from, to }: SearchQuery): SearchFilter => ({
 const placesOf = (ranked: Ranked | undefined): Map<MessageId, { place: number; score: number }> =>
   new Map((ranked ?? []).map(({ messageId, score }, index) => [messageId, { place: index + 1, score }]));
 
-const present = ({ message, score, ranks, explain }: Candidate, query: SearchQuery): Found => ({
+const present = ({ message, score, ranks, explain }: Candidate, highlight: string, query: SearchQuery): Hit => ({
   message,
   score,
   ranks,
-  highlight: highlight(message.content, query.q),
+  highlight,
   ...(query.explain ? { explain } : {}),
 });

@@ -1,44 +1,165 @@
 // Letters, digits and the marks that belong to them (vowel signs, combining accents).
 const WORD = /[\p{L}\p{N}\p{M}]+/gu;
+const WORD_CHARACTER = /[\p{L}\p{N}\p{M}]/u;
+const SAME_PAGE = /^[\p{L}\p{N}]+$/u;
 
 /** Words that a query may have; a longer one is cut, so that nobody buys a thousand-way search with one request. */
 const MAX_WORDS = 32;
 
-/**
- * A word as comparison sees it: without accents and case, so that "ca phe" is "Cà Phê". Near enough to `parley_fold` in Postgres for marking
- * and ordering; which messages match is decided by Postgres alone.
- */
-export const foldWord = (word: string): string =>
-  word
+/** The last word of a query counts as the beginning of a word from this length on; a single letter would begin half of all words. */
+export const MIN_PREFIX_LENGTH = 2;
+
+/** What 256 code points in a row are to words. Without `folded` each of them is folded already. */
+interface Page {
+  readonly isWord: Uint8Array;
+  readonly folded: readonly string[] | undefined;
+}
+
+const PAGE = 256;
+const IDENTICAL: Page = { isWord: new Uint8Array(PAGE).fill(1), folded: undefined };
+const pages: (Page | undefined)[] = Array.from({ length: 0x11_0000 / PAGE });
+
+// The marks first: their removal may leave a letter whose lower case has none.
+const foldedCharacter = (character: string): string =>
+  character
     .normalize('NFD')
     .replaceAll(/\p{M}+/gu, '')
     .toLowerCase()
     .replaceAll('đ', 'd');
 
+const isSurrogate = (code: number): boolean => code >= 0xd800 && code <= 0xdfff;
+
+const makePage = (number: number): Page => {
+  const characters = Array.from({ length: PAGE }, (_, i) =>
+    isSurrogate(number * PAGE + i) ? ' ' : String.fromCodePoint(number * PAGE + i),
+  );
+  const all = characters.join('');
+  // Most of the many pages of Han and Hangul: worth a look, since a hostile text visits them all.
+  const page =
+    SAME_PAGE.test(all) && all.normalize('NFD').toLowerCase() === all
+      ? IDENTICAL
+      : { isWord: Uint8Array.from(characters, (one) => (WORD_CHARACTER.test(one) ? 1 : 0)), folded: characters.map(foldedCharacter) };
+  pages[number] = page;
+  return page;
+};
+
+const pageOf = (code: number): Page => pages[code >>> 8] ?? makePage(code >>> 8);
+
+const isWordCode = (code: number): boolean => pageOf(code).isWord[code & 0xff] === 1;
+
+const folded = (code: number): string => {
+  const page = pageOf(code);
+  return page.folded === undefined ? String.fromCodePoint(code) : (page.folded[code & 0xff] ?? '');
+};
+
+const unitsOf = (code: number): number => (code > 0xffff ? 2 : 1);
+
+/**
+ * A word as comparison sees it: without accents and case, so that "ca phe" is "Cà Phê". Near enough to `parley_fold` in Postgres for marking
+ * and ordering; which messages match is decided by Postgres alone. Character by character from a table: linear whatever the word is.
+ */
+export const foldWord = (word: string): string => {
+  let result = '';
+  for (let at = 0; at < word.length; ) {
+    const code = word.codePointAt(at) ?? 0;
+    result += folded(code);
+    at += unitsOf(code);
+  }
+  return result;
+};
+
 /** The words of a query as they were typed, at most 32. Everything else (operators, quotes, punctuation) is gone. */
 export const wordsOf = (query: string): string[] => (query.normalize('NFC').match(WORD) ?? []).slice(0, MAX_WORDS);
 
-/** A word of a text with its place in it, in UTF-16 units. */
-export interface PlacedWord {
-  readonly folded: string;
+/** Where a word stands in a text, in UTF-16 units: from `start` up to, not including, `end`. */
+export interface Place {
   readonly start: number;
   readonly end: number;
 }
 
-/** The words of a text in their order. */
-export const placedWordsOf = (text: string): PlacedWord[] =>
-  Array.from(text.matchAll(WORD), (match) => ({ folded: foldWord(match[0]), start: match.index, end: match.index + match[0].length }));
+/** The first word of `text` that begins at `from` or later; `from` must not be inside a word. */
+export const wordAfter = (text: string, from: number): Place | undefined => {
+  let start = from;
+  for (; start < text.length; ) {
+    const code = text.codePointAt(start) ?? 0;
+    if (isWordCode(code)) break;
+    start += unitsOf(code);
+  }
+  if (start >= text.length) return undefined;
+  return { start, end: endOfWord(text, start) };
+};
 
-/** The last word of a query counts as the beginning of a word from this length on; a single letter would begin half of all words. */
-export const MIN_PREFIX_LENGTH = 2;
+/** Where the run of word characters ends that `from` is in; `from` itself when it is in none. */
+export const endOfWord = (text: string, from: number): number => {
+  let end = from;
+  while (end < text.length) {
+    const code = text.codePointAt(end) ?? 0;
+    if (!isWordCode(code)) break;
+    end += unitsOf(code);
+  }
+  return end;
+};
+
+/** Whether the character that ends before `position` belongs to a word. */
+export const isAfterWordCharacter = (text: string, position: number): boolean => {
+  if (position <= 0) return false;
+  const isPair = isSurrogate(text.charCodeAt(position - 1)) && position > 1;
+  return isWordCode(text.codePointAt(isPair ? position - 2 : position - 1) ?? 0);
+};
+
+/** The folded words of a text in their order. */
+export const foldedWordsOf = (text: string): string[] => Array.from(text.matchAll(WORD), ([word]) => foldWord(word));
 
 /**
- * Whether a word of a text answers a query: it equals one of its words, or it begins with the last one, which may still be being typed.
- * Takes folded words.
+ * The words that a query asks for, ready to be compared with the words of texts. Of a word in a text only as much is folded as the longest
+ * asked word is long, and of most only the first letter: a comparison costs about as much as reading the text.
  */
-export const wordMatcher = (query: string): ((folded: string) => boolean) => {
-  const words = wordsOf(query).map(foldWord);
-  const known = new Set(words);
-  const last = words.at(-1) ?? '';
-  return (folded) => known.has(folded) || (last.length >= MIN_PREFIX_LENGTH && folded.startsWith(last));
-};
+export class AskedWords {
+  /** As typed, composed. */
+  readonly words: readonly string[];
+  /** The same, folded. */
+  readonly folded: readonly string[];
+  private readonly masks = new Map<string, number>();
+  private readonly firstUnits = new Set<number>();
+  private readonly last: string;
+  private readonly longest: number;
+
+  constructor(query: string) {
+    this.words = wordsOf(query);
+    this.folded = this.words.map(foldWord);
+    for (const [i, word] of this.folded.entries()) {
+      if (word === '') continue; // a mark without a letter
+      this.masks.set(word, (this.masks.get(word) ?? 0) | (1 << i));
+      this.firstUnits.add(word.charCodeAt(0));
+    }
+    this.last = this.folded.at(-1) ?? '';
+    this.longest = Math.max(0, ...this.folded.map(({ length }) => length));
+  }
+
+  /** Which of the asked words stands at `place`: bit i for the i-th of them, so several for one that is asked twice, and 0 for none. */
+  maskAt(text: string, place: Place): number {
+    const found = this.foldedAt(text, place);
+    return found === undefined ? 0 : (this.masks.get(found) ?? 0);
+  }
+
+  /** Whether the word at `place` answers the query: it equals an asked word, or it begins with the last one, which may still be being typed. */
+  answers(text: string, place: Place): boolean {
+    const found = this.foldedAt(text, place);
+    if (found === undefined) return false;
+    return this.masks.has(found) || (this.last.length >= MIN_PREFIX_LENGTH && found.startsWith(this.last));
+  }
+
+  /** The folded word, cut when it is longer than any asked one; undefined when its first letter rules it out. */
+  private foldedAt(text: string, { start, end }: Place): string | undefined {
+    let found = '';
+    for (let at = start; at < end; ) {
+      const code = text.codePointAt(at) ?? 0;
+      at += unitsOf(code);
+      const next = folded(code);
+      if (found === '' && next !== '' && !this.firstUnits.has(next.charCodeAt(0))) return undefined;
+      found += next;
+      if (found.length > this.longest) break;
+    }
+    return found;
+  }
+}

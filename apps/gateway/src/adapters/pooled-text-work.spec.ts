@@ -1,0 +1,84 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { afterEach, describe, expect, it } from 'vitest';
+import { BulkheadFull } from '#lib/resilience/bulkhead';
+import { withDeadline } from '#lib/resilience/deadline';
+import { DeadlineExceeded } from '#lib/resilience/errors';
+import { metrics } from '#lib/runtime/metrics';
+import { hostileTexts } from '#lib/testing/hostile-texts';
+import { InlineTextWork } from './inline-text-work.js';
+import { PooledTextWork } from './pooled-text-work.js';
+
+const hostile = hostileTexts({ seed: 3 }).filter(({ isAccepted }) => isAccepted);
+const texts = hostile.map(({ text }) => text);
+const QUERY = 'coffee mot hai ba';
+
+let work = new PooledTextWork(1);
+afterEach(async () => {
+  await work.close();
+  work = new PooledTextWork(1);
+});
+
+describe('text work in threads', () => {
+  it('gives what the same work gives in place', async () => {
+    const inline = new InlineTextWork();
+    const some = texts.slice(0, 5);
+    expect(await work.excerpts('alice', QUERY, some)).toEqual(await inline.excerpts('alice', QUERY, some));
+    expect(await work.overlap('alice', QUERY, some)).toEqual(await inline.overlap('alice', QUERY, some));
+    expect(await work.tokens('alice', ['xin chào', 'a'], 100)).toEqual(await inline.tokens('alice', ['xin chào', 'a'], 100));
+  });
+
+  it('lets the event loop turn while it works through the worst texts of several callers', { timeout: 60_000 }, async () => {
+    await work.tokens('alice', ['load the vocabulary'], 10);
+    const delay = monitorEventLoopDelay({ resolution: 5 });
+    delay.enable();
+    await Promise.all(
+      ['alice', 'bob', 'carol', 'dave'].map(async (caller) => {
+        for (const text of texts.slice(0, 12)) await work.tokens(caller, [text], 1_000_000);
+        await work.excerpts(caller, QUERY, texts);
+        await work.overlap(caller, QUERY, texts);
+      }),
+    );
+    delay.disable();
+    // In place it takes seconds without a turn of the loop; the rest is what a busy machine may add.
+    expect(delay.percentile(99) / 1e6).toBeLessThan(100);
+  });
+
+  it('serves callers in turn: one with many jobs does not stand before another with one', { timeout: 30_000 }, async () => {
+    const done: string[] = [];
+    const job = async (caller: string) => {
+      await work.tokens(caller, ['漢字'.repeat(1_000)], 1_000_000);
+      done.push(caller);
+    };
+    await Promise.all([...Array.from({ length: 40 }, () => job('alice')), job('bob')]);
+    expect(done.indexOf('bob')).toBeLessThanOrEqual(2);
+  });
+
+  it('refuses a caller with too much waiting, and no other', { timeout: 30_000 }, async () => {
+    const jobs = Array.from({ length: 70 }, () => work.tokens('alice', ['a'], 1));
+    const other = work.tokens('bob', ['a'], 1);
+    const outcomes = await Promise.allSettled(jobs);
+    const refused = outcomes.filter((outcome) => outcome.status === 'rejected');
+    expect(refused.length).toBe(5);
+    expect(refused[0]?.reason).toBeInstanceOf(BulkheadFull);
+    expect(await other).toEqual([1]);
+  });
+
+  it('gives up waiting at the deadline of the request, and works on for others', { timeout: 30_000 }, async () => {
+    await work.tokens('alice', ['a'], 1);
+    const running = work.tokens('alice', ['漢字'.repeat(20_000)], 1_000_000);
+    const late = withDeadline(1, () => work.tokens('bob', ['a'], 1));
+    await expect(late).rejects.toBeInstanceOf(DeadlineExceeded);
+    expect((await metrics.workerPoolQueued.get()).values.find(({ labels }) => labels['pool'] === 'text')?.value).toBe(0);
+    await running;
+    expect(await work.tokens('bob', ['a'], 1)).toEqual([1]);
+  });
+
+  it('ends with its threads, and what waits is refused', async () => {
+    const jobs = [1, 2, 3].map(() => work.tokens('alice', ['a'], 1));
+    const outcomes = Promise.allSettled(jobs);
+    await work.close();
+    expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    await expect(work.tokens('alice', ['a'], 1)).rejects.toBeInstanceOf(BulkheadFull);
+    expect(process.getActiveResourcesInfo().filter((name) => name === 'MessagePort')).toEqual([]);
+  });
+});

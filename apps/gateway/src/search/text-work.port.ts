@@ -1,0 +1,31 @@
+import type { UserId } from '#lib/contracts/ids';
+
+/**
+ * Reading of stored texts whose cost grows with their length. Done away from what other callers wait for, and shared out fairly: each call
+ * names the caller on whose behalf it is.
+ *
+ * Every call throws BulkheadFull when this caller, or all of them, have too much waiting already, and DeadlineExceeded when the deadline of the
+ * running unit of work passes first.
+ */
+export abstract class TextWorkPort {
+  /**
+   * An excerpt of each text around what answers `query` (highlight.ts), in their order. Texts beyond {@link MAX_HIGHLIGHTED} units in all are
+   * not searched: their excerpt is their beginning.
+   */
+  abstract excerpts(caller: UserId, query: string, texts: readonly string[]): Promise<string[]>;
+
+  /** How well each text answers `query` by its words, between 0 and 1, in their order (word-overlap.ts). */
+  abstract overlap(caller: UserId, query: string, texts: readonly string[]): Promise<number[]>;
+
+  /**
+   * Tokens of each text, in their order, up to the one with which their sum passes `limit`; those after it are missing, and that one may have
+   * been counted only as far as was needed to see that.
+   */
+  abstract tokens(caller: UserId, texts: readonly string[], limit: number): Promise<number[]>;
+
+  /** Ends what it started; refuses what waits. */
+  abstract close(): Promise<void>;
+}
+
+/** UTF-16 units that are searched for the excerpts of one answer: 12 of the longest messages, or 50 of 4,000 units. About 5 ms. */
+export const MAX_HIGHLIGHTED = 200_000;
