@@ -47,16 +47,15 @@ describe('npm run parley', () => {
     expect({ ...migrate, stdout: JSON.parse(migrate.stdout) }).toMatchObject({ code: 0, stdout: { migrations: [] } });
   });
 
-  it('shows what the gateway has in hand, and its breakers', async () => {
+  it('shows what every process has in hand, and its breakers', async () => {
     const inFlight = await run('parley', 'in-flight', '--json', '--url', parley.url);
     expect(JSON.parse(inFlight.stdout)).toMatchObject({
-      items: expect.arrayContaining([
-        expect.objectContaining({
-          pid: parley.gateway.pid,
-          silent: false,
-          work: expect.objectContaining({ items: [expect.objectContaining({ what: 'GET /v1/admin/in-flight' })] }),
-        }),
-      ]),
+      items: [
+        { app: 'embedding', pid: parley.embedding.pid, silent: false },
+        { app: 'gateway', pid: parley.gateway.pid, silent: false, work: { items: [{ what: 'GET /v1/admin/in-flight' }] } },
+        { app: 'ops', pid: parley.ops.pid, silent: false },
+      ],
+      others: 'asked',
       lockWaits: [],
     });
     expect(await run('parley', 'in-flight', '--url', parley.url)).toMatchObject({

@@ -47,7 +47,7 @@ export class EmbeddingModule {
         IndexMessages,
         MarkFailed,
         WriteVectors,
-        { provide: Breakers, useFactory: () => shareBreakers(createBreakers()) },
+        { provide: Breakers, useFactory: (logger: Logger) => shareBreakers(createBreakers(), logger), inject: [LOGGER] },
         { provide: PostgresLanes, inject: [CONFIG, Breakers, LOGGER], useFactory: lanesFor(APP) },
         { provide: ChunkLedgerPort, inject: [PostgresLanes], useFactory: (lanes: PostgresLanes) => new PostgresChunkLedger(lanes) },
         {

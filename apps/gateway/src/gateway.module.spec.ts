@@ -54,7 +54,9 @@ it('answers the health question while everything is away', async () => {
   expect(answer.statusCode).toBe(503);
   const { status, checks } = answer.json<{ status: string; checks: Record<string, { status: string }> }>();
   expect(status).toBe('down');
-  expect(Object.keys(checks).sort()).toEqual(['chroma', 'embedder', 'llm', 'objectStore', 'postgres', 'rabbitmq', 'redis']);
+  expect(Object.keys(checks).sort()).toEqual(['chroma', 'embedder', 'llm', 'objectStore', 'pipeline', 'postgres', 'rabbitmq', 'redis']);
   expect(checks['postgres']?.status).toBe('down');
   expect(checks['embedder']?.status).toBe('ok');
+  expect(checks['pipeline']).toMatchObject({ status: 'degraded', detail: 'not-known' });
+  expect([checks['llm']?.status, checks['objectStore']?.status]).toEqual(['not_configured', 'not_configured']);
 });

@@ -1,7 +1,11 @@
 import { type DynamicModule, Module, type OnApplicationBootstrap, type OnApplicationShutdown, type Type } from '@nestjs/common';
 import { DeadLetters } from '#lib/bus/dead-letters';
 import { DeadLettersPort } from '#lib/bus/dead-letters.port';
+import { ControlChannelPort } from '#lib/bus/control-channel.port';
+import { PipelineTroubles } from '#lib/bus/pipeline-trouble';
 import { QueueFill } from '#lib/bus/queue-fill';
+import { QueueStatusPort } from '#lib/bus/queue-status.port';
+import { QueueWatch } from '#lib/bus/queue-watch';
 import { PublisherPort } from '#lib/bus/publisher.port';
 import { ConversationStorePort } from '#lib/conversations/conversation-store.port';
 import { MessageStorePort } from '#lib/conversations/message-store.port';
@@ -11,6 +15,7 @@ import { Bulkhead } from '#lib/resilience/bulkhead';
 import { MemoryPressure, memoryLimitBytes, memoryUse } from '#lib/resilience/memory-pressure';
 import { Pressure, type PressureSource, sustained } from '#lib/resilience/pressure';
 import { OperationsModule } from '#lib/runtime/adapters/http/operations.module';
+import { Health, type HealthCheck } from '#lib/runtime/health';
 import { CONFIG, type Config, ConfigError } from '#lib/runtime/config';
 import { LOGGER, type Logger } from '#lib/runtime/logger';
 import type { ProcessParts } from '#lib/runtime/run-process';
@@ -57,6 +62,8 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
     private readonly pressure: Pressure,
     private readonly memory: MemoryPressure,
     private readonly text: TextWorkPort,
+    private readonly queues: QueueWatch,
+    private readonly health: Health,
   ) {}
 
   static on(adapters: Type, parts: ProcessParts): DynamicModule {
@@ -87,6 +94,11 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
           provide: DeadLetters,
           useFactory: (letters: DeadLettersPort, logger: Logger) => new DeadLetters(letters, logger),
           inject: [DeadLettersPort, LOGGER],
+        },
+        {
+          provide: QueueWatch,
+          useFactory: (queues: QueueStatusPort, control: ControlChannelPort) => new QueueWatch(queues, control),
+          inject: [QueueStatusPort, ControlChannelPort],
         },
         { provide: Pressure, useFactory: pressure, inject: [QueueFill, OutboxRelay, PublisherPort, CONFIG, LOGGER] },
         { provide: MemoryPressure, useFactory: memoryPressure, inject: [CONFIG, LOGGER] },
@@ -121,16 +133,28 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
     this.relay.start();
     this.pressure.start();
     this.memory.start();
+    this.health.add('pipeline', pipelineCheck(this.queues, this.relay));
+    this.health.start();
   }
 
   /** Nest calls this when the last request has been answered. What the relay still has stays in the outbox. */
   async onApplicationShutdown(): Promise<void> {
+    this.health.stop();
     this.pressure.stop();
     this.memory.stop();
     await Promise.all([this.text.close(), this.relay.stop()]);
     await this.connections.stop();
   }
 }
+
+/** Whether events get where they should: degraded, never down, because everything that was accepted is kept. */
+const pipelineCheck = (queues: QueueWatch, relay: OutboxRelay): HealthCheck => {
+  const troubles = new PipelineTroubles();
+  return async () => {
+    const found = troubles.find(await queues.read(), relay.depth?.oldestAgeSeconds);
+    return found.length === 0 ? undefined : { degraded: found.join(', ') };
+  };
+};
 
 const outboxRelay = (outbox: OutboxPort, publisher: PublisherPort, config: Config, logger: Logger) =>
   new OutboxRelay(outbox, publisher, { sweepMs: config.OUTBOX_SWEEP_MS, graceMs: config.OUTBOX_GRACE_MS }, logger);

@@ -111,7 +111,7 @@ class LiveConnections extends Connections {
 
 @Module({
   providers: [
-    { provide: Breakers, useFactory: () => shareBreakers(createBreakers()) },
+    { provide: Breakers, useFactory: (logger: Logger) => shareBreakers(createBreakers(), logger), inject: [LOGGER] },
     { provide: PostgresLanes, useFactory: lanesFor(APP), inject: [CONFIG, Breakers, LOGGER] },
     { provide: RabbitPublisher, useFactory: publisherFor(APP), inject: [CONFIG, LOGGER] },
     { provide: RabbitQueueStatus, useFactory: queueStatusFor(APP), inject: [CONFIG, LOGGER] },
@@ -160,7 +160,7 @@ class LiveConnections extends Connections {
     {
       provide: Health,
       useFactory: health,
-      inject: [PostgresLanes, RabbitPublisher, RabbitQueueStatus, REDIS, LateMeaning, Breakers, CONFIG],
+      inject: [PostgresLanes, RabbitPublisher, RabbitQueueStatus, REDIS, LateMeaning, Breakers, CONFIG, LOGGER],
     },
     { provide: Connections, useClass: LiveConnections },
   ],
@@ -249,28 +249,32 @@ function health(
   meaning: LateMeaning,
   breakers: Breakers,
   config: Config,
+  logger: Logger,
 ): Health {
   const isChromaThere = chromaHeartbeat({ url: config.CHROMA_URL, token: config.CHROMA_TOKEN });
   const checks: Record<string, HealthCheck> = {
     postgres: async () => void (await lanes.lane('health').query('SELECT 1')),
     rabbitmq: async () => {
-      if (!publisher.isHealthy) throw unhealthy('not connected, or it blocks publishers');
-      if (!(await queues.isAnswering())) throw unhealthy('does not answer');
+      if (!publisher.isHealthy) throw unhealthy('not-connected-or-blocked');
+      if (!(await queues.isAnswering())) throw unhealthy('timeout');
       const [failure] = publisher.failures;
       if (failure !== undefined) return { degraded: `refuses ${failure.routingKey}: ${failure.code ?? failure.outcome}` };
-      return publisher.drift === undefined ? undefined : { degraded: 'queues differ from what this version wants' };
+      return publisher.drift === undefined ? undefined : { degraded: 'queues-differ' };
     },
     ...(connection === undefined ? {} : { redis: async () => void (await connection.ping()) }),
     chroma: async (signal) => {
       try {
         await isChromaThere(signal);
       } catch (error) {
-        throw error instanceof HttpFailure ? unhealthy(`answered ${error.status}`) : error;
+        throw error instanceof HttpFailure ? unhealthy(`http-${error.status}`) : error;
       }
     },
     // A remote model costs money per text: one that was seen before is remembered, and the breaker knows how calls fare.
     embedder: async () => void (await meaning.get().embedder.embed(['health'])),
   };
   const isDependency = (name: string): name is DependencyName => dependencies.some((dependency) => dependency === name);
-  return new Health(checks, (name) => (isDependency(name) ? breakers.stateOf(name) : 'closed'));
+  return new Health(checks, {
+    breakerOf: (name) => (isDependency(name) ? { state: breakers.stateOf(name), since: breakers.sinceOf(name) } : undefined),
+    onChange: ({ to, ...change }) => logger[to === 'ok' ? 'info' : 'warn']({ ...change, to }, 'health changed'),
+  });
 }

@@ -115,7 +115,7 @@ class NoConnections extends Connections {
       }),
       inject: [CONFIG],
     },
-    { provide: Health, useFactory: () => new Health({ postgres: async () => undefined }, () => 'closed') },
+    { provide: Health, useFactory: () => new Health({ postgres: async () => undefined }) },
     { provide: Connections, useFactory: (bus: MemoryBus) => new NoConnections(bus), inject: [MemoryBus] },
   ],
   exports: [

@@ -1,46 +1,59 @@
-import { expect, it } from 'vitest';
-import { QueueStatusPort } from '#lib/bus/queue-status.port';
-import type { QueueStatus } from '#lib/contracts/http';
+import { beforeEach, expect, it } from 'vitest';
+import type { QueuesView, QueueWatch } from '#lib/bus/queue-watch';
+import type { QueueView } from '#lib/contracts/http';
 import { metrics } from '#lib/runtime/metrics';
 import { MeasureQueues } from './measure-queues.js';
 
-class ScriptedQueues extends QueueStatusPort {
-  constructor(public status: QueueStatus) {
-    super();
-  }
-  async read() {
-    return [this.status];
-  }
-}
-
-const aStatus = (known: Partial<QueueStatus>): QueueStatus => ({
+const aQueue = (known: Partial<QueueView>): QueueView => ({
   name: 'embedding.messages',
   ready: null,
   unacked: null,
   consumers: null,
   paused: null,
+  pausedSince: null,
   oldestAgeSeconds: null,
   deadLetters: null,
+  unknown: false,
   ...known,
 });
 
-const lengths = async () =>
+let seen: QueueView[];
+let measureQueues: MeasureQueues;
+beforeEach(() => {
+  measureQueues = new MeasureQueues({ read: async () => ({ items: seen }) as unknown as QueuesView } as QueueWatch);
+});
+
+const valuesOf = async (gauge: 'queueLength' | 'queueOldestAge' | 'consumerPaused') =>
   Object.fromEntries(
-    (await metrics.queueLength.get()).values
-      .filter(({ labels }) => String(labels['queue']).startsWith('embedding.messages')) // other files of this process count other queues
+    (await metrics[gauge].get()).values
+      .filter(({ labels }) => /^(embedding|removed)\.messages/.test(String(labels['queue']))) // other files of this process count other queues
       .map(({ labels, value }) => [labels['queue'], value]),
   );
 
-it('shows how many wait and how many are dead', async () => {
-  await new MeasureQueues(new ScriptedQueues(aStatus({ ready: 7, deadLetters: 0 }))).execute();
-  expect(await lengths()).toEqual({ 'embedding.messages': 7, 'embedding.messages.dlq': 0 });
+it('shows how many wait and how many are dead, how old the oldest is, and whether the queue pauses', async () => {
+  seen = [aQueue({ ready: 7, deadLetters: 0, oldestAgeSeconds: 12.5, paused: true })];
+  await measureQueues.execute();
+  expect(await valuesOf('queueLength')).toEqual({ 'embedding.messages': 7, 'embedding.messages.dlq': 0 });
+  expect(await valuesOf('queueOldestAge')).toEqual({ 'embedding.messages': 12.5 });
+  expect(await valuesOf('consumerPaused')).toEqual({ 'embedding.messages': 1 });
 });
 
-it('shows nothing instead of an old number or 0 when nobody can tell', async () => {
-  const queues = new ScriptedQueues(aStatus({ ready: 7, deadLetters: 1 }));
-  const measureQueues = new MeasureQueues(queues);
+it('shows nothing instead of an old number or 0 when it is not known', async () => {
+  seen = [aQueue({ ready: 7, deadLetters: 1, oldestAgeSeconds: 3, paused: false })];
   await measureQueues.execute();
-  queues.status = aStatus({});
+  seen = [aQueue({})];
   await measureQueues.execute();
-  expect(await lengths()).toEqual({});
+  expect(await valuesOf('queueLength')).toEqual({});
+  expect(await valuesOf('queueOldestAge')).toEqual({});
+  expect(await valuesOf('consumerPaused')).toEqual({});
+});
+
+it('shows an unknown queue for as long as it is there', async () => {
+  seen = [aQueue({ ready: 0 }), aQueue({ name: 'removed.messages', unknown: true, ready: 9, oldestAgeSeconds: 60 })];
+  await measureQueues.execute();
+  expect(await valuesOf('queueLength')).toMatchObject({ 'removed.messages': 9 });
+  seen = [aQueue({ ready: 0 })];
+  await measureQueues.execute();
+  expect(await valuesOf('queueLength')).toEqual({ 'embedding.messages': 0 });
+  expect(await valuesOf('queueOldestAge')).toEqual({});
 });

@@ -1,20 +1,38 @@
-import { QueueStatusPort } from '#lib/bus/queue-status.port';
+import type { QueueWatch } from '#lib/bus/queue-watch';
 import { deadLetterQueue } from '#lib/bus/topology';
 import { metrics } from '#lib/runtime/metrics';
 
-/** Keeps `queue_length` up to date: work queues by their name, dead letters under `<queue>.dlq`. What is not known has no value, not 0. */
+const gauges = {
+  ready: metrics.queueLength,
+  age: metrics.queueOldestAge,
+  paused: metrics.consumerPaused,
+} as const;
+
+/**
+ * Keeps `queue_length`, `queue_oldest_age_seconds` and `consumer_paused` up to date for every queue: work queues and unknown ones by their
+ * name, dead letters under `<queue>.dlq`. What is not known has no value, not 0 and not the last one.
+ */
 export class MeasureQueues {
-  constructor(private readonly queues: QueueStatusPort) {}
+  private shown = new Set<string>();
+
+  constructor(private readonly queues: QueueWatch) {}
 
   async execute(): Promise<void> {
-    for (const { name, ready, deadLetters } of await this.queues.read()) {
-      show(name, ready);
-      show(deadLetterQueue(name), deadLetters);
+    const { items } = await this.queues.read();
+    for (const { name, ready, deadLetters, oldestAgeSeconds, paused, unknown } of items) {
+      show('ready', name, ready);
+      show('age', name, oldestAgeSeconds);
+      show('paused', name, paused === null ? null : Number(paused));
+      if (!unknown) show('ready', deadLetterQueue(name), deadLetters);
     }
+    const names = new Set(items.map(({ name }) => name));
+    const gone = [...this.shown].filter((name) => !names.has(name));
+    for (const queue of gone) for (const gauge of Object.values(gauges)) gauge.remove({ queue });
+    this.shown = names;
   }
 }
 
-function show(queue: string, length: number | null): void {
-  if (length === null) metrics.queueLength.remove({ queue });
-  else metrics.queueLength.set({ queue }, length);
+function show(gauge: keyof typeof gauges, queue: string, value: number | null): void {
+  if (value === null) gauges[gauge].remove({ queue });
+  else gauges[gauge].set({ queue }, value);
 }

@@ -5,6 +5,7 @@ import { RabbitPublisher } from '#lib/bus/adapters/rabbit-publisher';
 import { RabbitQueueStatus } from '#lib/bus/adapters/rabbit-queue-status';
 import { PostgresTextIndex } from '#lib/conversations/adapters/postgres-text-index';
 import { IndexTexts } from '#lib/conversations/index-texts';
+import { QueueWatch } from '#lib/bus/queue-watch';
 import { PostgresInbox } from '#lib/database/adapters/postgres-inbox';
 import { lanesFor } from '#lib/database/adapters/lanes-for';
 import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
@@ -51,7 +52,7 @@ export class OpsModule {
       module: OpsModule,
       imports: [OperationsModule.of(parts)],
       providers: [
-        { provide: Breakers, useFactory: () => shareBreakers(createBreakers()) },
+        { provide: Breakers, useFactory: (logger: Logger) => shareBreakers(createBreakers(), logger), inject: [LOGGER] },
         { provide: PostgresLanes, inject: [CONFIG, Breakers, LOGGER], useFactory: lanesFor(APP) },
         { provide: RabbitPublisher, inject: [CONFIG, LOGGER], useFactory: publisherFor(APP) },
         { provide: RabbitQueueStatus, inject: [CONFIG, LOGGER], useFactory: queueStatusFor(APP) },
@@ -59,7 +60,11 @@ export class OpsModule {
         { provide: OutboxRelay, inject: [CONFIG, PostgresLanes, RabbitPublisher, LOGGER], useFactory: outboxRelay },
         { provide: VectorChecks, inject: [CONFIG, PostgresLanes, RabbitQueueStatus, Breakers], useFactory: vectorChecks },
         { provide: RunConsistency, inject: [CONFIG, PostgresLanes, VectorChecks, LOGGER], useFactory: runConsistency },
-        { provide: Rounds, inject: [RabbitQueueStatus, PostgresLanes, RunConsistency, VectorChecks, LOGGER], useFactory: rounds },
+        {
+          provide: Rounds,
+          inject: [RabbitQueueStatus, RabbitControlChannel, PostgresLanes, RunConsistency, VectorChecks, LOGGER],
+          useFactory: rounds,
+        },
       ],
     };
   }
@@ -145,12 +150,13 @@ const runConsistency = (config: Config, lanes: PostgresLanes, checks: VectorChec
 
 const rounds = (
   queueStatus: RabbitQueueStatus,
+  control: RabbitControlChannel,
   lanes: PostgresLanes,
   consistency: RunConsistency,
   checks: VectorChecks,
   logger: Logger,
 ): Rounds => {
-  const measureQueues = new MeasureQueues(queueStatus);
+  const measureQueues = new MeasureQueues(new QueueWatch(queueStatus, control));
   const inbox = new PostgresInbox(lanes.lane('work'));
   const indexTexts = new IndexTexts(new PostgresTextIndex(lanes.lane('work')), logger);
   return new Rounds(

@@ -1,3 +1,4 @@
+import type { ConsumerState } from '#lib/contracts/control';
 import type { ParleyEvent } from '#lib/contracts/events';
 import { type PipelineRow, RETRY_DELAYS_MS } from '#lib/contracts/pipeline';
 import { withoutDeadline } from '#lib/resilience/deadline';
@@ -5,6 +6,7 @@ import { runInContext } from '#lib/runtime/context';
 import type { Logger } from '#lib/runtime/logger';
 import { metrics } from '#lib/runtime/metrics';
 import { consume } from './consume.js';
+import { reportConsumer } from './consumer-reports.js';
 import { decide, MAX_UNKNOWN, outageOf } from './decide.js';
 import { decode } from './decode.js';
 import type { Delivery } from './delivery.js';
@@ -104,6 +106,8 @@ export class Consumer {
   private lostGeneration = 0;
   private isTapOpen = false;
   private lastPauseState: PauseState = 'running';
+  private pausedSince: Date | undefined;
+  private stopReporting: () => void = () => undefined;
   private drainEndsAt: number | undefined;
 
   constructor(private readonly settings: ConsumerSettings) {
@@ -150,7 +154,21 @@ export class Consumer {
     return this.pause.state;
   }
 
+  /** How it is, for operators. */
+  report(): ConsumerState {
+    const publishedAt = [...this.twins.all()].map(({ delivery }) => delivery.publishedAt?.getTime() ?? Number.POSITIVE_INFINITY);
+    const oldest = publishedAt.reduce((one, other) => Math.min(one, other), Number.POSITIVE_INFINITY);
+    return {
+      queue: this.settings.queue,
+      state: this.pause.state,
+      pausedSince: this.pausedSince?.toISOString() ?? null,
+      unacked: publishedAt.length,
+      oldestAt: Number.isFinite(oldest) ? new Date(oldest).toISOString() : null,
+    };
+  }
+
   start(): void {
+    this.stopReporting = reportConsumer(this);
     // A gauge that nobody has set yet is missing, not 0.
     metrics.consumerPaused.set({ queue: this.settings.queue }, 0);
     this.pause.start();
@@ -178,6 +196,7 @@ export class Consumer {
     this.waiting.drop(() => true);
     const sentRoundCount = await this.settlement.sendRound(left, AbortSignal.timeout(SEND_ROUND_MS));
     this.giveUp.abort();
+    this.stopReporting();
     // What waited for the broker notices that it need not; what ignores its deadline is not waited for.
     await within(LAST_MOMENT_MS, this.idle());
     return { unfinishedCount: left.length - sentRoundCount, sentRoundCount };
@@ -306,7 +325,9 @@ export class Consumer {
   private onPauseChange(): void {
     const { queue, logger } = this.settings;
     const { state } = this.pause;
-    metrics.consumerPaused.set({ queue }, state === 'paused' || state === 'probing' ? 1 : 0);
+    const isPaused = state === 'paused' || state === 'probing';
+    this.pausedSince = isPaused ? (this.pausedSince ?? new Date()) : undefined;
+    metrics.consumerPaused.set({ queue }, isPaused ? 1 : 0);
     if (state !== this.lastPauseState) logger.info({ queue, from: this.lastPauseState, to: state }, 'consumer pause');
     this.lastPauseState = state;
     this.steerTap();
@@ -344,7 +365,9 @@ export class Consumer {
   private keepHouse(): void {
     const { queue } = this.settings;
     const waiting = this.waiting.items();
-    if (waiting.length > 0) metrics.queueOldestAge.set({ queue }, secondsSince(Math.min(...waiting.map(occurredAt))));
+    const { oldestAt } = this.report();
+    // 0 when it holds none: the age of the last event that was taken says nothing about the queue any more.
+    metrics.queueOldestAge.set({ queue }, oldestAt === null ? 0 : secondsSince(Date.parse(oldestAt)));
     const now = performance.now();
     const isTooOld = (item: Received) => now - item.receivedAt > this.timing.holdMs;
     const old = waiting.filter(isTooOld);

@@ -63,13 +63,17 @@ export const ConsumerState = z.object({
 });
 export type ConsumerState = z.infer<typeof ConsumerState>;
 
-/** How publishing to RabbitMQ goes in one process. */
-export const PublisherState = z.object({
-  failingSince: z.iso.datetime().nullable().meta({ description: 'null = the last publish was confirmed, or nothing was published' }),
-  reason: z.string().max(300).nullable().meta({ description: 'Why the last one failed' }),
-  refusedCount: z.int().min(0).meta({ description: 'Publishes that RabbitMQ refused (nack) since the process started' }),
-});
-export type PublisherState = z.infer<typeof PublisherState>;
+/** Publishes with one routing key that RabbitMQ does not take from one process at the moment. */
+export const PublishTrouble = z
+  .object({
+    routingKey: z.string().max(255).meta({ description: 'Of an event, or the queue that a copy goes to' }),
+    since: z.iso.datetime().meta({ description: 'When the first one in a row failed' }),
+    outcome: z.enum(['nacked', 'returned', 'ambiguous']).meta({ description: 'nacked: refused, e.g. by a full queue' }),
+    reason: z.string().max(300),
+    code: z.int().nullable().meta({ description: 'AMQP reply code; null = a nack, or no answer' }),
+    count: z.int().meta({ description: 'Failed publishes in a row' }),
+  })
+  .meta({ id: 'PublishTrouble' });
 
 /** What every process can be asked, with the schema of its answer; null = this process has nothing of the kind. */
 export const controlAnswers = {
@@ -77,7 +81,7 @@ export const controlAnswers = {
   breakers: z.array(BreakerState).max(500).nullable(),
   report: ProcessState.nullable(),
   consumers: z.array(ConsumerState).max(200).nullable(),
-  publisher: PublisherState.nullable(),
+  publisher: z.array(PublishTrouble).max(200).nullable(),
 } as const;
 export type ControlQuestion = keyof typeof controlAnswers;
 export type ControlAnswer<Q extends ControlQuestion> = z.infer<(typeof controlAnswers)[Q]>;

@@ -227,3 +227,10 @@ export const QueueStatus = z
   })
   .meta({ id: 'QueueStatus' });
 export type QueueStatus = z.infer<typeof QueueStatus>;
+
+/** A queue with what its consumers say of it. */
+export const QueueView = QueueStatus.extend({
+  unknown: z.boolean().meta({ description: 'true = it hears events, and no row of the pipeline describes it: nothing empties it' }),
+  pausedSince: z.iso.datetime().nullable().meta({ description: 'Since when a consumer of it pauses; null = none pauses, or not known' }),
+}).meta({ id: 'QueueView' });
+export type QueueView = z.infer<typeof QueueView>;

@@ -12,7 +12,16 @@ export type CallVerdict =
 
 /** The permission to make one call. Whoever holds it gives exactly one verdict; later ones are ignored. */
 export interface Permit {
-  verdict(verdict: CallVerdict): void;
+  /** @param error code or name of what a failing call ended with, for the log of the breaker. */
+  verdict(verdict: CallVerdict, error?: string): void;
+}
+
+/** Why a breaker changed its state. */
+export interface BreakerCause {
+  /** Calls that failed in this outage: those that opened it, and the trials since. */
+  readonly failureCount: number;
+  /** Code or name of the last failure; undefined when it was not told. */
+  readonly error: string | undefined;
 }
 
 /** What a breaker is made for. */
@@ -40,8 +49,8 @@ export abstract class BreakerPort {
   abstract readonly retryInMs: number;
   /** Permission for one call, or undefined when it must not be made now. */
   abstract permit(): Permit | undefined;
-  /** Calls `listener` after every change of state. */
-  abstract onChange(listener: (state: BreakerState) => void): void;
+  /** Calls `listener` after every change of state, with what led to it. */
+  abstract onChange(listener: (state: BreakerState, cause: BreakerCause) => void): void;
 }
 
 /** Makes the breaker of one operation class. */

@@ -1,6 +1,6 @@
 import type { DependencyName } from '#lib/contracts/dependencies';
 import { metrics } from '#lib/runtime/metrics';
-import type { BreakerFactory, BreakerPort, BreakerState } from './breaker.port.js';
+import type { BreakerCause, BreakerFactory, BreakerPort, BreakerState } from './breaker.port.js';
 import { RetryBudget } from './retry.js';
 
 /** A breaker as operators see it. */
@@ -9,6 +9,14 @@ export interface BreakerReport {
   readonly operation: string;
   readonly state: BreakerState;
   readonly since: Date;
+}
+
+/** One breaker that changed its state. */
+export interface BreakerTransition extends BreakerCause {
+  readonly dependency: DependencyName;
+  readonly operation: string;
+  readonly from: BreakerState;
+  readonly to: BreakerState;
 }
 
 /** Told the worst state among the operations of a dependency, whenever that changes. */
@@ -30,6 +38,7 @@ interface Known {
 export class Breakers {
   private readonly known = new Map<DependencyName, Known>();
   private readonly listeners = new Set<BreakerListener>();
+  private readonly transitionListeners = new Set<(transition: BreakerTransition) => void>();
   private readonly startedAt = new Date();
 
   constructor(private readonly create: BreakerFactory) {}
@@ -41,7 +50,13 @@ export class Breakers {
     if (existing !== undefined) return existing;
     const breaker = this.create({ name: `${dependency}.${operation}`, resetMs });
     operations.set(operation, breaker);
-    breaker.onChange(() => this.recompute(dependency));
+    let from = breaker.state;
+    breaker.onChange((to, cause) => {
+      const transition = { dependency, operation, from, to, ...cause };
+      from = to;
+      for (const listener of this.transitionListeners) listener(transition);
+      this.recompute(dependency);
+    });
     return breaker;
   }
 
@@ -64,6 +79,11 @@ export class Breakers {
   onChange(listener: BreakerListener): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
+  }
+
+  /** Calls `listener` whenever a breaker changes its state. */
+  onTransition(listener: (transition: BreakerTransition) => void): void {
+    this.transitionListeners.add(listener);
   }
 
   /** Every breaker of this process. */

@@ -1,5 +1,6 @@
 import type { DependencyName } from '#lib/contracts/dependencies';
 import { beginWait, type Wait } from '#lib/runtime/in-flight';
+import { errorCode } from '#lib/runtime/error-code';
 import { metrics } from '#lib/runtime/metrics';
 import type { BreakerPort, BreakerState, CallVerdict } from './breaker.port.js';
 import { AttributedFailures, currentCaller } from './attribution.js';
@@ -138,8 +139,8 @@ export class DependencyCall {
 
     const { timeoutMs, slowMs = Number.POSITIVE_INFINITY } = this.policy;
     const startedAt = performance.now();
-    const settle = (verdict: CallVerdict, outcome: Outcome) => {
-      permit.verdict(verdict);
+    const settle = (verdict: CallVerdict, outcome: Outcome, error?: unknown) => {
+      permit.verdict(verdict, error === undefined ? outcome : errorCode(error));
       this.measure(outcome, performance.now() - startedAt);
     };
 
@@ -169,7 +170,7 @@ export class DependencyCall {
   }
 
   /** Settles a failed attempt. @returns the error to throw. */
-  private judge(error: unknown, settle: (verdict: CallVerdict, outcome: Outcome) => void): unknown {
+  private judge(error: unknown, settle: (verdict: CallVerdict, outcome: Outcome, error?: unknown) => void): unknown {
     const { isItsFault = () => true } = this.policy;
     if (error instanceof DeadlineExceeded) {
       settle('unknown', 'deadline');
@@ -178,14 +179,14 @@ export class DependencyCall {
     // Our own timeout, or an adapter that knows better what went wrong (a client-side query timeout, an exhausted pool).
     if (error instanceof DependencyError) {
       if (error.cause instanceof DeadlineExceeded) settle('unknown', 'deadline');
-      else settle(this.verdictOn(error), error.kind);
+      else settle(this.verdictOn(error), error.kind, error);
       return error;
     }
     if (!isItsFault(error)) {
       settle('healthy', 'answered');
       return error;
     }
-    settle('failing', 'unavailable');
+    settle('failing', 'unavailable', error);
     return this.failed('unavailable', error);
   }
 

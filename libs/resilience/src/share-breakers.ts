@@ -1,11 +1,22 @@
+import type { Logger } from '#lib/runtime/logger';
 import { reportAlso } from '#lib/runtime/process-report';
 import { answerSiblings } from '#lib/runtime/sibling-workers';
-import type { Breakers } from './breakers.js';
+import type { Breakers, BreakerTransition } from './breakers.js';
 
-/** Lets operators see the breakers of this process: in its reports those that are not closed, and all of them when somebody asks. */
-export const shareBreakers = (breakers: Breakers): Breakers => {
+/**
+ * Lets operators see the breakers of this process: in its reports those that are not closed, all of them when they are asked for, and each
+ * transition in the log.
+ */
+export const shareBreakers = (breakers: Breakers, logger: Logger): Breakers => {
   const all = () => breakers.all().map(({ since, ...breaker }) => ({ ...breaker, since: since.toISOString() }));
   answerSiblings('breakers', all);
   reportAlso('breakers', () => all().filter(({ state }) => state !== 'closed'));
+  breakers.onTransition((transition) => logger[levelOf(transition)](transition, `circuit breaker ${transition.to}`));
   return breakers;
+};
+
+// In a long outage it is tried every few seconds in vain; the beginning and the end are what an operator looks for.
+const levelOf = ({ from, to }: BreakerTransition): 'warn' | 'info' | 'debug' => {
+  if (to === 'open' && from === 'closed') return 'warn';
+  return to === 'closed' ? 'info' : 'debug';
 };

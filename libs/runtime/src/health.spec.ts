@@ -1,16 +1,21 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { currentContext, runInContext } from './context.js';
-import { Health, type HealthCheck, type HealthReport } from './health.js';
+import { Health, type HealthChange, type HealthCheck, type HealthReport } from './health.js';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 const ok: HealthCheck = () => Promise.resolve();
 const never: HealthCheck = () => new Promise(() => undefined);
+const failing =
+  (error: unknown): HealthCheck =>
+  async () => {
+    throw error;
+  };
 const refused: HealthCheck = () => Promise.reject(Object.assign(new Error('connect 10.0.0.7:5432'), { code: 'ECONNREFUSED' }));
 
 const health = (checks: Record<string, HealthCheck>, breaker: 'closed' | 'half-open' | 'open' = 'closed') =>
-  new Health(checks, () => breaker);
+  new Health(checks, { breakerOf: () => ({ state: breaker, since: new Date(0) }) });
 
 const inTime = async (ms: number, promise: Promise<HealthReport>): Promise<HealthReport> => {
   let report: HealthReport | undefined;
@@ -44,7 +49,7 @@ describe('the whole', () => {
     expect(report).toMatchObject({
       status: 'down',
       checks: {
-        postgres: { status: 'down', latencyMs: 2_000, detail: 'no answer within 2 s' },
+        postgres: { status: 'down', latencyMs: 2_000, detail: 'timeout' },
         rabbitmq: { status: 'down' },
         chroma: { status: 'down' },
       },
@@ -59,7 +64,7 @@ describe('one check', () => {
 
   it('is degraded while it answers but our calls to it are still refused', async () => {
     expect(await health({ redis: ok }, 'open').report()).toMatchObject({
-      checks: { redis: { status: 'degraded', detail: 'breaker is open' } },
+      checks: { redis: { status: 'degraded', detail: 'breaker-open' } },
     });
   });
 
@@ -75,6 +80,20 @@ describe('one check', () => {
 
     expect(report.checks['postgres']?.detail).toBe('ECONNREFUSED');
     expect(JSON.stringify(report)).not.toMatch(/10\.0\.0\.7|hunter2/);
+  });
+
+  it('tells a timeout by that name, and never "Error", which says nothing', async () => {
+    const timeout = Object.assign(new Error('postgres health: timeout', { cause: new Error('no answer within 900 ms') }), {
+      kind: 'timeout',
+    });
+    const details = async (error: unknown) => (await health({ redis: failing(error) }).report()).checks['redis']?.detail;
+
+    expect(await details(timeout)).toBe('timeout');
+    expect(await details(new DOMException('too long', 'TimeoutError'))).toBe('timeout');
+    expect(await details(new Error('anything'))).toBe('failed');
+    const loop = new Error('loop');
+    loop.cause = loop;
+    expect(await details(loop)).toBe('failed');
   });
 
   it('counts as down when it throws before it returns a promise', async () => {
@@ -114,6 +133,69 @@ describe('one check', () => {
 
     expect(second).toBe(first);
     expect(third).toBe(new Date().toISOString());
+  });
+});
+
+describe('a transition', () => {
+  const watched = (check: HealthCheck, breaker?: () => { state: 'closed' | 'open'; since: Date }) => {
+    const changes: HealthChange[] = [];
+    const subject = new Health({ redis: check }, { ...(breaker && { breakerOf: breaker }), onChange: (change) => changes.push(change) });
+    subject.start();
+    return { subject, changes };
+  };
+
+  it('is noticed in the background: since does not depend on who asks when', async () => {
+    let check = ok;
+    const { subject } = watched((signal) => check(signal));
+    await vi.advanceTimersByTimeAsync(60_000);
+    check = refused;
+    const failedAt = Date.now();
+    await vi.advanceTimersByTimeAsync(600_000);
+
+    const since = Date.parse((await subject.report()).checks['redis']?.since ?? '');
+
+    expect(since - failedAt).toBeGreaterThanOrEqual(0);
+    expect(since - failedAt).toBeLessThanOrEqual(5_000);
+    subject.stop();
+  });
+
+  it('is dated by the breaker when calls met it before', async () => {
+    let breaker: { state: 'closed' | 'open'; since: Date } = { state: 'closed', since: new Date() };
+    const { subject } = watched(ok, () => breaker);
+    await vi.advanceTimersByTimeAsync(1_000);
+    breaker = { state: 'open', since: new Date() };
+    const openedAt = new Date().toISOString();
+    await vi.advanceTimersByTimeAsync(10_000);
+
+    expect((await subject.report()).checks['redis']).toMatchObject({ status: 'degraded', since: openedAt });
+    subject.stop();
+  });
+
+  it('is told once, with its reason, and a first look only when something is wrong', async () => {
+    let check = ok;
+    const { subject, changes } = watched((signal) => check(signal));
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(changes).toEqual([]);
+    check = refused;
+    await vi.advanceTimersByTimeAsync(20_000);
+    check = ok;
+    await vi.advanceTimersByTimeAsync(20_000);
+
+    expect(changes).toMatchObject([
+      { check: 'redis', from: 'ok', to: 'down', detail: 'ECONNREFUSED' },
+      { check: 'redis', from: 'down', to: 'ok' },
+    ]);
+    subject.stop();
+  });
+
+  it('of a check that was added later counts too', async () => {
+    const subject = health({ postgres: ok });
+    subject.add('pipeline', () => Promise.resolve({ degraded: 'queue-paused embedding.messages' }));
+
+    expect(await subject.report()).toMatchObject({
+      status: 'degraded',
+      checks: { pipeline: { detail: 'queue-paused embedding.messages' } },
+    });
   });
 });
 

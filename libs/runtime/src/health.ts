@@ -1,18 +1,20 @@
 import { AsyncResource } from 'node:async_hooks';
+import { errorCode } from './error-code.js';
 
 /** ok = works; degraded = works with a part missing; down = does not work. */
 export type HealthStatus = 'ok' | 'degraded' | 'down';
 
 /** One line of `GET /v1/health`. */
 export interface CheckReport {
-  readonly status: HealthStatus;
+  /** `not_configured`: this deployment does without it, so nothing of it can be broken. */
+  readonly status: HealthStatus | 'not_configured';
   /** How long the check took, or was waited for. */
   readonly latencyMs: number;
   /** State of the circuit breaker to that dependency. */
   readonly breaker: 'closed' | 'half-open' | 'open';
-  /** Since when the status is what it is, as far as this process knows (RFC 3339). */
+  /** Since when the status is what it is (RFC 3339): to the second where its breaker noticed, else to {@link CHECK_EVERY_MS}. */
   readonly since: string;
-  /** Why it is not ok. Safe to show to anybody: error codes and names, no messages, addresses or credentials. */
+  /** Why it is not ok. Safe to show without a token: error codes and names, no messages, addresses or credentials. */
   readonly detail?: string;
 }
 
@@ -28,23 +30,77 @@ export interface HealthReport {
  */
 export type HealthCheck = (signal: AbortSignal) => Promise<void | { readonly degraded: string }>;
 
+/** A breaker to a dependency: its worst operation. */
+export interface BreakerGlance {
+  readonly state: CheckReport['breaker'];
+  readonly since: Date;
+}
+
+/** A check that turned out otherwise than before. */
+export interface HealthChange {
+  readonly check: string;
+  /** undefined = it is the first look. */
+  readonly from: HealthStatus | undefined;
+  readonly to: HealthStatus;
+  readonly detail?: string | undefined;
+}
+
+/** What is there to be told about health. */
+export interface HealthParts {
+  readonly breakerOf?: (check: string) => BreakerGlance | undefined;
+  /** Called once for each change, except that a first look finds something ok. */
+  readonly onChange?: (change: HealthChange) => void;
+}
+
+/** Between two looks in the background: how late a transition is noticed that no call met. */
+const CHECK_EVERY_MS = 5_000;
 /** Two seconds each, all at once: the whole answer stays under the 2.5 s of the contract whatever hangs. */
 const CHECK_TIMEOUT_MS = 2_000;
 const REMEMBERED_MS = 1_000;
 /** Without it nothing can be accepted; all others can be done without for a while. */
 const VITAL = 'postgres';
 
-/** Asks all dependencies at once. Callers at the same moment, and within a second after it, share one answer. */
+interface Known {
+  readonly status: HealthStatus;
+  readonly at: Date;
+  /** When it was last seen to be so. */
+  seenAt: Date;
+}
+
+/**
+ * Asks all dependencies at once. Callers at the same moment, and within a second after it, share one answer. Once started it looks by
+ * itself, so that `since` does not depend on who asks when.
+ */
 export class Health {
   private current: { readonly report: Promise<HealthReport>; settledAt: number } | undefined;
-  private readonly since = new Map<string, { readonly status: HealthStatus; readonly at: Date }>();
-  // The answer is shared, so it must not run under the deadline and the ids of whoever asked first.
+  private readonly known = new Map<string, Known>();
+  // The answer is shared, so it must not run under the deadline and the ids of the caller who asked first.
   private readonly scope = new AsyncResource('Health');
+  private readonly checks: Map<string, HealthCheck>;
+  private timer: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly checks: Readonly<Record<string, HealthCheck>>,
-    private readonly breakerOf: (name: string) => CheckReport['breaker'],
-  ) {}
+    checks: Readonly<Record<string, HealthCheck>>,
+    private readonly parts: HealthParts = {},
+  ) {
+    this.checks = new Map(Object.entries(checks));
+  }
+
+  /** Adds a check that only its owner can make. */
+  add(name: string, check: HealthCheck): void {
+    this.checks.set(name, check);
+  }
+
+  /** From now on it looks every five seconds. */
+  start(): void {
+    void this.report();
+    this.timer = setInterval(() => void this.report(), CHECK_EVERY_MS);
+    this.timer.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
 
   /** Never rejects; settles in less than 2.5 s. */
   report(): Promise<HealthReport> {
@@ -57,9 +113,7 @@ export class Health {
   }
 
   private async ask(): Promise<HealthReport> {
-    const reports = await Promise.all(
-      Object.entries(this.checks).map(async ([name, check]) => [name, await this.askOne(name, check)] as const),
-    );
+    const reports = await Promise.all([...this.checks].map(async ([name, check]) => [name, await this.askOne(name, check)] as const));
     const isDown = reports.some(([name, { status }]) => name === VITAL && status === 'down');
     const isWhole = reports.every(([, { status }]) => status === 'ok');
     return { status: isDown ? 'down' : isWhole ? 'ok' : 'degraded', checks: Object.fromEntries(reports) };
@@ -69,18 +123,28 @@ export class Health {
     const startedAt = performance.now();
     const answer = await outcomeOf(check);
     const latencyMs = Math.round(performance.now() - startedAt);
-    const breaker = this.breakerOf(name);
+    const breaker = this.parts.breakerOf?.(name);
     // It answers, but our calls to it are refused until the breaker has found out.
     const { status, detail } =
-      answer.status === 'ok' && breaker === 'open' ? { status: 'degraded' as const, detail: 'breaker is open' } : answer;
-    return { status, latencyMs, breaker, since: this.sinceOf(name, status), ...(detail === undefined ? {} : { detail }) };
+      answer.status === 'ok' && breaker?.state === 'open' ? { status: 'degraded' as const, detail: 'breaker-open' } : answer;
+    const since = this.note({ check: name, to: status, detail }, breaker).toISOString();
+    return { status, latencyMs, breaker: breaker?.state ?? 'closed', since, ...(detail === undefined ? {} : { detail }) };
   }
 
-  private sinceOf(name: string, status: HealthStatus): string {
-    const known = this.since.get(name);
-    const entry = known?.status === status ? known : { status, at: new Date() };
-    this.since.set(name, entry);
-    return entry.at.toISOString();
+  /** @returns since when the check is what it is. */
+  private note({ check, to, detail }: Omit<HealthChange, 'from'>, breaker: BreakerGlance | undefined): Date {
+    const known = this.known.get(check);
+    const now = new Date();
+    if (known?.status === to) {
+      known.seenAt = now;
+      return known.at;
+    }
+    // Calls may have met it before this look did.
+    const noticed = to !== 'ok' && breaker !== undefined && breaker.state !== 'closed' && breaker.since > (known?.seenAt ?? now);
+    const at = noticed ? breaker.since : now;
+    this.known.set(check, { status: to, at, seenAt: now });
+    if (known !== undefined || to !== 'ok') this.parts.onChange?.({ check, from: known?.status, to, detail });
+    return at;
   }
 }
 
@@ -94,18 +158,11 @@ const outcomeOf = async (check: HealthCheck): Promise<{ status: HealthStatus; de
   try {
     // The race also takes a rejection that comes too late.
     const answer = await Promise.race([(async () => check(controller.signal))(), timeUp]);
-    if (answer === 'time up') return { status: 'down', detail: `no answer within ${CHECK_TIMEOUT_MS / 1_000} s` };
+    if (answer === 'time up') return { status: 'down', detail: 'timeout' };
     return answer === undefined ? { status: 'ok' } : { status: 'degraded', detail: answer.degraded };
   } catch (error) {
-    return { status: 'down', detail: nameOf(error) };
+    return { status: 'down', detail: errorCode(error) };
   } finally {
     clearTimeout(timer);
   }
-};
-
-// The innermost cause says most ("ECONNREFUSED"); messages stay inside, they may hold addresses.
-const nameOf = (error: unknown): string => {
-  if (!(error instanceof Error)) return 'failed';
-  if (error.cause instanceof Error) return nameOf(error.cause);
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
 };

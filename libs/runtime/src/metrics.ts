@@ -32,7 +32,11 @@ export const metrics = {
   amqpPublishFailing: gauge('amqp_publish_failing', '1 while RabbitMQ refuses what is published with this key', 'routing_key'),
   amqpUnconfirmed: gauge('amqp_unconfirmed', 'Publishes in the confirm window'),
   queueLength: highest('queue_length', 'Messages ready in a queue', 'queue'),
-  queueOldestAge: highest('queue_oldest_age_seconds', 'Age of the last event taken from a queue', 'queue'),
+  queueOldestAge: highest(
+    'queue_oldest_age_seconds',
+    'Age of the oldest message of a queue: in ops of all, in a consumer of those that it holds',
+    'queue',
+  ),
   deadLetter: counter('dead_letter_total', 'Events that went to the dead-letter queue', 'queue', 'error_class'),
   consistencyFindings: highest('consistency_findings', 'What the last comparison of messages and vectors found', 'kind'),
   consistencyRepaired: counter(
@@ -43,7 +47,7 @@ export const metrics = {
   ),
   vectorsRewritten: counter('vectors_rewritten_total', 'Messages whose vectors an older write had replaced, or may have', 'cause'),
   indexingIgnored: counter('indexing_ignored_total', 'Events about messages that Postgres does not have', 'type'),
-  consumerPaused: highest('consumer_paused', '1 while a queue is paused because a breaker is open', 'queue'),
+  consumerPaused: highest('consumer_paused', '1 while a consumer of a queue waits for a dependency', 'queue'),
   eventHandleDuration: histogram('event_handle_duration_seconds', 'One handler run over a batch', BACKGROUND, 'queue', 'outcome'),
   eventAttempts: counter('event_attempts_total', 'Handled events by outcome', 'queue', 'outcome'),
   eventBusBufferUsed: highest('event_bus_buffer_used', 'Share of a bounded topic buffer in use, 0 to 1', 'topic'),

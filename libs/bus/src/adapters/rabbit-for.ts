@@ -1,14 +1,15 @@
 import type { Config } from '#lib/runtime/config';
 import type { Logger } from '#lib/runtime/logger';
+import { answerSiblings } from '#lib/runtime/sibling-workers';
 import { RabbitControlChannel } from './rabbit-control-channel.js';
 import { RabbitPublisher } from './rabbit-publisher.js';
 import { RabbitQueueStatus } from './rabbit-queue-status.js';
 
-/** Makes the publisher of a process of this app. It connects when it is started. */
+/** Makes the publisher of a process of this app, and lets operators ask what it cannot publish. It connects when it is started. */
 export const publisherFor =
   (app: string) =>
-  (config: Config, logger: Logger): RabbitPublisher =>
-    new RabbitPublisher({
+  (config: Config, logger: Logger): RabbitPublisher => {
+    const publisher = new RabbitPublisher({
       url: config.RABBITMQ_URL,
       app,
       window: config.BUS_CONFIRM_WINDOW,
@@ -16,6 +17,11 @@ export const publisherFor =
       heartbeatS: config.BUS_HEARTBEAT_S,
       logger,
     });
+    answerSiblings('publisher', () =>
+      publisher.failures.map((each) => ({ ...each, since: each.since.toISOString(), reason: each.reason.slice(0, 300) })),
+    );
+    return publisher;
+  };
 
 /** Makes what a process of this app asks for the state of the queues. It connects when it is started. */
 export const queueStatusFor =

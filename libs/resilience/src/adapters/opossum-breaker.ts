@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import CircuitBreaker from 'opossum';
-import { BreakerPort, type BreakerSettings, type BreakerState, type Permit } from '../breaker.port.js';
+import { type BreakerCause, BreakerPort, type BreakerSettings, type BreakerState, type Permit } from '../breaker.port.js';
 import { Breakers } from '../breakers.js';
 
 const WINDOW_MS = 10_000;
@@ -22,7 +22,7 @@ const RESET_JITTER = 0.2;
  */
 export class OpossumBreaker extends BreakerPort {
   private readonly circuit: CircuitBreaker<[Error | undefined], void>;
-  private readonly listeners: ((state: BreakerState) => void)[] = [];
+  private readonly listeners: ((state: BreakerState, cause: BreakerCause) => void)[] = [];
   private readonly rotation = new EventEmitter();
   private changedAt = new Date();
   /** Raised with each change of state: tells the verdicts of today from those of an earlier state. */
@@ -31,6 +31,9 @@ export class OpossumBreaker extends BreakerPort {
   private healthyTrials = 0;
   /** Failing verdicts since the last healthy one, while closed. */
   private failuresInARow = 0;
+  private lastError: string | undefined;
+  /** Those that opened it, and the trials that failed since; 0 while closed. */
+  private failuresOfOutage = 0;
   private readonly resetMs: number;
 
   constructor(settings: BreakerSettings, clock: WindowClock) {
@@ -76,18 +79,19 @@ export class OpossumBreaker extends BreakerPort {
     const epoch = this.epoch;
     let isSettled = false;
     return {
-      verdict: (verdict) => {
+      verdict: (verdict, error) => {
         if (isSettled || epoch !== this.epoch) return;
         isSettled = true;
         if (isTrial) this.trialIsRunning = false;
         if (verdict === 'unknown') return;
+        if (verdict === 'failing') this.lastError = error;
         if (isTrial) this.judgeTrial(verdict === 'healthy');
         else this.count(verdict === 'healthy');
       },
     };
   }
 
-  onChange(listener: (state: BreakerState) => void): void {
+  onChange(listener: (state: BreakerState, cause: BreakerCause) => void): void {
     this.listeners.push(listener);
   }
 
@@ -105,6 +109,12 @@ export class OpossumBreaker extends BreakerPort {
   }
 
   private changed(): void {
+    if (this.circuit.opened) {
+      const opening = Math.max(this.failuresInARow, this.circuit.stats.failures);
+      this.failuresOfOutage = this.failuresOfOutage === 0 ? opening : this.failuresOfOutage + 1;
+    }
+    const cause = { failureCount: this.failuresOfOutage, error: this.lastError };
+    if (this.circuit.closed) this.failuresOfOutage = 0;
     this.epoch += 1;
     this.changedAt = new Date();
     this.trialIsRunning = false;
@@ -112,7 +122,7 @@ export class OpossumBreaker extends BreakerPort {
     this.failuresInARow = 0;
     // opossum keeps its window when it closes, so that failures from before the outage would open it again at the first hiccup.
     if (this.circuit.closed) for (let bucket = 0; bucket < BUCKETS; bucket += 1) this.rotation.emit('rotate');
-    for (const listener of this.listeners) listener(this.state);
+    for (const listener of this.listeners) listener(this.state, cause);
   }
 }
 

@@ -62,7 +62,7 @@ it('forgets a request when it is answered', async () => {
 });
 
 it('shows every breaker with its process', async () => {
-  const breakers = shareBreakers(createBreakers());
+  const breakers = shareBreakers(createBreakers(), createLogger('gateway', 'silent'));
   const call = new DependencyCall({ dependency: 'chroma', operation: 'query', timeoutMs: 1_000 }, breakers);
   for (let times = 0; times < 5; times += 1) await call.run(() => Promise.reject(new Error('refused'))).catch(() => undefined);
 
