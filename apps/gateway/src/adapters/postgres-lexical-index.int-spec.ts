@@ -6,6 +6,7 @@ import type { PostgresLane } from '#lib/database/adapters/postgres-lane';
 import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
 import type { Message } from '#lib/conversations/message';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
+import { newId } from '#lib/contracts/ids';
 import { createLogger } from '#lib/runtime/logger';
 import { type FreshPlace, freshDatabase } from '#lib/testing/databases';
 import { lexicalIndexContract } from '../search/lexical-index.contract.js';
@@ -54,7 +55,7 @@ const grow = async (conversationIds: readonly string[], headSeq: number): Promis
 
 const indexTexts = () => new IndexTexts(new PostgresTextIndex(lanes.lane('reads')), logger).execute(new AbortController().signal);
 
-const aMessageLike = (facts: Pick<Message, 'id' | 'conversationId' | 'content'>): Message => ({
+const aMessageLike = (facts: Partial<Message> & Pick<Message, 'id' | 'conversationId' | 'content'>): Message => ({
   seq: 1_000_000,
   senderId: 'alice',
   version: 1,
@@ -149,7 +150,7 @@ describe('the lexical index in Postgres', () => {
       await reads.query(
         `INSERT INTO messages (id, conversation_id, seq, sender_id, content, created_at)
          SELECT (lpad(to_hex($2::bigint + n), 12, '0') || '70008000000000000000')::uuid, $1, n, 'alice', 'a common word', to_timestamp(($2::bigint + n) / 1000.0)
-         FROM generate_series(11001, 60000) n`,
+         FROM generate_series(11001, 40000) n`,
         [busy, startMs],
       );
       await indexTexts();
@@ -171,6 +172,89 @@ describe('the lexical index in Postgres', () => {
       expect(await found('xylophone', busy)).toEqual([old.id]);
       expect(await found('common word', quiet)).toEqual([hidden.id]);
       expect(await found('ago common', quiet)).toEqual([hidden.id]);
+    });
+  });
+
+  describe('whatever others write', () => {
+    const [mine, theirs] = [newId(), newId()];
+    const say = async (conversationId: string, contents: readonly string[], headSeq = 1_000_000) => {
+      const messages = contents.map((content, i) => aMessageLike({ id: newId(), conversationId, content, seq: i + 1 }));
+      await insert(messages);
+      await grow([conversationId], headSeq);
+      await indexTexts();
+      return messages;
+    };
+    const found = async (query: string, visible = [mine]) => (await anIndex().find(query, visible, 50)).map(({ messageId }) => messageId);
+
+    it('does not tell a reader whether a word was ever written where the reader may not look', async () => {
+      const [decoy] = await say(mine, ['zanzibarquien'], 10);
+      const asked = async () => [await found('zanzibarqueen'), await found('zanzibar queen'), await found('zanzibarqueen decoy')];
+      const before = await asked();
+      expect(before[0]).toEqual([decoy?.id]);
+      const [secret] = await say(theirs, ['zanzibarqueen']);
+      expect(await asked()).toEqual(before);
+      await lanes.lane('reads').query(`UPDATE messages SET content = '', version = 2, deleted_at = now() WHERE id = $1`, [secret?.id]);
+      await indexTexts();
+      expect(await asked()).toEqual(before);
+      await grow([mine], 1_000_000); // and the same for a reader who is not read message by message
+      expect(await asked()).toEqual(before);
+    });
+
+    it('keeps the price and the answer of a typo under a flood of similar words', async () => {
+      const [meant] = await say(mine, ['the weekend']);
+      const letters = (n: number) => n.toString(26).replaceAll(/\d/g, (digit) => 'qrstuvwxyz'[Number(digit)] ?? '');
+      const flood = Array.from({ length: 500 }, (_, i) => Array.from({ length: 100 }, (__, j) => `wee${letters(i * 100 + j)}`).join(' '));
+      await say(theirs, flood);
+      expect((await found('weekned'))[0]).toBe(meant?.id);
+      const startedAt = performance.now();
+      await found('weekned', [theirs]); // who is flooded: at most 20,000 of the words are looked at
+      expect(performance.now() - startedAt).toBeLessThan(2_000);
+    });
+
+    it.each([
+      ['few words that repeat', (i: number) => `number ${i} ${'a bc def ghij '.repeat(1_168)}`],
+      ['many short words', (i: number) => `number ${i} ${Array.from({ length: 4_000 }, (_, n) => n.toString(36)).join(' ')}`],
+      ['many rare words', (i: number) => `number ${i} ${Array.from({ length: 1_600 }, (_, n) => `${i}x${n}y${n * 7}`).join(' ')}`],
+    ])('answers from a conversation with a hundred long messages of %s', async (_, text) => {
+      const messages = await say(
+        mine,
+        Array.from({ length: 100 }, (__, i) => text(i)),
+        100,
+      );
+      // The statement has 3 s; words that were computed for each search took longer than that.
+      expect((await found('number 99'))[0]).toBe(messages[99]?.id);
+      expect(await found('nothing')).toEqual([]);
+      await found('a bc def nothing');
+    });
+
+    it('shows nothing by words that an edit or a deletion took away, before the index knows of it', async () => {
+      const [edited, deleted, kept] = await say(mine, ['secret one', 'secret two', 'secret three']);
+      await lanes.lane('reads').query(`UPDATE messages SET content = 'public', version = 2, edited_at = now() WHERE id = $1`, [edited?.id]);
+      await lanes.lane('reads').query(`UPDATE messages SET content = '', version = 2, deleted_at = now() WHERE id = $1`, [deleted?.id]);
+      expect(await found('secret')).toEqual([kept?.id]);
+    });
+
+    it('looks among the newest as Postgres got them, whatever the clock of a gateway says', async () => {
+      await lanes.lane('reads').query(
+        `INSERT INTO messages (id, conversation_id, seq, sender_id, content, created_at)
+         SELECT ('ffff' || substr(gen_random_uuid()::text, 5))::uuid, $1, n, 'alice', 'a common word', now() + interval '1 hour' FROM generate_series(1, 30000) n`,
+        [theirs],
+      );
+      const [newest] = await say(mine, ['a common word']);
+      // Not as one of the few conversations, whose messages are looked up by themselves.
+      const many = [mine, ...Array.from({ length: 300 }, () => newId())];
+      expect(await found('common word', many)).toEqual([newest?.id]);
+    });
+
+    it('says that it is behind while words are missing', async () => {
+      const inTime = anIndex();
+      await inTime.find('anything', [mine], 1);
+      expect(inTime.isComplete).toBe(true);
+      await insert([aMessageLike({ id: newId(), conversationId: mine, content: 'not indexed' })]);
+      await lanes.lane('reads').query(`UPDATE texts_to_index SET changed_at = now() - interval '1 minute'`);
+      const late = anIndex();
+      await late.find('anything', [mine], 1);
+      expect(late.isComplete).toBe(false);
     });
   });
 });
