@@ -23,7 +23,7 @@ export const tableGrants: Readonly<Record<string, Readonly<Partial<Record<Servic
   messages: { gateway: keep, embedding: look, ops: look },
   message_texts: { gateway: look, ops: own },
   texts_to_index: { gateway: add, ops: own },
-  text_backfill: { ops: own },
+  text_backfill: { gateway: look, ops: own },
   outbox: { gateway: own, ops: own },
   inbox: { gateway: own, embedding: own, ops: own },
   message_chunks: { gateway: look, embedding: own, ops: look },
