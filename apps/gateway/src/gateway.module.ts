@@ -29,6 +29,7 @@ import { ConversationsController } from './adapters/http/conversations.controlle
 import { HealthController } from './adapters/http/health.controller.js';
 import { MessageController } from './adapters/http/message.controller.js';
 import { MessagesController } from './adapters/http/messages.controller.js';
+import { ProblemsPageController } from './adapters/http/problems-page.controller.js';
 import { SearchController } from './adapters/http/search.controller.js';
 import { RememberedTokenCounter } from './adapters/remembered-token-counter.js';
 import { RemoteKeys } from './adapters/jose-remote-keys.js';
@@ -81,6 +82,7 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
         AdminConsistencyController,
         AdminProcessesController,
         HealthController,
+        ProblemsPageController,
       ],
       providers: [
         StoreMessage,
@@ -203,5 +205,6 @@ const tokenVerifier = (config: Config) => {
   if (secret === undefined && jwksUrl === undefined) {
     throw new ConfigError(['AUTH_JWT_SECRET or AUTH_JWKS_URL: the gateway needs at least one of them to know whom it may trust']);
   }
-  return new JoseTokenVerifier({ secret, remote: jwksUrl === undefined ? undefined : new RemoteKeys(new URL(jwksUrl)) }, audience);
+  const remote = jwksUrl === undefined ? undefined : new RemoteKeys(new URL(jwksUrl));
+  return new JoseTokenVerifier({ secret, remote }, audience, config.AUTH_TOKEN_MAX_LIFE_S);
 };

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ConversationId, MessageId, UserId } from './ids.js';
 import { Content, humanText, textProblem } from './text.js';
 
-const time = z.iso.datetime({ offset: true });
+const time = z.iso.datetime({ offset: true }).meta({ examples: ['2026-01-31T09:30:00.000Z'] });
 
 /** State of one stage behind a message. `skipped` = nothing in this deployment consumes that stage. */
 export const StageState = z.enum(['pending', 'done', 'failed', 'skipped']);
@@ -54,16 +54,29 @@ export const IdempotencyKey = z.string().regex(/^[\x21-\x7e]{1,255}$/, 'must be 
 /** `POST /v1/conversations/{id}/messages`. */
 export const NewMessage = z
   .strictObject({
-    content: Content,
-    clientMessageId: IdempotencyKey.optional(),
-    priority: z.enum(['normal', 'high']).default('normal'),
-    metadata: Metadata.optional(),
+    content: Content.meta({
+      description: 'The text: 1-16,384 characters with something visible in it',
+      examples: ['Shall we have coffee?'],
+    }),
+    clientMessageId: IdempotencyKey.optional().meta({
+      description: 'Your own id of this message, new for each message: the same one again is answered as the first time',
+    }),
+    priority: z
+      .enum(['normal', 'high'])
+      .default('normal')
+      .meta({ description: 'high: try to make it searchable by meaning before the answer (2 s at most)' }),
+    metadata: Metadata.optional().meta({
+      description: 'Anything of yours: at most 5 levels and 4,096 bytes of JSON',
+      examples: [{ client: 'web' }],
+    }),
   })
-  .meta({ id: 'NewMessage' });
+  .meta({ id: 'NewMessage', examples: [{ content: 'Shall we have coffee?' }] });
 export type NewMessage = z.infer<typeof NewMessage>;
 
 /** `PATCH /v1/messages/{id}`. */
-export const EditedMessage = z.strictObject({ content: Content }).meta({ id: 'EditedMessage' });
+export const EditedMessage = z
+  .strictObject({ content: Content.meta({ description: 'The new text', examples: ['Shall we have tea?'] }) })
+  .meta({ id: 'EditedMessage' });
 export type EditedMessage = z.infer<typeof EditedMessage>;
 
 /** A message as its readers see it. `seq` is 1, 2, 3, ... per conversation without gaps. */
@@ -71,15 +84,21 @@ export const MessageView = z
   .object({
     id: MessageId,
     conversationId: ConversationId,
-    seq: z.int().positive(),
+    seq: z
+      .int()
+      .positive()
+      .meta({ description: 'Its place in the conversation: 1, 2, 3, ... without gaps', examples: [1] }),
     senderId: UserId,
-    content: z.string(),
-    metadata: z.record(z.string(), z.json()).optional(),
-    version: z.int().positive(),
-    createdAt: time,
-    editedAt: time.optional(),
-    deletedAt: time.optional(),
-    pipeline: PipelineState,
+    content: z.string().meta({ description: 'Empty once it is deleted' }),
+    metadata: z.record(z.string(), z.json()).optional().meta({ description: 'As its sender attached it' }),
+    version: z
+      .int()
+      .positive()
+      .meta({ description: '1, raised by each edit and by the deletion; what `If-Match` compares', examples: [1] }),
+    createdAt: time.meta({ description: 'When it was accepted' }),
+    editedAt: time.optional().meta({ description: 'When it was last edited' }),
+    deletedAt: time.optional().meta({ description: 'When it was deleted' }),
+    pipeline: PipelineState.meta({ description: 'How far each stage behind the acknowledgement is' }),
   })
   .meta({ id: 'Message' });
 export type MessageView = z.infer<typeof MessageView>;
@@ -87,19 +106,24 @@ export type MessageView = z.infer<typeof MessageView>;
 /** `POST /v1/conversations`. The caller is always a member, listed or not. */
 export const NewConversation = z
   .strictObject({
-    title: humanText({ max: 200 }).optional(),
-    memberIds: z.array(UserId).max(1_000),
+    title: humanText({ max: 200 })
+      .optional()
+      .meta({ description: 'Up to 200 characters', examples: ['Lunch'] }),
+    memberIds: z
+      .array(UserId)
+      .max(1_000)
+      .meta({ description: 'Who is in it beside you', examples: [['bob']] }),
   })
-  .meta({ id: 'NewConversation' });
+  .meta({ id: 'NewConversation', examples: [{ title: 'Lunch', memberIds: ['bob'] }] });
 export type NewConversation = z.infer<typeof NewConversation>;
 
 /** A conversation as one of its members sees it. */
 export const ConversationView = z
   .object({
     id: ConversationId,
-    title: z.string().nullable(),
-    memberIds: z.array(UserId),
-    headSeq: z.int().nonnegative(),
+    title: z.string().nullable().meta({ description: 'null: it has none' }),
+    memberIds: z.array(UserId).meta({ description: 'Everybody in it, you included' }),
+    headSeq: z.int().nonnegative().meta({ description: '`seq` of the newest message; 0: there is none' }),
     createdAt: time,
   })
   .meta({ id: 'Conversation' });
@@ -109,48 +133,76 @@ export type ConversationView = z.infer<typeof ConversationView>;
 export const ConversationSummary = z
   .object({
     id: ConversationId,
-    title: z.string().nullable(),
-    memberIds: z.array(UserId),
-    headSeq: z.int().nonnegative(),
-    readSeq: z.int().nonnegative(),
-    lastMessage: MessageView.nullable(),
+    title: z.string().nullable().meta({ description: 'null: it has none' }),
+    memberIds: z.array(UserId).meta({ description: 'Everybody in it, you included' }),
+    headSeq: z.int().nonnegative().meta({ description: '`seq` of the newest message; 0: there is none' }),
+    readSeq: z.int().nonnegative().meta({ description: 'You have read everything up to this `seq`' }),
+    lastMessage: MessageView.nullable().meta({ description: 'null: there is none yet' }),
   })
   .meta({ id: 'ConversationSummary' });
 export type ConversationSummary = z.infer<typeof ConversationSummary>;
 
 /** `PUT /v1/conversations/{id}/receipts`; each number only ever rises. */
 export const Receipt = z
-  .strictObject({ deliveredSeq: z.int().nonnegative().optional(), readSeq: z.int().nonnegative().optional() })
+  .strictObject({
+    deliveredSeq: z
+      .int()
+      .nonnegative()
+      .optional()
+      .meta({ description: 'You have received everything up to this `seq`', examples: [2] }),
+    readSeq: z
+      .int()
+      .nonnegative()
+      .optional()
+      .meta({ description: 'You have read everything up to this `seq`', examples: [1] }),
+  })
   .refine((receipt) => receipt.deliveredSeq !== undefined || receipt.readSeq !== undefined, 'must have deliveredSeq or readSeq')
-  .meta({ id: 'Receipt' });
+  .meta({ id: 'Receipt', examples: [{ readSeq: 1 }] });
 export type Receipt = z.infer<typeof Receipt>;
 
-const limit = (max: number, fallback: number) => z.coerce.number().int().min(1).max(max).default(fallback);
-const seqParam = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const limit = (max: number, fallback: number) =>
+  z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(max)
+    .default(fallback)
+    .meta({ description: `At most this many, ${max} or fewer` });
+const seqParam = (description: string) => z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional().meta({ description });
 
 /** `GET /v1/conversations`: `cursor` is what the last page gave as `nextCursor`. */
-export const ConversationPage = z.strictObject({ cursor: z.string().max(200).optional(), limit: limit(100, 50) });
+export const ConversationPage = z.strictObject({
+  cursor: z.string().max(200).optional().meta({ description: '`nextCursor` of the page before' }),
+  limit: limit(100, 50),
+});
 export type ConversationPage = z.infer<typeof ConversationPage>;
 
 /** `GET /v1/conversations/{id}/messages`: after or before a `seq`, never both; without either, the newest. */
 export const MessagePage = z
-  .strictObject({ afterSeq: seqParam.optional(), beforeSeq: seqParam.optional(), limit: limit(200, 50) })
+  .strictObject({
+    afterSeq: seqParam('Only messages after this `seq`, the oldest of them first'),
+    beforeSeq: seqParam('Only messages before this `seq`, the newest of them'),
+    limit: limit(200, 50),
+  })
   .refine((page) => page.afterSeq === undefined || page.beforeSeq === undefined, 'afterSeq and beforeSeq exclude each other');
 export type MessagePage = z.infer<typeof MessagePage>;
 
-const flag = z.stringbool().default(false);
+const flag = (description: string) => z.stringbool().default(false).meta({ description });
 
 /** `GET /v1/search`. */
 export const SearchQuery = z.strictObject({
-  q: humanText({ max: 1_000 }),
-  mode: z.enum(['hybrid', 'dense', 'sparse']).default('hybrid'),
-  conversationId: ConversationId.optional(),
-  senderId: UserId.optional(),
-  from: time.optional(),
-  to: time.optional(),
+  q: humanText({ max: 1_000 }).meta({ description: 'What to look for: words, or a sentence', examples: ['coffee'] }),
+  mode: z
+    .enum(['hybrid', 'dense', 'sparse'])
+    .default('hybrid')
+    .meta({ description: 'dense: by meaning; sparse: by words; hybrid: both, fused' }),
+  conversationId: ConversationId.optional().meta({ description: 'Only in this conversation' }),
+  senderId: UserId.optional().meta({ description: 'Only what this user wrote' }),
+  from: time.optional().meta({ description: 'Only what was written at this time or later' }),
+  to: time.optional().meta({ description: 'Only what was written at this time or earlier' }),
   limit: limit(50, 20),
-  rerank: flag,
-  explain: flag,
+  rerank: flag('Read the best 50 hits together with the query and order them anew'),
+  explain: flag('Show the scores behind each place'),
 });
 export type SearchQuery = z.infer<typeof SearchQuery>;
 
@@ -161,14 +213,14 @@ export type SearchPart = z.infer<typeof SearchPart>;
 /** One search hit: `ranks` are 1-based places per stage, `score` is what the list is ordered by. */
 export const SearchHit = z.object({
   message: MessageView,
-  score: z.number(),
+  score: z.number().meta({ description: 'What the list is ordered by; comparable within one answer only' }),
   ranks: z.object({
     dense: z.int().positive().optional(),
     sparse: z.int().positive().optional(),
     rrf: z.int().positive(),
     rerank: z.int().positive().optional(),
   }),
-  highlight: z.string(),
+  highlight: z.string().meta({ description: 'An excerpt as safe HTML, with <mark> around the words that match' }),
   explain: z
     .object({
       denseScore: z.number().optional(),
@@ -182,34 +234,53 @@ export type SearchHit = z.infer<typeof SearchHit>;
 
 /** Answer of `GET /v1/search`; `degraded` names the parts that were left out. */
 export const SearchResults = z
-  .object({ items: z.array(SearchHit), degraded: z.array(SearchPart), tookMs: z.number() })
+  .object({
+    items: z.array(SearchHit).meta({ description: 'Best first' }),
+    degraded: z.array(SearchPart).meta({ description: 'Parts that were left out because they failed; [] = none' }),
+    tookMs: z.number().meta({ description: 'Milliseconds that the search took' }),
+  })
   .meta({ id: 'SearchResults' });
 export type SearchResults = z.infer<typeof SearchResults>;
 
 /** `POST /v1/conversations/{id}/context`: what an LLM agent wants to read, and how many tokens it has room for. */
 export const ContextRequest = z
   .strictObject({
-    query: humanText({ max: 1_000 }),
-    maxTokens: z.int().min(1).max(200_000),
-    /** Newest messages to include at least, as far as their share of the budget goes. */
-    recent: z.int().min(0).max(200).default(20),
-    /** Share of `maxTokens` that the newest messages may take before what fits the query has had its turn. */
-    recentShare: z.number().min(0).max(1).default(0.6),
-    /** Messages to look for by the query. */
-    semanticK: z.int().min(0).max(50).default(10),
-    /** The newest message that the caller knows of: the window must have been built with everything up to it in view. */
-    minSeq: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
+    query: humanText({ max: 1_000 }).meta({ description: 'What the agent is about to answer', examples: ['When do we meet for coffee?'] }),
+    maxTokens: z
+      .int()
+      .min(1)
+      .max(200_000)
+      .meta({ description: 'Room for the window, in tokens of o200k_base', examples: [2_000] }),
+    recent: z
+      .int()
+      .min(0)
+      .max(200)
+      .default(20)
+      .meta({ description: 'Newest messages to include, as far as their share of the budget goes' }),
+    recentShare: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.6)
+      .meta({ description: 'Share of `maxTokens` that the newest messages may take before what fits the query has had its turn' }),
+    semanticK: z.int().min(0).max(50).default(10).meta({ description: 'Messages to look for by the query' }),
+    minSeq: z
+      .int()
+      .min(0)
+      .max(Number.MAX_SAFE_INTEGER)
+      .optional()
+      .meta({ description: 'The newest message that you know of: everything up to it must have been in view', examples: [1] }),
   })
-  .meta({ id: 'ContextRequest' });
+  .meta({ id: 'ContextRequest', examples: [{ query: 'When do we meet for coffee?', maxTokens: 2_000 }] });
 export type ContextRequest = z.infer<typeof ContextRequest>;
 
 /** Its answer: messages ascending by `seq`, each with the reason why it is there. */
 export const ContextView = z
   .object({
-    items: z.array(z.object({ message: MessageView, why: z.enum(['recent', 'semantic']) })),
-    tokens: z.int().nonnegative(),
-    indexedThroughSeq: z.int().nonnegative(),
-    degraded: z.array(SearchPart),
+    items: z.array(z.object({ message: MessageView, why: z.enum(['recent', 'semantic']) })).meta({ description: 'Ascending by `seq`' }),
+    tokens: z.int().nonnegative().meta({ description: 'What the items take, 4 for each message beside its text' }),
+    indexedThroughSeq: z.int().nonnegative().meta({ description: 'Every message up to this `seq` was open to the search by meaning' }),
+    degraded: z.array(SearchPart).meta({ description: 'Parts that were left out because they failed; [] = none' }),
   })
   .meta({ id: 'ContextWindow' });
 export type ContextView = z.infer<typeof ContextView>;

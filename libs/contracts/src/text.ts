@@ -64,16 +64,17 @@ const costProblem = (text: string): string | undefined => {
   return undefined;
 };
 
+const visibilityProblem = (text: string): string | undefined =>
+  text === '' || VISIBLE.test(text) ? undefined : 'must have at least one visible character';
+
 /**
  * Why no part of Parley takes this text, as a sentence that follows its name, or undefined: the policy of docs/text.md for text that may be
  * empty. Time grows with the length alone: at most about 3 ms for 16,384 units of the strangest text, microseconds for an ordinary one.
  */
 export const textProblem = (text: string): string | undefined =>
   costProblem(text) ??
-  (isBalanced(text) ? undefined : 'must close every bidirectional control (U+202A-U+202E, U+2066-U+2069) that it opens');
-
-const visibilityProblem = (text: string): string | undefined =>
-  text === '' || VISIBLE.test(text) ? undefined : 'must have at least one visible character';
+  (isBalanced(text) ? undefined : 'must close every bidirectional control (U+202A-U+202E, U+2066-U+2069) that it opens') ??
+  visibilityProblem(text);
 
 const text = (min: number, max: number, problemOf: (text: string) => string | undefined) =>
   z
@@ -86,8 +87,8 @@ const text = (min: number, max: number, problemOf: (text: string) => string | un
       if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
     });
 
-/** Text that a person reads: 1-`max` UTF-16 units of what {@link textProblem} lets pass, with at least one visible character. */
-export const humanText = ({ max }: { max: number }) => text(1, max, (value) => textProblem(value) ?? visibilityProblem(value));
+/** Text that a person reads: 1-`max` UTF-16 units of what {@link textProblem} lets pass. */
+export const humanText = ({ max }: { max: number }) => text(1, max, textProblem);
 
 /** The text of a message that a client sends: 1-16,384 units of human text. */
 export const Content = humanText({ max: MAX_CONTENT_LENGTH });

@@ -7,8 +7,8 @@ import type { Message } from './message.js';
 export interface MessageChange {
   readonly id: MessageId;
   readonly actor: UserId;
-  /** Only change this version; undefined = whichever there is. */
-  readonly ifVersion?: number | undefined;
+  /** Only change one of these versions; undefined = whichever there is. */
+  readonly ifVersions?: readonly number[] | undefined;
   readonly requestId?: string | undefined;
   readonly traceparent?: string | undefined;
 }
@@ -23,11 +23,11 @@ export interface ChangedMessage<Event extends MessageEdited | MessageDeleted> {
  * Whether the change may happen. `message` is what the actor can see under this id, undefined when that is nothing.
  * @throws ProblemError `not-found` (unknown, or the actor is no member), `forbidden` (somebody else's), `version-conflict`.
  */
-export const checkChange = (message: Message | undefined, { actor, ifVersion }: MessageChange): Message => {
+export const checkChange = (message: Message | undefined, { actor, ifVersions }: MessageChange): Message => {
   if (message === undefined) throw new ProblemError('not-found', 'There is no such message.');
   if (message.senderId !== actor) throw new ProblemError('forbidden', 'Only its sender can change a message.');
-  if (ifVersion !== undefined && ifVersion !== message.version) {
-    throw new ProblemError('version-conflict', `The message is at version ${message.version}, not at ${ifVersion}.`);
+  if (ifVersions?.includes(message.version) === false) {
+    throw new ProblemError('version-conflict', `The message is at version ${message.version}, which If-Match does not allow.`);
   }
   return message;
 };

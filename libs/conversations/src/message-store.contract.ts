@@ -215,7 +215,7 @@ export const messageStoreContract = (make: () => Promise<StoresSetup>): void => 
 
       it('lets one of two edits of the same version win', async () => {
         const { message } = await send();
-        const edits = ['one', 'other'].map((content) => messages.edit({ id: message.id, actor: 'alice', ifVersion: 1 }, content));
+        const edits = ['one', 'other'].map((content) => messages.edit({ id: message.id, actor: 'alice', ifVersions: [1] }, content));
         const outcomes = await Promise.allSettled(edits);
         expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
         expect(outcomes.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'version-conflict' } });

@@ -19,6 +19,10 @@ const jwtSecret = z.string().superRefine((value, context) => {
 const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const milliseconds = (max: number) => count(1, max);
 
+/** Whether nobody between us can change what it answers. */
+const isPrivateOrTls = ({ protocol, hostname }: URL): boolean =>
+  protocol === 'https:' || hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+
 /** One environment variable: how it is read, when one would change it, and whether it is hidden when printed. */
 interface Setting<Schema extends z.ZodType = z.ZodType> {
   readonly schema: Schema;
@@ -134,7 +138,16 @@ export const settings = {
     jwtSecret.optional(),
     'HS256 key, at least 32 random bytes (`openssl rand -base64 48`). Either this or AUTH_JWKS_URL is required by the gateway.',
   ),
-  AUTH_JWKS_URL: setting(url('http:', 'https:').optional(), 'Key set of your identity provider for RS256, ES256 or EdDSA tokens.'),
+  AUTH_JWKS_URL: setting(
+    url('http:', 'https:')
+      .refine((value) => !URL.canParse(value) || isPrivateOrTls(new URL(value)), 'must be https:// unless it is on this machine')
+      .optional(),
+    'Key set of your identity provider for RS256, ES256 or EdDSA tokens. Over plain http only from this machine: the keys decide who is believed.',
+  ),
+  AUTH_TOKEN_MAX_LIFE_S: setting(
+    count(60, 315_360_000).default(2_592_000),
+    'A token that ends later than this many seconds from now is refused: a token that was stolen cannot be withdrawn, it can only end.',
+  ),
   AUTH_AUDIENCE: setting(z.string().min(1).default('parley'), 'The `aud` that tokens must have.'),
 
   RATE_LIMIT_PER_USER: setting(

@@ -75,6 +75,28 @@ describe('with a shared secret', () => {
   });
 });
 
+describe('a token that is refused', () => {
+  const faultOf = (payload: object, key: string | Buffer = secret) =>
+    new JoseTokenVerifier({ secret }, 'parley', 86_400).verify(hs256({ ...claims(), ...payload }, key)).then(
+      () => 'none',
+      (error: InvalidToken) => error.fault,
+    );
+
+  it.each([
+    ['expired', { exp: now() - 10 }],
+    ['not-yet-valid', { nbf: now() + 600 }],
+    ['other-audience', { aud: 'elsewhere' }],
+    ['lives-too-long', { exp: now() + 90_000 }],
+    ['forged', { sub: '' }],
+  ])('says what its owner can do about it: %s', async (fault, payload) => {
+    expect(await faultOf(payload)).toBe(fault);
+  });
+
+  it('says nothing of its claims when its signature is wrong', async () => {
+    expect(await faultOf({ exp: now() - 10 }, 'another secret of more than 32 bytes')).toBe('forged');
+  });
+});
+
 describe('with a key set', () => {
   let server: Server;
   let url: URL;

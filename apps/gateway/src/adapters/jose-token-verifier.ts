@@ -3,7 +3,7 @@ import { errors, type FlattenedJWSInput, type JWSHeaderParameters, jwtVerify } f
 import { LRUCache } from 'lru-cache';
 import { UserId } from '#lib/contracts/ids';
 import type { Caller } from '../auth/caller.js';
-import { InvalidToken, TokenVerifierPort } from '../auth/token-verifier.port.js';
+import { InvalidToken, type TokenFault, TokenVerifierPort } from '../auth/token-verifier.port.js';
 import type { RemoteKeys } from './jose-remote-keys.js';
 
 /** Clocks of two well-run machines differ by less. Only for `nbf`: an expired token is expired. */
@@ -37,9 +37,11 @@ export class JoseTokenVerifier extends TokenVerifierPort {
   // By hash, so that a heap dump holds no usable tokens.
   private readonly verified = new LRUCache<string, Verified>({ max: CACHE_SIZE, ttl: CACHE_TTL_MS });
 
+  /** @param maxLifeS a token that is valid for longer than this many seconds from now is refused. */
   constructor(
     keys: TokenKeys,
     private readonly audience: string,
+    private readonly maxLifeS = Number.POSITIVE_INFINITY,
   ) {
     super();
     this.secret = keys.secret === undefined ? undefined : createSecretKey(Buffer.from(keys.secret));
@@ -66,13 +68,14 @@ export class JoseTokenVerifier extends TokenVerifierPort {
       requiredClaims: ['sub', 'exp'],
       clockTolerance: CLOCK_SKEW_S,
     }).catch((error: unknown) => {
-      if (error instanceof errors.JOSEError) throw new InvalidToken(error.code, { cause: error });
+      if (error instanceof errors.JOSEError) throw new InvalidToken(error.code, { fault: faultOf(error), cause: error });
       // Node's own complaints about a token's bytes (a key that does not fit its signature, broken base64).
       if (error instanceof TypeError) throw new InvalidToken('malformed', { cause: error });
       throw error;
     });
     const expiresAtS = payload.exp ?? 0;
     assertNotExpired(expiresAtS);
+    if (expiresAtS - Date.now() / 1_000 > this.maxLifeS) throw new InvalidToken('lives too long', { fault: 'lives-too-long' });
     const userId = UserId.safeParse(payload.sub);
     if (!userId.success) throw new InvalidToken('sub is not a user id');
     return { caller: { userId: userId.data, scopes: scopesOf(payload['scope']) }, expiresAtS };
@@ -88,9 +91,17 @@ export class JoseTokenVerifier extends TokenVerifierPort {
   }
 }
 
+// Only after the signature was found to be good: a forged token is told nothing about its claims.
+const faultOf = (error: errors.JOSEError): TokenFault => {
+  if (error instanceof errors.JWTExpired) return 'expired';
+  if (!(error instanceof errors.JWTClaimValidationFailed)) return 'forged';
+  if (error.claim === 'nbf') return 'not-yet-valid';
+  return error.claim === 'aud' ? 'other-audience' : 'forged';
+};
+
 // jose allows the same tolerance for `exp` as for `nbf`; for us expired is expired.
 const assertNotExpired = (expiresAtS: number): void => {
-  if (expiresAtS * 1_000 <= Date.now()) throw new InvalidToken('expired');
+  if (expiresAtS * 1_000 <= Date.now()) throw new InvalidToken('expired', { fault: 'expired' });
 };
 
 const scopesOf = (claim: unknown): ReadonlySet<string> =>

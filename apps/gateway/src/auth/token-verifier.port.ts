@@ -1,10 +1,16 @@
 import type { Caller } from './caller.js';
 
-/** The token is not one of ours, or not any more. `message` says why, for the log; the caller only learns that it is not valid. */
+/** Why a token is refused, as far as its owner can do something about it; `forged` is everything else. */
+export type TokenFault = 'expired' | 'not-yet-valid' | 'other-audience' | 'lives-too-long' | 'forged';
+
+/** The token is not one of ours, or not any more. `message` says why, for the log; the caller only learns its `fault`. */
 export class InvalidToken extends Error {
-  constructor(reason: string, options: { cause?: unknown } = {}) {
-    super(reason, options);
+  readonly fault: TokenFault;
+
+  constructor(reason: string, { fault = 'forged', cause }: { fault?: TokenFault; cause?: unknown } = {}) {
+    super(reason, { cause });
     this.name = 'InvalidToken';
+    this.fault = fault;
   }
 }
 

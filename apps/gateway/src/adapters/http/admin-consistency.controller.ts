@@ -12,7 +12,10 @@ export class AdminConsistencyController {
   constructor(private readonly board: ConsistencyBoardPort) {}
 
   @Get()
-  @ApiOperation({ summary: 'Whether messages and vectors are in step: the last report, and what runs or waits' })
+  @ApiOperation({
+    operationId: 'getConsistency',
+    summary: 'Whether messages and vectors are in step: the last report, and what runs or waits',
+  })
   @ApiOkResponse({ standardSchema: ConsistencyStatus })
   status(): Promise<ConsistencyStatus> {
     return this.board.status();
@@ -20,7 +23,7 @@ export class AdminConsistencyController {
 
   @Post('check')
   @HttpCode(202)
-  @ApiOperation({ summary: 'Compare now, not when the schedule says' })
+  @ApiOperation({ operationId: 'checkConsistency', summary: 'Compare now, not when the schedule says' })
   @ApiAcceptedResponse({ standardSchema: ConsistencyRun })
   check(@Caller() operator: UserId): Promise<ConsistencyRun> {
     return this.board.request('check', operator);
@@ -28,7 +31,7 @@ export class AdminConsistencyController {
 
   @Post('repair')
   @HttpCode(202)
-  @ApiOperation({ summary: 'Compare, and repair what is out of step' })
+  @ApiOperation({ operationId: 'repairConsistency', summary: 'Compare, and repair what is out of step' })
   @ApiAcceptedResponse({ standardSchema: ConsistencyRun })
   repair(@Caller() operator: UserId): Promise<ConsistencyRun> {
     return this.board.request('repair', operator);

@@ -19,14 +19,14 @@ export class AdminDeadLettersController {
   constructor(private readonly deadLetters: DeadLetters) {}
 
   @Get()
-  @ApiOperation({ summary: 'What was given up on, oldest first' })
+  @ApiOperation({ operationId: 'listDeadLetters', summary: 'What was given up on, oldest first' })
   @ApiOkResponse({ standardSchema: DeadLetterPage })
   list(@FromQuery(DeadLetterQuery) query: DeadLetterQuery): Promise<DeadLetterPage> {
     return this.deadLetters.list(query);
   }
 
   @Get(':letterId')
-  @ApiOperation({ summary: 'One dead letter with what it carries' })
+  @ApiOperation({ operationId: 'getDeadLetter', summary: 'One dead letter with what it carries' })
   @ApiOkResponse({ standardSchema: DeadLetterDetail })
   async show(@FromPath(LetterRef) { letterId }: LetterRef, @FromQuery(InQueue) { queue }: InQueue): Promise<DeadLetterDetail> {
     const letter = await this.deadLetters.find(letterId, queue);
@@ -37,7 +37,7 @@ export class AdminDeadLettersController {
   /** Works for at most 20 s; what it did not get to by then is told in `remaining`, and the same order with `next` in it goes on. */
   @Post('replay')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Send dead letters back to the queue that gave up on them' })
+  @ApiOperation({ operationId: 'replayDeadLetters', summary: 'Send dead letters back to the queue that gave up on them' })
   @ApiOkResponse({ standardSchema: DeadLetterOutcome })
   replay(@Caller() operator: UserId, @FromBody(DeadLetterOrder) order: DeadLetterOrder): Promise<DeadLetterOutcome> {
     return this.deadLetters.replay(order, operator);
@@ -46,7 +46,7 @@ export class AdminDeadLettersController {
   /** As {@link replay}. */
   @Post('discard')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Remove dead letters for good' })
+  @ApiOperation({ operationId: 'discardDeadLetters', summary: 'Remove dead letters for good' })
   @ApiOkResponse({ standardSchema: DeadLetterOutcome })
   discard(@Caller() operator: UserId, @FromBody(DeadLetterOrder) order: DeadLetterOrder): Promise<DeadLetterOutcome> {
     return this.deadLetters.discard(order, operator);

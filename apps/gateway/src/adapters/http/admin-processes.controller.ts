@@ -55,7 +55,7 @@ export class AdminProcessesController {
 
   /** Each request and event in hand with what it waits for and since when, pools, event-loop lag, breakers that are not closed, and lock waits. */
   @Get('in-flight')
-  @ApiOperation({ summary: 'What every process has in hand, and what it waits for' })
+  @ApiOperation({ operationId: 'getInFlight', summary: 'What every process has in hand, and what it waits for' })
   @ApiOkResponse({ standardSchema: InFlightReport })
   async inFlight(): Promise<InFlightView> {
     const [{ processes, others }, lockWaits] = await Promise.all([this.control.ask('report'), this.whoWaits()]);
@@ -68,7 +68,7 @@ export class AdminProcessesController {
   }
 
   @Get('breakers')
-  @ApiOperation({ summary: 'Every circuit breaker of every process' })
+  @ApiOperation({ operationId: 'listBreakers', summary: 'Every circuit breaker of every process' })
   @ApiOkResponse({ standardSchema: BreakerList })
   async breakers(): Promise<z.infer<typeof BreakerList>> {
     const { processes, others } = await this.control.ask('breakers');

@@ -25,7 +25,7 @@ export class AdminQueuesController {
 
   /** What waits where, what pauses, how old it is, and what RabbitMQ refuses; unknown is null. */
   @Get()
-  @ApiOperation({ summary: 'What waits in the queues' })
+  @ApiOperation({ operationId: 'listQueues', summary: 'What waits in the queues' })
   @ApiOkResponse({ standardSchema: QueueList })
   async list(): Promise<z.infer<typeof QueueList>> {
     const { items, unknownCount, publishers, consumers } = await this.queues.read();

@@ -17,7 +17,7 @@ export class ContextController {
   ) {}
 
   @Post()
-  @ApiOperation({ summary: 'A ready context window for an LLM agent' })
+  @ApiOperation({ operationId: 'buildContext', summary: 'A ready context window for an LLM agent' })
   @HttpCode(200)
   @ApiOkResponse({ standardSchema: ContextView })
   async build(

@@ -26,7 +26,7 @@ export class ConversationsController {
   ) {}
 
   @Post()
-  @ApiOperation({ summary: 'Start a conversation' })
+  @ApiOperation({ operationId: 'createConversation', summary: 'Start a conversation' })
   @ApiCreatedResponse({ standardSchema: ConversationView })
   async create(
     @Caller() creatorId: UserId,
@@ -40,14 +40,14 @@ export class ConversationsController {
   }
 
   @Get()
-  @ApiOperation({ summary: 'My conversations, newest activity first' })
+  @ApiOperation({ operationId: 'listConversations', summary: 'My conversations, newest activity first' })
   @ApiOkResponse({ standardSchema: ConversationList })
   list(@Caller() reader: UserId, @FromQuery(ConversationPage) page: ConversationPage): Promise<z.infer<typeof ConversationList>> {
     return this.listConversations.execute(reader, page);
   }
 
   @Get(':conversationId')
-  @ApiOperation({ summary: 'One of my conversations' })
+  @ApiOperation({ operationId: 'getConversation', summary: 'One of my conversations' })
   @ApiOkResponse({ standardSchema: ConversationView })
   async get(@Caller() reader: UserId, @FromPath(ConversationRef) { conversationId }: ConversationRef): Promise<ConversationView> {
     const conversation = await this.conversations.find(conversationId, reader);
@@ -56,7 +56,7 @@ export class ConversationsController {
   }
 
   @Put(':conversationId/members/:userId')
-  @ApiOperation({ summary: 'Add a member' })
+  @ApiOperation({ operationId: 'addMember', summary: 'Add a member' })
   @HttpCode(204)
   @ApiNoContentResponse()
   async addMember(@Caller() actor: UserId, @FromPath(MemberRef) { conversationId, userId }: MemberRef): Promise<void> {
@@ -64,7 +64,7 @@ export class ConversationsController {
   }
 
   @Delete(':conversationId/members/:userId')
-  @ApiOperation({ summary: 'Remove a member, or leave' })
+  @ApiOperation({ operationId: 'removeMember', summary: 'Remove a member, or leave' })
   @HttpCode(204)
   @ApiNoContentResponse()
   async removeMember(@Caller() actor: UserId, @FromPath(MemberRef) { conversationId, userId }: MemberRef): Promise<void> {
@@ -72,7 +72,7 @@ export class ConversationsController {
   }
 
   @Put(':conversationId/receipts')
-  @ApiOperation({ summary: 'Say what I have received and read' })
+  @ApiOperation({ operationId: 'recordReceipt', summary: 'Say what I have received and read' })
   @HttpCode(204)
   @ApiNoContentResponse()
   async recordReceipt(

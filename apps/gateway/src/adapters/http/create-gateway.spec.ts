@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MemoryRequester } from '#lib/bus/adapters/memory-requester';
 import { newId } from '#lib/contracts/ids';
 import { EMBED_NOW_QUEUE } from '#lib/contracts/pipeline';
-import { Problem } from '#lib/contracts/problems';
+import { Problem, problems } from '#lib/contracts/problems';
 import { MessageStorePort } from '#lib/conversations/message-store.port';
 import { DeadlineExceeded, DependencyError } from '#lib/resilience/errors';
 import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
@@ -149,9 +149,27 @@ describe('an edit', () => {
   });
 
   it.each([
+    ['W/"1"', 412],
+    ['"2"', 412],
+    ['"2", W/"1"', 412],
+    ['"not-a-version"', 412],
+    ['"2", "1"', 200],
+    ['*', 200],
+  ])('with If-Match %s is answered %i', async (tags, status) => {
+    const { id } = (await send(await aConversation(), { content: 'first' })).body;
+    const answer = await call({
+      method: 'PATCH',
+      url: `/v1/messages/${String(id)}`,
+      json: { content: 'next' },
+      headers: { 'if-match': tags },
+    });
+    expect(answer.status).toBe(status);
+  });
+
+  it.each([
     ['blank text', { content: ' ' }, {}],
     ['an unknown field', { content: 'x', version: 9 }, {}],
-    ['a version that is none', { content: 'x' }, { 'if-match': 'W/"1"' }],
+    ['a version that is none', { content: 'x' }, { 'if-match': '"1' }],
   ])('is refused with %s, and changes nothing', async (_what, json, headers) => {
     const { id } = (await send(await aConversation(), { content: 'first' })).body;
     expect(await call({ method: 'PATCH', url: `/v1/messages/${String(id)}`, json, headers })).toMatchObject({ status: 400 });
@@ -460,7 +478,7 @@ describe('every answer', () => {
     const answer = await call({ url: `/v1/messages/${newId()}?q=secret`, headers: { 'x-request-id': 'abc-123' } });
     expect(answer.headers['content-type']).toBe('application/problem+json');
     expect(answer.body).toEqual({
-      type: 'urn:parley:problem:not-found',
+      type: '/problems#not-found',
       title: 'Not found',
       status: 404,
       detail: 'There is no such message.',
@@ -475,8 +493,43 @@ describe('every answer', () => {
     const answer = await call({ method: 'POST', url: '/v1/conversations', json: { memberIds: ['bob', 'no good'], extra: 1 } });
     expect(answer.body['errors']).toEqual([
       { pointer: '/memberIds/1', message: expect.any(String) },
-      { pointer: '', message: expect.stringContaining('extra') },
+      { pointer: '/extra', message: 'is not a field of this request' },
     ]);
+  });
+
+  it('says in a sentence what must be there instead', async () => {
+    const json = { content: 42, clientMessageId: 'a b', priority: 'urgent', metadata: [], seq: 1 };
+    const { body } = await send(await aConversation(), json);
+    expect(body['errors']).toEqual(
+      expect.arrayContaining([
+        { pointer: '/content', message: 'must be a text' },
+        { pointer: '/clientMessageId', message: 'must be 1-255 printable ASCII characters without spaces' },
+        { pointer: '/priority', message: 'must be "normal" or "high"' },
+        { pointer: '/metadata', message: 'must be an object' },
+        { pointer: '/seq', message: 'is not a field of this request' },
+      ]),
+    );
+    const missing = await send(await aConversation(), {});
+    expect(missing.body['errors']).toEqual([{ pointer: '/content', message: 'is missing' }]);
+    const query = await call({ url: `/v1/search?limit=999&from=yesterday&conversationId=x` });
+    expect(query.body['errors']).toEqual(
+      expect.arrayContaining([
+        { pointer: '/q', message: 'is missing' },
+        { pointer: '/limit', message: 'must be at most 50' },
+        { pointer: '/from', message: 'must be a time with its offset (RFC 3339), e.g. 2026-01-31T09:30:00Z' },
+        { pointer: '/conversationId', message: 'must be a UUID' },
+      ]),
+    );
+  });
+
+  it('leads to a page that explains its problem and says what to do', async () => {
+    const { type } = (await call({ url: '/v1/messages/x' })).body as { type: string };
+    const [page = '', anchor = ''] = type.split('#');
+    const answer = await call({ url: page, token: null });
+    expect(answer.status).toBe(200);
+    expect(answer.headers['content-type']).toBe('text/html; charset=utf-8');
+    expect(answer.text).toContain(`id="${anchor}"`);
+    for (const code of Object.keys(problems)) expect(answer.text).toContain(`id="${code}"`);
   });
 
   it.each([
@@ -539,7 +592,7 @@ it('describes every route, with its token and its problems', async () => {
     ({ path = '' }) => path.startsWith('/v1/') && path !== '/v1/health',
   )) {
     expect({ path, summary, security }).toEqual({ path, summary: expect.any(String), security: undefined });
-    expect(responses).toHaveProperty(['default', 'content', 'application/problem+json', 'schema']);
+    expect(responses).toHaveProperty(['default', '$ref'], '#/components/responses/Problem-default');
   }
   expect(body['security']).toEqual([{ token: [] }]);
 });

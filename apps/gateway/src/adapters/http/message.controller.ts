@@ -27,7 +27,7 @@ export class MessageController {
   ) {}
 
   @Get(':messageId')
-  @ApiOperation({ summary: 'A message, and how far its pipeline is' })
+  @ApiOperation({ operationId: 'getMessage', summary: 'A message, and how far its pipeline is' })
   @ApiOkResponse({ standardSchema: MessageView })
   async get(
     @Caller() reader: UserId,
@@ -39,30 +39,30 @@ export class MessageController {
   }
 
   @Patch(':messageId')
-  @ApiOperation({ summary: 'Give a message a new text' })
+  @ApiOperation({ operationId: 'editMessage', summary: 'Give a message a new text' })
   @ApiHeader(IF_MATCH)
   @ApiOkResponse({ standardSchema: MessageView })
   async edit(
     @Caller() actor: UserId,
     @FromPath(MessageRef) { messageId }: MessageRef,
     @FromBody(EditedMessage) { content }: EditedMessage,
-    @IfMatch() ifVersion: number | undefined,
+    @IfMatch() ifVersions: readonly number[] | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<MessageView> {
-    return this.show(await this.editMessage.execute(changeOf(messageId, actor, ifVersion), content), reply);
+    return this.show(await this.editMessage.execute(changeOf(messageId, actor, ifVersions), content), reply);
   }
 
   @Delete(':messageId')
-  @ApiOperation({ summary: 'Delete a message' })
+  @ApiOperation({ operationId: 'deleteMessage', summary: 'Delete a message' })
   @HttpCode(204)
   @ApiHeader(IF_MATCH)
   @ApiNoContentResponse()
   async delete(
     @Caller() actor: UserId,
     @FromPath(MessageRef) { messageId }: MessageRef,
-    @IfMatch() ifVersion: number | undefined,
+    @IfMatch() ifVersions: readonly number[] | undefined,
   ): Promise<void> {
-    await this.deleteMessage.execute(changeOf(messageId, actor, ifVersion));
+    await this.deleteMessage.execute(changeOf(messageId, actor, ifVersions));
   }
 
   private async show(message: Message | undefined, reply: FastifyReply): Promise<MessageView> {
@@ -73,8 +73,8 @@ export class MessageController {
   }
 }
 
-const changeOf = (id: MessageId, actor: UserId, ifVersion: number | undefined): MessageChange => {
+const changeOf = (id: MessageId, actor: UserId, ifVersions: readonly number[] | undefined): MessageChange => {
   enrichContext({ messageId: id });
   const { requestId, traceparent } = currentContext();
-  return { id, actor, ifVersion, requestId, traceparent };
+  return { id, actor, ifVersions, requestId, traceparent };
 };

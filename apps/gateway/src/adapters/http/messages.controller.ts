@@ -26,7 +26,7 @@ export class MessagesController {
   ) {}
 
   @Post()
-  @ApiOperation({ summary: 'Send a message: committed when this is answered' })
+  @ApiOperation({ operationId: 'sendMessage', summary: 'Send a message: committed when this is answered' })
   @HttpCode(202)
   @ApiHeader({
     name: 'Idempotency-Key',
@@ -55,7 +55,7 @@ export class MessagesController {
   }
 
   @Get()
-  @ApiOperation({ summary: 'Messages of a conversation, by seq' })
+  @ApiOperation({ operationId: 'listMessages', summary: 'Messages of a conversation, by seq' })
   @ApiOkResponse({ standardSchema: MessageList })
   async page(
     @Caller() reader: UserId,

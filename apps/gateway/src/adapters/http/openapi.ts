@@ -1,47 +1,42 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { Problem } from '#lib/contracts/problems';
-import { isOperations } from './operations-routes.js';
-import { PROBLEM_TYPE } from './problems.js';
-
-type OperationObject = NonNullable<OpenAPIObject['paths'][string]['get']>;
+import { completeDocument } from './openapi-document.js';
 
 /** Version of the HTTP API and of the events, not of the software. */
 export const API_VERSION = '1.0.0';
 
-// What Nest cannot be told: problems have a media type of their own, and operations routes need no token.
-const asServed = (document: OpenAPIObject): OpenAPIObject => {
-  for (const [path, item] of Object.entries(document.paths)) {
-    for (const operation of Object.values(item) as OperationObject[]) {
-      if (isOperations(path)) operation.security = [];
-      const problem = operation.responses['default'];
-      // The operations may share one object: it is replaced once per operation, never changed.
-      if (problem === undefined || !('content' in problem) || problem.content?.['application/json'] === undefined) continue;
-      operation.responses['default'] = { ...problem, content: { [PROBLEM_TYPE]: problem.content['application/json'] } };
-    }
-  }
-  return document;
-};
+const TOKEN_HELP =
+  'A JWT with `sub` (the user id), `aud: parley` and `exp`. For a Parley on this machine ' +
+  '`npm run --silent parley -- token --user alice` prints one, `--admin` one that opens `/v1/admin`.';
 
-/** Serves `GET /openapi.json` and Swagger UI under `GET /docs`; the page brings all its files, so it works without the internet. */
-export const serveOpenApi = (app: NestFastifyApplication): void => {
+const describe = (app: NestFastifyApplication): OpenAPIObject => {
   const config = new DocumentBuilder()
     .setTitle('Parley')
     .setDescription('A conversation backend: a message is committed, acknowledged with 202, and searchable a moment later.')
     .setVersion(API_VERSION)
     .setOpenAPIVersion('3.1.0')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }, 'token')
+    .addServer('/', 'This gateway')
+    .addTag('conversations', 'Who talks with whom')
+    .addTag('messages', 'What was said')
+    .addTag('search', 'What was said, found again')
+    .addTag('context', 'What an LLM agent should read')
+    .addTag('admin', 'For operators: needs a token with the scope `admin`')
+    .addTag('operations', 'For orchestrators and monitoring: no token')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: TOKEN_HELP }, 'token')
     .addSecurityRequirements('token')
-    .addGlobalResponse({
-      status: 'default',
-      description: 'A problem document (RFC 9457, application/problem+json).',
-      standardSchema: Problem,
-    })
+    .addGlobalResponse({ status: 'default', description: 'Any other problem', standardSchema: Problem })
     .build();
+  return completeDocument(SwaggerModule.createDocument(app, config));
+};
+
+/** Serves `GET /openapi.json` and Swagger UI under `GET /docs`; the page brings all its files, so it works without the internet. */
+export const serveOpenApi = (app: NestFastifyApplication): void => {
   // Built at the first request: it takes a tenth of a second that no other request should wait for.
-  SwaggerModule.setup('docs', app, () => asServed(SwaggerModule.createDocument(app, config)), {
+  SwaggerModule.setup('docs', app, () => describe(app), {
     jsonDocumentUrl: 'openapi.json',
     raw: ['json'],
     customSiteTitle: 'Parley API',
+    swaggerOptions: { persistAuthorization: true, tryItOutEnabled: true, displayRequestDuration: true },
   });
 };

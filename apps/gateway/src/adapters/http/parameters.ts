@@ -25,16 +25,22 @@ export const IdempotencyKey = createParamDecorator((_: unknown, context: Executi
   });
 });
 
-/** The version in the `If-Match` header (`3`, `"3"`); undefined without one or with `*`. @throws ProblemError `validation` for anything else. */
-export const IfMatch = createParamDecorator((_: unknown, context: ExecutionContext): number | undefined => {
+/**
+ * The versions that the `If-Match` header allows (`3`, `"3"`, `"3", "4"`); undefined without one or with `*`. A weak tag matches nothing (RFC 9110,
+ * 13.1.1), nor does one that is no version. @throws ProblemError `validation` when the header is not a list of tags at all.
+ */
+export const IfMatch = createParamDecorator((_: unknown, context: ExecutionContext): readonly number[] | undefined => {
   const header = requestOf(context).headers['if-match'];
-  if (header === undefined || header === '*') return undefined;
-  const version = /^(?:"(\d{1,9})"|(\d{1,9}))$/.exec(header);
-  if (version !== null) return Number(version[1] ?? version[2]);
-  throw new ProblemError('validation', 'If-Match is not a version.', {
-    errors: [{ pointer: '/if-match', message: 'must be one version number, e.g. "3"' }],
+  if (header === undefined || header.trim() === '*') return undefined;
+  const tags = header.split(',').map((tag) => tag.trim());
+  if (tags.every((tag) => ENTITY_TAG.test(tag))) return tags.flatMap((tag) => VERSION.exec(tag)?.slice(1, 2).map(Number) ?? []);
+  throw new ProblemError('validation', 'If-Match is not a list of versions.', {
+    errors: [{ pointer: '/if-match', message: 'must be a version as `ETag` gave it, e.g. "3", or a list of them' }],
   });
 });
+
+const ENTITY_TAG = /^(?:(?:W\/)?"[\x21\x23-\x7e]*"|\d{1,9})$/;
+const VERSION = /^"?(\d{1,9})"?$/;
 
 /** Path of everything that belongs to a conversation. */
 export const ConversationRef = z.strictObject({ conversationId: ConversationId });

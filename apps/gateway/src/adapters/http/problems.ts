@@ -3,10 +3,13 @@ import type { Problem, ProblemCode } from '#lib/contracts/problems';
 import { ProblemError, problems } from '#lib/contracts/problems';
 import { BulkheadFull } from '#lib/resilience/bulkhead';
 import { DeadlineExceeded, DependencyError } from '#lib/resilience/errors';
-import { InvalidToken } from '../../auth/token-verifier.port.js';
+import { InvalidToken, type TokenFault } from '../../auth/token-verifier.port.js';
 
 /** Media type of every error answer (RFC 9457). */
 export const PROBLEM_TYPE = 'application/problem+json';
+
+/** The page that explains every problem; the `type` of one is its place on it. */
+export const PROBLEMS_PAGE = '/problems';
 
 /** What 503 and 429 say when nobody knows better. */
 const DEFAULT_RETRY_SECONDS = 1;
@@ -24,17 +27,26 @@ export const problemErrorOf = (error: unknown): ProblemError => {
   if (error instanceof BulkheadFull) {
     return new ProblemError('overloaded', 'Too many requests are waiting.', { cause: error, retryAfterSeconds: DEFAULT_RETRY_SECONDS });
   }
-  if (error instanceof InvalidToken) return new ProblemError('unauthenticated', 'The token is not valid.', { cause: error });
+  if (error instanceof InvalidToken) return new ProblemError('unauthenticated', tokenFaults[error.fault], { cause: error });
   if (error instanceof HttpException) return frameworkProblem(error.getStatus(), error.cause ?? error);
   if (isFastifyError(error)) return frameworkProblem(error.statusCode, error);
   return new ProblemError('internal', 'Something went wrong on our side. It is logged under this request id.', { cause: error });
+};
+
+// What its owner can do something about; of a forged one nothing is told.
+const tokenFaults: Readonly<Record<TokenFault, string>> = {
+  expired: 'The token has expired: get a new one.',
+  'not-yet-valid': 'The token is not valid yet: its `nbf` lies ahead.',
+  'other-audience': 'The token is for another audience.',
+  'lives-too-long': 'The token is valid for longer than this server allows (AUTH_TOKEN_MAX_LIFE_S): get one that ends sooner.',
+  forged: 'The token is not valid.',
 };
 
 /** The body of an error answer. `instance` is the path of the request without its query, which may hold what people search for. */
 export const renderProblem = ({ code, detail, errors }: ProblemError, { url, requestId }: { url: string; requestId: string }): Problem => {
   const { status, title, retryable } = problems[code];
   return {
-    type: `urn:parley:problem:${code}`,
+    type: `${PROBLEMS_PAGE}#${code}`,
     title,
     status,
     detail,

@@ -16,7 +16,7 @@ export class SearchController {
   ) {}
 
   @Get()
-  @ApiOperation({ summary: 'Search by words and by meaning in all my conversations' })
+  @ApiOperation({ operationId: 'searchMessages', summary: 'Search by words and by meaning in all my conversations' })
   @ApiOkResponse({ standardSchema: SearchResults })
   async search(@Caller() reader: UserId, @FromQuery(SearchQuery) query: SearchQuery): Promise<SearchResults> {
     const startedAt = performance.now();

@@ -1,6 +1,7 @@
 import { Body, Param, type PipeTransform, Query } from '@nestjs/common';
 import type { z } from 'zod';
 import { ProblemError } from '#lib/contracts/problems';
+import { sentenceOf } from './validation-messages.js';
 
 /** A request can be wrong in a million places; its sender is told the first few. */
 const MAX_ERRORS = 20;
@@ -25,7 +26,14 @@ const parsedWith = (schema: z.ZodType): PipeTransform => ({
 });
 
 const errorsOf = (issues: readonly z.core.$ZodIssue[]) =>
-  issues.slice(0, MAX_ERRORS).map(({ path, message }) => ({ pointer: pointerOf(path), message: message.slice(0, MAX_MESSAGE) }));
+  issues
+    .slice(0, MAX_ERRORS)
+    .flatMap((issue) => placesOf(issue).map((path) => ({ pointer: pointerOf(path), message: sentenceOf(issue).slice(0, MAX_MESSAGE) })))
+    .slice(0, MAX_ERRORS);
+
+/** An unknown field is wrong where it stands, not where it is missing from. */
+const placesOf = (issue: z.core.$ZodIssue): (readonly PropertyKey[])[] =>
+  issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : [issue.path];
 
 // RFC 6901 into the body; for query and path parameters the name with a slash before it.
 const pointerOf = (path: readonly PropertyKey[]): string =>
