@@ -3,7 +3,7 @@ import { Postpone } from '#lib/bus/outcome';
 import type { IndexingEvent, MessageEmbedded } from '#lib/contracts/events';
 import type { MessageId } from '#lib/contracts/ids';
 import { metrics } from '#lib/runtime/metrics';
-import { chunkMessage } from '#lib/vectors/chunk-message';
+import { chunkMessages } from '#lib/vectors/chunk-message';
 import { ChunkLedgerPort, type LedgerEntry, type LedgerUpdate } from '#lib/vectors/chunk-ledger.port';
 import { EmbedderPort } from '#lib/vectors/embedder.port';
 import { outOfStep } from '#lib/vectors/out-of-step';
@@ -116,7 +116,7 @@ export class IndexMessages {
 
   /** @param stored chunks that were found in the store a moment ago; those of a version that the message does not have are removed. */
   private async planned(named: readonly Named[], stored: readonly StoredChunk[]): Promise<Map<MessageId, Plan>> {
-    const due = named.filter(({ isDue }) => isDue).map((one) => ({ ...one, chunks: chunksOf(one.message) }));
+    const due = await withChunks(named.filter(({ isDue }) => isDue));
     const texts = due.flatMap(({ chunks }) => chunks.map(({ text }) => text));
     const embeddings = await this.embedder.embed(texts);
     const plans = new Map<MessageId, Plan>();
@@ -167,7 +167,13 @@ function announced({ message, events }: Named, plans: ReadonlyMap<MessageId, Pla
   return [messageEmbedded(message, entry)];
 }
 
-const chunksOf = ({ content, ...message }: CurrentMessage) => (content === null ? [] : chunkMessage({ ...message, content }));
+/** A deleted message has no chunks. */
+async function withChunks(due: readonly Named[]) {
+  const chunks = await chunkMessages(
+    due.flatMap(({ message: { content, ...facts } }) => (content === null ? [] : [{ ...facts, content }])),
+  );
+  return due.map((one) => ({ ...one, chunks: one.message.content === null ? [] : (chunks.shift() ?? []) }));
+}
 
 /** Erased since, or never there: an event is published with the commit of its message, so there is nothing to wait for. */
 function countUnknown(eventsOf: ReadonlyMap<MessageId, readonly IndexingEvent[]>, named: readonly Named[]): void {

@@ -1,6 +1,9 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { describe, expect, it } from 'vitest';
 import { aMessageCreated } from '#lib/testing/builders';
-import { chunkMessage, splitText } from './chunk-message.js';
+import { hostileTexts } from '#lib/testing/hostile-texts';
+import { LocalEmbedder } from './adapters/local-embedder.js';
+import { chunkMessage, chunkMessages, splitText } from './chunk-message.js';
 
 const isWhole = (piece: string, text: string): boolean => {
   const boundaries = new Set([...new Intl.Segmenter('und').segment(text)].map(({ index }) => index).concat(text.length));
@@ -34,6 +37,36 @@ describe('the chunks of a message', () => {
   it('are the same each time', () => {
     const { data } = aMessageCreated({ content: 'Một câu dài. Một câu nữa! '.repeat(200) });
     expect(chunkMessage(data)).toEqual(chunkMessage(data));
+  });
+});
+
+describe('the strangest texts', () => {
+  const hostile = hostileTexts({ seed: 5 }).filter(({ text }) => text.isWellFormed());
+
+  it('let others have their turn while a batch of them is chunked and embedded', { timeout: 60_000 }, async () => {
+    const sources = [...hostile, ...hostile].map(({ text }) => aMessageCreated({ content: text }).data);
+    const embedder = new LocalEmbedder();
+    const delay = monitorEventLoopDelay({ resolution: 5 });
+    delay.enable();
+    const chunks = await chunkMessages(sources);
+    await embedder.embed(chunks.flat().map(({ text }) => text));
+    delay.disable();
+    expect(chunks).toEqual(sources.map((source) => chunkMessage(source)));
+    // In one go it is more than a second; a slice is 10 ms and one text, the rest is what a busy machine may add.
+    expect(delay.max / 1e6).toBeLessThan(400);
+  });
+
+  it.each(hostile)('cost what their length says: $kind', async ({ text }) => {
+    const embedder = new LocalEmbedder();
+    const { data } = aMessageCreated({ content: text });
+    const took = [];
+    for (let run = 0; run < 3; run += 1) {
+      const startedAt = performance.now();
+      await embedder.embed(chunkMessage(data).map((chunk) => chunk.text));
+      took.push(performance.now() - startedAt);
+    }
+    // 5 to 30 ms on an idle machine; with marks in one run it was seconds.
+    expect(Math.min(...took)).toBeLessThan(500);
   });
 });
 

@@ -1,4 +1,6 @@
 import type { MessageCreated } from '#lib/contracts/events';
+import { withoutLongRuns } from '#lib/contracts/text';
+import { TimeSlices } from '#lib/runtime/time-slices';
 import type { Chunk } from './chunk.js';
 
 /** What a chunk needs to know of its message: the data of `message.created` and `message.edited` are enough. */
@@ -17,10 +19,24 @@ export interface PieceLimits {
 
 const DEFAULT_LIMITS: PieceLimits = { maxLength: 1_000, overlap: 100 };
 
-/** The chunks of a message, at least one: `{messageId}#chunk_{i}` (R004). The same message gives the same chunks. */
+/** The chunks of each of many messages, in their order. Lets others have their turn of the event loop in between: the longest take 10 ms each. */
+export async function chunkMessages(sources: readonly ChunkSource[]): Promise<Chunk[][]> {
+  const slices = new TimeSlices();
+  const chunked: Chunk[][] = [];
+  for (const source of sources) {
+    chunked.push(chunkMessage(source));
+    if (slices.isOver) await slices.next();
+  }
+  return chunked;
+}
+
+/**
+ * The chunks of a message, at least one: `{messageId}#chunk_{i}` (R004). The same message gives the same chunks. Of a text that was stored before
+ * long runs of combining marks were refused they have what is left without them: what follows normalizes, and a run costs its square.
+ */
 export function chunkMessage({ messageId, conversationId, senderId, seq, version, createdAt, content }: ChunkSource): Chunk[] {
   const createdAtMs = Date.parse(createdAt);
-  return splitText(content).map((text, i) => ({
+  return splitText(withoutLongRuns(content)).map((text, i) => ({
     id: `${messageId}#chunk_${i}`,
     messageId,
     conversationId,

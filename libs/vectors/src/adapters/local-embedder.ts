@@ -1,13 +1,10 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { MAX_CONTENT_LENGTH } from '#lib/contracts/text';
+import { TimeSlices } from '#lib/runtime/time-slices';
 import { EmbedderPort } from '../embedder.port.js';
 
 /** Rises with every change that moves a vector: the name is part of the collection's, so old and new vectors never meet. */
 const MODEL = 'local-lexical-v1';
 const DIMENSION = 384;
-
-/** Work done before others get their turn of the event loop, in milliseconds: a heartbeat or a request waits no longer than this. */
-const SLICE_MS = 10;
 
 // What a feature weighs. A word counts by its exact and by its bare form (no diacritics), so that "ca phe" finds "cà phê" and the exact
 // spelling still scores higher; its n-grams count as one group whatever its length, so that a typo costs a part of a word.
@@ -57,12 +54,10 @@ export class LocalEmbedder extends EmbedderPort {
 
   async embed(texts: readonly string[]): Promise<Float32Array[]> {
     const vectors: Float32Array[] = [];
-    let turnEndsAt = performance.now() + SLICE_MS;
+    const slices = new TimeSlices();
     for (const text of texts) {
       vectors.push(this.vectorOf(text));
-      if (performance.now() < turnEndsAt) continue;
-      await nextTurn();
-      turnEndsAt = performance.now() + SLICE_MS;
+      if (slices.isOver) await slices.next();
     }
     return vectors;
   }

@@ -32,6 +32,16 @@ describe('remembering', () => {
     expect(model.asked).toEqual([['a', 'b'], ['c']]);
   });
 
+  it('is bounded in bytes, however many texts it may remember', async () => {
+    const model = new CountingEmbedder();
+    // Vectors of 384 dimensions: 1,536 bytes each and what an entry takes; two of them fit.
+    const remembered = new RememberedEmbedder(model, 1_000, 4_000);
+    await remembered.embed(['a', 'b', 'c']);
+    await remembered.embed(['b', 'c']);
+    await remembered.embed(['a']);
+    expect(model.asked).toEqual([['a', 'b', 'c'], ['a']]);
+  });
+
   it('embeds a text once that comes several times in one call', async () => {
     for (const size of [0, 10]) {
       const model = new CountingEmbedder();

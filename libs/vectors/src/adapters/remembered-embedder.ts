@@ -7,6 +7,11 @@ import { EmbedderPort } from '../embedder.port.js';
 /** A text up to this length is its own key; a longer one is known by its SHA-256, which as base64 is longer than any of these. */
 const OWN_KEY_LENGTH = 40;
 
+/** What the remembered vectors may take in all, in bytes, whatever the length of one: 100,000 of 384 dimensions take 170 MB, of 3,072 they would 1.2 GB. */
+const MAX_BYTES = 268_435_456;
+/** Key, entry and header of a vector, in bytes. */
+const ENTRY_BYTES = 200;
+
 /**
  * Remembers the vectors of the texts used last (R101), so that the same text costs the model once: greetings, repeated searches, a batch
  * that is tried again. Lives as long as the embedder it belongs to, so its keys need no model. The vectors are shared: nobody may write into them.
@@ -16,15 +21,17 @@ export class RememberedEmbedder extends EmbedderPort {
   readonly dimension: number;
   private readonly vectors: LRUCache<string, Float32Array> | undefined;
 
-  /** `size` in texts; 0 remembers nothing, but still embeds a text once that comes several times in one call. */
+  /** `size` in texts, and within `maxBytes`; 0 remembers nothing, but still embeds a text once that comes several times in one call. */
   constructor(
     private readonly inner: EmbedderPort,
     size: number,
+    maxBytes = MAX_BYTES,
   ) {
     super();
     this.model = inner.model;
     this.dimension = inner.dimension;
-    this.vectors = size > 0 ? new LRUCache({ max: size }) : undefined;
+    this.vectors =
+      size > 0 ? new LRUCache({ max: size, maxSize: maxBytes, sizeCalculation: ({ byteLength }) => byteLength + ENTRY_BYTES }) : undefined;
     if (this.vectors !== undefined) mayBeEmptied(this.vectors);
   }
 
