@@ -35,6 +35,7 @@ import { LexicalOverlapReranker } from './adapters/lexical-overlap-reranker.js';
 import { MemoryLexicalIndex } from './adapters/memory-lexical-index.js';
 import { PooledTextWork } from './adapters/pooled-text-work.js';
 import { Connections } from './connections.js';
+import { membershipLimits } from './conversations/membership-limits.js';
 import { LexicalIndexPort } from './search/lexical-index.port.js';
 import { LOCAL_NOISE_FLOOR, NearestMessages } from './search/nearest-messages.js';
 import { RerankerPort } from './search/reranker.port.js';
@@ -76,8 +77,8 @@ class NoConnections extends Connections {
     },
     {
       provide: ConversationStorePort,
-      useFactory: (archive: MemoryArchive) => new MemoryConversationStore(archive),
-      inject: [MemoryArchive],
+      useFactory: (archive: MemoryArchive, config: Config) => new MemoryConversationStore(archive, membershipLimits(config)),
+      inject: [MemoryArchive, CONFIG],
     },
     {
       provide: LexicalIndexPort,

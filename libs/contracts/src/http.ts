@@ -206,8 +206,8 @@ export const SearchQuery = z.strictObject({
 });
 export type SearchQuery = z.infer<typeof SearchQuery>;
 
-/** Parts that a search may have had to do without. */
-export const SearchPart = z.enum(['dense', 'sparse', 'rerank']);
+/** Parts that a search may have had to do without. `visibility`: it looked through the first 10,000 of the reader's conversations only. */
+export const SearchPart = z.enum(['dense', 'sparse', 'rerank', 'visibility']);
 export type SearchPart = z.infer<typeof SearchPart>;
 
 /** One search hit: `ranks` are 1-based places per stage, `score` is what the list is ordered by. */

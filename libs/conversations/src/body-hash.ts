@@ -10,6 +10,12 @@ export const bodyHash = ({ content, metadata, priority }: Pick<MessageDraft, 'co
     .update(JSON.stringify([content, sorted(metadata ?? null), priority]))
     .digest('hex');
 
+/** The same for the start of a conversation: title and members, in whatever order they were named. */
+export const startHash = (title: string | null, memberIds: readonly string[]): string =>
+  createHash('sha256')
+    .update(JSON.stringify([title, [...new Set(memberIds)].sort()]))
+    .digest('hex');
+
 const sorted = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;

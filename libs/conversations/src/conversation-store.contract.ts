@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '#lib/contracts/ids';
 import { eventually } from '#lib/testing/eventually';
-import type { Conversation, ConversationStorePort } from './conversation-store.port.js';
+import type { ConversationDraft, ConversationStorePort, StartedConversation } from './conversation-store.port.js';
 import type { StoresSetup } from './message-store.contract.js';
 
 /** What every conversation store promises. */
@@ -15,7 +15,7 @@ export const conversationStoreContract = (make: () => Promise<StoresSetup>): voi
     });
     afterEach(async () => setup.close?.());
 
-    const created = (creatorId: string, memberIds: string[] = [], title: string | null = null): Promise<Conversation> =>
+    const created = (creatorId: string, memberIds: string[] = [], title: string | null = null): Promise<StartedConversation> =>
       conversations.create({ title, creatorId, memberIds });
     const say = (conversationId: string, senderId: string, content = 'hello') =>
       setup.messages.store({ conversationId, senderId, content, priority: 'normal' });
@@ -24,7 +24,74 @@ export const conversationStoreContract = (make: () => Promise<StoresSetup>): voi
     it('makes a conversation of which the creator is always a member, once', async () => {
       const conversation = await created('alice', ['bob', 'alice', 'bob'], 'Cà phê');
       expect(conversation).toMatchObject({ title: 'Cà phê', creatorId: 'alice', memberIds: ['alice', 'bob'], headSeq: 0 });
-      expect(await conversations.find(conversation.id, 'bob')).toEqual(conversation);
+      expect({ ...(await conversations.find(conversation.id, 'bob')), replayed: false }).toEqual(conversation);
+    });
+
+    describe('an idempotency key', () => {
+      const start = (facts: Partial<ConversationDraft> = {}) =>
+        conversations.create({ title: 'Cà phê', creatorId: 'alice', memberIds: ['bob', 'carol'], key: 'key-1', ...facts });
+
+      it('answers a repeated start with what was answered first, whatever became of the conversation', async () => {
+        const first = await start();
+        expect(first.replayed).toBe(false);
+        await say(first.id, 'alice');
+        await conversations.removeMember(first.id, 'alice', 'bob');
+        const again = await start({ memberIds: ['carol', 'alice', 'bob', 'bob'] });
+        expect(again).toEqual({ ...first, replayed: true });
+        expect((await conversations.list('alice', { limit: 10 })).items).toHaveLength(1);
+      });
+
+      it.each([
+        ['title', { title: 'Trà' }],
+        ['no title', { title: null }],
+        ['members', { memberIds: ['bob'] }],
+      ])('refuses another body: %s', async (_what, change) => {
+        await start();
+        await expect(start(change)).rejects.toMatchObject({ name: 'ProblemError', code: 'idempotency-key-reused' });
+      });
+
+      it('makes one conversation of 20 concurrent starts', async () => {
+        const started = await Promise.all(Array.from({ length: 20 }, () => start()));
+        expect(started.filter(({ replayed }) => !replayed)).toHaveLength(1);
+        expect(new Set(started.map(({ id, createdAt }) => `${id} ${createdAt.toISOString()}`)).size).toBe(1);
+        expect((await conversations.list('alice', { limit: 10 })).items).toHaveLength(1);
+      });
+
+      it('belongs to one creator', async () => {
+        const ids = await Promise.all(['alice', 'dave'].map(async (creatorId) => (await start({ creatorId })).id));
+        expect(new Set(ids).size).toBe(2);
+      });
+    });
+
+    describe('the quota of a day', () => {
+      it('ends the starts of one user, and of no other', async () => {
+        const limited = setup.limited({ conversationsPerDay: 2, additionsPerDay: 0 });
+        const start = (creatorId: string, key?: string) => limited.create({ title: null, creatorId, memberIds: ['bob'], key });
+        const first = await start('alice', 'key-1');
+        await start('alice');
+        await expect(start('alice')).rejects.toMatchObject({ code: 'rate-limited', retryAfterSeconds: expect.any(Number) });
+        await expect(start('alice', 'key-2')).rejects.toMatchObject({ code: 'rate-limited' });
+        expect(await start('alice', 'key-1')).toEqual({ ...first, replayed: true });
+        await start('dave');
+        expect((await conversations.list('alice', { limit: 10 })).items).toHaveLength(2);
+        expect(await limited.addMember(first.id, 'alice', 'eve')).toBe(true);
+      });
+
+      it('ends the additions of one user, counted with the members of its starts', async () => {
+        const limited = setup.limited({ conversationsPerDay: 0, additionsPerDay: 3 });
+        const { id } = await limited.create({ title: null, creatorId: 'alice', memberIds: ['alice', 'bob', 'carol'] });
+        expect(await limited.addMember(id, 'alice', 'bob')).toBe(true); // is there already
+        expect(await limited.addMember(id, 'alice', 'dave')).toBe(true);
+        await expect(limited.addMember(id, 'alice', 'eve')).rejects.toMatchObject({ code: 'rate-limited' });
+        await expect(limited.create({ title: null, creatorId: 'alice', memberIds: ['eve'] })).rejects.toMatchObject({
+          code: 'rate-limited',
+        });
+        await expect(limited.create({ title: null, creatorId: 'dave', memberIds: ['1', '2', '3', '4'] })).rejects.toMatchObject({
+          code: 'rate-limited',
+        });
+        expect(await limited.addMember(id, 'bob', 'eve')).toBe(true);
+        expect(await membersOf(id)).toEqual(['alice', 'bob', 'carol', 'dave', 'eve']);
+      });
     });
 
     it('hides a conversation from everybody else', async () => {
@@ -34,7 +101,7 @@ export const conversationStoreContract = (make: () => Promise<StoresSetup>): voi
       expect(await conversations.addMember(id, 'mallory', 'mallory')).toBe(false);
       expect(await conversations.recordReceipt(id, 'mallory', { readSeq: 1 })).toBe(false);
       await expect(conversations.removeMember(id, 'mallory', 'alice')).rejects.toMatchObject({ code: 'not-found' });
-      expect(await conversations.visibleTo('mallory')).toEqual([]);
+      expect(await conversations.visibleTo('mallory')).toEqual({ ids: [], isCut: false });
     });
 
     describe('members', () => {
@@ -53,6 +120,28 @@ export const conversationStoreContract = (make: () => Promise<StoresSetup>): voi
         await conversations.removeMember(id, 'alice', 'bob');
         await expect(conversations.removeMember(id, 'dave', 'alice')).rejects.toMatchObject({ code: 'forbidden' });
         expect(await membersOf(id)).toEqual(['alice', 'dave']);
+      });
+
+      it('who left on their own are not put back by others, and come back themselves', async () => {
+        const { id } = await created('alice', ['bob', 'carol']);
+        await conversations.removeMember(id, 'bob', 'bob');
+        for (const actor of ['alice', 'carol'])
+          await expect(conversations.addMember(id, actor, 'bob')).rejects.toMatchObject({ name: 'ProblemError', code: 'forbidden' });
+        expect(await membersOf(id)).toEqual(['alice', 'carol']);
+        expect(await conversations.addMember(id, 'bob', 'bob')).toBe(true);
+        expect(await membersOf(id, 'bob')).toEqual(['alice', 'bob', 'carol']);
+        await conversations.removeMember(id, 'bob', 'bob');
+        await conversations.removeMember(id, 'alice', 'bob'); // takes the way back, too
+        expect(await conversations.addMember(id, 'bob', 'bob')).toBe(false);
+        await expect(conversations.addMember(id, 'carol', 'bob')).rejects.toMatchObject({ code: 'forbidden' });
+      });
+
+      it('whom the creator removed are added again by others, and do not come back themselves', async () => {
+        const { id } = await created('alice', ['bob', 'carol']);
+        await conversations.removeMember(id, 'alice', 'bob');
+        expect(await conversations.addMember(id, 'bob', 'bob')).toBe(false);
+        expect(await conversations.addMember(id, 'carol', 'bob')).toBe(true);
+        expect(await membersOf(id)).toEqual(['alice', 'bob', 'carol']);
       });
 
       it('see nothing any more when they have left', async () => {
@@ -85,7 +174,8 @@ export const conversationStoreContract = (make: () => Promise<StoresSetup>): voi
         expect(items.map(({ title }) => title)).toEqual(['first', 'second']);
         expect(items[0]).toMatchObject({ memberIds: ['alice', 'bob'], readSeq: 0, lastMessage: { content: 'Xin chào', senderId: 'bob' } });
         expect(items[0]?.lastMessage?.seq).toBe(items[0]?.headSeq);
-        expect(items[1]).toEqual({ ...second, readSeq: 0, lastMessage: null });
+        const { replayed: _replayed, ...started } = second;
+        expect(items[1]).toEqual({ ...started, readSeq: 0, lastMessage: null });
         expect(nextCursor).toBeNull();
       });
 
@@ -100,7 +190,7 @@ export const conversationStoreContract = (make: () => Promise<StoresSetup>): voi
         }
         expect(seen).toHaveLength(7);
         expect(new Set(seen)).toEqual(new Set(ids));
-        expect(await conversations.visibleTo('alice')).toEqual(seen);
+        expect(await conversations.visibleTo('alice')).toEqual({ ids: seen, isCut: false });
       });
 
       it('comes in pages of about a megabyte, however long the last messages are', async () => {

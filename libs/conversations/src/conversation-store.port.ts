@@ -10,6 +10,30 @@ export interface Conversation {
   readonly createdAt: Date;
 }
 
+/** A conversation that a user wants to start. */
+export interface ConversationDraft {
+  readonly title: string | null;
+  readonly creatorId: UserId;
+  readonly memberIds: readonly UserId[];
+  /** Durable idempotency key of this creator. */
+  readonly key?: string | undefined;
+}
+
+/** Verdict of a start: `replayed` = the same key was used before, and this is what was answered then. */
+export interface StartedConversation extends Conversation {
+  readonly replayed: boolean;
+}
+
+/** What one user may do on one day (UTC); 0 = no limit. */
+export interface MembershipLimits {
+  readonly conversationsPerDay: number;
+  /** Others who are made members, at the start of a conversation or later. */
+  readonly additionsPerDay: number;
+}
+
+/** No limits: for tests and for stores that only read. */
+export const NO_LIMITS: MembershipLimits = { conversationsPerDay: 0, additionsPerDay: 0 };
+
 /** A conversation as it stands in its member's list. */
 export interface ConversationListing extends Conversation {
   readonly readSeq: number;
@@ -21,17 +45,26 @@ export interface ConversationListing extends Conversation {
  * All calls throw DependencyError when Postgres cannot.
  */
 export abstract class ConversationStorePort {
-  /** `members` includes the creator, without duplicates. */
-  abstract create(conversation: { title: string | null; creatorId: UserId; memberIds: readonly UserId[] }): Promise<Conversation>;
+  /**
+   * Starts a conversation of which the creator is always a member. With a key that was used before for the same title and members it
+   * answers what it answered then. @throws ProblemError `rate-limited` (quota of the day), `idempotency-key-reused`.
+   */
+  abstract create(draft: ConversationDraft): Promise<StartedConversation>;
   abstract find(id: ConversationId, reader: UserId): Promise<Conversation | undefined>;
   /** The reader's conversations, newest activity first, at most MAX_PAGE_BYTES a page. `cursor` is opaque. @throws ProblemError `validation` for a cursor that is none of ours. */
   abstract list(
     reader: UserId,
     page: { cursor?: string | undefined; limit: number },
   ): Promise<{ items: ConversationListing[]; nextCursor: string | null }>;
-  /** Any member adds members. False when `actor` is not a member. Adding twice is fine. @throws ProblemError `validation` over 10,000 members. */
+  /**
+   * Any member adds members; who left on its own only comes back by itself (`actor` = `userId`). False when `actor` is not a member.
+   * Adding twice is fine. @throws ProblemError `forbidden` for one who left, `rate-limited` (quota of the day), `validation` over 10,000 members.
+   */
   abstract addMember(id: ConversationId, actor: UserId, userId: UserId): Promise<boolean>;
-  /** The creator removes anyone, a member itself. @throws ProblemError `not-found`, `forbidden`. Removing somebody who is not there is fine. */
+  /**
+   * The creator removes anyone, a member itself; the creator also takes the way back from one who left.
+   * Removing a user who is not there is fine. @throws ProblemError `not-found`, `forbidden`.
+   */
   abstract removeMember(id: ConversationId, actor: UserId, userId: UserId): Promise<void>;
   /** Raises what the member has received and read; never lowers, never beyond headSeq. False when not a member. */
   abstract recordReceipt(
@@ -39,6 +72,9 @@ export abstract class ConversationStorePort {
     reader: UserId,
     receipt: { deliveredSeq?: number | undefined; readSeq?: number | undefined },
   ): Promise<boolean>;
-  /** Ids of the conversations that `reader` belongs to (the visible set of a search). At most 10,000, newest activity first. */
-  abstract visibleTo(reader: UserId): Promise<ConversationId[]>;
+  /**
+   * The conversations that a search of `reader` looks through: all of its own, or the first MAX_VISIBLE, those that it started or has read
+   * in before those that it was only added to, then by newest activity. `isCut`: there are more.
+   */
+  abstract visibleTo(reader: UserId): Promise<{ readonly ids: readonly ConversationId[]; readonly isCut: boolean }>;
 }

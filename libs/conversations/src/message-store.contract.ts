@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { EventHeaders } from '#lib/bus/publisher.port';
 import { MessageCreated, MessageEdited, type ParleyEvent } from '#lib/contracts/events';
 import { newId } from '#lib/contracts/ids';
-import type { ConversationStorePort } from './conversation-store.port.js';
+import type { ConversationStorePort, MembershipLimits } from './conversation-store.port.js';
 import type { Message, MessageDraft, StoredMessage } from './message.js';
 import type { MessageStorePort } from './message-store.port.js';
 
@@ -10,6 +10,8 @@ import type { MessageStorePort } from './message-store.port.js';
 export interface StoresSetup {
   readonly messages: MessageStorePort;
   readonly conversations: ConversationStorePort;
+  /** The same conversations with limits for each user and day. */
+  readonly limited: (limits: MembershipLimits) => ConversationStorePort;
   readonly announced: () => Promise<{ readonly event: ParleyEvent; readonly headers: EventHeaders }[]>;
   readonly close?: () => Promise<void>;
 }

@@ -158,6 +158,14 @@ export const settings = {
     z.coerce.number().min(0).max(1_000_000).default(20_000),
     'Requests per second over all users and processes; 0 = off (R013).',
   ),
+  DAILY_CONVERSATIONS_PER_USER: setting(
+    count(0, 1_000_000).default(1_000),
+    'Conversations that one user may start on one day (UTC); then 429. Raise it where one service starts them for all; 0 = no limit.',
+  ),
+  DAILY_ADDITIONS_PER_USER: setting(
+    count(0, 10_000_000).default(10_000),
+    'Others whom one user may make members on one day (UTC), at the start of a conversation or later; then 429. 0 = no limit.',
+  ),
   HTTP_MAX_CONCURRENT: setting(count(1, 100_000).default(1_000), 'Requests in flight per process before 503 `overloaded` (R100).'),
   HTTP_BODY_LIMIT_BYTES: setting(count(1_024, 104_857_600).default(10_485_760), 'Largest request body before 413 (R101).'),
 

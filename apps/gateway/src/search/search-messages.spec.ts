@@ -302,3 +302,12 @@ it('refuses more searches than may wait, at once', async () => {
   await expect(search({ mode: 'sparse' }, stages)).rejects.toMatchObject({ code: 'overloaded', retryAfterSeconds: 1 });
   await Promise.allSettled(running);
 });
+
+it('says when it did not look through all conversations of the reader', async () => {
+  const own = await conversationOf('alice');
+  const hit = await said(own, 'coffee');
+  for (let i = 0; i < 10_000; i += 1) await conversationOf('mallory', 'alice');
+  const found = await search({ mode: 'sparse' });
+  expect([idsOf(found), found.degraded]).toEqual([[hit.id], ['visibility']]);
+  expect((await search({ mode: 'sparse', conversationId: own })).degraded).toEqual([]);
+});

@@ -103,9 +103,9 @@ export class SearchMessages {
   }
 
   private async search(query: SearchQuery, reader: UserId): Promise<{ candidates: readonly Candidate[]; degraded: readonly SearchPart[] }> {
-    const visible = await this.visibleTo(reader, query.conversationId);
+    const { ids: visible, isCut } = await this.visibleTo(reader, query.conversationId);
     if (visible.length === 0) return { candidates: [], degraded: [] };
-    const degraded = new Set<SearchPart>();
+    const degraded = new Set<SearchPart>(isCut ? ['visibility'] : []);
     const { dense, sparse } = await this.rank(query, visible, degraded);
     if (sparse !== undefined && !this.stages.lexical.isComplete) degraded.add('sparse');
     const fused = await this.load(dense, sparse, reader, query);
@@ -113,11 +113,14 @@ export class SearchMessages {
     return { candidates: ordered.slice(0, query.limit), degraded: [...degraded] };
   }
 
-  private async visibleTo(reader: UserId, conversationId: ConversationId | undefined): Promise<readonly ConversationId[]> {
+  private async visibleTo(
+    reader: UserId,
+    conversationId: ConversationId | undefined,
+  ): Promise<{ readonly ids: readonly ConversationId[]; readonly isCut: boolean }> {
     if (conversationId === undefined) return this.conversations.visibleTo(reader);
     const conversation = await this.conversations.find(conversationId, reader);
     if (conversation === undefined) throw new ProblemError('not-found', 'There is no such conversation.');
-    return [conversation.id];
+    return { ids: [conversation.id], isCut: false };
   }
 
   private async rank(query: SearchQuery, visible: readonly ConversationId[], degraded: Set<SearchPart>) {
@@ -146,7 +149,7 @@ export class SearchMessages {
 
   /** Runs a stage; when it fails the search goes on without it (law 5) and says so. */
   private async orWithout<T>(
-    part: SearchPart,
+    part: keyof typeof stageDependency,
     stage: () => Promise<T>,
     degraded: Set<SearchPart>,
     onError?: (error: unknown) => void,

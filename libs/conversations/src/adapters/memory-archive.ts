@@ -22,6 +22,8 @@ export interface MemoryConversation {
   readonly creatorId: UserId;
   readonly createdAt: Date;
   readonly members: Map<UserId, MemoryMember>;
+  /** Who left on their own, and whether they may come back. */
+  readonly departed: Map<UserId, { mayReturn: boolean }>;
   /** By seq - 1. */
   readonly messages: Message[];
   /** Idempotency keys: `[sender, key]` as JSON. */
@@ -34,6 +36,11 @@ export class MemoryArchive {
   readonly conversations = new Map<ConversationId, MemoryConversation>();
   /** Where each message is. */
   readonly places = new Map<MessageId, { readonly conversation: MemoryConversation; readonly seq: number }>();
+
+  /** Idempotency keys of starts: `[creator, key]` as JSON. */
+  readonly startKeys = new Map<string, { readonly id: ConversationId; readonly createdAt: Date; readonly hash: string }>();
+  /** What each user has used of the quota of the day. */
+  readonly usage = new Map<UserId, { day: string; conversations: number; additions: number }>();
 
   /** The conversation, when `reader` is a member of it. */
   visible(id: ConversationId, reader: UserId): MemoryConversation | undefined {

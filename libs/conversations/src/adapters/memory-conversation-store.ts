@@ -1,32 +1,56 @@
 import { type ConversationId, newId, type UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
-import { type Conversation, type ConversationListing, ConversationStorePort } from '../conversation-store.port.js';
+import { startHash } from '../body-hash.js';
+import {
+  type Conversation,
+  type ConversationDraft,
+  type ConversationListing,
+  ConversationStorePort,
+  type MembershipLimits,
+  NO_LIMITS,
+  type StartedConversation,
+} from '../conversation-store.port.js';
 import { MAX_LISTED_MEMBERS, MAX_MEMBERS, MAX_PAGE_BYTES, MAX_VISIBLE } from '../limits.js';
+import { conversationIsFull, leftByThemselves, quotaUsedUp, startKeyReused } from '../membership-problems.js';
 import { cursorOf, positionOf } from '../page-cursor.js';
 import { bytesOf, firstWithin } from './first-within.js';
 import type { MemoryArchive, MemoryConversation } from './memory-archive.js';
 
 /** Conversations in memory: for the embedded mode, development and unit tests. */
 export class MemoryConversationStore extends ConversationStorePort {
-  constructor(private readonly archive: MemoryArchive) {
+  constructor(
+    private readonly archive: MemoryArchive,
+    private readonly limits: MembershipLimits = NO_LIMITS,
+  ) {
     super();
   }
 
-  async create({ title, creatorId, memberIds }: { title: string | null; creatorId: UserId; memberIds: readonly UserId[] }) {
+  async create({ title, creatorId, memberIds, key }: ConversationDraft): Promise<StartedConversation> {
+    const everyone = [...new Set([creatorId, ...memberIds])];
+    const place = JSON.stringify([creatorId, key]);
+    const hash = startHash(title, everyone);
+    const earlier = key === undefined ? undefined : this.archive.startKeys.get(place);
+    if (earlier !== undefined) {
+      if (earlier.hash !== hash) throw startKeyReused();
+      const { id, createdAt } = earlier;
+      return { id, title, creatorId, memberIds: everyone.sort(), headSeq: 0, createdAt, replayed: true };
+    }
+    this.count(creatorId, { conversations: 1, additions: everyone.length - 1 });
     const createdAt = new Date();
-    const members = new Map([creatorId, ...memberIds].map((id) => [id, { deliveredSeq: 0, readSeq: 0 }]));
     const conversation: MemoryConversation = {
       id: newId(),
       title,
       creatorId,
       createdAt,
-      members,
+      members: new Map(everyone.map((id) => [id, { deliveredSeq: 0, readSeq: 0 }])),
+      departed: new Map(),
       messages: [],
       keys: new Map(),
       lastActivityAt: createdAt,
     };
     this.archive.conversations.set(conversation.id, conversation);
-    return viewOf(conversation);
+    if (key !== undefined) this.archive.startKeys.set(place, { id: conversation.id, createdAt, hash });
+    return { ...viewOf(conversation), replayed: false };
   }
 
   async find(id: ConversationId, reader: UserId): Promise<Conversation | undefined> {
@@ -49,13 +73,16 @@ export class MemoryConversationStore extends ConversationStorePort {
   }
 
   async addMember(id: ConversationId, actor: UserId, userId: UserId): Promise<boolean> {
-    const conversation = this.archive.visible(id, actor);
-    if (conversation === undefined) return false;
+    const conversation = this.archive.conversations.get(id);
+    const departed = conversation?.departed.get(userId);
+    const mayReturn = actor === userId && departed?.mayReturn === true;
+    if (conversation === undefined || !(conversation.members.has(actor) || mayReturn)) return false;
     if (conversation.members.has(userId)) return true;
-    if (conversation.members.size >= MAX_MEMBERS) {
-      throw new ProblemError('validation', `A conversation has at most ${MAX_MEMBERS} members.`);
-    }
+    if (departed !== undefined && !mayReturn) throw leftByThemselves();
+    if (conversation.members.size >= MAX_MEMBERS) throw conversationIsFull();
+    this.count(actor, { conversations: 0, additions: 1 });
     conversation.members.set(userId, { deliveredSeq: 0, readSeq: 0 });
+    conversation.departed.delete(userId);
     return true;
   }
 
@@ -66,6 +93,9 @@ export class MemoryConversationStore extends ConversationStorePort {
       throw new ProblemError('forbidden', 'Only the creator of a conversation removes other members.');
     }
     conversation.members.delete(userId);
+    const departed = conversation.departed.get(userId);
+    if (actor === userId) conversation.departed.set(userId, { mayReturn: true });
+    else if (departed !== undefined) departed.mayReturn = false;
   }
 
   async recordReceipt(
@@ -83,11 +113,24 @@ export class MemoryConversationStore extends ConversationStorePort {
     return true;
   }
 
-  async visibleTo(reader: UserId): Promise<ConversationId[]> {
-    return this.archive
-      .visibleTo(reader)
-      .slice(0, MAX_VISIBLE)
-      .map(({ id }) => id);
+  async visibleTo(reader: UserId): Promise<{ ids: ConversationId[]; isCut: boolean }> {
+    const all = this.archive.visibleTo(reader);
+    const isOwn = ({ creatorId, members }: MemoryConversation) => creatorId === reader || (members.get(reader)?.readSeq ?? 0) > 0;
+    const ordered = [...all.filter(isOwn), ...all.filter((conversation) => !isOwn(conversation))];
+    return { ids: ordered.slice(0, MAX_VISIBLE).map(({ id }) => id), isCut: ordered.length > MAX_VISIBLE };
+  }
+
+  /** @throws ProblemError `rate-limited` when the quota of the day does not suffice; then nothing is counted. */
+  private count(user: UserId, { conversations, additions }: { conversations: number; additions: number }): void {
+    const { conversationsPerDay, additionsPerDay } = this.limits;
+    const day = new Date().toISOString().slice(0, 10);
+    const known = this.archive.usage.get(user);
+    const sofar = known?.day === day ? known : { day, conversations: 0, additions: 0 };
+    const now = { day, conversations: sofar.conversations + conversations, additions: sofar.additions + additions };
+    const isOver = (used: number, more: number, limit: number) => limit > 0 && more > 0 && used > limit;
+    if (isOver(now.conversations, conversations, conversationsPerDay) || isOver(now.additions, additions, additionsPerDay))
+      throw quotaUsedUp(this.limits);
+    this.archive.usage.set(user, now);
   }
 }
 

@@ -1,3 +1,4 @@
+import { expect, it } from 'vitest';
 import { MemoryOutbox } from '#lib/database/adapters/memory-outbox';
 import { conversationStoreContract } from '../conversation-store.contract.js';
 import { messageStoreContract, type StoresSetup } from '../message-store.contract.js';
@@ -10,6 +11,7 @@ const make = async (): Promise<StoresSetup> => {
   return {
     messages: new MemoryMessageStore(archive, outbox),
     conversations: new MemoryConversationStore(archive),
+    limited: (limits) => new MemoryConversationStore(archive, limits),
     announced: async () =>
       (await outbox.lease({ limit: 10_000, olderThanMs: 0, leaseMs: 0 })).map(({ event, headers }) => ({ event, headers })),
   };
@@ -17,3 +19,12 @@ const make = async (): Promise<StoresSetup> => {
 
 messageStoreContract(make);
 conversationStoreContract(make);
+
+it('looks through what the reader started or read in before what others added it to, and says when there is more', async () => {
+  const archive = new MemoryArchive();
+  const conversations = new MemoryConversationStore(archive);
+  const own = await conversations.create({ title: null, creatorId: 'alice', memberIds: [] });
+  for (let i = 0; i < 10_000; i += 1) await conversations.create({ title: null, creatorId: 'mallory', memberIds: ['alice'] });
+  const { ids, isCut } = await conversations.visibleTo('alice');
+  expect([ids.length, ids[0], isCut]).toEqual([10_000, own.id, true]);
+});

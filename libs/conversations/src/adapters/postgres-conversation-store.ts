@@ -1,10 +1,29 @@
 import { type ConversationId, newId, type UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
 import type { PostgresLane } from '#lib/database/adapters/postgres-lane';
-import { type Conversation, type ConversationListing, ConversationStorePort } from '../conversation-store.port.js';
+import { startHash } from '../body-hash.js';
+import {
+  type Conversation,
+  type ConversationDraft,
+  type ConversationListing,
+  ConversationStorePort,
+  type MembershipLimits,
+  NO_LIMITS,
+  type StartedConversation,
+} from '../conversation-store.port.js';
 import { MAX_LISTED_MEMBERS, MAX_MEMBERS, MAX_PAGE_BYTES, MAX_VISIBLE } from '../limits.js';
+import { conversationIsFull, leftByThemselves, quotaUsedUp, startKeyReused } from '../membership-problems.js';
 import { cursorOf, positionOf } from '../page-cursor.js';
 import { bytesBefore, messageBytes, messageColumns, messageFrom, type MessageRow } from './message-row.js';
+
+interface AddState {
+  readonly isMember: boolean;
+  readonly isThere: boolean;
+  readonly isFull: boolean;
+  /** Null = did not leave on its own. */
+  readonly mayReturn: boolean | null;
+  readonly isWithinQuota: boolean;
+}
 
 interface ConversationRow {
   readonly id: string;
@@ -26,11 +45,60 @@ type ListingRow = Omit<ConversationRow, 'id' | 'createdAt'> & {
 const conversationColumns = `c.title, c.creator_id AS "creatorId", c.head_seq AS "headSeq"`;
 const isMember = (user: string) => `EXISTS (SELECT FROM conversation_members WHERE conversation_id = $1 AND user_id = ${user})`;
 
+const TODAY = `(now() AT TIME ZONE 'UTC')::date`;
+
+/**
+ * Counts what a user does against its quota of the day: one row when it may, none when it is used up. Values are SQL.
+ * `from` is where a row must come from for anything to be counted at all.
+ */
+const counted = (what: {
+  user: string;
+  conversations: string;
+  additions: string;
+  conversationLimit: string;
+  additionLimit: string;
+  from: string;
+}) => {
+  const sofar = (column: string) => `CASE WHEN mine.day = ${TODAY} THEN mine.${column} ELSE 0 END`;
+  return `
+    INSERT INTO membership_usage AS mine (user_id, day, conversations, additions)
+    SELECT ${what.user}, ${TODAY}, ${what.conversations}, ${what.additions} FROM ${what.from}
+      AND (${what.additionLimit} = 0 OR ${what.additions} <= ${what.additionLimit})
+    ON CONFLICT (user_id) DO UPDATE SET day = ${TODAY}, conversations = ${sofar('conversations')} + excluded.conversations,
+      additions = ${sofar('additions')} + excluded.additions
+    WHERE (${what.conversationLimit} = 0 OR excluded.conversations = 0 OR ${sofar('conversations')} + excluded.conversations <= ${what.conversationLimit})
+      AND (${what.additionLimit} = 0 OR ${sofar('additions')} + excluded.additions <= ${what.additionLimit})
+    RETURNING user_id`;
+};
+
+// Everything or nothing: a start over the quota leaves no key behind, and of two with one key the second finds nothing to insert.
 const CREATE = `
-  WITH conversation AS (
-    INSERT INTO conversations (id, title, creator_id, created_at, last_activity_at) VALUES ($1, $2, $3, $4, $4) RETURNING id
+  WITH earlier AS (
+    SELECT FROM conversation_keys WHERE creator_id = $3 AND client_key = $6
+  ), counted AS (${counted({
+    user: '$3::text',
+    conversations: '1',
+    additions: '$8::int',
+    conversationLimit: '$9::int',
+    additionLimit: '$10::int',
+    from: '(SELECT) start WHERE NOT EXISTS (SELECT FROM earlier)',
+  })}
+  ), claimed AS (
+    INSERT INTO conversation_keys (creator_id, client_key, body_hash, conversation_id, created_at)
+    SELECT $3, $6, $7, $1, $4 FROM counted WHERE $6::text IS NOT NULL
+    ON CONFLICT DO NOTHING RETURNING conversation_id
+  ), conversation AS (
+    INSERT INTO conversations (id, title, creator_id, created_at, last_activity_at)
+    SELECT $1, $2, $3, $4, $4 FROM counted WHERE $6::text IS NULL OR EXISTS (SELECT FROM claimed)
+    RETURNING id
+  ), joined AS (
+    INSERT INTO conversation_members (conversation_id, user_id) SELECT id, unnest($5::text[]) FROM conversation
   )
-  INSERT INTO conversation_members (conversation_id, user_id) SELECT id, unnest($5::text[]) FROM conversation`;
+  SELECT EXISTS (SELECT FROM conversation) AS "isStarted", EXISTS (SELECT FROM counted) OR EXISTS (SELECT FROM earlier) AS "isWithinQuota"`;
+
+const FIND_KEY = `
+  SELECT conversation_id AS id, created_at AS "createdAt", encode(body_hash, 'hex') AS hash
+  FROM conversation_keys WHERE creator_id = $1 AND client_key = $2`;
 
 const FIND = {
   name: 'find-conversation',
@@ -68,13 +136,23 @@ const LIST = {
 const ADD_MEMBER = `
   WITH state AS (
     SELECT ${isMember('$2')} AS "isMember", ${isMember('$3')} AS "isThere",
+      (SELECT may_return FROM departed_members WHERE conversation_id = $1 AND user_id = $3) AS "mayReturn",
       (SELECT count(*) FROM (SELECT FROM conversation_members WHERE conversation_id = $1 LIMIT ${MAX_MEMBERS}) AS counted) >= ${MAX_MEMBERS} AS "isFull"
+  ), counted AS (${counted({
+    user: '$2::text',
+    conversations: '0',
+    additions: '1',
+    conversationLimit: '0',
+    additionLimit: '$4::int',
+    from: `state WHERE NOT "isThere" AND NOT "isFull"
+      AND CASE WHEN $2 = $3 THEN "mayReturn" IS TRUE ELSE "isMember" AND "mayReturn" IS NULL END`,
+  })}
   ), added AS (
-    INSERT INTO conversation_members (conversation_id, user_id)
-    SELECT $1, $3 FROM state WHERE "isMember" AND NOT "isThere" AND NOT "isFull"
-    ON CONFLICT DO NOTHING
+    INSERT INTO conversation_members (conversation_id, user_id) SELECT $1, $3 FROM counted ON CONFLICT DO NOTHING
+  ), returned AS (
+    DELETE FROM departed_members USING counted WHERE conversation_id = $1 AND departed_members.user_id = $3
   )
-  SELECT * FROM state`;
+  SELECT state.*, EXISTS (SELECT FROM counted) AS "isWithinQuota" FROM state`;
 
 const REMOVE_MEMBER = `
   WITH state AS (
@@ -83,6 +161,13 @@ const REMOVE_MEMBER = `
   ), removed AS (
     DELETE FROM conversation_members USING state
     WHERE conversation_id = $1 AND user_id = $3 AND "isMember" AND "isAllowed"
+    RETURNING user_id
+  ), departed AS (
+    INSERT INTO departed_members (conversation_id, user_id, left_at, may_return) SELECT $1, user_id, now(), true FROM removed WHERE $2 = $3
+    ON CONFLICT (conversation_id, user_id) DO UPDATE SET left_at = now(), may_return = true
+  ), locked_out AS (
+    UPDATE departed_members SET may_return = false FROM state
+    WHERE conversation_id = $1 AND user_id = $3 AND $2 <> $3 AND "isMember" AND "isAllowed"
   )
   SELECT * FROM state`;
 
@@ -108,22 +193,41 @@ const VISIBLE = {
     SELECT string_agg(id::text, ',') AS ids
     FROM (
       SELECT c.id FROM conversation_members member JOIN conversations c ON c.id = member.conversation_id
-      WHERE member.user_id = $1 ORDER BY c.last_activity_at DESC, c.id DESC LIMIT ${MAX_VISIBLE}
+      WHERE member.user_id = $1
+      ORDER BY (c.creator_id = $1 OR member.read_seq > 0) DESC, c.last_activity_at DESC, c.id DESC LIMIT ${MAX_VISIBLE + 1}
     ) visible`,
 };
 
 /** Conversations in Postgres: one statement per call, with the membership in its condition, so that there is no moment between check and act. */
 export class PostgresConversationStore extends ConversationStorePort {
   /** @param reads lane of all of it; its writes are few and small. */
-  constructor(private readonly reads: PostgresLane) {
+  constructor(
+    private readonly reads: PostgresLane,
+    private readonly limits: MembershipLimits = NO_LIMITS,
+  ) {
     super();
   }
 
-  async create({ title, creatorId, memberIds }: { title: string | null; creatorId: UserId; memberIds: readonly UserId[] }) {
+  async create({ title, creatorId, memberIds, key }: ConversationDraft): Promise<StartedConversation> {
     const members = [...new Set([creatorId, ...memberIds])].sort();
-    const conversation = { id: newId(), title, creatorId, memberIds: members, headSeq: 0, createdAt: new Date() };
-    await this.reads.query(CREATE, [conversation.id, title, creatorId, conversation.createdAt, members]);
-    return conversation;
+    const started = { id: newId(), title, creatorId, memberIds: members, headSeq: 0, createdAt: new Date(), replayed: false };
+    const hash = startHash(title, members);
+    const { conversationsPerDay, additionsPerDay } = this.limits;
+    const [verdict] = await this.reads.query<{ isStarted: boolean; isWithinQuota: boolean }>(CREATE, [
+      started.id,
+      title,
+      creatorId,
+      started.createdAt,
+      members,
+      key ?? null,
+      Buffer.from(hash, 'hex'),
+      members.length - 1,
+      conversationsPerDay,
+      additionsPerDay,
+    ]);
+    if (verdict?.isStarted === true) return started;
+    if (verdict?.isWithinQuota !== true || key === undefined) throw quotaUsedUp(this.limits);
+    return this.startedBefore(started, key, hash);
   }
 
   async find(id: ConversationId, reader: UserId): Promise<Conversation | undefined> {
@@ -150,9 +254,13 @@ export class PostgresConversationStore extends ConversationStorePort {
   }
 
   async addMember(id: ConversationId, actor: UserId, userId: UserId): Promise<boolean> {
-    const [state] = await this.reads.query<{ isMember: boolean; isThere: boolean; isFull: boolean }>(ADD_MEMBER, [id, actor, userId]);
-    if (state?.isMember !== true) return false;
-    if (state.isFull && !state.isThere) throw new ProblemError('validation', `A conversation has at most ${MAX_MEMBERS} members.`);
+    const [state] = await this.reads.query<AddState>(ADD_MEMBER, [id, actor, userId, this.limits.additionsPerDay]);
+    const mayReturn = actor === userId && state?.mayReturn === true;
+    if (state === undefined || !(state.isMember || mayReturn)) return false;
+    if (state.isThere) return true;
+    if (state.mayReturn !== null && !mayReturn) throw leftByThemselves();
+    if (state.isFull) throw conversationIsFull();
+    if (!state.isWithinQuota) throw quotaUsedUp(this.limits);
     return true;
   }
 
@@ -171,9 +279,18 @@ export class PostgresConversationStore extends ConversationStorePort {
     return state?.isMember === true;
   }
 
-  async visibleTo(reader: UserId): Promise<ConversationId[]> {
+  async visibleTo(reader: UserId): Promise<{ ids: ConversationId[]; isCut: boolean }> {
     const [row] = await this.reads.query<{ ids: string | null }>(VISIBLE, [reader]);
-    return row?.ids?.split(',') ?? [];
+    const ids = row?.ids?.split(',') ?? [];
+    return { ids: ids.slice(0, MAX_VISIBLE), isCut: ids.length > MAX_VISIBLE };
+  }
+
+  /** What was answered to the first start with this key: from the request, which has the same hash, and from what the key stands for. */
+  private async startedBefore(request: StartedConversation, key: string, hash: string): Promise<StartedConversation> {
+    const [earlier] = await this.reads.query<{ id: string; createdAt: Date; hash: string }>(FIND_KEY, [request.creatorId, key]);
+    if (earlier === undefined) throw new Error('a key was taken and is not there');
+    if (earlier.hash !== hash) throw startKeyReused();
+    return { ...request, id: earlier.id, createdAt: earlier.createdAt, replayed: true };
   }
 }
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, inject } from 'vitest';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import type { EventHeaders } from '#lib/bus/publisher.port';
 import type { ParleyEvent } from '#lib/contracts/events';
 import { type MigratedDatabase, migratedDatabase } from '#lib/testing/migrated-database';
@@ -14,10 +14,13 @@ beforeAll(async () => {
 afterAll(async () => database.drop());
 
 const make = async (): Promise<StoresSetup> => {
-  await database.lane('work').query('TRUNCATE conversations, conversation_members, messages, outbox');
+  await database
+    .lane('work')
+    .query('TRUNCATE conversations, conversation_members, conversation_keys, departed_members, membership_usage, messages, outbox');
   return {
     messages: new PostgresMessageStore(database.lane('sends'), database.lane('reads'), database.lane('edits')),
     conversations: new PostgresConversationStore(database.lane('reads')),
+    limited: (limits) => new PostgresConversationStore(database.lane('reads'), limits),
     announced: () =>
       database
         .lane('work')
@@ -27,3 +30,30 @@ const make = async (): Promise<StoresSetup> => {
 
 messageStoreContract(make);
 conversationStoreContract(make);
+
+it('looks through what the reader started or read in before what others added it to, and says when there is more', async () => {
+  const { conversations } = await make();
+  const own = await conversations.create({ title: null, creatorId: 'alice', memberIds: [] });
+  const read = await conversations.create({ title: null, creatorId: 'bob', memberIds: ['alice'] });
+  const work = database.lane('work');
+  await work.query(`
+    WITH flood AS (
+      INSERT INTO conversations (id, creator_id, created_at, last_activity_at)
+      SELECT gen_random_uuid(), 'mallory', now(), now() + interval '1 hour' FROM generate_series(1, 10000) RETURNING id
+    )
+    INSERT INTO conversation_members (conversation_id, user_id) SELECT id, 'alice' FROM flood`);
+  await work.query(`UPDATE conversation_members SET read_seq = 1 WHERE conversation_id = $1 AND user_id = 'alice'`, [read.id]);
+  const { ids, isCut } = await conversations.visibleTo('alice');
+  expect([ids.length, new Set(ids.slice(0, 2)), isCut]).toEqual([10_000, new Set([own.id, read.id]), true]);
+});
+
+it('counts the quota of a day in Postgres, for all processes together, and begins anew the next day', async () => {
+  await make();
+  const limits = { conversationsPerDay: 5, additionsPerDay: 0 };
+  const stores = [1, 2].map(() => new PostgresConversationStore(database.otherLanes({}).lane('reads'), limits));
+  const start = (store: PostgresConversationStore) => store.create({ title: null, creatorId: 'alice', memberIds: [] });
+  const starts = await Promise.allSettled(stores.flatMap((store) => Array.from({ length: 6 }, () => start(store))));
+  expect(starts.filter(({ status }) => status === 'fulfilled')).toHaveLength(5);
+  await database.lane('work').query(`UPDATE membership_usage SET day = day - 1`);
+  expect(await Promise.all(stores.map(start))).toHaveLength(2);
+});

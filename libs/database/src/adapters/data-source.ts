@@ -1,9 +1,12 @@
 import { DataSource } from 'typeorm';
 import type { Logger } from '#lib/runtime/logger';
 import { CreateConsistencyRuns1763777400000 } from './migrations/create-consistency-runs.js';
+import { CreateConversationKeys1764000200000 } from './migrations/create-conversation-keys.js';
 import { CreateConversations1763690460000 } from './migrations/create-conversations.js';
+import { CreateDepartedMembers1764000220000 } from './migrations/create-departed-members.js';
 import { CreateInbox1763690640000 } from './migrations/create-inbox.js';
 import { CreateIngestFunction1763690760000 } from './migrations/create-ingest-function.js';
+import { CreateMembershipUsage1764000210000 } from './migrations/create-membership-usage.js';
 import { CreateMessageChunks1763690700000 } from './migrations/create-message-chunks.js';
 import { CreateMessageTexts1764000400000 } from './migrations/create-message-texts.js';
 import { CreateMessages1763690520000 } from './migrations/create-messages.js';
@@ -30,6 +33,9 @@ const migrations = [
   CreateTextsToIndex1764000410000,
   RetireFullTextOnMessages1764000420000,
   CreateVectorWrites1764000600000,
+  CreateConversationKeys1764000200000,
+  CreateMembershipUsage1764000210000,
+  CreateDepartedMembers1764000220000,
 ];
 
 /** How a DataSource reaches Postgres. All times in milliseconds. */

@@ -1,5 +1,5 @@
 import { Controller, Delete, Get, HttpCode, Post, Put, Res } from '@nestjs/common';
-import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiCreatedResponse, ApiHeader, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { ConversationPage, ConversationSummary, ConversationView, NewConversation, Receipt } from '#lib/contracts/http';
@@ -8,7 +8,7 @@ import { ProblemError } from '#lib/contracts/problems';
 import type { Conversation } from '#lib/conversations/conversation-store.port';
 import { ConversationStorePort } from '#lib/conversations/conversation-store.port';
 import { ListConversations } from '../../conversations/list-conversations.js';
-import { Caller, ConversationRef, MemberRef } from './parameters.js';
+import { Caller, ConversationRef, IdempotencyKey, MemberRef } from './parameters.js';
 import { FromBody, FromPath, FromQuery } from './validation.js';
 
 const ConversationList = z
@@ -27,15 +27,22 @@ export class ConversationsController {
 
   @Post()
   @ApiOperation({ operationId: 'createConversation', summary: 'Start a conversation' })
+  @ApiHeader({
+    name: 'Idempotency-Key',
+    required: false,
+    description:
+      'A start that is repeated with the same key and body answers the conversation that is there: 1-255 printable ASCII characters.',
+  })
   @ApiCreatedResponse({ standardSchema: ConversationView })
   async create(
     @Caller() creatorId: UserId,
     @FromBody(NewConversation) body: NewConversation,
+    @IdempotencyKey() key: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ConversationView> {
-    const memberIds = [...new Set([creatorId, ...body.memberIds])];
-    const conversation = await this.conversations.create({ title: body.title ?? null, creatorId, memberIds });
+    const conversation = await this.conversations.create({ title: body.title ?? null, creatorId, memberIds: body.memberIds, key });
     reply.header('location', `/v1/conversations/${conversation.id}`);
+    if (conversation.replayed) reply.header('idempotency-replayed', 'true');
     return viewOf(conversation);
   }
 
@@ -56,7 +63,10 @@ export class ConversationsController {
   }
 
   @Put(':conversationId/members/:userId')
-  @ApiOperation({ operationId: 'addMember', summary: 'Add a member' })
+  @ApiOperation({
+    operationId: 'addMember',
+    summary: 'Add a member, or come back after leaving; members who left on their own are not added by others',
+  })
   @HttpCode(204)
   @ApiNoContentResponse()
   async addMember(@Caller() actor: UserId, @FromPath(MemberRef) { conversationId, userId }: MemberRef): Promise<void> {

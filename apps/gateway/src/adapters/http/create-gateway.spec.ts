@@ -240,6 +240,29 @@ describe('a context window', () => {
   });
 });
 
+describe('membership', () => {
+  it('is limited for each user and day, and the answer says until when', async () => {
+    const strict = await boot({ DAILY_CONVERSATIONS_PER_USER: '1', DAILY_ADDITIONS_PER_USER: '2' });
+    const id = await aConversation(['bob'], strict);
+    const add = (user: string) => call({ method: 'PUT', url: `/v1/conversations/${id}/members/${user}` }, strict);
+    expect((await add('carol')).status).toBe(204);
+    const refused = [await add('dave'), await call({ method: 'POST', url: '/v1/conversations', json: { memberIds: [] } }, strict)];
+    for (const { status, body, headers } of refused) {
+      expect([status, body['code']]).toEqual([429, 'rate-limited']);
+      expect(Number(headers['retry-after'])).toBeGreaterThan(0);
+    }
+  });
+
+  it('is not given back to a member who left, but taken back by that member', async () => {
+    const id = await aConversation(['bob']);
+    const member = (method: 'PUT' | 'DELETE', token: string) => call({ method, url: `/v1/conversations/${id}/members/bob`, token });
+    expect((await member('DELETE', bob)).status).toBe(204);
+    expect((await member('PUT', alice)).body).toMatchObject({ status: 403, code: 'forbidden' });
+    expect((await member('PUT', bob)).status).toBe(204);
+    expect((await call({ url: `/v1/conversations/${id}`, token: bob })).status).toBe(200);
+  });
+});
+
 describe('an idempotency key', () => {
   it.each([
     ['in the header', { content: 'once' }, { headers: { 'idempotency-key': 'key-1' } }],
@@ -256,6 +279,29 @@ describe('an idempotency key', () => {
     expect(again.headers['location']).toBe(first.headers['location']);
     expect(again.body).toEqual(first.body);
     expect(messageCount()).toBe(1);
+  });
+
+  it('answers what was accepted, also after an edit and a deletion', async () => {
+    const conversationId = await aConversation();
+    const first = await send(conversationId, { content: 'once', clientMessageId: 'k' });
+    const url = String(first.headers['location']);
+    await call({ method: 'PATCH', url, json: { content: 'edited' } });
+    await call({ method: 'DELETE', url });
+    const again = await send(conversationId, { content: 'once', clientMessageId: 'k' });
+    expect([again.status, again.headers['idempotency-replayed'], again.body]).toEqual([202, 'true', first.body]);
+  });
+
+  it('makes one conversation of many starts', async () => {
+    const start = (json: unknown, token = alice) =>
+      call({ method: 'POST', url: '/v1/conversations', json, token, headers: { 'idempotency-key': 'start-1' } });
+    const first = await start({ title: 'Cà phê', memberIds: ['bob'] });
+    expect([first.status, first.headers['idempotency-replayed']]).toEqual([201, undefined]);
+    await send(String(first.body['id']), { content: 'Xin chào' });
+    const again = await start({ title: 'Cà phê', memberIds: ['bob', 'alice'] });
+    expect([again.status, again.headers['idempotency-replayed'], again.body]).toEqual([201, 'true', first.body]);
+    expect(again.headers['location']).toBe(first.headers['location']);
+    expect((await start({ title: 'Trà', memberIds: ['bob'] })).body).toMatchObject({ status: 422, code: 'idempotency-key-reused' });
+    expect((await start({ title: 'Cà phê', memberIds: ['bob'] }, bob)).headers['idempotency-replayed']).toBeUndefined();
   });
 
   it('is refused with another body', async () => {
