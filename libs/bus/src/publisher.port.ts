@@ -23,6 +23,10 @@ export abstract class PublisherPort {
 
   /** Whether publishing makes sense now: connected, not blocked by an alarm, room in the confirm window. */
   abstract readonly isHealthy: boolean;
+  /** Calls `listener` when the queues were declared, so that what was returned may be taken now. @returns a function that ends it. */
+  onDeclared(_listener: () => void): () => void {
+    return () => undefined;
+  }
   /** Share of its buffer in use, 0 to 1; 0 for one that has none. */
   get bufferUsed(): number {
     return 0;

@@ -6,6 +6,7 @@ import { createLogger } from '#lib/runtime/logger';
 import { aMessageCreated } from '#lib/testing/builders';
 import { eventually } from '#lib/testing/eventually';
 import { MemoryOutbox } from './adapters/memory-outbox.js';
+import type { OutboxDepth } from './outbox.port.js';
 import { OutboxRelay } from './outbox-relay.js';
 
 const logger = createLogger('relay-test', 'silent');
@@ -16,7 +17,13 @@ class ScriptedPublisher extends PublisherPort {
   readonly published: { readonly event: ParleyEvent; readonly headers: EventHeaders | undefined }[] = [];
   inFlight = 0;
   mostInFlight = 0;
+  declared: () => void = () => undefined;
   answer: (event: ParleyEvent) => PublishOutcome | Promise<PublishOutcome> = () => ({ kind: 'confirmed' });
+
+  override onDeclared(listener: () => void): () => void {
+    this.declared = listener;
+    return () => undefined;
+  }
 
   async publish(event: ParleyEvent, headers?: EventHeaders): Promise<PublishOutcome> {
     this.published.push({ event, headers });
@@ -36,10 +43,10 @@ afterEach(async () => {
   await Promise.all(relays.splice(0).map((relay) => relay.stop()));
 });
 
-const relaying = (options: { graceMs?: number; outbox?: MemoryOutbox } = {}) => {
+const relaying = (options: { graceMs?: number; sweepMs?: number; outbox?: MemoryOutbox } = {}) => {
   const outbox = options.outbox ?? new MemoryOutbox();
   const publisher = new ScriptedPublisher();
-  const relay = new OutboxRelay(outbox, publisher, { sweepMs: 10, graceMs: options.graceMs ?? 0 }, logger);
+  const relay = new OutboxRelay(outbox, publisher, { sweepMs: options.sweepMs ?? 10, graceMs: options.graceMs ?? 0 }, logger);
   relays.push(relay);
   const written = (count: number): ParleyEvent[] => {
     const events = Array.from({ length: count }, (_, i) => aMessageCreated({ seq: i + 1 }));
@@ -151,8 +158,8 @@ describe('sweeping', () => {
   it('publishes what a crash left behind, with its headers', async () => {
     const { relay, written, left, publisher } = relaying();
     const events = written(700);
-    expect(await relay.sweepOnce()).toBe(500);
-    expect(await relay.sweepOnce()).toBe(200);
+    expect((await relay.sweepOnce()).confirmedCount).toBe(500);
+    expect((await relay.sweepOnce()).confirmedCount).toBe(200);
     expect(left()).toEqual([]);
     expect(new Set(publisher.published.map(({ event }) => event))).toEqual(new Set(events));
     expect(publisher.published[0]?.headers).toEqual({ requestId: 'request-1' });
@@ -162,7 +169,7 @@ describe('sweeping', () => {
   it('leaves entries to the fast path until they are older than the grace', async () => {
     const { relay, written, publisher } = relaying({ graceMs: 60_000 });
     written(3);
-    expect(await relay.sweepOnce()).toBe(0);
+    expect((await relay.sweepOnce()).confirmedCount).toBe(0);
     expect(publisher.published).toEqual([]);
   });
 
@@ -170,9 +177,9 @@ describe('sweeping', () => {
     const { relay, written, left, publisher } = relaying();
     const events = written(2);
     publisher.isHealthy = false;
-    expect(await relay.sweepOnce()).toBe(0);
+    expect((await relay.sweepOnce()).confirmedCount).toBe(0);
     publisher.isHealthy = true;
-    expect(await relay.sweepOnce()).toBe(2);
+    expect((await relay.sweepOnce()).confirmedCount).toBe(2);
     expect([left(), publisher.published.length]).toEqual([[], events.length]);
   });
 
@@ -185,7 +192,7 @@ describe('sweeping', () => {
       failures -= 1;
       return { kind: failures === 1 ? 'nacked' : 'ambiguous', reason: 'a queue is full' };
     };
-    expect(await relay.sweepOnce()).toBe(good.length);
+    expect((await relay.sweepOnce()).confirmedCount).toBe(good.length);
     expect(left()).toEqual([bad.eventId]);
     relay.start();
     await eventually(() => expect(left()).toEqual([]));
@@ -214,6 +221,40 @@ describe('sweeping', () => {
     expect(await outbox.depth()).toMatchObject({ pending: 0, parked: 2 });
     await relay.sweepOnce();
     expect(publisher.published).toHaveLength(16);
+  });
+
+  it('goes on at once after a full batch, also when some of it was refused', async () => {
+    const { relay, written, left, publisher } = relaying({ sweepMs: 60_000 });
+    const [bad] = written(1_200) as [ParleyEvent];
+    publisher.answer = ({ eventId }) => (eventId === bad.eventId ? { kind: 'nacked', reason: 'full' } : { kind: 'confirmed' });
+    relay.start();
+    await eventually(() => expect(left()).toEqual([bad.eventId]));
+  });
+
+  it('sweeps on while nobody can measure how much waits', async () => {
+    const outbox = new MemoryOutbox();
+    const { promise: measured, resolve: measure } = Promise.withResolvers<OutboxDepth>();
+    outbox.latestDepth = () => measured;
+    const { relay, written, left } = relaying({ outbox });
+    relay.start();
+    written(3);
+    await eventually(() => expect(left()).toEqual([]));
+    expect(relay.depth).toBeUndefined();
+    measure(await outbox.depth());
+  });
+
+  it('tries parked entries again when it starts, and what was returned when the queues were declared anew', async () => {
+    const { relay, written, left, outbox, publisher } = relaying();
+    const [old] = written(1) as [ParleyEvent];
+    await outbox.park(old.eventId, 'invalid: TypeError');
+    relay.start();
+    await eventually(() => expect(left()).toEqual([]));
+
+    const [unroutable, malformed] = written(2) as [ParleyEvent, ParleyEvent];
+    await Promise.all([outbox.park(unroutable.eventId, 'returned: NO_ROUTE'), outbox.park(malformed.eventId, 'invalid: ZodError')]);
+    publisher.declared();
+    await eventually(() => expect(left()).toEqual([malformed.eventId]));
+    expect(await outbox.depth()).toMatchObject({ parked: 1 });
   });
 
   it('goes on after Postgres was out', async () => {

@@ -32,7 +32,10 @@ const SWEEP_CONCURRENCY = 128;
 /** Longer than a whole batch takes in which every publish runs into its timeout, 5 s each, {@link SWEEP_CONCURRENCY} at once. */
 const LEASE_MS = 30_000;
 const MEASURE_MS = 5_000;
-/** A depth that is older than this is not known: Postgres did not answer, or the sweep is stuck. */
+/** Unparked in one statement, and at most so many statements at a time: what no queue took for a day may be a lot. */
+const UNPARK_BATCH = 1_000;
+const UNPARK_ROUNDS = 100;
+/** A depth that is older than this is not known: Postgres did not answer, or nobody could measure. */
 const MEASURED_FOR_MS = 30_000;
 const BACKOFF = { baseMs: 200, capMs: 30_000 } as const;
 /**
@@ -47,6 +50,13 @@ interface Fresh {
   readonly headers: EventHeaders;
 }
 
+/** What one sweep did. */
+export interface Swept {
+  /** Entries that it took; a full batch means that there are probably more. */
+  readonly takenCount: number;
+  readonly confirmedCount: number;
+}
+
 type Attempt = PublishOutcome | { readonly kind: 'invalid'; readonly reason: string };
 
 /**
@@ -57,6 +67,7 @@ type Attempt = PublishOutcome | { readonly kind: 'invalid'; readonly reason: str
  *        `--older than graceMs--> leased --confirmed--> removed
  *                                   |--nacked, ambiguous--> due again after 0.2 -> 30 s
  *                                   `--returned, invalid--> the same, after 8 tries parked
+ *     parked --queues declared again (what was returned), process starts (all)--> written, with all its tries
  */
 export class OutboxRelay {
   private readonly stopping = new AbortController();
@@ -68,7 +79,10 @@ export class OutboxRelay {
   });
   private readonly confirmed: string[] = [];
   private removing: Promise<void> | undefined;
-  private sweeping: Promise<void> | undefined;
+  private sweeping: Promise<unknown> | undefined;
+  /** What the next sweep makes due again: at the start all of it, in case this version knows what the one before did not. */
+  private toUnpark: 'returned:' | '' | undefined = '';
+  private stopListening: () => void = () => undefined;
   private measured: { readonly depth: OutboxDepth; readonly at: number } | undefined;
 
   constructor(
@@ -93,9 +107,9 @@ export class OutboxRelay {
     return measured !== undefined && performance.now() - measured.at <= MEASURED_FOR_MS ? measured.depth : undefined;
   }
 
-  /** Takes one batch of entries that were left behind. @returns how many of them the broker has confirmed. */
-  async sweepOnce(): Promise<number> {
-    if (!this.publisher.isHealthy) return 0;
+  /** Takes one batch of entries that were left behind. */
+  async sweepOnce(): Promise<Swept> {
+    if (!this.publisher.isHealthy) return { takenCount: 0, confirmedCount: 0 };
     const entries = await this.outbox.lease({ limit: SWEEP_BATCH, olderThanMs: this.options.graceMs, leaseMs: LEASE_MS });
     const left = [...entries];
     const confirmed: string[] = [];
@@ -110,17 +124,21 @@ export class OutboxRelay {
     await Promise.all(Array.from({ length: SWEEP_CONCURRENCY }, publishOneByOne));
     await this.outbox.remove(confirmed);
     await this.settleFailed(failed);
-    return confirmed.length;
+    return { takenCount: entries.length, confirmedCount: confirmed.length };
   }
 
   /** Sweeps until `stop`, for as long as the process lives, whatever fails. */
   start(): void {
-    this.sweeping ??= withoutDeadline(() => this.sweepUntilStopped());
+    if (this.sweeping !== undefined) return;
+    this.stopListening = this.publisher.onDeclared(() => (this.toUnpark ??= 'returned:'));
+    // Two loops: however long measuring takes, nothing that waits waits for it.
+    this.sweeping = withoutDeadline(() => Promise.all([this.sweepUntilStopped(), this.measureUntilStopped()]));
   }
 
   /** Takes no more events, and settles when those in flight are done or `withinMs` is over. What is left stays in the outbox. */
   async stop(withinMs = 5_000): Promise<void> {
     this.stopping.abort();
+    this.stopListening();
     const idle = async () => {
       await this.sweeping;
       await this.fastPath.empty();
@@ -195,17 +213,13 @@ export class OutboxRelay {
 
   private async sweepUntilStopped(): Promise<void> {
     let failures = 0;
-    let measuredAt = 0;
     while (!this.isStopping) {
       let waitMs = this.options.sweepMs;
       try {
-        const confirmed = await this.sweepOnce();
-        // A full batch went through: there is probably more.
-        if (confirmed === SWEEP_BATCH) waitMs = 0;
-        if (performance.now() - measuredAt >= MEASURE_MS || measuredAt === 0) {
-          await this.measure();
-          measuredAt = performance.now();
-        }
+        await this.unpark();
+        const { takenCount, confirmedCount } = await this.sweepOnce();
+        // The batch was full: there is probably more. Unless the broker takes nothing at all, then hurry serves nobody.
+        if (takenCount === SWEEP_BATCH && confirmedCount > 0) waitMs = 0;
         failures = 0;
       } catch (error) {
         failures += 1;
@@ -216,8 +230,30 @@ export class OutboxRelay {
     }
   }
 
+  private async unpark(): Promise<void> {
+    const { toUnpark: reason } = this;
+    if (reason === undefined || !this.publisher.isHealthy) return;
+    let total = 0;
+    for (let round = 0; round < UNPARK_ROUNDS; round += 1) {
+      const count = await this.outbox.unpark({ reason }, UNPARK_BATCH);
+      total += count;
+      if (count < UNPARK_BATCH) break;
+    }
+    if (this.toUnpark === reason) this.toUnpark = undefined;
+    if (total > 0) this.logger.info({ count: total, reason }, 'parked outbox entries are tried again');
+  }
+
+  private async measureUntilStopped(): Promise<void> {
+    while (!this.isStopping) {
+      // What is not known for 30 s says so by itself; the sweep reports that Postgres is out.
+      await this.measure().catch(() => undefined);
+      await this.pause(MEASURE_MS);
+    }
+  }
+
   private async measure(): Promise<void> {
-    const depth = await this.outbox.depth();
+    const depth = await this.outbox.latestDepth(MEASURE_MS);
+    if (depth === undefined) return;
     const { pending, parked, oldestAgeSeconds } = depth;
     this.measured = { depth, at: performance.now() };
     metrics.outboxPending.set(pending);

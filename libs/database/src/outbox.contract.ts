@@ -94,8 +94,40 @@ export const outboxContract = (make: () => Promise<OutboxSetup>): void => {
       expect(await outbox.depth()).toMatchObject({ pending: 1, parked: 1 });
     });
 
+    it('lists what is parked with its reason, and makes it due again with all its tries', async () => {
+      const [returned, invalid, waiting] = await written(3);
+      await outbox.park(returned?.eventId ?? '', 'returned: NO_ROUTE');
+      await outbox.park(invalid?.eventId ?? '', 'invalid: ZodError');
+      expect(await outbox.parked(10)).toMatchObject([
+        {
+          eventId: returned?.eventId,
+          type: 'message.created',
+          conversationId: returned?.conversationId,
+          attempts: 1,
+          reason: 'returned: NO_ROUTE',
+        },
+        { eventId: invalid?.eventId, reason: 'invalid: ZodError' },
+      ]);
+      expect((await outbox.parked(1)).map(({ eventId }) => eventId)).toEqual([returned?.eventId]);
+
+      expect(await outbox.unpark({ reason: 'returned:' }, 10)).toBe(1);
+      expect(await outbox.unpark({ eventIds: [returned?.eventId ?? '', waiting?.eventId ?? ''] }, 10)).toBe(0);
+      expect(await outbox.depth()).toMatchObject({ pending: 2, parked: 1 });
+      expect(await outbox.unpark({ reason: '' }, 10)).toBe(1);
+      const due = await outbox.lease(anyAge);
+      expect(new Set(due.map(({ event, attempts }) => `${event.eventId} ${attempts}`))).toEqual(
+        new Set([returned, invalid, waiting].map((event) => `${event?.eventId} 0`)),
+      );
+    });
+
+    it('unparks no more than it is told to', async () => {
+      for (const { eventId } of await written(3)) await outbox.park(eventId, 'returned: no queue');
+      expect(await outbox.unpark({ reason: '' }, 2)).toBe(2);
+      expect(await outbox.depth()).toMatchObject({ pending: 2, parked: 1 });
+    });
+
     it('knows how much waits and for how long', async () => {
-      expect(await outbox.depth()).toEqual({ pending: 0, parked: 0, oldestAgeSeconds: 0 });
+      expect(await outbox.depth()).toEqual({ pending: 0, parked: 0, oldestAgeSeconds: 0, isEstimate: false });
       await written(3);
       await eventually(async () => expect((await outbox.depth()).oldestAgeSeconds).toBeGreaterThan(0.02));
       expect(await outbox.depth()).toMatchObject({ pending: 3, parked: 0 });

@@ -108,7 +108,7 @@ export class CheckConsistency {
       this.messages.newestIndexedAt(),
     ]);
     const queue = queues.find(({ name }) => name === INDEXER_QUEUE);
-    const isIdle = queue?.ready === 0 && (queue.unacked ?? 0) === 0 && outbox.pending === 0;
+    const isIdle = queue?.ready === 0 && queue.unacked === 0 && outbox.pending === 0;
     const reached = isIdle ? now.getTime() : (newestIndexedAt?.getTime() ?? 0);
     return new Date(Math.min(now.getTime(), reached) - graceMs);
   }

@@ -66,6 +66,7 @@ export class RabbitPublisher extends PublisherPort {
   private readonly rows: PipelineRows;
   private readonly pending = new Set<Pending>();
   private readonly listeners = new Set<(isHealthy: boolean) => void>();
+  private readonly declaredListeners = new Set<() => void>();
   private readonly failing: PublishFailures;
   private channel: ConfirmChannel | undefined;
   /** Reply code with which the broker closed the last channel; cleared by the next confirm. */
@@ -83,7 +84,9 @@ export class RabbitPublisher extends PublisherPort {
     this.rows = options.pipeline ?? pipeline;
     this.window = new Places(window, window * WAITING_PER_PLACE);
     this.failing = new PublishFailures(logger);
-    this.topology = new RabbitTopology(topologyOf(this.rows, options.retryDelaysMs), logger);
+    this.topology = new RabbitTopology(topologyOf(this.rows, options.retryDelaysMs), logger, () => {
+      for (const listener of this.declaredListeners) listener();
+    });
     this.connection = new RabbitConnection({
       url,
       name: connectionName(app, 'publish'),
@@ -120,6 +123,11 @@ export class RabbitPublisher extends PublisherPort {
 
   get isHealthy(): boolean {
     return this.channel !== undefined && !this.connection.isBlocked && !this.isStopping && !this.window.isFull;
+  }
+
+  override onDeclared(listener: () => void): () => void {
+    this.declaredListeners.add(listener);
+    return () => this.declaredListeners.delete(listener);
   }
 
   /** Set when the broker's queues differ from what this version wants; such a process must not call itself ready. */

@@ -30,6 +30,8 @@ export class RabbitTopology {
   constructor(
     private readonly topology: Topology,
     private readonly logger: Logger,
+    /** Told when everything is there. */
+    private readonly onDeclared: () => void = () => undefined,
   ) {}
 
   /** How the broker differs from the topology, as of the last declaration. */
@@ -46,6 +48,7 @@ export class RabbitTopology {
       await assertTopology(model, this.topology);
       if (this.found !== undefined) this.logger.info('RabbitMQ is as this version wants it again');
       this.found = undefined;
+      this.onDeclared();
     } catch (error) {
       if (!(error instanceof TopologyDrift)) throw error;
       if (this.found === undefined) this.logger.error({ differences: error.differences }, error.message);

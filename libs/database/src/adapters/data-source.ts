@@ -11,9 +11,11 @@ import { CreateMessageChunks1763690700000 } from './migrations/create-message-ch
 import { CreateMessageTexts1764000400000 } from './migrations/create-message-texts.js';
 import { CreateMessages1763690520000 } from './migrations/create-messages.js';
 import { CreateOutbox1763690580000 } from './migrations/create-outbox.js';
+import { CreateOutboxDepth1764000500001 } from './migrations/create-outbox-depth.js';
 import { CreateSearchFunctions1763690400000 } from './migrations/create-search-functions.js';
 import { CreateTextsToIndex1764000410000 } from './migrations/create-texts-to-index.js';
 import { CreateVectorWrites1764000600000 } from './migrations/create-vector-writes.js';
+import { IndexParkedOutbox1764000500000 } from './migrations/index-parked-outbox.js';
 import { ReplaceTrigramsByWords1763690820000 } from './migrations/replace-trigrams-by-words.js';
 import { RetireFullTextOnMessages1764000420000 } from './migrations/retire-full-text-on-messages.js';
 import { connectionSettings } from './postgres-lanes.js';
@@ -32,6 +34,8 @@ const migrations = [
   CreateMessageTexts1764000400000,
   CreateTextsToIndex1764000410000,
   RetireFullTextOnMessages1764000420000,
+  IndexParkedOutbox1764000500000,
+  CreateOutboxDepth1764000500001,
   CreateVectorWrites1764000600000,
   CreateConversationKeys1764000200000,
   CreateMembershipUsage1764000210000,
