@@ -5,28 +5,132 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, 'node_modules');
 const dist = join(root, 'dist');
+const marker = join(dist, '.fingerprint');
+const lockFile = join(root, '.parley-bootstrap.lock');
 const OLDEST_NPM = 9; // the one that came with Node 20; older ones read our lock file differently
 const NEEDED_NODE = [24, 11];
 const INSTALL_TIMEOUT_MS = 600_000;
 const BUILD_TIMEOUT_MS = 120_000;
+/** npm needs a moment to end its own children. */
+const STOP_WITHIN_MS = 5_000;
+
+const EXIT_INTERRUPTED = 130;
 
 const [verb = '', ...args] = process.argv.slice(2);
+/** The child that works for us just now; a signal to us is for it. */
+let working;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => interrupted(signal));
+
 try {
   if (!/^[a-z-]+$/.test(verb)) stopWith('usage: node scripts/bootstrap.mjs <start|stop|status|test|demo|parley> [arguments]');
-  await installPackages();
-  const node = findNode();
-  await build(node);
-  await hand(node, verb, args);
+  if (!isReady()) await oneAtATime(makeReady);
+  await hand(findNode(), verb, args);
 } catch (error) {
-  stopWith(error instanceof Error ? error.message : String(error));
+  stopWith(reasonOf(error));
+}
+
+function isReady() {
+  return packagesMatchTheLock() && readText(marker) === sourcesFingerprint();
+}
+
+async function makeReady() {
+  await installPackages();
+  await build(findNode());
+}
+
+// ---- one at a time --------------------------------------------------------------------------------------------------------------
+
+/**
+ * Two that install or build at once would remove each other's files, so the second waits for the first. The lock names its holder, and one
+ * whose holder is gone is nobody's.
+ */
+async function oneAtATime(work) {
+  const waitsFrom = Date.now();
+  for (let told = false; !takeLock(); told = true) {
+    if (!told) tell(`another command (pid ${lockHolder()?.pid ?? 'unknown'}) is installing or building here; waiting for it ...`);
+    if (Date.now() - waitsFrom > INSTALL_TIMEOUT_MS + BUILD_TIMEOUT_MS)
+      stopWith(`${lockFile} has been held for too long by pid ${lockHolder()?.pid}`);
+    await sleep(200);
+  }
+  try {
+    await work();
+  } finally {
+    rmSync(lockFile, { force: true });
+  }
+}
+
+function takeLock() {
+  // Written beside it and then linked, so that a lock is never there without its holder's name in it.
+  const draft = `${lockFile}.${process.pid}`;
+  try {
+    writeFileSync(draft, JSON.stringify(identity(process.pid)));
+    linkSync(draft, lockFile);
+    return true;
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error;
+    const holder = lockHolder();
+    if (isAlive(holder)) return false;
+    if (isAlive(holder?.worker)) killGroup(holder.worker, 'SIGKILL'); // its npm, which would go on beside ours
+    rmSync(lockFile, { force: true });
+    return false;
+  } finally {
+    rmSync(draft, { force: true });
+  }
+}
+
+function lockHolder() {
+  return readJson(lockFile);
+}
+
+function identity(pid) {
+  return { pid, startedAt: startOf(pid) };
+}
+
+function isAlive(identified) {
+  return identified !== undefined && startOf(identified.pid) === identified.startedAt;
+}
+
+/** When a process started, so that a later one with its number is not taken for it; undefined when it is gone. */
+function startOf(pid) {
+  const stat = readText(`/proc/${pid}/stat`);
+  if (stat !== undefined) return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  if (existsSync('/proc/self/stat')) return undefined;
+  const answer = spawnSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8', timeout: 2_000 });
+  return answer.status === 0 ? answer.stdout.trim() : undefined;
+}
+
+/** A Ctrl-C ends what works for us too, waits for it, and only then leaves: npm would go on alone and meet the next start. */
+async function interrupted(signal) {
+  if (working === undefined) return process.exit(EXIT_INTERRUPTED);
+  const { child, done, handsOver } = working;
+  if (handsOver) return void child.kill(signal); // it has an order of its own in which it stops
+  if (working.isEnding) return;
+  working.isEnding = true;
+  killGroup(child, 'SIGTERM');
+  const timer = setTimeout(() => killGroup(child, 'SIGKILL'), STOP_WITHIN_MS);
+  await done.catch(() => undefined);
+  clearTimeout(timer);
+  killGroup(child, 'SIGKILL'); // what it started and left
+  rmSync(lockFile, { force: true });
+  tell('interrupted; the next start begins where this one was');
+  process.exit(EXIT_INTERRUPTED);
+}
+
+function killGroup({ pid }, signal) {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // It is gone already.
+  }
 }
 
 // ---- install ------------------------------------------------------------------------------------------------------------------
@@ -42,16 +146,46 @@ async function installPackages() {
     INSTALL_TIMEOUT_MS,
   );
   if (result.code !== 0) {
-    stopWith(
-      `npm ci failed (code ${result.code}). What it said:\n${tail(result.output)}\n` +
-        'Check the network and the registry (`npm config get registry`), then run the same command again.',
-    );
+    stopWith(`npm ci failed (code ${result.code}). What it said:\n${tail(result.output)}\n${wayOut(result.output)}`);
   }
+}
+
+/** What to do about a failed installation, by what npm said. */
+function wayOut(output) {
+  const is = (codes) => new RegExp(`\\b(${codes})\\b`).test(output);
+  const again = 'then run the same command again.';
+  if (is('EACCES|EPERM|EROFS'))
+    return `This user may not write to ${modules}, ${ownerOf(modules)}. Give it to this user (chown -R) or run as that one, ${again}`;
+  if (is('ENOSPC|EDQUOT')) return `The disk is full: make room (about 1 GB is needed), ${again}`;
+  if (is('ENOTEMPTY|EBUSY')) return `Another npm, or a program that runs from there, uses ${modules}: wait for it or end it, ${again}`;
+  if (is('EUSAGE|EINTEGRITY|ERESOLVE'))
+    return `package-lock.json and what the registry has do not fit together: restore it (git checkout package-lock.json), ${again}`;
+  if (is('ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|E4\\d\\d|E5\\d\\d|ERR_SOCKET_TIMEOUT|CERT_\\w+'))
+    return `Check the network and the registry (\`npm config get registry\`), ${again}`;
+  return `When that is mended, run the same command again.`;
+}
+
+function ownerOf(path) {
+  try {
+    const { uid } = statSync(existsSync(path) ? path : root);
+    const { stdout } = spawnSync('id', ['-nu', String(uid)], { encoding: 'utf8', timeout: 2_000 });
+    return `which belongs to ${stdout?.trim() || `user ${uid}`}`;
+  } catch {
+    return 'whose owner is not known';
+  }
+}
+
+/** A file that may not be written has an owner, and that is what a caller must know. */
+function reasonOf(error) {
+  if (error?.path !== undefined && (error.code === 'EACCES' || error.code === 'EPERM')) {
+    return `cannot write ${error.path}, ${ownerOf(dirname(error.path))}: run as that user, or give the checkout to this one (chown -R)`;
+  }
+  return error instanceof Error ? error.message : String(error);
 }
 
 /**
  * npm itself writes what it installed to node_modules/.package-lock.json, as the last step. Comparing that with our lock also sees
- * an installation that somebody made by hand, and one that was interrupted.
+ * an installation that was made by hand, and one that was interrupted.
  */
 function packagesMatchTheLock() {
   const wanted = readJson(join(root, 'package-lock.json'))?.packages;
@@ -96,11 +230,10 @@ function findNode() {
 
 async function build(node) {
   const fingerprint = sourcesFingerprint();
-  const marker = join(dist, '.fingerprint');
   if (readText(marker) === fingerprint) return;
   rmSync(marker, { force: true }); // an interrupted build must not look finished
   // Straight into dist, because the compiler finds the sources of `#lib/...` by mapping dist back; what is stale goes afterwards,
-  // so that somebody who runs from dist meanwhile never finds it empty.
+  // so that a command that runs from dist meanwhile never finds it empty.
   const compiler = [join(modules, 'typescript7', 'bin', 'tsc'), '-p', 'tsconfig.build.json', '--listEmittedFiles', '--pretty', 'false'];
   const result = await runWithTicker('building', node, compiler, BUILD_TIMEOUT_MS);
   const [emitted, said] = splitEmitted(result.output);
@@ -130,7 +263,7 @@ function sourcesFingerprint() {
     const { mtimeMs, size } = statSync(join(root, path));
     hash.update(`${path}\0${mtimeMs}\0${size}\n`);
   };
-  for (const folder of ['apps', 'libs', 'scripts', 'test']) {
+  for (const folder of ['apps', 'libs', 'scripts', 'test', 'bench']) {
     if (!existsSync(join(root, folder))) continue;
     const files = readdirSync(join(root, folder), { recursive: true }).map((file) => join(folder, file));
     for (const file of files.filter((each) => /\.(ts|json)$/.test(each)).sort()) add(file);
@@ -148,7 +281,7 @@ async function hand(node, name, rest) {
   const child = spawn(node, ['--enable-source-maps', entry, ...rest], { stdio: 'inherit', env: childEnvironment() });
   // A Ctrl-C reaches the whole process group and npm passes its own copy on, so the child may hear the same one three times;
   // it takes those as one. Here they only must not end us before it.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  working = { child, handsOver: true };
   const parent = process.ppid;
   const orphaned = setInterval(() => {
     // Some shells that npm runs us in die of a SIGTERM without passing it on.
@@ -176,21 +309,37 @@ function childEnvironment() {
 /** Runs a command silently; tells every few seconds that it is still at it. */
 async function runWithTicker(what, command, args, timeoutMs) {
   const startedAt = Date.now();
-  const tell = (line) => process.stderr.write(`parley: ${line}\n`);
   const tick = setInterval(() => tell(`${what} ... ${Math.round((Date.now() - startedAt) / 1_000)} s`), 5_000);
   const first = setTimeout(() => tell(`${what} ...`), 500); // what takes less needs no line
   try {
-    return await new Promise((resolve, reject) => {
-      const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs, killSignal: 'SIGKILL' });
+    // A group of its own, so that all of it can be ended and a Ctrl-C reaches it through us alone.
+    const child = spawn(command, args, {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
+    });
+    const done = new Promise((resolve, reject) => {
       let output = '';
       for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (chunk) => (output += chunk));
       child.once('error', reject);
       child.once('close', (code, signal) => resolve({ code: code ?? signal, output }));
     });
+    working = { child, done };
+    if (child.pid !== undefined) writeFileSync(lockFile, JSON.stringify({ ...identity(process.pid), worker: identity(child.pid) }));
+    const result = await done;
+    if (working.isEnding) await new Promise(() => undefined); // interrupted() leaves
+    return result;
   } finally {
+    working = undefined;
     clearInterval(tick);
     clearTimeout(first);
   }
+}
+
+function tell(line) {
+  process.stderr.write(`parley: ${line}\n`);
 }
 
 function tail(text, lines = 30) {

@@ -21,6 +21,22 @@ describe('a log line in the terminal', () => {
     expect(line).toMatch(/^\d\d:\d\d:\d\d gateway {3}info {2}message stored outcome=done durationMs=3\.2 conversationId=c1$/);
   });
 
+  it('hides no field that only some lines have: which statement was slow, what could not be reached, why', () => {
+    const slow = {
+      level: 'warn',
+      message: 'slow query',
+      lane: 'sends',
+      statement: 'ingest_messages',
+      durationMs: 180,
+      pid: 7,
+      traceId: 't',
+    };
+    expect(shown('gateway', slow)).toMatch(/slow query durationMs=180 lane=sends statement=ingest_messages$/);
+    const refused = { level: 'warn', message: 'cannot connect to RabbitMQ', failures: 3, error: 'ECONNREFUSED', none: null };
+    expect(shown('ops', refused)).toMatch(/RabbitMQ failures=3 error=ECONNREFUSED$/);
+    expect(shown('ops', { level: 'info', message: 'x', list: ['long '.repeat(100)] }).length).toBeLessThan(200);
+  });
+
   it('puts the stack of an error on lines of its own', () => {
     const line = shown('ops', {
       level: 'error',

@@ -1,7 +1,8 @@
 import pc from 'picocolors';
+import { withoutMiddle } from './table.js';
 
-/** Fields of a log line that are worth their place in a terminal, in this order; the file has all of them. */
-const SHOWN = [
+/** Fields that come first, in this order; the others follow as the service wrote them. */
+const FIRST = [
   'event',
   'queue',
   'outcome',
@@ -15,20 +16,38 @@ const SHOWN = [
   'conversationId',
   'messageId',
 ];
+/** Shown already, or of no use in a terminal; the file has them. */
+const NOT_SHOWN = new Set([
+  'time',
+  'level',
+  'message',
+  'msg',
+  'err',
+  'service',
+  'pid',
+  'hostname',
+  'traceId',
+  'spanId',
+  'traceparent',
+  'v',
+]);
+/** A field that is longer tells its beginning and its end. */
+const LONGEST_FIELD = 120;
 const COLOURS = [pc.cyan, pc.magenta, pc.blue, pc.green, pc.yellow];
 const NAME_WIDTH = 9;
 
 /**
- * One line of a service made readable: time, service, level, message, the fields above. A line that is not JSON comes through as it is.
+ * One line of a service made readable: time, service, level, message, its fields. A line that is not JSON comes through as it is.
  * An error's stack follows on lines of its own.
  */
 export function readableLine(service: string, line: string): string {
   const entry = parsed(line);
   if (entry === undefined) return [clock(new Date()), nameTag(service), line].join(' ');
   const { time, level, message, msg, err } = entry;
-  const fields = SHOWN.filter((name) => entry[name] !== undefined && entry[name] !== null).map(
-    (name) => pc.dim(`${name}=`) + plain(entry[name]),
-  );
+  const others = Object.keys(entry).filter((name) => !FIRST.includes(name) && !NOT_SHOWN.has(name));
+  const fields = [...FIRST, ...others]
+    .filter((name) => entry[name] !== undefined && entry[name] !== null)
+    .map((name) => pc.dim(`${name}=`) + withoutMiddle(plain(entry[name]), LONGEST_FIELD));
   const head = [clock(timeOf(time)), nameTag(service), levelTag(plain(level ?? 'info')), plain(message ?? msg ?? ''), ...fields];
   return head.filter(Boolean).join(' ') + errorLines(err);
 }

@@ -1,11 +1,14 @@
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { showConfig } from './parley/config.js';
 import { explainAndExit } from './explain.js';
 import { compareVectors } from './parley/consistency.js';
 import { addDeadLetterCommands } from './parley/dead-letters.js';
+import { examine } from './parley/doctor.js';
+import { showLogs } from './parley/logs.js';
 import { migrate } from './parley/migrate.js';
 import { addProcessCommands } from './parley/processes.js';
 import { showQueues } from './parley/queues.js';
+import { reset } from './parley/reset.js';
 import { makeToken } from './parley/token.js';
 
 /** The operator's command line: `npm run parley -- <verb>`. Verbs work on what the environment names, else on the Parley that `npm start` runs here. */
@@ -14,6 +17,10 @@ const program = new Command('parley')
     'Operates Parley: the one that the environment names (DATABASE_URL, RABBITMQ_URL, ...), else the one that `npm start` runs here.',
   )
   .showHelpAfterError()
+  .addHelpText(
+    'after',
+    '\nAlso, with `npx parley`: start, stop, status, demo, test, bench, chaos. Where --json is read by a program: `npx parley`, or `npm run --silent`.',
+  )
   .addHelpText(
     'after',
     '\nExit codes: 0 done, 1 not possible now (the message says why), 2 wrong usage, 78 configuration that cannot work.',
@@ -33,6 +40,7 @@ program
 program
   .command('queues')
   .description('what waits where: ready, in work, dead; "?" (null in JSON) is what nobody could tell')
+  .option('--watch', 'again every 2 s, until Ctrl-C')
   .option('--json', 'print {items: [...]} as GET /v1/admin/queues does')
   .action(showQueues);
 
@@ -58,4 +66,32 @@ program
   .option('--json', 'print {migrations: [...]}')
   .action(migrate);
 
+program
+  .command('logs')
+  .description('what the services wrote, in the order of time; also after a stop')
+  .argument('[service]', 'only of this one, such as gateway')
+  .option('--request <id>', 'only lines that name this request, conversation, message or event, as far back as there are any')
+  .option('--lines <n>', 'the last so many', wholeNumber, 50)
+  .option('--follow', 'and those that come, until Ctrl-C')
+  .option('--json', 'as they were written, one JSON object per line')
+  .action(showLogs);
+
+program
+  .command('doctor')
+  .description('look for what keeps Parley from starting or working, and say what to do; exit code 1 when something does')
+  .option('--json', 'print {checks: [{name, level, says, toDo}]}')
+  .action(examine);
+
+program
+  .command('reset')
+  .description('stop Parley and remove its data, secrets and logs')
+  .option('--yes', 'do not ask')
+  .option('--json', 'print {removed: [...]}')
+  .action(reset);
+
 await program.parseAsync().catch(explainAndExit);
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError('must be a whole number from 1 on');
+  return Number(text);
+}

@@ -1,12 +1,16 @@
 import { Command } from 'commander';
 import pc from 'picocolors';
+import { lockHolder } from '#lib/testing/stack/lock-file';
 import { isRunning, type ProcessIdentity } from '#lib/testing/stack/process-identity';
 import { explainAndExit } from './explain.js';
-import { parleyHome } from './home.js';
+import { type Home, parleyHome } from './home.js';
 import { refuseForeignHome } from './home-owner.js';
 import { isReady } from './is-ready.js';
+import { repeatedly } from './repeatedly.js';
+import { NOT_RUNNING } from './running-stack.js';
 import { type FoundState, type Origin, readState } from './state.js';
 import { tableOf } from './table.js';
+import { withoutLogin } from './url-login.js';
 
 /** What `npm run status -- --json` prints; binding (contract.md, section 1). Empty lists when nothing runs. */
 interface Status {
@@ -17,20 +21,38 @@ interface Status {
 /** As init scripts have it: the program is not running. */
 const EXIT_NOT_RUNNING = 3;
 
+interface Options {
+  readonly json?: boolean;
+  readonly showSecrets?: boolean;
+  readonly watch?: boolean;
+}
+
 await new Command('status')
   .description('Shows every process of the Parley that `npm start` runs here.')
-  .option('--json', 'print {services: [...], dependencies: [...]}')
-  .action(async ({ json = false }: { json?: boolean }) => {
+  .option('--json', 'print {services: [...], dependencies: [...]}; for programs, so with whole URLs')
+  .option('--show-secrets', 'with users and passwords')
+  .option('--watch', 'again every 2 s, until Ctrl-C')
+  .action(async (options: Options) => {
     const home = parleyHome();
     refuseForeignHome(home, 'look');
-    const found = await readState(home);
-    const status = await statusOf(found);
-    if (json) process.stdout.write(`${JSON.stringify(status, undefined, 2)}\n`);
-    else process.stdout.write(`${found === undefined ? 'Parley is not running: npm start' : asTable(found, status)}\n`);
-    if (found?.supervisor === undefined) process.exitCode = EXIT_NOT_RUNNING;
+    await repeatedly(options.watch, () => show(home, options));
   })
   .parseAsync()
   .catch(explainAndExit);
+
+async function show(home: Home, { json = false, showSecrets = false }: Options): Promise<void> {
+  const found = await readState(home);
+  const status = await statusOf(found);
+  if (json) print(JSON.stringify(status, undefined, 2));
+  else if (found !== undefined) print(asTable(found, status, showSecrets ? undefined : home.secretsFile));
+  else if ((await lockHolder(home.lockFile)) !== undefined) print('Parley is starting');
+  else print(NOT_RUNNING);
+  process.exitCode = found?.supervisor === undefined ? EXIT_NOT_RUNNING : 0;
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
 
 async function statusOf(found: FoundState | undefined): Promise<Status> {
   if (found === undefined) return { services: [], dependencies: [] };
@@ -49,10 +71,11 @@ function livePid(process: ProcessIdentity | undefined): number | undefined {
   return process !== undefined && isRunning(process) ? process.pid : undefined;
 }
 
-function asTable({ state, supervisor }: FoundState, { services, dependencies }: Status): string {
+/** Without secrets when it is told where they are kept. */
+function asTable({ state, supervisor }: FoundState, { services, dependencies }: Status, secretsFile: string | undefined): string {
   const head =
     supervisor === undefined
-      ? pc.red('The process that ran this Parley was killed. `npm run stop` clears up what it left, `npm start` does so and starts again.')
+      ? pc.red('The process that ran this Parley was killed.\n`npm run stop` clears up what it left, `npm start` does so and starts again.')
       : `Parley is ${state.phase} (pid ${supervisor.pid})`;
   const rows = [
     ...services.map(({ name, pid, url, ready }) => [
@@ -64,9 +87,17 @@ function asTable({ state, supervisor }: FoundState, { services, dependencies }: 
     ...dependencies.map(({ name, pid, url, origin }) => [
       name,
       pid ?? '-',
-      url,
+      withoutLogin(url),
       origin === 'local' && pid === undefined ? pc.red('down') : origin,
     ]),
+    ...(state.managementUrl === undefined ? [] : [['RabbitMQ UI', '-', withoutLogin(state.managementUrl), '']]),
   ];
-  return `${head}\n${tableOf(['name', 'pid', 'where', 'state or origin'], rows)}`;
+  return [
+    head,
+    tableOf(['name', 'pid', 'where', 'state or origin'], rows),
+    // Whole and outside of the table: half a password is none.
+    ...(secretsFile === undefined
+      ? [...dependencies.map(({ url }) => url), ...(state.managementUrl === undefined ? [] : [state.managementUrl])]
+      : [pc.dim(`Logins: --show-secrets, or ${secretsFile}`)]),
+  ].join('\n');
 }

@@ -1,5 +1,6 @@
 import type { Home } from './home.js';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import pc from 'picocolors';
 import { clock, nameTag, needsAttention, readableLine } from './log-line.js';
 import { LogFile } from './log-file.js';
@@ -25,7 +26,7 @@ export class Terminal {
   /** One line about the stack itself. */
   say(text: string): void {
     const line = `${clock(new Date())} ${pc.bold(nameTag('parley'))} ${text}\n`;
-    this.own.write(line);
+    this.own.write(stripVTControlCharacters(line)); // a file has no colours
     if (!this.isBackground) this.print(line);
   }
 
@@ -60,7 +61,7 @@ export class Terminal {
   }
 
   private print(text: string): void {
-    if (this.isBackground) this.own.write(text);
+    if (this.isBackground) this.own.write(stripVTControlCharacters(text));
     else if (this.isOpen) process.stdout.write(text);
   }
 }

@@ -2,6 +2,7 @@ import pc from 'picocolors';
 import { mintToken } from '#lib/testing/mint-token';
 import type { StackState } from './state.js';
 import { tableOf } from './table.js';
+import { loginOf, withoutLogin } from './url-login.js';
 
 const TOKEN_SECONDS = 24 * 3_600;
 
@@ -10,7 +11,7 @@ export async function welcome(state: StackState): Promise<string> {
   return [
     addresses(state),
     await firstMessage(state),
-    pc.dim('A whole conversation: npm run demo · what runs: npm run status · operate: npm run parley -- --help'),
+    pc.dim('A whole conversation: npm run demo · what runs: npx parley status · operate: npx parley --help'),
   ].join('\n\n');
 }
 
@@ -23,16 +24,10 @@ function addresses({ gatewayUrl, services, dependencies, managementUrl }: StackS
       ['API by hand', `${gatewayUrl}/docs`, ''],
       ['health', `${gatewayUrl}/v1/health`, ''],
       ...others.map(({ name, url }) => [name, `${url}/readyz`, 'and /metrics']),
-      ...managementRow(managementUrl),
-      ...dependencies.map(({ name, url, origin }) => [name, url, origin]),
+      ...(managementUrl === undefined ? [] : [['RabbitMQ UI', withoutLogin(managementUrl), loginOf(managementUrl)]]),
+      ...dependencies.map(({ name, url, origin }) => [name, withoutLogin(url), origin === 'env' ? 'as in the environment' : loginOf(url)]),
     ],
   );
-}
-
-function managementRow(managementUrl: string | undefined): string[][] {
-  if (managementUrl === undefined) return [];
-  const { host, protocol, username, password } = new URL(managementUrl);
-  return [['RabbitMQ UI', `${protocol}//${host.replace('127.0.0.1', 'localhost')}`, `${username} / ${password}`]];
 }
 
 async function firstMessage({ gatewayUrl, environment }: StackState): Promise<string> {

@@ -3,11 +3,16 @@ import type { QueueStatus } from '#lib/contracts/http';
 import type { Config } from '#lib/runtime/config';
 import { createLogger } from '#lib/runtime/logger';
 import { Explained } from '../explain.js';
+import { repeatedly } from '../repeatedly.js';
 import { operatorConfig, runningStack } from '../running-stack.js';
 import { tableOf } from '../table.js';
 
 /** `parley queues`: what waits where, asked from RabbitMQ; pauses and ages from the metrics of the processes that `npm start` runs here. */
-export async function showQueues({ json = false }: { json?: boolean }): Promise<void> {
+export async function showQueues({ json = false, watch = false }: { json?: boolean; watch?: boolean }): Promise<void> {
+  await repeatedly(watch, () => showOnce(json));
+}
+
+async function showOnce(json: boolean): Promise<void> {
   const config = await operatorConfig();
   const items = await readQueues(config);
   if (json) process.stdout.write(`${JSON.stringify({ items }, undefined, 2)}\n`);

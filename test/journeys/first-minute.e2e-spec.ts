@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
@@ -74,10 +74,52 @@ describe('npm start', () => {
     expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('an earlier run was killed') });
     for (const { url } of before.services) expect((await fetch(`${url}/readyz`)).status).toBe(200);
     const after = await status();
+    // What an operator sees of it fits a terminal and holds no password; what is for a program is JSON and nothing else.
+    const narrow = { COLUMNS: '80', NO_COLOR: '1' };
+    for (const [verb, ...args] of [
+      ['status'],
+      ['parley', 'doctor'],
+      ['parley', 'queues'],
+      ['parley', 'config'],
+      ['parley', 'in-flight'],
+    ] as const) {
+      const { stdout, stderr } = await run(verb, args, narrow);
+      const tooLong = stdout.split('\n').filter((line) => line.length > 80);
+      expect({ verb, args, stderr, tooLong, hasPassword: stdout.includes(new URL(database.url).password) }).toEqual({
+        verb,
+        args,
+        stderr: '',
+        tooLong: [],
+        hasPassword: false,
+      });
+    }
+    expect((await run('status', ['--show-secrets'])).stdout).toContain(new URL(database.url).password);
+    const { checks } = JSON.parse((await run('parley', ['doctor', '--json'])).stdout) as { checks: { name: string; level: string }[] };
+    expect(checks.filter(({ name }) => name === 'postgres' || name === 'rabbitmq' || name === 'gateway').map(({ level }) => level)).toEqual(
+      ['ok', 'ok', 'ok'],
+    );
+    const requestId = 'first-minute-request';
+    await fetch(`${before.services[0]?.url}/v1/conversations`, { headers: { 'x-request-id': requestId } });
+    await eventually(async () => {
+      expect((await run('parley', ['logs', 'gateway', '--request', requestId])).stdout).toMatch(
+        /gateway .*status=401.*requestId=first-minute/,
+      );
+    });
     for (const { name, pid, ready } of after.services) {
       expect({ name, ready }).toEqual({ name, ready: true });
       expect(before.services.map((each) => each.pid)).not.toContain(pid);
     }
     expect(await run('stop', [])).toMatchObject({ code: 0, stdout: expect.stringContaining('Parley has stopped') });
+    const files = await Promise.all((await readdir(join(home, 'logs'))).map((name) => readFile(join(home, 'logs', name), 'utf8')));
+    expect(files.filter((text) => text.includes('\u001b'))).toEqual([]);
+
+    for (const args of [['queues'], ['dlq', 'list'], ['breakers'], ['in-flight'], ['consistency'], ['config']])
+      expect(await run('parley', args, { DATABASE_URL: '', RABBITMQ_URL: '', REDIS_URL: '', CHROMA_URL: '' })).toMatchObject({
+        code: 1,
+        stdout: '',
+        stderr: expect.stringContaining('Parley is not running: npm start'),
+      });
+    expect(await run('parley', ['reset', '--yes'])).toMatchObject({ code: 0, stdout: expect.stringContaining('removed') });
+    await expect(stat(home)).rejects.toThrow('ENOENT');
   });
 });

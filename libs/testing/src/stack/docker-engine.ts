@@ -42,9 +42,9 @@ export class ComposeProject {
     await this.compose(['up', '--detach', '--wait', '--quiet-pull', ...services], UP_WITHIN_MS);
   }
 
-  /** Removes the containers and keeps the volumes with the data. */
-  async down(): Promise<void> {
-    await this.compose(['down', '--timeout', '20'], DOWN_WITHIN_MS);
+  /** Removes the containers and keeps the volumes with the data, unless told otherwise. */
+  async down({ withData = false } = {}): Promise<void> {
+    await this.compose(['down', '--timeout', '20', ...(withData ? ['--volumes'] : [])], DOWN_WITHIN_MS);
   }
 
   private async compose(args: readonly string[], timeoutMs: number): Promise<void> {
