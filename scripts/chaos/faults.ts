@@ -60,6 +60,9 @@ const stopped =
     return () => server.resume();
   };
 
+/** What the slow one writes lands after what the quick one writes: an edit must not be undone by the text before it. */
+const secondIndexerSlow: ChaosFault['inflict'] = (world) => world.slowSecondIndexer(400);
+
 const outage =
   (dependency: FaultyDependency, mode: OutageMode): ChaosFault['inflict'] =>
   (world) =>
@@ -110,7 +113,8 @@ export const chaosFaults: readonly ChaosFault[] = [
   fault('gateway', 'SIGKILL', 500, killed('gateway'), { isQuick: true }),
   fault('gateway', 'SIGSTOP', 4_000, stopped('gateway')),
   fault('embedding', 'SIGKILL', 2_000, killed('embedding'), { isQuick: true }),
-  fault('embedding', 'SIGSTOP', 6_000, stopped('embedding')),
+  fault('embedding', 'SIGSTOP', 6_000, stopped('embedding'), { isQuick: true }),
+  fault('embedding', 'one of two is slow towards Chroma', 6_000, secondIndexerSlow, { isQuick: true }),
   fault('ops', 'SIGKILL', 2_000, killed('ops')),
   fault('rabbitmq', 'SIGKILL', 2_000, killed('rabbitmq'), { isQuick: true }),
   fault('rabbitmq', 'SIGSTOP', 8_000, stopped('rabbitmq')),

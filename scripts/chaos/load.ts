@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageView } from '#lib/contracts/http';
-import type { ParleyClient } from '#lib/testing/parley-client';
-import { type JournalEntry, SendJournal } from '#lib/testing/send-journal';
+import type { Answer, ParleyClient } from '#lib/testing/parley-client';
+import { type JournalChange, type JournalEntry, mayBe, SendJournal } from '#lib/testing/send-journal';
 
-/** One request to store a message. Times of `performance.now()` and milliseconds; `status` 0 = no answer. */
+/** One request to store, edit or delete a message. Times of `performance.now()` and milliseconds; `status` 0 = no answer. */
 export interface Attempt {
   readonly at: number;
   readonly ms: number;
@@ -17,7 +17,16 @@ export interface PacedLoadOptions {
   readonly conversationIds: readonly string[];
   readonly perSecond: number;
   readonly random: () => number;
+  /** Edits and deletions that follow on a message that was sent, on average. */
+  readonly editsPerMessage?: number;
+  readonly deletionsPerMessage?: number;
 }
+
+/** Of what a chat is: some messages are corrected, few are taken back. */
+const EDITS_PER_MESSAGE = 0.2;
+const DELETIONS_PER_MESSAGE = 0.05;
+/** Messages of a user among which the next one to change is chosen: the newest, whose indexing is still under way. */
+const RECENT = 10;
 
 const TICK_MS = 10;
 /** Pause before the next try when Parley was away and could not say how long to wait. */
@@ -25,17 +34,26 @@ const AWAY_PAUSE_MS = 250;
 
 /**
  * Sends at a steady rate, however long the answers take (open loop: a Parley that is slow gets no relief), each message with a key of its
- * own and tried until it is acknowledged, as a good client does.
+ * own and tried until it is acknowledged, as a good client does. In between it edits and deletes what it sent a moment ago, one change of a
+ * message after the other.
  */
 export class PacedLoad {
   readonly journal = new SendJournal();
+  /** Of the sends. */
   readonly attempts: Attempt[] = [];
+  /** Of the edits and deletions. */
+  readonly changeAttempts: Attempt[] = [];
+  private readonly recentOf = new Map<ParleyClient, JournalEntry[]>();
   private readonly open = new Set<Promise<void>>();
   private readonly stopping = new AbortController();
   private isPacing = true;
   private readonly pacing: Promise<void>;
 
+  /** Messages that are sent in a second. */
+  readonly perSecond: number;
+
   constructor(private readonly options: PacedLoadOptions) {
+    this.perSecond = options.perSecond;
     this.pacing = this.pace();
   }
 
@@ -53,40 +71,77 @@ export class PacedLoad {
     return this.attempts.filter(({ at }) => at >= from && at < to);
   }
 
+  changesBetween(from: number, to: number): Attempt[] {
+    return this.changeAttempts.filter(({ at }) => at >= from && at < to);
+  }
+
   private async pace(): Promise<void> {
+    const { perSecond, random, editsPerMessage = EDITS_PER_MESSAGE, deletionsPerMessage = DELETIONS_PER_MESSAGE } = this.options;
     const startedAt = performance.now();
     for (let sent = 0; this.isPacing; ) {
-      const due = Math.floor(((performance.now() - startedAt) / 1_000) * this.options.perSecond);
+      const due = Math.floor(((performance.now() - startedAt) / 1_000) * perSecond);
       for (; sent < due; sent += 1) {
-        const sending = this.send(sent);
-        this.open.add(sending);
-        void sending.finally(() => this.open.delete(sending));
+        this.keep(this.send(sent));
+        if (random() < editsPerMessage) this.keep(this.change(sent, `sửa ${sent}: ${words(random)}`));
+        if (random() < deletionsPerMessage) this.keep(this.change(sent, null));
       }
       await sleep(TICK_MS);
     }
   }
 
+  private keep(work: Promise<void>): void {
+    this.open.add(work);
+    void work.finally(() => this.open.delete(work));
+  }
+
   private async send(number: number): Promise<void> {
-    const { clients, conversationIds, random } = this.options;
-    const client = clients[number % clients.length];
+    const { conversationIds, random } = this.options;
+    const client = this.clientOf(number);
     const conversationId = conversationIds[Math.floor(random() * conversationIds.length)];
-    if (client === undefined || conversationId === undefined) throw new Error('there is nobody to send, or nowhere to send to');
-    const entry: JournalEntry = { key: randomUUID(), conversationId, content: `số ${number}: ${words(random)}` };
+    if (conversationId === undefined) throw new Error('there is nowhere to send to');
+    const entry: JournalEntry = { key: randomUUID(), conversationId, content: `số ${number}: ${words(random)}`, changes: [] };
     this.journal.entries.push(entry);
     const startedAt = performance.now();
+    await this.untilDone(() => this.trySend(client, entry));
+    if (entry.acknowledged === undefined) return;
+    entry.ackMs = performance.now() - startedAt;
+    this.recentOf.set(client, [...(this.recentOf.get(client) ?? []), entry].slice(-RECENT));
+  }
+
+  /** Edits (or with null deletes) one of the newest messages of a user that has no change under way and is not deleted. */
+  private async change(number: number, content: string | null): Promise<void> {
+    const client = this.clientOf(number);
+    const free = (this.recentOf.get(client) ?? []).filter((entry) => {
+      const states = mayBe(entry);
+      return states.length === 1 && states[0] !== null;
+    });
+    const entry = free[Math.floor(this.options.random() * free.length)];
+    if (entry?.changes === undefined || entry.acknowledged === undefined) return;
+    const { id } = entry.acknowledged;
+    const change: JournalChange = { content, askedAt: performance.now() };
+    entry.changes.push(change);
+    await this.untilDone(() => this.tryChange(client, id, change));
+  }
+
+  private clientOf(number: number): ParleyClient {
+    const { clients } = this.options;
+    const client = clients[number % clients.length];
+    if (client === undefined) throw new Error('there is no client to send');
+    return client;
+  }
+
+  /** Tries until `tryOnce` says that it need not wait any longer, or the load is to end. */
+  private async untilDone(tryOnce: () => Promise<number | undefined>): Promise<void> {
     while (!this.stopping.signal.aborted) {
-      const waitMs = await this.tryOnce(client, entry);
-      if (waitMs === undefined) {
-        entry.ackMs = performance.now() - startedAt;
-        return;
-      }
-      // Jitter: whoever was refused together must not come back together.
-      await sleep(waitMs * (0.5 + random()), undefined, { signal: this.stopping.signal }).catch(() => undefined);
+      const waitMs = await tryOnce();
+      if (waitMs === undefined) return;
+      // Jitter: those that were refused together must not come back together.
+      await sleep(waitMs * (0.5 + this.options.random()), undefined, { signal: this.stopping.signal }).catch(() => undefined);
     }
   }
 
   /** @returns undefined when it is acknowledged, else how long to wait before the next try. */
-  private async tryOnce(client: ParleyClient, entry: JournalEntry): Promise<number | undefined> {
+  private async trySend(client: ParleyClient, entry: JournalEntry): Promise<number | undefined> {
     const { key, conversationId, content } = entry;
     const at = performance.now();
     const path = `/v1/conversations/${conversationId}/messages`;
@@ -98,9 +153,26 @@ export class PacedLoad {
       return undefined;
     }
     entry.wasInDoubt = true;
-    const seconds = Number(answer?.headers.get('retry-after'));
-    return seconds > 0 ? seconds * 1_000 : AWAY_PAUSE_MS;
+    return waitAfter(answer);
   }
+
+  private async tryChange(client: ParleyClient, id: string, change: JournalChange): Promise<number | undefined> {
+    const { content } = change;
+    const at = performance.now();
+    const asking =
+      content === null ? client.request('DELETE', `/v1/messages/${id}`) : client.request('PATCH', `/v1/messages/${id}`, { content });
+    const answer = await asking.catch(() => undefined);
+    const status = answer?.status ?? 0;
+    this.changeAttempts.push({ at, ms: performance.now() - at, status });
+    if (status !== 200 && status !== 204) return waitAfter(answer);
+    change.acknowledgedAt = performance.now();
+    return undefined;
+  }
+}
+
+function waitAfter(answer: Answer | undefined): number {
+  const seconds = Number(answer?.headers.get('retry-after'));
+  return seconds > 0 ? seconds * 1_000 : AWAY_PAUSE_MS;
 }
 
 const VOCABULARY = 'trà cà phê đồi chè tea coffee morning meeting rain mountain bicycle market noodle letter window garden'.split(' ');

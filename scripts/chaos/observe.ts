@@ -3,7 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { FaultyWorld } from '#lib/testing/faulty-world';
 import type { ParleyClient } from '#lib/testing/parley-client';
-import type { PacedLoad } from './load.js';
+import type { PrivateServer } from '#lib/testing/stack/server-process';
+import { SearchResults } from '#lib/contracts/http';
+import type { Attempt, PacedLoad } from './load.js';
 
 /** One search of the reader who keeps searching. Times of `performance.now()` and milliseconds; `status` 0 = no answer. */
 export interface SearchSample {
@@ -11,6 +13,8 @@ export interface SearchSample {
   readonly ms: number;
   readonly status: number;
   readonly isWhole: boolean;
+  /** What it showed: texts by message id. */
+  readonly shown: readonly (readonly [id: string, content: string])[];
 }
 
 /** When Parley was itself again after a fault had cleared, in milliseconds; undefined = not within the time it was given. */
@@ -27,10 +31,18 @@ export interface Recovery {
 const FRESH_S = 3;
 const ASK_EVERY_MS = 200;
 const SEARCH_EVERY_MS = 400;
-/** Sends that must have been accepted, all of them, in the last second before Parley counts as whole. */
+/** Sends that must have been accepted, all of them, before Parley counts as whole: these many, or half of what a second brings if that is less. */
 const ACCEPTED_IN_A_ROW = 20;
 
-/** Somebody who keeps searching, so that it shows when search has all its parts again. */
+/** Whether all sends of late were accepted, and there were enough of them to say so at this rate. */
+export function isAccepting(attempts: readonly Attempt[], perSecond: number, now: number): boolean {
+  const windowMs = Math.max(1_000, 3_000 / perSecond); // at least three sends
+  const recent = attempts.filter(({ at }) => at >= now - windowMs && at < now);
+  const enough = Math.max(1, Math.min(ACCEPTED_IN_A_ROW, Math.floor((perSecond * windowMs) / 2_000)));
+  return recent.length >= enough && recent.every(({ status }) => status === 202);
+}
+
+/** A reader who keeps searching, so that it shows when search has all its parts again. */
 export class Searcher {
   readonly samples: SearchSample[] = [];
   private isSearching = true;
@@ -54,9 +66,10 @@ export class Searcher {
       const at = performance.now();
       // Another text each time: the vector of one that was asked before is remembered, and the model is not.
       const answer = await client.request('GET', `/v1/search?q=${encodeURIComponent(`coffee garden ${turn}`)}`).catch(() => undefined);
-      const { degraded = [] } = (answer?.body ?? {}) as { degraded?: string[] };
       const status = answer?.status ?? 0;
-      this.samples.push({ at, ms: performance.now() - at, status, isWhole: status === 200 && degraded.length === 0 });
+      const { items, degraded } = status === 200 ? SearchResults.parse(answer?.body) : { items: [], degraded: [] };
+      const shown = items.map(({ message }) => [message.id, message.content] as const);
+      this.samples.push({ at, ms: performance.now() - at, status, isWhole: status === 200 && degraded.length === 0, shown });
       await sleep(SEARCH_EVERY_MS);
     }
   }
@@ -69,9 +82,7 @@ export class MemoryWatch {
 
   constructor({ parley, stack }: FaultyWorld) {
     const processes = {
-      gateway: parley.gateway,
-      embedding: parley.embedding,
-      ops: parley.ops,
+      ...servicesOf(parley),
       postgres: stack.postgres,
       rabbitmq: stack.rabbitmq,
       redis: stack.redis,
@@ -91,11 +102,13 @@ export class MemoryWatch {
 }
 
 /** Resident memory of our own processes now, in MiB. */
-export const servicesMiB = ({ parley }: FaultyWorld): Record<string, number> => ({
-  gateway: residentMiB(parley.gateway.pid),
-  embedding: residentMiB(parley.embedding.pid),
-  ops: residentMiB(parley.ops.pid),
-});
+export const servicesMiB = ({ parley }: FaultyWorld): Record<string, number> =>
+  Object.fromEntries(Object.entries(servicesOf(parley)).map(([name, { pid }]) => [name, residentMiB(pid)]));
+
+function servicesOf({ gateway, embedding, ops, seconds }: FaultyWorld['parley']): Record<string, PrivateServer> {
+  const also = Object.entries(seconds).map(([name, server]) => [`${name}-2`, server]);
+  return { gateway, embedding, ops, ...Object.fromEntries(also) };
+}
 
 function residentMiB(pid: number | undefined): number {
   if (pid === undefined) return 0;
@@ -130,10 +143,8 @@ export async function untilWhole(
     };
     const times = Object.values(firsts).filter((ms) => ms !== undefined);
     const firstSuccessMs = times.length === Object.keys(firsts).length ? Math.max(...times) : undefined;
-    const recent = load.attemptsBetween(now - 1_000, now);
-    const isAccepting = recent.length >= ACCEPTED_IN_A_ROW && recent.every(({ status }) => status === 202);
     const isSearching = searcher.samples.at(-1)?.isWhole === true;
-    if (firstSuccessMs !== undefined && pipeline?.backlog === 0 && isAccepting && isSearching) {
+    if (firstSuccessMs !== undefined && pipeline?.backlog === 0 && isAccepting(load.attempts, load.perSecond, now) && isSearching) {
       return { firsts, firstSuccessMs, wholeMs: performance.now() - clearedAt };
     }
     if (performance.now() - clearedAt > withinMs) return { firsts, firstSuccessMs, wholeMs: undefined };
@@ -150,7 +161,8 @@ async function askPipeline(databaseUrl: string, since: Date): Promise<{ hasIndex
     const { rows } = await client.query<{ has_indexed: boolean; backlog: number }>(
       `select exists(select 1 from messages m join message_chunks l on l.message_id = m.id where m.created_at > $1 and l.state = 'indexed') as has_indexed,
               (select count(*) from messages m left join message_chunks l on l.message_id = m.id
-               where m.created_at < now() - make_interval(secs => $2) and l.state is distinct from 'indexed')::int
+               where coalesce(m.deleted_at, m.edited_at, m.created_at) < now() - make_interval(secs => $2)
+                 and (l.version is distinct from m.version or l.state = 'failed'))::int
             + (select count(*) from outbox where created_at < now() - make_interval(secs => $2))::int as backlog`,
       [since, FRESH_S],
     );

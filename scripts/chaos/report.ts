@@ -9,13 +9,15 @@ export interface FaultFigures {
   readonly heldSeconds: number;
   /** Of the sends that were answered 202, in milliseconds. */
   readonly ack: Percentiles;
+  /** Of the edits and deletions that were acknowledged, in milliseconds. */
+  readonly changed: Percentiles;
   /** Of the sends that were refused with 503 or 429, in milliseconds. */
   readonly refused: Percentiles;
   /** Those of them that came when the breaker was open: from where twenty in a row took less than 100 ms each. */
   readonly refusedOpen: Percentiles;
   /** Sends without an answer: the gateway itself was away. */
   readonly unanswered: number;
-  /** Answers to sends that nobody should ever see, by status. */
+  /** Answers to sends, edits and deletions that no client should ever see, by status. */
   readonly wrong: Readonly<Record<string, number>>;
   readonly search: { readonly whole: number; readonly degraded: number; readonly refused: number; readonly p95: number };
   /** Milliseconds; null = not within the time it was given. */
@@ -44,6 +46,9 @@ export interface ChaosResults {
   readonly counts: RunCounts;
   readonly settledSeconds: number;
   readonly problems: ConsistencyReport;
+  /** What searches showed that was not so, during the run and at its end. */
+  readonly falseSearches: readonly string[];
+  readonly searchCount: number;
   readonly peakMemoryMiB: Readonly<Record<string, number>>;
 }
 
@@ -53,9 +58,11 @@ const FIRST_REFUSAL_MS = 5_500;
 const OPEN_REFUSAL_MS = 20;
 
 /** What must never happen, whatever fails. A run that has one of these ends with exit code 1. */
-export const brokenPromises = ({ counts, faults }: ChaosResults): string[] => {
+export const brokenPromises = ({ counts, faults, falseSearches }: ChaosResults): string[] => {
   const promises = {
     'acknowledged and lost': counts.lost,
+    'changes acknowledged and lost': counts.changesLost,
+    'searches that showed what was not so': falseSearches.length,
     duplicated: counts.duplicated,
     unexpected: counts.unexpected,
     'conversations with gaps': counts.gaps,
@@ -63,7 +70,10 @@ export const brokenPromises = ({ counts, faults }: ChaosResults): string[] => {
     'wrong vectors': counts.wrongVectors,
     'left in limbo': counts.inLimbo,
     'never acknowledged': counts.unknown,
-    'answers other than 202, 429 and 503': faults.reduce((sum, { wrong }) => sum + Object.values(wrong).reduce((a, b) => a + b, 0), 0),
+    'answers other than 200, 202, 204, 429 and 503': faults.reduce(
+      (sum, { wrong }) => sum + Object.values(wrong).reduce((a, b) => a + b, 0),
+      0,
+    ),
   };
   return Object.entries(promises).flatMap(([what, count]) => (count > 0 ? [`${count} ${what}`] : []));
 };
@@ -99,15 +109,20 @@ export const renderChaos = (results: ChaosResults): string => {
 \`${results.command}\` (seed ${results.seed}), ${results.startedAt}, commit ${results.commit}, ${Math.round(results.seconds)} s.
 ${results.machine}.
 
-${results.perSecond} messages/s from ${results.users} users, each message with an idempotency key and tried until it was acknowledged, while one thing after
-another went wrong, then two at a time. Parley reached every dependency through a proxy; servers and services were real processes.
-At the end Postgres, Chroma and every queue were read directly and compared with what each client had been told.
+${results.perSecond} messages/s from ${results.users} users over two gateways, each message with an idempotency key and tried until it was acknowledged, a fifth of them edited and
+a twentieth deleted moments later, two indexers behind them, and a reader who searched all the time, while one thing after another went wrong, then two at a time. Parley reached
+every dependency through a proxy; servers and services were real processes. At the end Postgres, Chroma and every queue were read directly and compared with what each client had
+been told: texts, versions, and of edited messages whether the vectors are those of the newest text.
 
 **${broken.length === 0 ? 'Nothing was lost, repeated, left out or dead-lettered.' : `Broken: ${broken.join(', ')}.`}**
 
 | attempted | acknowledged | ok | lost | duplicated | unexpected | recovered | unknown | gaps | wrong vectors | dead letters | in limbo |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 | ${[counts.attempted, counts.acknowledged, counts.ok, counts.lost, counts.duplicated, counts.unexpected, counts.recovered, counts.unknown, counts.gaps, counts.wrongVectors, counts.deadLetters, counts.inLimbo].join(' | ')} |
+
+| edits | acknowledged | deletions | acknowledged | changes lost | searches | that showed what was not so |
+| --- | --- | --- | --- | --- | --- | --- |
+| ${[counts.edits, counts.editsAcknowledged, counts.deletions, counts.deletionsAcknowledged, counts.changesLost, results.searchCount, results.falseSearches.length].join(' | ')} |
 
 *recovered*: acknowledged by a later try with the same key after one whose outcome was in doubt. *unknown*: never acknowledged.
 Everything had settled ${results.settledSeconds.toFixed(1)} s after the last message.
@@ -118,8 +133,8 @@ Before any fault: ACK P50 ${baseline.p50} ms, P95 ${baseline.p95} ms, P99 ${base
 *First success*: a send accepted, a search with all its parts, a new message indexed, whichever came last, counted from the end of the fault
 (a killed process: from when it was ready again). *Whole*: no backlog left.
 
-| fault | held | ACK P50 | P95 | P99 | 202 | refused | longest | P95, breaker open | no answer | search whole / degraded / refused | first success | limit | whole | MiB gateway; embedding; ops: before → end → whole |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| fault | held | ACK P50 | P95 | P99 | 202 | edits and deletions P95 | refused | longest | P95, breaker open | no answer | search whole / degraded / refused | first success | limit | whole | MiB before → end → whole |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 ${faults.map(rowOf).join('\n')}
 
 ${missed.length === 0 ? 'All figures of the laws were reached.' : `Figures of the laws that were missed on this machine:\n\n${missed.map((line) => `- ${line}`).join('\n')}`}
@@ -135,8 +150,20 @@ ${Object.entries(peakMemoryMiB)
 };
 
 const rowOf = (figures: FaultFigures): string => {
-  const { fault, heldSeconds, ack, refused, refusedOpen, unanswered, search, memoryMiB, firstSuccessMs, wholeMs, recoverWithinMs } =
-    figures;
+  const {
+    fault,
+    heldSeconds,
+    ack,
+    changed,
+    refused,
+    refusedOpen,
+    unanswered,
+    search,
+    memoryMiB,
+    firstSuccessMs,
+    wholeMs,
+    recoverWithinMs,
+  } = figures;
   return `| ${[
     fault,
     `${heldSeconds.toFixed(1)} s`,
@@ -144,6 +171,7 @@ const rowOf = (figures: FaultFigures): string => {
     ack.p95,
     ack.p99,
     ack.count,
+    changed.p95,
     refused.count,
     refused.max,
     refusedOpen.p95,
@@ -152,8 +180,8 @@ const rowOf = (figures: FaultFigures): string => {
     inSeconds(firstSuccessMs),
     `${recoverWithinMs / 1_000} s`,
     inSeconds(wholeMs),
-    Object.values(memoryMiB)
-      .map((course) => course.join(' → '))
+    Object.entries(memoryMiB)
+      .map(([name, course]) => `${name} ${course.join(' → ')}`)
       .join('; '),
   ].join(' | ')} |`;
 };

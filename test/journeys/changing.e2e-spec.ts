@@ -1,5 +1,11 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { connect } from 'amqplib';
+import { toWireMessage } from '#lib/bus/wire-message';
+import type { IndexingEvent } from '#lib/contracts/events';
 import { ContextView, MessageView } from '#lib/contracts/http';
+import { EVENTS_EXCHANGE } from '#lib/contracts/pipeline';
+import { aMessageCreated, deletionOf, editOf } from '#lib/testing/builders';
+import { checkConsistency, consistent } from '#lib/testing/consistency-checker';
 import { eventually } from '#lib/testing/eventually';
 import type { ParleyClient } from '#lib/testing/parley-client';
 import { type RunningParley, startParley } from '#lib/testing/running-parley';
@@ -18,6 +24,21 @@ afterAll(() => parley.stop());
 const embedded = (id: string) => eventually(async () => expect((await alice.message(id)).pipeline.embedding).toBe('done'));
 const found = async (q: string, mode: 'dense' | 'sparse') =>
   (await alice.search({ q, mode, conversationId })).items.map(({ message }) => message.content);
+
+/** What anyone can do who reaches the exchange. */
+async function publish(rabbitmqUrl: string, ...events: readonly IndexingEvent[]): Promise<void> {
+  const connection = await connect(rabbitmqUrl, { timeout: 5_000 });
+  try {
+    const channel = await connection.createConfirmChannel();
+    for (const event of events) {
+      const { id, type, headers, body } = toWireMessage(event);
+      channel.publish(EVENTS_EXCHANGE, type, body, { messageId: id, type, headers, contentType: 'application/json' });
+    }
+    await channel.waitForConfirms();
+  } finally {
+    await connection.close();
+  }
+}
 
 describe('changing what was said', () => {
   it('moves an edit into vectors and full text, and leaves nothing of the old text', async () => {
@@ -58,6 +79,30 @@ describe('changing what was said', () => {
     });
     expect(JSON.stringify(context.body)).not.toContain('secret password');
     await embedded(message.id);
+  });
+
+  it('is not done by forged events, and not undone by old ones', async () => {
+    const real = await alice.send(conversationId, 'we meet at the lighthouse on sunday');
+    const edited = await alice.send(conversationId, 'the first plan was the harbour');
+    expect((await alice.request('PATCH', `/v1/messages/${edited.id}`, { content: 'the second plan is the observatory' })).status).toBe(200);
+    await Promise.all([real, edited].map(({ id }) => embedded(id)));
+    const factsOf = ({ id, seq, createdAt }: MessageView) => ({ messageId: id, conversationId, seq, senderId: 'alice', createdAt });
+    const unknown = aMessageCreated({ conversationId, content: 'never written by anybody' });
+    const created = aMessageCreated({ ...factsOf(real), content: 'the lighthouse was never mentioned' });
+    await publish(
+      parley.rabbitmqUrl,
+      deletionOf(created, 2_147_483_647),
+      editOf(created, 'forged text about a volcano', 2_147_483_646),
+      aMessageCreated({ ...created.data, conversationId: unknown.data.messageId }),
+      aMessageCreated({ ...factsOf(edited), content: 'the first plan was the harbour' }),
+      unknown,
+    );
+    await embedded((await alice.send(conversationId, 'sent behind all of them')).id);
+    expect(await found('lighthouse on sunday', 'dense')).toContain('we meet at the lighthouse on sunday');
+    expect(await found('second plan observatory', 'dense')).toContain('the second plan is the observatory');
+    await eventually(async () => expect(await checkConsistency(parley, [])).toEqual(consistent));
+    expect((await alice.request('DELETE', `/v1/messages/${real.id}`)).status).toBe(204);
+    await eventually(async () => expect(await checkConsistency(parley, [])).toEqual(consistent));
   });
 
   it('embeds an urgent message before it answers', async () => {

@@ -1,15 +1,17 @@
 import { connect } from 'amqplib';
-import { ChromaClient } from 'chromadb';
+import { ChromaClient, type Collection } from 'chromadb';
 import { Client } from 'pg';
 import { topologyOf } from '#lib/bus/topology';
 import { pipeline } from '#lib/contracts/pipeline';
 import { chunkMessage } from '#lib/vectors/chunk-message';
-import type { JournalEntry } from './send-journal.js';
+import { type JournalChange, type JournalEntry, mayBe } from './send-journal.js';
 
 /** Everything that must be empty when a Parley has settled. Each line names one thing that is wrong. */
 export interface ConsistencyReport {
-  /** Acknowledged messages that are not stored as they were acknowledged. */
+  /** Acknowledged messages that are not stored, or as another message. */
   readonly lost: string[];
+  /** Messages whose text, or deletion, is not what their sender was last told. */
+  readonly changesLost: string[];
   /** Messages that are stored more than once. */
   readonly duplicated: string[];
   /**
@@ -19,7 +21,10 @@ export interface ConsistencyReport {
   readonly unexpected: string[];
   /** Conversations whose `seq` is not 1, 2, 3, ... up to their head. */
   readonly gaps: string[];
-  /** Messages whose chunks in Chroma are not exactly those of their newest version, or of which the ledger says something else. */
+  /**
+   * Messages whose chunks in Chroma are not exactly those of their newest version, whose vectors are not those of their text (when there is
+   * an `embed` to know them by), or of which the ledger says something else.
+   */
   readonly wrongVectors: string[];
   /** Chunks in these conversations that belong to no message. */
   readonly strayVectors: string[];
@@ -30,6 +35,7 @@ export interface ConsistencyReport {
 /** A report without a line in it. */
 export const consistent: ConsistencyReport = {
   lost: [],
+  changesLost: [],
   duplicated: [],
   unexpected: [],
   gaps: [],
@@ -45,6 +51,12 @@ export interface RunCounts {
   /** Acknowledged and stored as acknowledged. */
   readonly ok: number;
   readonly lost: number;
+  /** Edits and deletions that were asked for, that were acknowledged, and messages that do not show the last acknowledged one. */
+  readonly edits: number;
+  readonly editsAcknowledged: number;
+  readonly deletions: number;
+  readonly deletionsAcknowledged: number;
+  readonly changesLost: number;
   readonly duplicated: number;
   readonly unexpected: number;
   /** Acknowledged by a later try with the same key, after one whose outcome was in doubt. */
@@ -66,6 +78,8 @@ export function countRun(journal: readonly JournalEntry[], report: ConsistencyRe
     acknowledged: acknowledged.length,
     ok: acknowledged.length - report.lost.length,
     lost: report.lost.length,
+    ...countChanges(journal),
+    changesLost: report.changesLost.length,
     duplicated: report.duplicated.length,
     unexpected: report.unexpected.length,
     recovered: acknowledged.filter(({ wasInDoubt }) => wasInDoubt === true).length,
@@ -74,6 +88,17 @@ export function countRun(journal: readonly JournalEntry[], report: ConsistencyRe
     wrongVectors: report.wrongVectors.length + report.strayVectors.length,
     inLimbo: report.inLimbo.length,
     deadLetters: report.inLimbo.filter((line) => line.endsWith('.dlq')).reduce((sum, line) => sum + Number.parseInt(line, 10), 0),
+  };
+}
+
+function countChanges(journal: readonly JournalEntry[]) {
+  const changes = journal.flatMap((entry) => entry.changes ?? []);
+  const count = (isWanted: (change: JournalChange) => boolean) => changes.filter(isWanted).length;
+  return {
+    edits: count(({ content }) => content !== null),
+    editsAcknowledged: count(({ content, acknowledgedAt }) => content !== null && acknowledgedAt !== undefined),
+    deletions: count(({ content }) => content === null),
+    deletionsAcknowledged: count(({ content, acknowledgedAt }) => content === null && acknowledgedAt !== undefined),
   };
 }
 
@@ -107,15 +132,24 @@ const PAGE = { conversations: 50, chunks: 5_000 } as const;
  * Compares what clients were told with what Postgres, Chroma and the queues hold, reading each of them directly, not through Parley.
  * Meaningful for a Parley at rest; ask inside `eventually` while it settles.
  */
-export async function checkConsistency(parley: CheckedParley, journal: readonly JournalEntry[]): Promise<ConsistencyReport> {
+export async function checkConsistency(
+  parley: CheckedParley,
+  journal: readonly JournalEntry[],
+  { embed }: { readonly embed?: Embed } = {},
+): Promise<ConsistencyReport> {
   const { messages, heads, outbox } = await readPostgres(parley.databaseUrl);
   const chunks = await readChroma(parley.chromaUrl, [...heads.keys()]);
+  const ofOtherTexts = embed === undefined ? [] : await findOtherTexts(parley.chromaUrl, messages, embed);
   return {
     lost: findLost(journal, messages),
+    changesLost: findLostChanges(journal, messages),
     duplicated: findDuplicated(messages),
     unexpected: findUnexpected(journal, messages),
     gaps: findGaps(messages, heads),
-    wrongVectors: messages.flatMap((message) => whatIsWrongWith(message, chunks.get(message.id) ?? new Map<string, number>())),
+    wrongVectors: [
+      ...messages.flatMap((message) => whatIsWrongWith(message, chunks.get(message.id) ?? new Map<string, number>())),
+      ...ofOtherTexts,
+    ],
     strayVectors: findStray(chunks, messages),
     inLimbo: [...outbox, ...(await readQueues(parley.rabbitmqUrl))],
   };
@@ -123,16 +157,29 @@ export async function checkConsistency(parley: CheckedParley, journal: readonly 
 
 function findLost(journal: readonly JournalEntry[], messages: readonly MessageRow[]): string[] {
   const stored = new Map(messages.map((message) => [message.id, message]));
-  return journal.flatMap(({ acknowledged, conversationId, content, key }) => {
+  return journal.flatMap(({ acknowledged, conversationId, key }) => {
     if (acknowledged === undefined) return [];
     const message = stored.get(acknowledged.id);
     if (message === undefined) return [`${acknowledged.id} (key ${key}) was acknowledged and is not stored`];
-    const isAsSaid = message.conversation_id === conversationId && Number(message.seq) === acknowledged.seq && message.content === content;
+    const isAsSaid = message.conversation_id === conversationId && Number(message.seq) === acknowledged.seq;
     return isAsSaid
       ? []
       : [`${acknowledged.id} was acknowledged as seq ${acknowledged.seq} and is stored as another message, seq ${message.seq}`];
   });
 }
+
+function findLostChanges(journal: readonly JournalEntry[], messages: readonly MessageRow[]): string[] {
+  const stored = new Map(messages.map((message) => [message.id, message]));
+  return journal.flatMap((entry) => {
+    const message = stored.get(entry.acknowledged?.id ?? '');
+    if (message === undefined) return [];
+    const is = message.deleted_at === null ? message.content : null;
+    const wanted = mayBe(entry);
+    return wanted.includes(is) ? [] : [`${message.id} v${message.version} is ${said(is)}, not ${wanted.map(said).join(' or ')}`];
+  });
+}
+
+const said = (content: string | null): string => (content === null ? 'deleted' : JSON.stringify(content.slice(0, 40)));
 
 /** By the client's key, independently of the unique index that should make it impossible. */
 function findDuplicated(messages: readonly MessageRow[]): string[] {
@@ -219,14 +266,17 @@ async function readPostgres(databaseUrl: string) {
   }
 }
 
-/** Version by chunk id by message id, over all collections of Parley: vectors in the collection of another model would be strays too. */
-async function readChroma(chromaUrl: string, conversationIds: readonly string[]): Promise<Map<string, Map<string, number>>> {
+async function collectionsOf(chromaUrl: string): Promise<Collection[]> {
   const { hostname, port, protocol } = new URL(chromaUrl);
   const chroma = new ChromaClient({ host: hostname, port: Number(port), ssl: protocol === 'https:' });
+  const all = await chroma.listCollections({ limit: 1_000 });
+  return Promise.all(all.filter(({ name }) => name.startsWith('parley-messages-')).map(({ name }) => chroma.getCollection({ name })));
+}
+
+/** Version by chunk id by message id, over all collections of Parley: vectors in the collection of another model would be strays too. */
+async function readChroma(chromaUrl: string, conversationIds: readonly string[]): Promise<Map<string, Map<string, number>>> {
   const found = new Map<string, Map<string, number>>();
-  const collections = (await chroma.listCollections({ limit: 1_000 })).filter(({ name }) => name.startsWith('parley-messages-'));
-  for (const { name } of collections) {
-    const collection = await chroma.getCollection({ name });
+  for (const collection of await collectionsOf(chromaUrl)) {
     for (let from = 0; from < conversationIds.length; from += PAGE.conversations) {
       const where = { conversationId: { $in: conversationIds.slice(from, from + PAGE.conversations) } };
       for (let offset = 0; ; offset += PAGE.chunks) {
@@ -241,6 +291,35 @@ async function readChroma(chromaUrl: string, conversationIds: readonly string[])
     }
   }
   return found;
+}
+
+/** Vectors of texts, of unit length, as Parley's embedder makes them. */
+type Embed = (texts: readonly string[]) => Promise<readonly Float32Array[]>;
+
+/** Of the same text, up to rounding. */
+const SAME_TEXT = 0.999;
+/** Their vectors are 3 KB of JSON each. */
+const EMBEDDED_AT_ONCE = 1_000;
+
+/** Edited messages whose vectors are not those of their text: a version is what its writer says, a vector is what it wrote. */
+async function findOtherTexts(chromaUrl: string, messages: readonly MessageRow[], embed: Embed): Promise<string[]> {
+  const chunks = messages
+    .filter(({ version, deleted_at }) => version > 1 && deleted_at === null)
+    .flatMap((message) => chunkMessage(sourceOf(message)));
+  const lines: string[] = [];
+  for (const collection of await collectionsOf(chromaUrl)) {
+    for (let from = 0; from < chunks.length; from += EMBEDDED_AT_ONCE) {
+      const some = new Map(chunks.slice(from, from + EMBEDDED_AT_ONCE).map((chunk) => [chunk.id, chunk.text]));
+      const { ids, embeddings } = await collection.get({ ids: [...some.keys()], include: ['embeddings'], limit: EMBEDDED_AT_ONCE });
+      const wanted = await embed(ids.map((id) => some.get(id) ?? ''));
+      ids.forEach((id, i) => {
+        const [stored = [], own = new Float32Array()] = [embeddings[i], wanted[i]];
+        const similarity = own.reduce((sum, value, j) => sum + value * (stored[j] ?? 0), 0);
+        if (similarity < SAME_TEXT) lines.push(`${id}: its vector is of another text (similarity ${similarity.toFixed(3)})`);
+      });
+    }
+  }
+  return lines;
 }
 
 /** Messages by queue. Those that a consumer holds do not count here; their vectors are missing then, which shows. */

@@ -34,13 +34,19 @@ export class FaultyWorld {
     readonly stack: PrivateStack,
     readonly parley: RunningParley,
     private readonly proxies: Readonly<Record<FaultyDependency, readonly FaultProxy[]>>,
+    private readonly ofSecondIndexer: FaultProxy | undefined,
     private readonly model: ScriptedHttpServer,
     private readonly broken: ScriptedHttpServer,
   ) {}
 
   /** @throws when a server or a service does not come up; then nothing is left running. */
   static async start(
-    options: { progress?: PrivateStackOptions['progress']; env?: Readonly<Record<string, string>> } = {},
+    options: {
+      progress?: PrivateStackOptions['progress'];
+      env?: Readonly<Record<string, string>>;
+      /** Two gateways and two indexers; the second indexer has a proxy of its own before Chroma. */
+      twice?: boolean;
+    } = {},
   ): Promise<FaultyWorld> {
     const undo: (() => Promise<void>)[] = [];
     const started = <T extends { stop(): Promise<void> }>(thing: T): T => {
@@ -56,9 +62,12 @@ export class FaultyWorld {
         [stack.databaseUrl, stack.rabbitmqUrl, stack.rabbitmqManagementUrl, stack.redisUrl, stack.chromaUrl, model.url].map(before),
       );
       if (!postgres || !rabbitmq || !management || !redis || !chroma || !embedder) throw new Error('a proxy is missing');
+      const secondChroma = options.twice === true ? await before(stack.chromaUrl) : undefined;
+      const twice = secondChroma && { gateway: {}, embedding: { CHROMA_URL: secondChroma.through(stack.chromaUrl) } };
       const parley = started(
         await startParley({
           stack,
+          ...(twice === undefined ? {} : { twice }),
           via: {
             DATABASE_URL: (url) => postgres.through(url),
             RABBITMQ_URL: (url) => rabbitmq.through(url),
@@ -76,8 +85,14 @@ export class FaultyWorld {
           },
         }),
       );
-      const proxies = { postgres: [postgres], rabbitmq: [rabbitmq, management], redis: [redis], chroma: [chroma], embedder: [embedder] };
-      return new FaultyWorld(stack, parley, proxies, model, broken);
+      const proxies = {
+        postgres: [postgres],
+        rabbitmq: [rabbitmq, management],
+        redis: [redis],
+        chroma: secondChroma === undefined ? [chroma] : [chroma, secondChroma],
+        embedder: [embedder],
+      };
+      return new FaultyWorld(stack, parley, proxies, secondChroma, model, broken);
     } catch (error) {
       for (const one of undo) await one().catch(() => undefined);
       throw error;
@@ -112,6 +127,14 @@ export class FaultyWorld {
       default:
         return mode satisfies never;
     }
+  }
+
+  /** Makes Chroma slow for the second indexer alone, so that what it writes lands late. @returns makes it good again. */
+  async slowSecondIndexer(ms: number): Promise<() => Promise<void>> {
+    const proxy = this.ofSecondIndexer;
+    if (proxy === undefined) throw new Error('this world has one indexer');
+    await proxy.set({ kind: 'latency', ms });
+    return () => proxy.heal();
   }
 
   /** Resets every connection between Parley and a dependency; new ones are let through. */
@@ -169,10 +192,11 @@ export class FaultyWorld {
       }
       case 'chroma':
       case 'embedder': {
-        const [proxy] = this.proxies[dependency];
-        proxy?.redirect(this.broken.url);
-        const own = dependency === 'chroma' ? this.stack.chromaUrl : this.model.url;
-        return async () => proxy?.redirect(own);
+        const redirect = (url: string) => {
+          for (const proxy of this.proxies[dependency]) proxy.redirect(url);
+        };
+        redirect(this.broken.url);
+        return async () => redirect(dependency === 'chroma' ? this.stack.chromaUrl : this.model.url);
       }
       default:
         return dependency satisfies never;

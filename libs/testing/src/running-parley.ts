@@ -27,6 +27,8 @@ export interface RunningParleyOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Leads the processes to a server by another way, such as a fault proxy. The test itself goes the direct way. */
   readonly via?: Readonly<Partial<Record<ConnectionVariable, (url: string) => string>>>;
+  /** Services that run in a second process too, each with the settings that are its own. */
+  readonly twice?: Readonly<Partial<Record<ServiceName, Readonly<Record<string, string>>>>>;
 }
 
 /** The settings that say where a server is. */
@@ -36,6 +38,8 @@ type ConnectionVariable = 'DATABASE_URL' | 'RABBITMQ_URL' | 'RABBITMQ_MANAGEMENT
 export interface RunningParley extends Record<ServiceName, PrivateServer> {
   /** Of the gateway. */
   readonly url: string;
+  /** The second processes of the services that were to run twice. */
+  readonly seconds: Readonly<Partial<Record<ServiceName, PrivateServer>>>;
   readonly databaseUrl: string;
   readonly rabbitmqUrl: string;
   readonly chromaUrl: string;
@@ -50,7 +54,7 @@ export interface RunningParley extends Record<ServiceName, PrivateServer> {
 }
 
 /** Migrates a new database and starts all services on free ports. @throws when one does not come up; then nothing is left running. */
-export async function startParley({ stack, env = {}, via = {} }: RunningParleyOptions): Promise<RunningParley> {
+export async function startParley({ stack, env = {}, via = {}, twice = {} }: RunningParleyOptions): Promise<RunningParley> {
   refuseWithoutBuild();
   const [database, vhost] = await Promise.all([freshDatabase(stack.databaseUrl), freshVhost(stack)]);
   const folder = await mkdtemp(join(tmpdir(), 'parley-services-'));
@@ -59,8 +63,10 @@ export async function startParley({ stack, env = {}, via = {} }: RunningParleyOp
   const shared = { ...rerouted(environmentOf(stack, database, vhost), via), AUTH_JWT_SECRET: secret, ...env };
   const environment = environmentFor('cli', shared);
   const services = await plannedServices(folder, shared);
+  const seconds = await plannedSeconds(folder, shared, twice);
+  const all = [...Object.values(services), ...Object.values(seconds)];
   const stop = async () => {
-    await Promise.all(serviceNames.map((name) => services[name].kill()));
+    await Promise.all(all.map((server) => server.kill()));
     await Promise.all([database.drop(), vhost.drop()]);
     watcher.dismiss();
     await rm(folder, { recursive: true, force: true });
@@ -74,7 +80,7 @@ export async function startParley({ stack, env = {}, via = {} }: RunningParleyOp
       }),
       importRabbitmqUsers(stack.rabbitmqManagementUrl, vhost.name),
     ]);
-    await Promise.all(serviceNames.map((name) => services[name].start()));
+    await Promise.all(all.map((server) => server.start()));
   } catch (error) {
     await stop();
     throw error;
@@ -82,6 +88,7 @@ export async function startParley({ stack, env = {}, via = {} }: RunningParleyOp
   const tokenOf = (claims: TokenClaims) => mintToken(secret, claims);
   return {
     ...services,
+    seconds,
     url: services.gateway.url,
     databaseUrl: database.url,
     rabbitmqUrl: vhost.url,
@@ -142,17 +149,31 @@ async function plannedServices(folder: string, shared: Readonly<Record<string, s
   return Object.fromEntries(entries) as Record<ServiceName, PrivateServer>;
 }
 
-function plannedService(name: ServiceName, folder: string, port: number, environment: NodeJS.ProcessEnv): PrivateServer {
+async function plannedSeconds(
+  folder: string,
+  shared: Readonly<Record<string, string>>,
+  twice: NonNullable<RunningParleyOptions['twice']>,
+): Promise<Partial<Record<ServiceName, PrivateServer>>> {
+  const names = serviceNames.filter((name) => twice[name] !== undefined);
+  const ports = await freePorts(names.length);
+  const entries = names.map(
+    (name, i) => [name, plannedService(name, folder, ports[i] ?? 0, environmentFor(name, { ...shared, ...twice[name] }), '-2')] as const,
+  );
+  return Object.fromEntries(entries);
+}
+
+function plannedService(name: ServiceName, folder: string, port: number, environment: NodeJS.ProcessEnv, suffix = ''): PrivateServer {
   const url = `http://127.0.0.1:${port}`;
-  const logFile = join(folder, `${name}.log`);
+  const label = `${name}${suffix}`;
+  const logFile = join(folder, `${label}.log`);
   const server = new ServerProcess({
-    name,
+    name: label,
     command: process.execPath,
     args: [...nodeFlags(name), mainOf(name)],
     env: { ...environment, PORT: String(port) },
     cwd: projectRoot,
     logFile,
-    pidFile: join(folder, `${name}.pid`),
+    pidFile: join(folder, `${label}.pid`),
     stopSignal: 'SIGTERM',
     stopWithinMs: 60_000, // longer than the longest drain, 55 s
     readyWithinMs: 30_000,
@@ -161,5 +182,5 @@ function plannedService(name: ServiceName, folder: string, port: number, environ
       if (!answer.ok) throw new Error(`/readyz answered ${answer.status}`);
     },
   });
-  return asPrivateServer(name, url, logFile, server);
+  return asPrivateServer(label, url, logFile, server);
 }

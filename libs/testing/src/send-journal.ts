@@ -3,17 +3,41 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { MessageView } from '#lib/contracts/http';
 import { type ParleyClient, persistently } from './parley-client.js';
 
+/** One edit or deletion as its sender remembers it. Times of `performance.now()`. */
+export interface JournalChange {
+  /** The new text; null: deleted. */
+  readonly content: string | null;
+  readonly askedAt: number;
+  acknowledgedAt?: number;
+}
+
 /** One message as its sender remembers it: what it wanted, and what Parley acknowledged. */
 export interface JournalEntry {
   readonly key: string;
   readonly conversationId: string;
+  /** As it was sent. */
   readonly content: string;
+  /** What its sender changed afterwards, one after the other: only the last one may be unanswered. */
+  readonly changes?: JournalChange[];
   /** Undefined as long as no 202 has come. */
   acknowledged?: Pick<MessageView, 'id' | 'seq'>;
   /** From the first try to the 202, in milliseconds. */
   ackMs?: number;
   /** A try ended without a 202 and may have been stored all the same: refused too late, timed out, connection broken. */
   wasInDoubt?: boolean;
+}
+
+/**
+ * What a message may be at `at` (default: now): what was last acknowledged, and what was asked for since. Both, while an answer is missing: a
+ * change that was not acknowledged may have happened all the same.
+ */
+export function mayBe({ content, changes = [] }: JournalEntry, at = Number.POSITIVE_INFINITY): (string | null)[] {
+  const states: (string | null)[] = [content];
+  for (const change of changes) {
+    if ((change.acknowledgedAt ?? Number.POSITIVE_INFINITY) < at) states.length = 0;
+    states.push(change.content);
+  }
+  return states;
 }
 
 /** What the clients of a test know: the only witness of what was acknowledged. */
