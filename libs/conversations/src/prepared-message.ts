@@ -13,12 +13,12 @@ export interface PreparedMessage {
   readonly bodyHash: string | undefined;
 }
 
-/** Gives a draft its ids and its time, which is this process' clock: `seq`, not time, orders a conversation. */
-export const prepare = (draft: MessageDraft): PreparedMessage => ({
+/** Gives a draft its ids and its time. Neither orders anything: `seq` orders a conversation, and an id holds the time of this process' clock. */
+export const prepare = (draft: MessageDraft, createdAt: Date): PreparedMessage => ({
   draft,
   id: newId(),
   eventId: newId(),
-  createdAt: new Date(),
+  createdAt,
   bodyHash: draft.key === undefined ? undefined : bodyHash(draft),
 });
 

@@ -28,7 +28,7 @@ export class MemoryMessageStore extends MessageStorePort {
     const earlier = place === undefined ? undefined : conversation.keys.get(place);
     if (earlier !== undefined) return { replayed: true, message: replayed(draft, earlier) };
 
-    const prepared = prepare(draft);
+    const prepared = prepare(draft, new Date());
     const result = stored(prepared, conversation.messages.length + 1);
     if (result.replayed) return result;
     const { message, event } = result;
@@ -96,6 +96,6 @@ export class MemoryMessageStore extends MessageStorePort {
 
 // The message as it was accepted, whatever became of it since: what was sent then is what was sent now, because the hashes are the same.
 const replayed = (draft: MessageDraft, { id, seq, createdAt, bodyHash: hash }: MemoryKey): Message => {
-  if (bodyHash(draft) === hash) return messageOf({ ...prepare(draft), id, createdAt }, seq);
+  if (bodyHash(draft) === hash) return messageOf({ ...prepare(draft, createdAt), id }, seq);
   throw new ProblemError('idempotency-key-reused', 'This idempotency key was used for a message with another body.');
 };

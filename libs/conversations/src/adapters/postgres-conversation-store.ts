@@ -74,27 +74,27 @@ const counted = (what: {
 // Everything or nothing: a start over the quota leaves no key behind, and of two with one key the second finds nothing to insert.
 const CREATE = `
   WITH earlier AS (
-    SELECT FROM conversation_keys WHERE creator_id = $3 AND client_key = $6
+    SELECT FROM conversation_keys WHERE creator_id = $3 AND client_key = $5
   ), counted AS (${counted({
     user: '$3::text',
     conversations: '1',
-    additions: '$8::int',
-    conversationLimit: '$9::int',
-    additionLimit: '$10::int',
+    additions: '$7::int',
+    conversationLimit: '$8::int',
+    additionLimit: '$9::int',
     from: '(SELECT) start WHERE NOT EXISTS (SELECT FROM earlier)',
   })}
   ), claimed AS (
     INSERT INTO conversation_keys (creator_id, client_key, body_hash, conversation_id, created_at)
-    SELECT $3, $6, $7, $1, $4 FROM counted WHERE $6::text IS NOT NULL
+    SELECT $3, $5, $6, $1, now() FROM counted WHERE $5::text IS NOT NULL
     ON CONFLICT DO NOTHING RETURNING conversation_id
   ), conversation AS (
     INSERT INTO conversations (id, title, creator_id, created_at, last_activity_at)
-    SELECT $1, $2, $3, $4, $4 FROM counted WHERE $6::text IS NULL OR EXISTS (SELECT FROM claimed)
-    RETURNING id
+    SELECT $1, $2, $3, now(), now() FROM counted WHERE $5::text IS NULL OR EXISTS (SELECT FROM claimed)
+    RETURNING id, created_at
   ), joined AS (
-    INSERT INTO conversation_members (conversation_id, user_id) SELECT id, unnest($5::text[]) FROM conversation
+    INSERT INTO conversation_members (conversation_id, user_id) SELECT id, unnest($4::text[]) FROM conversation
   )
-  SELECT EXISTS (SELECT FROM conversation) AS "isStarted", EXISTS (SELECT FROM counted) OR EXISTS (SELECT FROM earlier) AS "isWithinQuota"`;
+  SELECT (SELECT created_at FROM conversation) AS "createdAt", EXISTS (SELECT FROM counted) OR EXISTS (SELECT FROM earlier) AS "isWithinQuota"`;
 
 const FIND_KEY = `
   SELECT conversation_id AS id, created_at AS "createdAt", encode(body_hash, 'hex') AS hash
@@ -210,14 +210,13 @@ export class PostgresConversationStore extends ConversationStorePort {
 
   async create({ title, creatorId, memberIds, key }: ConversationDraft): Promise<StartedConversation> {
     const members = [...new Set([creatorId, ...memberIds])].sort();
-    const started = { id: newId(), title, creatorId, memberIds: members, headSeq: 0, createdAt: new Date(), replayed: false };
+    const started = { id: newId(), title, creatorId, memberIds: members, headSeq: 0, replayed: false };
     const hash = startHash(title, members);
     const { conversationsPerDay, additionsPerDay } = this.limits;
-    const [verdict] = await this.reads.query<{ isStarted: boolean; isWithinQuota: boolean }>(CREATE, [
+    const [verdict] = await this.reads.query<{ createdAt: Date | null; isWithinQuota: boolean }>(CREATE, [
       started.id,
       title,
       creatorId,
-      started.createdAt,
       members,
       key ?? null,
       Buffer.from(hash, 'hex'),
@@ -225,9 +224,10 @@ export class PostgresConversationStore extends ConversationStorePort {
       conversationsPerDay,
       additionsPerDay,
     ]);
-    if (verdict?.isStarted === true) return started;
+    const createdAt = verdict?.createdAt ?? undefined;
+    if (createdAt !== undefined) return { ...started, createdAt };
     if (verdict?.isWithinQuota !== true || key === undefined) throw quotaUsedUp(this.limits);
-    return this.startedBefore(started, key, hash);
+    return { ...started, ...(await this.startedBefore(creatorId, key, hash)), replayed: true };
   }
 
   async find(id: ConversationId, reader: UserId): Promise<Conversation | undefined> {
@@ -285,12 +285,12 @@ export class PostgresConversationStore extends ConversationStorePort {
     return { ids: ids.slice(0, MAX_VISIBLE), isCut: ids.length > MAX_VISIBLE };
   }
 
-  /** What was answered to the first start with this key: from the request, which has the same hash, and from what the key stands for. */
-  private async startedBefore(request: StartedConversation, key: string, hash: string): Promise<StartedConversation> {
-    const [earlier] = await this.reads.query<{ id: string; createdAt: Date; hash: string }>(FIND_KEY, [request.creatorId, key]);
+  /** What a key stands for: the rest of the answer is in the request, which has the same hash. */
+  private async startedBefore(creatorId: UserId, key: string, hash: string): Promise<{ id: ConversationId; createdAt: Date }> {
+    const [earlier] = await this.reads.query<{ id: string; createdAt: Date; hash: string }>(FIND_KEY, [creatorId, key]);
     if (earlier === undefined) throw new Error('a key was taken and is not there');
     if (earlier.hash !== hash) throw startKeyReused();
-    return { ...request, id: earlier.id, createdAt: earlier.createdAt, replayed: true };
+    return { id: earlier.id, createdAt: earlier.createdAt };
   }
 }
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
 import { newId } from '#lib/contracts/ids';
 import { PostgresOutbox } from '#lib/database/adapters/postgres-outbox';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
@@ -291,4 +291,32 @@ it('a flood of the longest messages does not delay short ones', { timeout: 30_00
   expect(chat.filter(({ outcome }) => outcome instanceof Error)).toEqual([]);
   expect((await Promise.all(flood)).filter(({ outcome }) => outcome instanceof Error)).toEqual([]);
   expect(chatDoneAt).toBeLessThan(lastLongAt);
+});
+
+describe('a process whose clock is an hour ahead', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('dates what it stores by Postgres’ clock, so that its conversations do not stay at the top of every list', async () => {
+    const right = { before: new Date(Date.now() - 5_000), after: () => new Date(Date.now() + 5_000) };
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 });
+    const ahead = elsewhere();
+    const conversations = new PostgresConversationStore(database.lane('reads'));
+    const started = await conversations.create({ title: null, creatorId: 'alice', memberIds: [] });
+    const { message } = await ahead.store(draft({ conversationId: started.id, senderId: 'alice' }));
+    const { message: edited } = await ahead.edit({ id: message.id, actor: 'alice' }, 'later');
+    const deleted = await ahead.delete({ id: message.id, actor: 'alice' });
+    vi.useRealTimers();
+    for (const at of [started.createdAt, message.createdAt, edited.editedAt, deleted?.message.deletedAt]) {
+      expect(at?.getTime()).toBeGreaterThan(right.before.getTime());
+      expect(at?.getTime()).toBeLessThan(right.after().getTime());
+    }
+    // What is said afterwards, by a process whose clock is right, is the newest.
+    const other = await conversations.create({ title: null, creatorId: 'alice', memberIds: [] });
+    await eventually(async () => {
+      await store.store(draft({ conversationId: other.id }));
+      expect((await conversations.list('alice', { limit: 1 })).items[0]?.id).toBe(other.id);
+    });
+  });
 });

@@ -1,6 +1,7 @@
 import type { MessageDeleted, MessageEdited } from '#lib/contracts/events';
 import type { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
+import { PostgresClock } from '#lib/database/adapters/postgres-clock';
 import { sqlStateOf } from '#lib/database/adapters/postgres-errors';
 import type { PostgresLane, Query } from '#lib/database/adapters/postgres-lane';
 import { BulkheadFull } from '#lib/resilience/bulkhead';
@@ -49,15 +50,16 @@ const DATA_EXCEPTION = '22';
 
 const INGEST = { name: 'ingest-messages', text: 'SELECT * FROM ingest_messages($1::uuid[], $2::json, $3)' };
 
-const FIND = {
-  name: 'find-message',
-  text: `
-    SELECT ${messageColumns('m')} FROM messages m
-    WHERE m.id = $1 AND EXISTS (SELECT FROM conversation_members WHERE conversation_id = m.conversation_id AND user_id = $2)`,
-};
+const IS_MINE = 'EXISTS (SELECT FROM conversation_members WHERE conversation_id = m.conversation_id AND user_id = $2)';
 
-// Locked, so that of two edits at once the second sees the version of the first.
-const FIND_TO_CHANGE = { name: 'find-message-to-change', text: `${FIND.text} FOR NO KEY UPDATE OF m` };
+const FIND = { name: 'find-message', text: `SELECT ${messageColumns('m')} FROM messages m WHERE m.id = $1 AND ${IS_MINE}` };
+
+// Locked, so that of two edits at once the second sees the version of the first. The time is Postgres', which all processes agree on.
+const FIND_TO_CHANGE = {
+  name: 'find-message-to-change',
+  text: `
+    SELECT ${messageColumns('m')}, clock_timestamp() AS at FROM messages m WHERE m.id = $1 AND ${IS_MINE} FOR NO KEY UPDATE OF m`,
+};
 const CHANGE = {
   name: 'change-message',
   text: 'UPDATE messages SET content = $2, metadata = $3, version = $4, edited_at = $5, deleted_at = $6 WHERE id = $1',
@@ -99,7 +101,7 @@ const PAGE_BEFORE = page('page-before', '< $3', 'DESC');
  */
 export class PostgresMessageStore extends MessageStorePort {
   private readonly commits: GroupCommit<PreparedMessage, Verdict>;
-
+  private readonly clock: PostgresClock;
   private readonly editors = new BulkheadPerCaller('edits', { concurrent: 1, queued: MAX_EDITS_WAITING });
 
   /** @param sends lane of `store` alone. @param edits lane of `edit` and `delete`. @param reads lane of everything else. */
@@ -109,6 +111,7 @@ export class PostgresMessageStore extends MessageStorePort {
     private readonly edits: PostgresLane,
   ) {
     super();
+    this.clock = new PostgresClock(sends);
     const concurrent = sends.size > 2 ? 2 : 1;
     this.commits = new GroupCommit({
       conversationOf: ({ draft }) => draft.conversationId,
@@ -134,7 +137,8 @@ export class PostgresMessageStore extends MessageStorePort {
 
   async edit(change: MessageChange, content: string): Promise<ChangedMessage<MessageEdited>> {
     return this.change(change.actor, async (query) => {
-      const changed = editOf(await lockedFor(change, query), content, new Date());
+      const { message, at } = await lockedFor(change, query);
+      const changed = editOf(message, content, at);
       await write(changed, change, query);
       return changed;
     });
@@ -142,7 +146,8 @@ export class PostgresMessageStore extends MessageStorePort {
 
   async delete(change: MessageChange): Promise<ChangedMessage<MessageDeleted> | undefined> {
     return this.change(change.actor, async (query) => {
-      const changed = deletionOf(await lockedFor(change, query), new Date());
+      const { message, at } = await lockedFor(change, query);
+      const changed = deletionOf(message, at);
       if (changed !== undefined) await write(changed, change, query);
       return changed;
     });
@@ -190,7 +195,7 @@ export class PostgresMessageStore extends MessageStorePort {
   private async decide(draft: MessageDraft): Promise<Verdict> {
     const wait = beginWait('postgres', 'shared commit'); // the commit itself runs for many, so it is in nobody's name
     try {
-      return await this.commits.join(prepare(draft));
+      return await this.commits.join(prepare(draft, await this.clock.now()));
     } catch (error) {
       // The edge lets through only what can be stored; should it ever not, the caller learns it, and it does not look like our fault.
       if (sqlStateOf(error)?.startsWith(DATA_EXCEPTION) !== true) throw error;
@@ -219,9 +224,10 @@ export class PostgresMessageStore extends MessageStorePort {
 const costOf = ({ draft: { content, metadata } }: PreparedMessage): number =>
   ROW_COST + content.length + (metadata === undefined ? 0 : JSON.stringify(metadata).length);
 
-const lockedFor = async (change: MessageChange, query: Query): Promise<Message> => {
-  const [row] = await query<MessageRow>(FIND_TO_CHANGE, [change.id, change.actor]);
-  return checkChange(row === undefined ? undefined : messageFrom(row), change);
+const lockedFor = async (change: MessageChange, query: Query): Promise<{ message: Message; at: Date }> => {
+  const [row] = await query<MessageRow & { at: Date }>(FIND_TO_CHANGE, [change.id, change.actor]);
+  const message = checkChange(row === undefined ? undefined : messageFrom(row), change);
+  return { message, at: row?.at ?? new Date() };
 };
 
 const write = async (
