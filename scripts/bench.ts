@@ -31,6 +31,14 @@ const seconds = options.quick ? 2 : 5;
 const connections = options.quick ? [1, 100] : [1, 10, 100, 500];
 const searchSizes = options.quick ? [2_000] : [10_000, Number(options.messages)];
 
+/** Limits are on, so that their cost counts, and so high that one connection per user never meets them. */
+const wideLimits = {
+  RATE_LIMIT_PER_USER: '100000',
+  RATE_LIMIT_GLOBAL: '1000000',
+  RATE_LIMIT_BYTES_PER_USER: '1000000000',
+  HTTP_MAX_CONCURRENT_PER_USER: '1000',
+};
+
 const folder = await mkdtemp(join(tmpdir(), 'parley-bench-'));
 const stack = await startPrivateStack({ progress: say });
 try {
@@ -48,10 +56,9 @@ try {
     freshVhost(urls),
   ]);
   say('starting Parley, the floor and the stock peer');
-  // Limits are on, so that their cost counts, and so high that one connection per user never meets them.
   const parley = await startParley({
     stack: urls,
-    env: { RATE_LIMIT_PER_USER: '100000', RATE_LIMIT_GLOBAL: '1000000', LOG_LEVEL: 'info' },
+    env: { ...wideLimits, LOG_LEVEL: 'info' },
   });
   const floor = await startBenchServer('floor', 'floor.js', folder, floorPort, { DATABASE_URL: floorDatabase.url });
   const stock = await startBenchServer('stock-peer', 'stock-peer/main.js', folder, stockPort, {
@@ -85,7 +92,7 @@ try {
     await parley.stop();
 
     say('a fresh Parley for the whole pipeline');
-    const whole = await startParley({ stack: urls, env: { RATE_LIMIT_PER_USER: '100000', RATE_LIMIT_GLOBAL: '1000000' } });
+    const whole = await startParley({ stack: urls, env: wideLimits });
     try {
       const users = await parleySenders(whole, 100);
       const pipeline = await runPipeline(whole, users, 500, options.quick ? 5 : 30);

@@ -29,6 +29,7 @@ import { applicationName, budgetedProcesses } from '#lib/database/pool-budget';
 import { MemoryRateLimiter } from '#lib/resilience/adapters/memory-rate-limiter';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
 import { connectRedis } from '#lib/resilience/adapters/redis-connection';
+import { RedisBuckets } from '#lib/resilience/adapters/redis-buckets';
 import { RedisRateLimiter } from '#lib/resilience/adapters/redis-rate-limiter';
 import { Breakers } from '#lib/resilience/breakers';
 import { LeasedRateLimiter } from '#lib/resilience/leased-rate-limiter';
@@ -228,9 +229,11 @@ function limiters(config: Config, breakers: Breakers, connection: Redis | undefi
   const perUser = userLimit(config.RATE_LIMIT_PER_USER);
   const global = { ratePerSecond: config.RATE_LIMIT_GLOBAL, burst: Math.max(1, config.RATE_LIMIT_GLOBAL) };
   if (connection === undefined) return { perUser: new MemoryRateLimiter(perUser), global: new MemoryRateLimiter(global) };
+  const buckets = new RedisBuckets(connection, breakers);
+  const workers = config.WEB_CONCURRENCY;
   return {
-    perUser: new RedisRateLimiter(connection, breakers, 'user', perUser),
-    global: new LeasedRateLimiter(new RedisRateLimiter(connection, breakers, 'global', global), global),
+    perUser: new RedisRateLimiter(buckets, 'user', perUser, workers),
+    global: new LeasedRateLimiter(new RedisRateLimiter(buckets, 'global', global, workers), global),
   };
 }
 

@@ -102,16 +102,24 @@ export type Problem = z.infer<typeof Problem>;
  * `detail` is shown to the caller as it is: no driver text, no content, no secrets.
  */
 export class ProblemError extends Error {
+  /** The status of its code, or a more precise one of the same class (405 is a `not-found`, 415 a `validation`). */
+  readonly status: number;
   readonly retryAfterSeconds: number | undefined;
   readonly errors: readonly { pointer: string; message: string }[] | undefined;
 
   constructor(
     readonly code: ProblemCode,
     readonly detail: string,
-    options: { cause?: unknown; retryAfterSeconds?: number; errors?: readonly { pointer: string; message: string }[] } = {},
+    options: {
+      cause?: unknown;
+      status?: number;
+      retryAfterSeconds?: number;
+      errors?: readonly { pointer: string; message: string }[];
+    } = {},
   ) {
     super(`${code}: ${detail}`, { cause: options.cause });
     this.name = 'ProblemError';
+    this.status = options.status ?? problems[code].status;
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.errors = options.errors;
   }

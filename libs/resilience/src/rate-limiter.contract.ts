@@ -31,6 +31,15 @@ export const rateLimiterContract = (policy: RateVerdict['policy'], make: (limit:
       expect(await limiter.take('alice')).toEqual({ allowed: false, limit: 10, remaining: 0, resetSeconds: 1, policy });
     });
 
+    it('has again what was given back', async () => {
+      const limiter = make({ ratePerSecond: 0.01, burst: 10 });
+      await takeMany(limiter, 'alice', 10);
+
+      limiter.giveBack('alice', 3);
+
+      expect(allowed(await takeMany(limiter, 'alice', 10))).toBe(3);
+    });
+
     it('says how long a slow quota takes', async () => {
       const limiter = make({ ratePerSecond: 0.1, burst: 1 });
       await limiter.take('alice');

@@ -27,9 +27,12 @@ export interface RateVerdict {
 export abstract class RateLimiterPort {
   /**
    * Counts one request of `key`, or `count` of them at once (all or none), and says whether it may pass; what is refused costs nothing.
-   * Answers within 250 ms, whatever is out, and never throws.
+   * Answers within 100 ms, whatever is out, and never throws.
    */
   abstract take(key: string, count?: number): Promise<RateVerdict>;
+
+  /** Returns what was taken and not used: it is there again for others. Never throws, and may be lost when something is out. */
+  abstract giveBack(key: string, count?: number): void;
 }
 
 /** Why a bucket with this limit never refuses, or undefined. */

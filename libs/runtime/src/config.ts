@@ -16,6 +16,8 @@ const jwtSecret = z.string().superRefine((value, context) => {
   const weakness = Buffer.byteLength(value) < 32 ? 'must have at least 32 bytes' : weaknessOf(value);
   if (weakness !== undefined) context.addIssue({ code: 'custom', message: weakness });
 });
+/** As browsers send it: scheme, host and a port that is not the usual one, nothing more. */
+const isOrigin = (value: string): boolean => value === '*' || (URL.canParse(value) && new URL(value).origin === value);
 const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const milliseconds = (max: number) => count(1, max);
 
@@ -49,7 +51,7 @@ export const settings = {
   ),
   WATCHDOG_HANG_MS: setting(
     count(0, 600_000).default(20_000),
-    'A process in which nothing moves for this long (event loop, a pool, a handler past twice its deadline) logs what it has in hand and ends with exit code 70, to be started again (R063). 0 = off, for debugging.',
+    'A process whose event loop does not turn for this long, or in which a pool gives nothing back for three times as long, logs what it has in hand and ends with exit code 70, to be started again (R063). 0 = off, for debugging.',
   ),
   MEMORY_LIMIT_BYTES: setting(
     count(67_108_864, 1_099_511_627_776).optional(),
@@ -166,8 +168,44 @@ export const settings = {
     count(0, 10_000_000).default(10_000),
     'Others whom one user may make members on one day (UTC), at the start of a conversation or later; then 429. 0 = no limit.',
   ),
+  RATE_LIMIT_BYTES_PER_USER: setting(
+    count(0, 1_000_000_000).default(2_000_000),
+    'Bytes of answers per second, user and process, burst ten times that; beyond it 429. 2 MB/s are two whole pages of the longest messages each second; raise it for callers that export. 0 = off.',
+  ),
   HTTP_MAX_CONCURRENT: setting(count(1, 100_000).default(1_000), 'Requests in flight per process before 503 `overloaded` (R100).'),
-  HTTP_BODY_LIMIT_BYTES: setting(count(1_024, 104_857_600).default(10_485_760), 'Largest request body before 413 (R101).'),
+  HTTP_MAX_CONCURRENT_PER_USER: setting(
+    count(0, 100_000).default(50),
+    'How many of those one user may have before 429: ten times what a burst of its quota needs, a twentieth of all. Raise it for service users that send for many. 0 = no limit.',
+  ),
+  HTTP_MAX_RECEIVING_PER_ADDRESS: setting(
+    count(0, 100_000).default(200),
+    'Requests of one remote address whose body is still arriving, per process; beyond it the one that has taken longest, and more than a second, gets 429. Raise it behind a proxy that passes bodies on before they are whole. 0 = no limit.',
+  ),
+  HTTP_MAX_CONNECTIONS: setting(
+    count(0, 1_000_000).default(5_000),
+    'Open connections per process; more are dropped unanswered. An idle one takes some 10 KB and a file descriptor. 0 = no limit.',
+  ),
+  HTTP_MAX_CONNECTIONS_PER_ADDRESS: setting(
+    count(0, 1_000_000).default(2_000),
+    'Open connections per process and remote address (an IPv6 /64 counts as one) before 429. Behind a load balancer all have its address: more than it keeps open, or 0 = no limit and the limit per client there.',
+  ),
+  HTTP_BODY_LIMIT_BYTES: setting(
+    count(1_024, 104_857_600).default(10_485_760),
+    'Largest request body of any route before 413 (R101); most routes take 128 KiB or less.',
+  ),
+  CORS_ORIGINS: setting(
+    z
+      .string()
+      .default('')
+      .transform((list) =>
+        list
+          .split(',')
+          .map((origin) => origin.trim())
+          .filter((origin) => origin !== ''),
+      )
+      .refine((origins) => origins.every(isOrigin), 'must be `*` or origins like https://app.example.com, separated by commas'),
+    'Origins whose pages may call the API from a browser, separated by commas; `*` = any. Empty = none.',
+  ),
 
   SEARCH_WORKERS: setting(count(1, 256).default(16), 'Searches that one gateway runs at once (R095).'),
   SEARCH_QUEUE_SIZE: setting(count(0, 100_000).default(1_000), 'Searches that may wait for a place before 503 (R096).'),

@@ -143,6 +143,16 @@ export const beginWork = (context: WorkContext, subject: WorkSubject): Work => {
 /** Every unit of work of this process, the oldest first. */
 export const workInFlight = (): IterableIterator<Work> => inFlight.values();
 
+/**
+ * The units of work whose handler has run for at least `forMs` and for more than twice its deadline: at the deadline its caller was answered, and
+ * what it called was told to stop. The oldest first.
+ */
+export const overdueWork = (forMs: number, now = performance.now(), works: Iterable<Work> = inFlight): Work[] =>
+  [...works].filter((work) => {
+    const handlingMs = work.handlingForMs(now);
+    return handlingMs >= forMs && handlingMs > 2 * (work.deadlineMs ?? Number.POSITIVE_INFINITY);
+  });
+
 /** How many there are. */
 export const workInFlightCount = (): number => inFlight.size;
 

@@ -1,4 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type MetricObjectWithValues, type MetricValue, register } from 'prom-client';
+import { overdueWork } from './in-flight.js';
+import { poolReports } from './pools.js';
 
 // A person waits for these: fine steps below 200 ms, coarse above.
 const INTERACTIVE = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
@@ -72,6 +74,12 @@ export const metrics = {
     'outcome',
   ),
   fallback: counter('fallback_total', 'Answers given without a part that failed', 'dependency', 'operation'),
+  connectionsRefused: counter('http_connections_refused_total', 'Connections beyond the limit of their address or of the process', 'scope'),
+  answersCut: counter(
+    'http_answers_cut_total',
+    'Answers that their clients did not read: stalled, or the oldest when memory for them ran out',
+    'reason',
+  ),
   rateLimited: counter('rate_limited_total', 'Requests refused with 429', 'scope'),
   pressureRatio: highest('pressure_ratio', 'How full something is that must not overflow, 0 to 1; no value = not known', 'source'),
   pressureLevel: highest('pressure_level', '0 normal, 1 warn (80 %), 2 shed (90 %), 3 critical (95 %), 4 full (100 %)'),
@@ -83,6 +91,8 @@ export const metrics = {
     'reason',
   ),
   eventLoopUtilization: highest('nodejs_eventloop_utilization', 'Busy share of the event loop since the last scrape, 0 to 1'),
+  workOverdue: gauge('work_overdue', 'Handlers that have outlived twice their deadline and have not ended'),
+  poolExhaustedSeconds: highest('pool_exhausted_seconds', 'How long a pool has had all places taken and given none back', 'pool'),
   runtimeActiveHandles: gauge('runtime_active_handles', 'Open handles of the process (timers, sockets, ...)'),
 } as const;
 
@@ -102,6 +112,8 @@ const measureNow = (): void => {
   metrics.eventLoopUtilization.set(performance.eventLoopUtilization(now, last).utilization);
   last = now;
   metrics.runtimeActiveHandles.set(process.getActiveResourcesInfo().length);
+  metrics.workOverdue.set(overdueWork(0).length);
+  for (const { name, exhaustedForMs } of poolReports()) metrics.poolExhaustedSeconds.set({ pool: name }, exhaustedForMs / 1_000);
 };
 
 /** The metrics of this process as text (Prometheus exposition format) and its content type. */

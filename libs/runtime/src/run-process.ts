@@ -51,7 +51,7 @@ export const thisProcess: ProcessHost = {
 
 const EXIT_CLEAN = 0;
 const EXIT_FORCED = 1;
-/** A process in which nothing gets through has nothing to finish; what still moves has this long, in milliseconds. */
+/** A process that has lost a pool has little to finish; what still moves has this long, in milliseconds. */
 const RECYCLE_WITHIN_MS = 5_000;
 /** Units of work that a report lists when somebody asks: the limit of requests in flight is ten times that. */
 const LISTED = 100;
@@ -74,7 +74,7 @@ const LISTED = 100;
  *     start --(listening)--> run --SIGTERM, SIGINT--> drain --(stopped)--> exit 0
  *       |                     |                        `--(drainMs over, or a second signal)--> exit 1
  *       |                     |--(uncaught error)--> exit 1
- *       |                     `--(nothing gets through, see watchdog.ts)--> exit 70
+ *       |                     `--(a pool has lost its places, see watchdog.ts)--> exit 70
  *       `--(configuration)--> exit 78;  (anything else) exit 1
  */
 export const runProcess = async (plan: ProcessPlan, host: ProcessHost = thisProcess): Promise<void> => {

@@ -43,6 +43,9 @@ export const answerSiblings = (question: Question, answer: () => unknown): void 
 /** What this process answers; undefined when it has nothing of the kind. */
 export const answerOf = (question: string): unknown => respondents.get(question as Question)?.();
 
+/** Whether this process has a supervisor, and so siblings to ask. */
+export const hasSiblings = (): boolean => cluster.isWorker;
+
 /**
  * Asks all workers of this process' supervisor, this one included; a process without supervisor answers alone. Never rejects for a worker
  * that is silent or a supervisor that is gone; settles within 1.5 s. Rejects when this process itself cannot answer.

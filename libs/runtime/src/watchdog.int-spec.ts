@@ -57,16 +57,54 @@ it('does not take a process for hanging that was stopped as a whole and goes on'
   expect(small.lines.filter(({ level }) => level === 'fatal')).toEqual([]);
 });
 
-it('ends a process in which a handler has long outlived its deadline, and says what it waits for', async () => {
+it('says which handler has long outlived its deadline and what it waits for, and lets the process serve on', async () => {
   const small = await start();
 
   await small.get('/lost');
 
+  const told = 'a handler has outlived twice its deadline';
+  await eventually(() =>
+    expect(dumpOf(small, told)).toMatchObject({
+      level: 'error',
+      work: { id: 'lost', what: 'GET /lost', isOverdue: true, waitingFor: [{ dependency: 'postgres', operation: 'sends' }] },
+    }),
+  );
+  const metrics = (await small.get('/metrics')).body;
+  expect(metrics).toMatch(/^work_overdue 1$/m);
+  // Time itself is what is tested: as long again as it took to be noticed.
+  await passing(1_500);
+  expect((await small.get('/pid')).status).toBe(200);
+  expect(small.lines.filter(({ message }) => message === told)).toHaveLength(1);
+});
+
+it('ends a process in which a pool has lost its places, after it has said so', async () => {
+  const small = await start();
+
+  await small.get('/leak');
+
   expect(await small.exit).toBe(70);
-  expect(dumpOf(small, 'nothing gets through: ending this process')).toMatchObject({
+  expect(dumpOf(small, 'a pool gives nothing back')).toMatchObject({ level: 'error', pools: ['leaky'] });
+  expect(dumpOf(small, 'a pool has lost its places: ending this process')).toMatchObject({
     level: 'fatal',
-    reason: expect.stringMatching(/^GET \/lost \(lost\) has run for \d+ ms, its deadline is 100 ms$/),
-    inHand: { work: { count: 1, items: [{ id: 'lost', isOverdue: true, waitingFor: [{ dependency: 'postgres', operation: 'sends' }] }] } },
+    reason: 'pool leaky has given nothing back for 3000 ms',
+    inHand: { pools: [{ name: 'leaky', inUse: 1, waiting: 1 }] },
+  });
+});
+
+it('shows how busy its event loop is and how late it runs', async () => {
+  const small = await start({ WATCHDOG_HANG_MS: '0' });
+
+  await eventually(async () => {
+    const samples = new Map(
+      (await small.get('/metrics')).body.split('\n').map((line): [string, number] => {
+        const [name = '', value] = line.split(' ');
+        return [name, Number(value)];
+      }),
+    );
+    expect(samples.get('nodejs_eventloop_utilization')).toBeGreaterThan(0);
+    expect(samples.get('nodejs_eventloop_utilization')).toBeLessThan(0.95);
+    // 10 ms between two looks, so a delay that was measured is at least a millisecond.
+    expect(samples.get('nodejs_eventloop_lag_p99_seconds')).toBeGreaterThan(0.001);
   });
 });
 

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { type Work, workInFlight } from './in-flight.js';
+import { overdueWork, type Work } from './in-flight.js';
 import type { Logger } from './logger.js';
 import { samplePools, stuckPools } from './pools.js';
 import { type ProcessReport, processReport } from './process-report.js';
@@ -20,12 +20,12 @@ export interface WatchdogOrders {
 /** How a process is watched. */
 export interface WatchdogOptions {
   readonly service: string;
-  /** How long nothing may move (WATCHDOG_HANG_MS), in milliseconds. */
+  /** How long the event loop may stand still (WATCHDOG_HANG_MS), in milliseconds. */
   readonly hangMs: number;
   readonly logger: Logger;
   /** How late timers run, in milliseconds. */
   readonly eventLoopLagMs: () => number;
-  /** Called once when the event loop turns but nothing gets through. It should end the process with EXIT_HUNG, soon. */
+  /** Called once when the event loop turns but a pool has lost its places. It should end the process with EXIT_HUNG, soon. */
   readonly onStuck: (reason: string, report: ProcessReport) => void;
 }
 
@@ -36,17 +36,26 @@ const LISTED = 50;
 const resourceLimits = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2, stackSizeMb: 1 } as const;
 
 /**
- * Notices within `hangMs` that a process is alive but does nothing (R063: ten hours of 504, found by nobody), dumps what it has in hand as
- * one log line, and ends it with {@link EXIT_HUNG} so that its supervisor starts another one:
+ * Every lane cuts a statement after 10.5 s at most and destroys its connection, so within 20 s something is given back whatever a caller asks for.
+ * After three times that the pool has lost its places, and no way but a new process brings them back (R063).
+ */
+const LOST_POOL_FACTOR = 3;
+
+/**
+ * Notices that a process is alive but does nothing (R063: ten hours of 504, found by nobody) and says what it has in hand as one log line.
+ * It ends the process, with {@link EXIT_HUNG} so that its supervisor starts another one, only for what one caller cannot cause and time does not heal:
  *
  *     main thread --beat and snapshot, every 500 ms--> shared memory <--looks at the beat, every 500 ms-- watchdog thread
  *        |                                                                   `--no beat for hangMs--> dump with the stack, exit 70
- *        `--the loop turns, but a handler outlives twice its deadline or a pool gives nothing back for hangMs--> dump, onStuck
+ *        |--a pool gave nothing back for hangMs--> logged; for three times hangMs--> dump, onStuck
+ *        `--a handler outlives hangMs and twice its deadline--> logged, goes on: its caller was answered at the deadline
  */
 export class Watchdog {
   private readonly board = new WatchdogBoard();
   private readonly thread: Worker;
   private readonly timer: NodeJS.Timeout;
+  private readonly told = new WeakSet<Work>();
+  private exhausted: readonly string[] = [];
   private isStuck = false;
 
   constructor(private readonly options: WatchdogOptions) {
@@ -71,24 +80,28 @@ export class Watchdog {
     samplePools();
     const report = processReport(LISTED, this.options.eventLoopLagMs());
     this.board.write(JSON.stringify(report));
-    const reason = this.isStuck ? undefined : whatIsStuck(this.options.hangMs);
-    if (reason === undefined) return;
+    this.tellOverdue();
+    this.tellExhausted(report);
+    const [lost] = this.isStuck ? [] : stuckPools(LOST_POOL_FACTOR * this.options.hangMs);
+    if (lost === undefined) return;
     this.isStuck = true;
-    this.options.logger.fatal({ reason, inHand: report }, 'nothing gets through: ending this process');
+    const reason = `pool ${lost} has given nothing back for ${LOST_POOL_FACTOR * this.options.hangMs} ms`;
+    this.options.logger.fatal({ reason, inHand: report }, 'a pool has lost its places: ending this process');
     this.options.onStuck(reason, report);
   }
-}
 
-/** What does not move although the event loop turns; undefined when nothing is known to be stuck. */
-export const whatIsStuck = (hangMs: number, now = performance.now(), works: Iterable<Work> = workInFlight()): string | undefined => {
-  for (const work of works) {
-    const { subject, deadlineMs = Number.POSITIVE_INFINITY } = work;
-    const handlingMs = work.handlingForMs(now);
-    // Twice its deadline: at the deadline its caller was answered, and what it called has been told to stop.
-    if (handlingMs >= hangMs && handlingMs > 2 * deadlineMs) {
-      return `${subject.what} (${subject.id}) has run for ${Math.round(handlingMs)} ms, its deadline is ${deadlineMs} ms`;
+  private tellOverdue(): void {
+    for (const work of overdueWork(this.options.hangMs)) {
+      if (this.told.has(work)) continue;
+      this.told.add(work);
+      this.options.logger.error({ work: work.report(performance.now()) }, 'a handler has outlived twice its deadline');
     }
   }
-  const [pool] = stuckPools(hangMs, now);
-  return pool === undefined ? undefined : `pool ${pool} has given nothing back for ${hangMs} ms`;
-};
+
+  private tellExhausted(report: ProcessReport): void {
+    const exhausted = stuckPools(this.options.hangMs);
+    const fresh = exhausted.filter((pool) => !this.exhausted.includes(pool));
+    this.exhausted = exhausted;
+    if (fresh.length > 0) this.options.logger.error({ pools: fresh, inHand: report }, 'a pool gives nothing back');
+  }
+}

@@ -1,6 +1,6 @@
 import { AggregatorRegistry, type MetricObjectWithValues, type MetricValue } from 'prom-client';
 import { metrics, metricValues, renderMetrics } from './metrics.js';
-import { answerSiblings, askSiblings, type WorkerCounts } from './sibling-workers.js';
+import { answerSiblings, askSiblings, hasSiblings, type WorkerCounts } from './sibling-workers.js';
 
 type Values = MetricObjectWithValues<MetricValue<string>>[];
 
@@ -15,11 +15,13 @@ export const shareMetrics = (): void => answerSiblings('metrics', metricValues);
  * sum would say nothing), whichever of them is asked. A worker that does not answer within a second is left out and counted as silent.
  */
 export const renderAllMetrics = async (): Promise<{ contentType: string; body: string }> => {
+  // Reading begins a new span of the loop's delay and utilization, so nothing is read twice for one answer: the second would be empty.
+  if (!hasSiblings()) return renderMetrics();
   const { workers, counts } = await askSiblings<Values>('metrics');
   if (counts === null) return renderMetrics();
   show(counts, workers.filter(({ silent }) => silent).length);
   const all = workers.flatMap((worker) => (worker.silent ? [] : [worker.answer.filter(({ name }) => !SUPERVISORS.has(name))]));
-  const own = (await metricValues()).filter(({ name }) => SUPERVISORS.has(name));
+  const own = await Promise.all([metrics.workerProcesses.get(), metrics.workerRestarts.get()]);
   const registry = AggregatorRegistry.aggregate([...all, own]);
   return { contentType: registry.contentType, body: await registry.metrics() };
 };

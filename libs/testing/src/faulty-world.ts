@@ -20,7 +20,7 @@ export type OutageMode = (typeof outageModes)[number];
 export const SLOW_MS: Readonly<Record<FaultyDependency, number>> = {
   postgres: 9_000,
   rabbitmq: 15_000,
-  redis: 450,
+  redis: 150,
   chroma: 6_000,
   embedder: 6_000,
 };

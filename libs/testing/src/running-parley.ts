@@ -122,7 +122,10 @@ function environmentOf(stack: StackUrls, database: FreshPlace, vhost: FreshPlace
     REDIS_URL: stack.redisUrl,
     CHROMA_URL: stack.chromaUrl,
     HOST: '127.0.0.1',
+    // One user of a test does the work of many.
     RATE_LIMIT_PER_USER: '0',
+    RATE_LIMIT_BYTES_PER_USER: '0',
+    HTTP_MAX_CONCURRENT_PER_USER: '0',
   };
 }
 

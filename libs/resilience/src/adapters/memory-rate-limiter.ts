@@ -18,6 +18,11 @@ export class MemoryRateLimiter extends RateLimiterPort {
     return Promise.resolve(this.takeNow(key, count));
   }
 
+  giveBack(key: string, count = 1): void {
+    const fullAt = this.fullAt.get(key);
+    if (fullAt !== undefined) this.fullAt.set(key, fullAt - (count * 1_000) / this.limit.ratePerSecond);
+  }
+
   private takeNow(key: string, count: number): RateVerdict {
     const { ratePerSecond, burst } = this.limit;
     if (ratePerSecond <= 0) return unlimited('local');

@@ -5,6 +5,7 @@ import { OperationsModule } from '#lib/runtime/adapters/http/operations.module';
 import { runInContext } from '#lib/runtime/context';
 import { createOperationsApp } from '#lib/runtime/http-server';
 import { beginWait, beginWork } from '#lib/runtime/in-flight';
+import { watchPool } from '#lib/runtime/pools';
 import { runWorkers } from '#lib/runtime/run-workers';
 
 // A process for tests that need a real one to kill, to block and to stop: the operations endpoints of every process, and a few that misbehave.
@@ -47,6 +48,10 @@ await runWorkers({
       // Native code, which no inspector reaches into; the child ends by itself.
       setImmediate(() => execFileSync('sleep', ['8']));
       return reply.send({ pid: process.pid });
+    });
+    fastify.get('/leak', () => {
+      watchPool('leaky', () => ({ size: 1, inUse: 1, waiting: 1, releases: 0 }));
+      return { pid: process.pid };
     });
     fastify.get('/lost', () => {
       forgetToAnswer();

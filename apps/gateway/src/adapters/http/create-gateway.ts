@@ -6,6 +6,7 @@ import { MemoryPressure } from '#lib/resilience/memory-pressure';
 import { Pressure } from '#lib/resilience/pressure';
 import { timeoutChain, verifyTimeoutChain } from '#lib/resilience/timeout-chain';
 import type { Config } from '#lib/runtime/config';
+import { limitConnections } from '#lib/runtime/connection-limits';
 import { httpServerLimits } from '#lib/runtime/http-server';
 import { NestLogger } from '#lib/runtime/nest-logger';
 import type { ProcessParts } from '#lib/runtime/run-process';
@@ -13,24 +14,29 @@ import { TokenVerifierPort } from '../../auth/token-verifier.port.js';
 import { GatewayModule } from '../../gateway.module.js';
 import { admit } from './admission.js';
 import { routeDeadlinesMs } from './deadlines.js';
+import { type EdgeLimits, edgeLimits } from './edge-limits.js';
 import { buildEdge } from './edge.js';
-import { InFlight } from './in-flight.js';
+import { linger } from './linger.js';
 import { serveOpenApi } from './openapi.js';
 import { ProblemFilter, sendProblem } from './problem-filter.js';
 import { LIMITERS, type Limiters } from './quotas.js';
-import { refuseConnection } from './refuse-connection.js';
+import { refuseAddress, refuseConnection } from './refuse-connection.js';
 
 /** How often Node looks for connections that send their request too slowly; its own 30 s would double the time that they may take. */
 const SLOW_REQUEST_CHECK_MS = 5_000;
 
 /**
- * The gateway, ready to listen, on a module of adapters. @throws ConfigError when a timeout is longer than the one around it, or when there is
+ * The gateway, ready to listen, on a module of adapters. `limits` are shorter in tests. @throws ConfigError when a timeout is longer than the one around it, or when there is
  * nothing to verify tokens with.
  */
-export const createGateway = async (adapters: Type, parts: ProcessParts): Promise<NestFastifyApplication> => {
+export const createGateway = async (
+  adapters: Type,
+  parts: ProcessParts,
+  limits: EdgeLimits = edgeLimits(parts.config),
+): Promise<NestFastifyApplication> => {
   const { config, logger } = parts;
   for (const [name, deadlineMs] of Object.entries(routeDeadlinesMs)) verifyTimeoutChain(timeoutChain(config, { name, deadlineMs }));
-  const app = await NestFactory.create<NestFastifyApplication>(GatewayModule.on(adapters, parts), fastifyAdapter(config), {
+  const app = await NestFactory.create<NestFastifyApplication>(GatewayModule.on(adapters, parts), fastifyAdapter(config, limits), {
     bodyParser: false,
     abortOnError: false,
     logger: new NestLogger(logger),
@@ -41,15 +47,21 @@ export const createGateway = async (adapters: Type, parts: ProcessParts): Promis
   buildEdge(instance, {
     verifier: app.get(TokenVerifierPort),
     limiters: app.get<Limiters>(LIMITERS),
-    inFlight: new InFlight(config.HTTP_MAX_CONCURRENT),
+    limits,
+    config,
     logger,
   });
+  limitConnections(
+    instance.server,
+    { max: config.HTTP_MAX_CONNECTIONS, maxPerAddress: config.HTTP_MAX_CONNECTIONS_PER_ADDRESS },
+    refuseAddress,
+  );
   admit(instance, app.get(Pressure), app.get(MemoryPressure));
   serveOpenApi(app);
   return app;
 };
 
-const fastifyAdapter = (config: Config): FastifyAdapter =>
+const fastifyAdapter = (config: Config, limits: EdgeLimits): FastifyAdapter =>
   new FastifyAdapter({
     ...httpServerLimits,
     bodyLimit: config.HTTP_BODY_LIMIT_BYTES,
@@ -61,6 +73,10 @@ const fastifyAdapter = (config: Config): FastifyAdapter =>
     // No Nest middleware here: every request would pass through a matcher for nothing.
     skipMiddie: true,
     http: { connectionsCheckingInterval: SLOW_REQUEST_CHECK_MS },
-    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => sendProblem(request, reply, error),
+    // A path that cannot be one: no hook sees it.
+    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
+      reply.raw.once('close', () => linger(request.raw, limits.lingerMs));
+      sendProblem(request, reply, error);
+    },
     clientErrorHandler: refuseConnection,
   });

@@ -53,9 +53,17 @@ const deadlineOf = (method: string, url: string): number => {
   throw new Error(`${method} ${url} has no deadline: give it one in deadlines.ts`);
 };
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The deadline of the route in milliseconds; that of an unknown route is undefined. */
+    deadlineMs?: number;
+  }
+}
+
 /**
- * Runs every handler within its deadline and in the context of its request. Done here, around Fastify's handler, because it costs next to
- * nothing and no route can be without it; it also keeps the place in flight until the handler is done, not only until its client is gone.
+ * Runs every handler within what its request's deadline has left and in the context of its request. Done here, around Fastify's handler, because
+ * it costs next to nothing and no route can be without it; it also keeps the place in flight until the handler is done, not only until its
+ * client is gone. The deadline begins with the first hook (`admissionMs`); while the body arrives it stands still, because that is the client's time.
  */
 export const giveEveryRouteItsDeadline = (instance: FastifyInstance): void => {
   const wrapped = new WeakSet<RouteHandlerMethod>();
@@ -67,9 +75,11 @@ export const giveEveryRouteItsDeadline = (instance: FastifyInstance): void => {
     const timed: RouteHandlerMethod = function timed(request, reply) {
       const work = workOf(request);
       const answer = () => work.settle(budgetMs, async () => handler.call(this, request, reply));
-      return work.handle(() => runInContext(work.context, () => withDeadline(budgetMs, answer)));
+      const leftMs = Math.max(0, budgetMs - work.admissionMs);
+      return work.handle(() => runInContext(work.context, () => withDeadline(leftMs, answer)));
     };
     wrapped.add(timed);
     route.handler = timed;
+    route.config = { ...route.config, deadlineMs: budgetMs };
   });
 };

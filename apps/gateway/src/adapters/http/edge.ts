@@ -1,41 +1,56 @@
 import type { FastifyInstance } from 'fastify';
-import { problems } from '#lib/contracts/problems';
+import { withDeadline } from '#lib/resilience/deadline';
+import type { Config } from '#lib/runtime/config';
+import { runInContext } from '#lib/runtime/context';
 import type { Logger } from '#lib/runtime/logger';
 import { metrics } from '#lib/runtime/metrics';
 import type { TokenVerifierPort } from '../../auth/token-verifier.port.js';
+import { Answers } from './answers.js';
 import { authenticate } from './authentication.js';
+import { giveEveryRouteItsBodyLimit } from './body-limits.js';
+import { ByteQuota } from './byte-quota.js';
+import { Cors } from './cors.js';
 import { giveEveryRouteItsDeadline } from './deadlines.js';
+import type { EdgeLimits } from './edge-limits.js';
 import { ErrorRate } from './error-rate.js';
-import type { InFlight } from './in-flight.js';
+import { InFlight } from './in-flight.js';
 import { acceptJsonOnly } from './json-body.js';
+import { KnownPaths } from './known-paths.js';
 import { leaveGently } from './leave-gently.js';
+import { linger } from './linger.js';
 import { isOperations } from './operations-routes.js';
-import { type Limiters, takeFromQuota } from './quotas.js';
+import { type Limiters, takeFromByteQuota, takeFromQuota } from './quotas.js';
+import { problemOfHead } from './request-head.js';
 import { recordRequest } from './request-log.js';
 import { RequestWork, workOf } from './request-work.js';
 import { headersOf } from './response-headers.js';
-
-const PAYLOAD_TOO_LARGE = problems['payload-too-large'].status;
 
 /** What the edge of the gateway asks before it lets a request in. */
 export interface EdgeParts {
   readonly verifier: TokenVerifierPort;
   readonly limiters: Limiters;
-  readonly inFlight: InFlight;
+  readonly limits: EdgeLimits;
+  readonly config: Config;
   readonly logger: Logger;
 }
 
 /**
  * What happens to every request around its handler, as Fastify hooks: they cost microseconds, run before the body is read, and hold for unknown
- * routes too. In this order: ids and headers, a place in flight, who calls, its quota; then the body, its schema (Nest), the handler in its deadline;
- * at the end `Server-Timing`, the log line and the metrics.
+ * routes too. In this order: ids and headers; what the head alone refuses; who calls, a place in flight, its quotas, all within the deadline;
+ * then the body, its schema (Nest), the handler in what the deadline has left; at the end the answer is counted until its client has read it.
  */
-export const buildEdge = (instance: FastifyInstance, { verifier, limiters, inFlight, logger }: EdgeParts): void => {
+export const buildEdge = (instance: FastifyInstance, { verifier, limiters, limits, config, logger }: EdgeParts): void => {
   const errors = new ErrorRate();
   errors.start();
   instance.addHook('onClose', async () => errors.stop());
   instance.decorateRequest('work', null);
-  acceptJsonOnly(instance);
+  const paths = new KnownPaths(instance);
+  const cors = new Cors(config.CORS_ORIGINS, paths);
+  const inFlight = new InFlight(limits.inFlight, limits.inFlightPerUser);
+  const answers = new Answers(limits);
+  const bytes = new ByteQuota(config.RATE_LIMIT_BYTES_PER_USER);
+  acceptJsonOnly(instance, limits);
+  giveEveryRouteItsBodyLimit(instance, config.HTTP_BODY_LIMIT_BYTES);
   giveEveryRouteItsDeadline(instance);
 
   instance.addHook('onRequest', (request, reply, done) => {
@@ -46,29 +61,48 @@ export const buildEdge = (instance: FastifyInstance, { verifier, limiters, inFli
       metrics.httpConcurrentRequests.dec();
       recordRequest(request, reply, logger, errors);
       work.close();
+      linger(request.raw, limits.lingerMs);
     });
-    const route = request.routeOptions.url;
-    reply.headers(headersOf(route)).header('x-request-id', work.context.requestId);
-    if (!isOperations(route)) work.enter(inFlight);
-    done();
+    reply.headers(headersOf(request.routeOptions.url)).header('x-request-id', work.context.requestId);
+    if (cors.apply(request, reply)) return;
+    done(problemOfHead(request, reply, paths));
   });
 
   instance.addHook('onRequest', async (request, reply) => {
-    const route = request.routeOptions.url;
-    // An unknown route tells nobody anything, so it needs no token.
+    const { url: route, config: routeConfig } = request.routeOptions;
     if (route === undefined || isOperations(route)) return;
     const work = workOf(request);
-    work.caller = await authenticate(verifier, request.headers.authorization, route);
-    await takeFromQuota(limiters, work.caller.userId, request.method, reply);
+    work.begin();
+    const leave = inFlight.authenticate(work.address);
+    const admit = async () => {
+      try {
+        work.enter(inFlight, await authenticate(verifier, request.headers.authorization, route));
+      } finally {
+        leave();
+      }
+      takeFromByteQuota(bytes, work.callerKey);
+      if (work.caller !== undefined) await takeFromQuota(limiters, work.caller.userId, request.method, reply);
+    };
+    await runInContext(work.context, () => withDeadline(routeConfig.deadlineMs ?? 0, admit));
+    work.admissionMs = performance.now() - work.startedAt;
   });
 
   const closing = leaveGently(instance);
-  instance.addHook('onSend', (request, reply, _payload, done) => {
-    // Fastify closes the connection after 413, and a client that is still writing its 10 MB sees a broken pipe instead of the answer.
-    // Without that, Node reads the rest and throws it away, for as long as a request may take to arrive.
-    if (reply.statusCode === PAYLOAD_TOO_LARGE) reply.removeHeader('connection');
+  instance.addHook('onSend', (request, reply, payload, done) => {
+    const work = workOf(request);
+    work.answered();
+    const size = bytesOf(payload);
+    const problem = answers.add(reply, work, size);
+    if (problem !== undefined) return done(problem);
+    bytes.charge(work.callerKey, size);
+    // Fastify closes the connection when it has not read the whole body, and a client that is still writing would see a broken pipe instead of
+    // its answer: linger.ts does that later.
+    if (!request.raw.complete) reply.removeHeader('connection');
     if (closing.hasBegun) reply.header('connection', 'close');
-    reply.header('server-timing', `app;dur=${(performance.now() - workOf(request).startedAt).toFixed(1)}`);
+    reply.header('server-timing', `app;dur=${(performance.now() - work.startedAt).toFixed(1)}`);
     done();
   });
 };
+
+// Streams (files of the API's page) are read from disk as they are sent.
+const bytesOf = (payload: unknown): number => (typeof payload === 'string' || Buffer.isBuffer(payload) ? Buffer.byteLength(payload) : 0);

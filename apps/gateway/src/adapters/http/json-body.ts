@@ -1,51 +1,90 @@
 import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ProblemError } from '#lib/contracts/problems';
+import { metrics } from '#lib/runtime/metrics';
+import { Arrivals } from './arrivals.js';
+import { ArrivingBody } from './arriving-body.js';
+import type { EdgeLimits } from './edge-limits.js';
+import { FairShare } from './fair-share.js';
+import { isOfModestShape } from './json-shape.js';
+import { tooLarge } from './request-head.js';
+import { workOf } from './request-work.js';
 
-/** No body of this API is nested deeper than 7 (metadata has 5 levels of its own); a parser that recurses must not meet a million. */
-const MAX_DEPTH = 32;
-/** No body of this API has more values than 1,000 members and a handful of fields; validating a million wrong ones would take seconds. */
-const MAX_VALUES = 20_000;
+/** When there is no memory for a body, some request is over within this time. */
+const RETRY_AFTER_SECONDS = 1;
+
+type Done = (error: Error | null, value?: unknown) => void;
 
 /**
- * Takes JSON bodies and nothing else: UTF-8 only, no `__proto__` or `constructor.prototype` keys, limited depth and number of values.
- * An empty body is no body (many clients send a content type with every request).
+ * Takes JSON bodies and nothing else: UTF-8 only, no `__proto__` or `constructor.prototype` keys, limited depth and number of values, and never
+ * more bytes than the route takes. An empty body is no body (many clients send a content type with every request).
+ * Bytes are counted when they arrive, for their caller and for all; requests whose body is still arriving are counted for their address.
  */
-export const acceptJsonOnly = (instance: FastifyInstance): void => {
-  const parse = instance.getDefaultJsonParser('error', 'error') as (
-    request: FastifyRequest,
-    body: string,
-    done: (error: Error | null, value?: unknown) => void,
-  ) => void;
+export const acceptJsonOnly = (instance: FastifyInstance, limits: EdgeLimits): void => {
+  const parse = instance.getDefaultJsonParser('error', 'error') as (request: FastifyRequest, body: string, done: Done) => void;
+  const arrivals = new Arrivals(limits);
+  const held = new FairShare({ max: limits.bodyBytes, maxPerCaller: limits.bodyBytesPerCaller });
   instance.removeAllContentTypeParsers();
-  instance.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    if (body.length === 0) return done(null, undefined);
-    // Decoding would quietly replace broken bytes, and we would store what nobody wrote.
-    if (!isUtf8(body as Buffer)) return done(invalid('The body is not UTF-8.'));
-    parse(request, body.toString(), (error, value) => {
-      if (error !== null) return done(invalid('The body is not valid JSON.', error));
-      if (!isWithinLimits(value)) return done(invalid('The body is nested too deeply or has too many values.'));
-      return done(null, value);
+  instance.addContentTypeParser('application/json', (request, _payload, done) => {
+    receive(request, { arrivals, held }, (error, body) => {
+      if (error !== undefined) return done(error);
+      if (body.length === 0) return done(null, undefined);
+      // Decoding would quietly replace broken bytes, and we would store what nobody wrote.
+      if (!isUtf8(body)) return done(invalid('The body is not UTF-8.'));
+      if (!isOfModestShape(body)) return done(invalid('The body is nested too deeply or has too many values.'));
+      parse(request, body.toString(), (cause, value) =>
+        cause === null ? done(null, value) : done(invalid('The body is not valid JSON.', cause)),
+      );
     });
   });
 };
 
 const invalid = (detail: string, cause?: unknown): ProblemError => new ProblemError('validation', detail, { cause });
 
-const isWithinLimits = (root: unknown): boolean => {
-  let level: unknown[] = [root];
-  let count = 0;
-  for (let depth = 0; level.length > 0; depth += 1) {
-    count += level.length;
-    if (depth > MAX_DEPTH || count > MAX_VALUES) return false;
-    const next: unknown[] = [];
-    for (const value of level) {
-      if (typeof value !== 'object' || value === null) continue;
-      const inner = Array.isArray(value) ? value : Object.values(value);
-      if (count + next.length + inner.length > MAX_VALUES) return false;
-      next.push(...inner);
-    }
-    level = next;
+/** Calls `done` once: with the whole body, or with why it is not taken; the rest of it is then thrown away by the server. */
+const receive = (
+  request: FastifyRequest,
+  { arrivals, held }: { readonly arrivals: Arrivals; readonly held: FairShare },
+  done: (error: Error | undefined, body: Buffer) => void,
+): void => {
+  const { raw } = request;
+  const work = workOf(request);
+  const { bodyLimit } = request.routeOptions;
+  const body = new ArrivingBody();
+  let isDone = false;
+  const finish = (error?: Error) => {
+    if (isDone) return;
+    isDone = true;
+    raw.off('data', onData).off('end', finish).off('error', finish).off('close', onClose);
+    arrived?.();
+    done(error, body.bytes);
+  };
+  const onData = (chunk: Buffer) => {
+    if (body.bytes.length + chunk.length > bodyLimit) return finish(tooLarge(bodyLimit));
+    const growth = body.growthFor(chunk.length);
+    const refusal = growth === 0 ? undefined : held.take(work.callerKey, growth);
+    if (refusal !== undefined) return finish(noRoom(refusal));
+    if (growth > 0) work.whenOver(() => held.giveBack(work.callerKey, growth));
+    body.add(chunk);
+  };
+  const onClose = () => finish(invalid('The body did not arrive.'));
+  // A small body has often arrived with its head: Node has read it already.
+  const arrived = raw.complete ? undefined : arrivals.begin(work.address, () => finish(madeWay()));
+  raw.on('data', onData).on('end', finish).on('error', finish).on('close', onClose);
+};
+
+const madeWay = (): ProblemError => {
+  metrics.rateLimited.inc({ scope: 'receiving' });
+  const detail = 'Your address is sending too many bodies at once, and this one took the longest.';
+  return new ProblemError('rate-limited', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+};
+
+const noRoom = (refusal: 'caller' | 'all'): ProblemError => {
+  const options = { retryAfterSeconds: RETRY_AFTER_SECONDS };
+  if (refusal === 'caller') {
+    metrics.rateLimited.inc({ scope: 'body_bytes' });
+    return new ProblemError('rate-limited', 'You are sending too much at once.', options);
   }
-  return true;
+  metrics.loadShed.inc({ reason: 'body_bytes' });
+  return new ProblemError('overloaded', 'There is no memory for the body now.', options);
 };

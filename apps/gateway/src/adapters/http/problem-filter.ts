@@ -1,7 +1,6 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ProblemError } from '#lib/contracts/problems';
-import { problems } from '#lib/contracts/problems';
 import { PROBLEM_TYPE, problemErrorOf, renderProblem, retryAfterOf } from './problems.js';
 import { workOf } from './request-work.js';
 
@@ -26,12 +25,7 @@ export const sendProblem = (request: FastifyRequest, reply: FastifyReply, error:
   if (problem.code === 'unauthenticated') reply.header('www-authenticate', challengeOf(problem));
   // Bytes, because Fastify would add a charset to a text, and this media type has none.
   const body = Buffer.from(JSON.stringify(renderProblem(problem, { url: request.raw.url ?? '', requestId })));
-  void reply
-    .code(problems[problem.code].status)
-    .header('x-request-id', requestId)
-    .header('cache-control', 'no-store')
-    .type(PROBLEM_TYPE)
-    .send(body);
+  void reply.code(problem.status).header('x-request-id', requestId).header('cache-control', 'no-store').type(PROBLEM_TYPE).send(body);
 };
 
 // RFC 6750: `error` only when there was a token that is not good enough.

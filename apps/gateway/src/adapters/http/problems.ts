@@ -43,8 +43,11 @@ const tokenFaults: Readonly<Record<TokenFault, string>> = {
 };
 
 /** The body of an error answer. `instance` is the path of the request without its query, which may hold what people search for. */
-export const renderProblem = ({ code, detail, errors }: ProblemError, { url, requestId }: { url: string; requestId: string }): Problem => {
-  const { status, title, retryable } = problems[code];
+export const renderProblem = (
+  { code, status, detail, errors }: ProblemError,
+  { url, requestId }: { url: string; requestId: string },
+): Problem => {
+  const { title, retryable } = problems[code];
   return {
     type: `${PROBLEMS_PAGE}#${code}`,
     title,
@@ -59,8 +62,7 @@ export const renderProblem = ({ code, detail, errors }: ProblemError, { url, req
 };
 
 /** Seconds for `Retry-After`: 429 and 503 always have one, other answers none. */
-export const retryAfterOf = ({ code, retryAfterSeconds }: ProblemError): number | undefined => {
-  const { status } = problems[code];
+export const retryAfterOf = ({ status, retryAfterSeconds }: ProblemError): number | undefined => {
   if (status !== 429 && status !== 503) return undefined;
   return Math.max(1, Math.ceil(retryAfterSeconds ?? DEFAULT_RETRY_SECONDS));
 };
@@ -102,11 +104,13 @@ const details: Readonly<Record<string, string>> = {
   FST_ERR_CTP_INVALID_JSON_BODY: 'The body is not valid JSON.',
 };
 
+const UNSUPPORTED_MEDIA_TYPE = 415;
+
 // What the framework found wrong before a handler ran. Its own messages are not ours to promise, and may repeat input.
 const frameworkProblem = (status: number, cause: unknown): ProblemError => {
   const code = codeOf(status);
   const known = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? details[cause.code] : undefined;
-  return new ProblemError(code, known ?? problems[code].title, { cause });
+  return new ProblemError(code, known ?? problems[code].title, { cause, ...(status === UNSUPPORTED_MEDIA_TYPE ? { status } : {}) });
 };
 
 const codeOf = (status: number): ProblemCode => {

@@ -3,6 +3,7 @@ import type { UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
 import type { RateLimit, RateLimiterPort, RateVerdict } from '#lib/resilience/rate-limiter.port';
 import { metrics } from '#lib/runtime/metrics';
+import type { ByteQuota } from './byte-quota.js';
 
 /** The limiters of the gateway: one bucket per user and kind of request, and one for everybody together. */
 export interface Limiters {
@@ -23,21 +24,33 @@ export const userLimit = (ratePerSecond: number): RateLimit => ({
   burst: Math.max(1, Math.round(BURST_SECONDS * ratePerSecond)),
 });
 
+/** The key of the one bucket of all callers. */
+const EVERYBODY = 'all';
 const READS = new Set(['GET', 'HEAD']);
 
 /**
- * Counts a request against its caller's quota and then against everybody's, and tells the caller what is left.
+ * Counts a request against its caller's quota and everybody's, both asked at once, and tells the caller what is left.
  * Reads and writes have buckets of their own, so that scrolling back never costs a user the right to send.
- * The user comes first: one who is over its limit must not use up what is everybody's.
+ * One who is over its limit must not use up what is everybody's: that is given back.
  * @throws ProblemError `rate-limited`.
  */
 export const takeFromQuota = async (limiters: Limiters, caller: UserId, method: string, reply: FastifyReply): Promise<void> => {
   const kind = READS.has(method) ? 'reads' : 'writes';
+  const asked = limiters.global.take(EVERYBODY);
   const own = await limiters.perUser.take(`${kind}:${caller}`);
   announce(reply, kind, own);
-  if (!own.allowed) throw limited('user', 'Your quota is used up.', own);
-  const all = await limiters.global.take('all');
-  if (!all.allowed) throw limited('global', 'All callers together have used up the quota.', all);
+  const all = await asked;
+  if (!own.allowed) {
+    if (all.allowed) limiters.global.giveBack(EVERYBODY);
+    throw limited('user', 'Your quota is used up.', own.resetSeconds);
+  }
+  if (!all.allowed) throw limited('global', 'All callers together have used up the quota.', all.resetSeconds);
+};
+
+/** Refuses a caller whose answers of the last seconds were larger than its quota of bytes. @throws ProblemError `rate-limited`. */
+export const takeFromByteQuota = (quota: ByteQuota, caller: string): void => {
+  const retryAfterSeconds = quota.retryAfterSeconds(caller);
+  if (retryAfterSeconds > 0) throw limited('bytes', 'Your quota of bytes is used up.', retryAfterSeconds);
 };
 
 const announce = (reply: FastifyReply, policy: string, { limit, remaining, resetSeconds }: RateVerdict): void => {
@@ -46,7 +59,7 @@ const announce = (reply: FastifyReply, policy: string, { limit, remaining, reset
   reply.header('ratelimit', `"${policy}";r=${remaining};t=${resetSeconds}`);
 };
 
-const limited = (scope: 'user' | 'global', detail: string, { resetSeconds }: RateVerdict): ProblemError => {
+const limited = (scope: 'user' | 'global' | 'bytes', detail: string, retryAfterSeconds: number): ProblemError => {
   metrics.rateLimited.inc({ scope });
-  return new ProblemError('rate-limited', detail, { retryAfterSeconds: resetSeconds });
+  return new ProblemError('rate-limited', detail, { retryAfterSeconds });
 };

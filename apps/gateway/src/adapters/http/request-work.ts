@@ -3,7 +3,9 @@ import type { FastifyRequest } from 'fastify';
 import type { WorkContext } from '#lib/runtime/context';
 import { beginWork, type Work } from '#lib/runtime/in-flight';
 import { childTraceparent } from '#lib/runtime/traceparent';
+import { remoteAddressOf } from '#lib/runtime/remote-address';
 import type { Caller } from '../../auth/caller.js';
+import { addressKey, userKey } from './fair-share.js';
 import type { InFlight } from './in-flight.js';
 
 declare module 'fastify' {
@@ -22,19 +24,28 @@ export class RequestWork {
   readonly context: WorkContext & { readonly requestId: string };
   /** `performance.now()` when the head of the request had arrived. */
   readonly startedAt = performance.now();
+  /** Who is charged for what this request uses until its user is known: see fair-share.ts. */
+  readonly address: string;
+  /** Who is charged now. */
+  callerKey: string;
+  /** How much of its deadline went into finding out whether it may come in, in milliseconds. */
+  admissionMs = 0;
   private verified: Caller | undefined;
   /** What it failed with, for the log line. */
   failure: unknown;
   private leave: (() => void) | undefined;
   /** As operators see it while it is in flight. */
   private inHand: Work | undefined;
+  private readonly atEnd: (() => void)[] = [];
   private readonly what: string;
   private isHandling = false;
-  private isClosed = false;
+  private isAnswered = false;
 
   /** Takes over `X-Request-Id` and `traceparent` when they are well formed, and makes new ones otherwise. */
-  constructor({ headers, method, routeOptions }: Pick<FastifyRequest, 'headers' | 'method' | 'routeOptions'>) {
+  constructor({ headers, method, routeOptions, raw }: Pick<FastifyRequest, 'headers' | 'method' | 'routeOptions' | 'raw'>) {
     this.what = `${method} ${routeOptions.url ?? 'unknown'}`;
+    this.address = addressKey(remoteAddressOf(raw.socket.remoteAddress));
+    this.callerKey = this.address;
     const given = headers['x-request-id'];
     this.context = {
       requestId: typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID(),
@@ -47,18 +58,26 @@ export class RequestWork {
     return this.verified;
   }
 
-  set caller(caller: Caller) {
-    this.verified = caller;
-    this.context.userId = caller.userId;
+  /** From now on operators see it. */
+  begin(): void {
+    this.inHand = beginWork(this.context, { kind: 'request', id: this.context.requestId, what: this.what });
   }
 
   /**
-   * Takes a place in flight. It is given back when the response is closed and the handler is done, whichever is later: a client that
-   * hangs up does not make the work disappear that it started. @throws ProblemError `overloaded`.
+   * Takes a place in flight for its user. It is given back when the handler is done, and without one when the request is answered: a client that
+   * hangs up does not make the work disappear that it started, and one that does not read its answer keeps no place.
+   * @throws ProblemError `overloaded`, `rate-limited`.
    */
-  enter(inFlight: InFlight): void {
-    this.leave = inFlight.enter();
-    this.inHand = beginWork(this.context, { kind: 'request', id: this.context.requestId, what: this.what });
+  enter(inFlight: InFlight, caller: Caller): void {
+    this.verified = caller;
+    this.context.userId = caller.userId;
+    this.callerKey = userKey(caller.userId);
+    this.leave = inFlight.enter(this.callerKey);
+  }
+
+  /** Calls `giveBack` when the response is finished or its client is gone. */
+  whenOver(giveBack: () => void): void {
+    this.atEnd.push(giveBack);
   }
 
   /** Runs the handler itself, within its deadline. It stays in the report of what is in hand until it has really settled. */
@@ -73,15 +92,21 @@ export class RequestWork {
       return await handler();
     } finally {
       this.isHandling = false;
-      if (this.isClosed) this.leave?.();
+      if (this.isAnswered) this.leave?.();
     }
+  }
+
+  /** Its answer is made, or nobody waits for one any more. */
+  answered(): void {
+    this.isAnswered = true;
+    this.inHand?.end();
+    if (!this.isHandling) this.leave?.();
   }
 
   /** The response is finished, or its client is gone. */
   close(): void {
-    this.isClosed = true;
-    this.inHand?.end();
-    if (!this.isHandling) this.leave?.();
+    this.answered();
+    for (const giveBack of this.atEnd) giveBack();
   }
 }
 

@@ -1,0 +1,19 @@
+import { expect, it } from 'vitest';
+import { ArrivingBody } from './arriving-body.js';
+
+it('is what arrived, in pieces of any size', () => {
+  const body = new ArrivingBody();
+  for (const piece of ['a', 'bc', 'd'.repeat(1_000), '', 'e']) body.add(Buffer.from(piece));
+
+  expect(body.bytes.toString()).toBe(`abc${'d'.repeat(1_000)}e`);
+});
+
+it('holds no more than twice what arrived', () => {
+  const body = new ArrivingBody();
+  let held = 0;
+  for (let arrived = 1; arrived <= 10_000; arrived += 1) {
+    held += body.growthFor(1);
+    body.add(Buffer.from('x'));
+    expect(held).toBeLessThanOrEqual(2 * arrived);
+  }
+});
