@@ -144,7 +144,7 @@ describe('the lexical index in Postgres', () => {
       expect(hits[0]).toBe(idAt(startMs + 11_000));
     });
 
-    it('asks the full-text index for the newest, however old the statistics of the planner are', async () => {
+    it('asks the full-text index for older ones, however old the statistics of the planner are', async () => {
       const reads = lanes.lane('reads');
       await reads.query('ANALYZE message_texts');
       await reads.query(
@@ -164,7 +164,7 @@ describe('the lexical index in Postgres', () => {
       for (const { text, values } of asked) {
         const plan = (await reads.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${text}`, values)).map((row) => row['QUERY PLAN']).join('\n');
         expect(plan).toContain('Bitmap Index Scan on message_texts_words');
-        expect(plan).not.toContain('Index Scan using message_texts_by_place');
+        expect(plan).not.toContain('Seq Scan on message_texts');
       }
     });
 

@@ -6,9 +6,13 @@ import { type LexicalHit, LexicalIndexPort, type SearchFilter } from '../search/
 import { MIN_PREFIX_LENGTH, wordsOf } from '../search/words.js';
 import { FEW_CONVERSATIONS, newestOf, respellAmong } from './similar-words.js';
 
-/** The newest messages of all conversations, where each word is looked for first. */
-const RECENT = 10_000;
-/** Milliseconds for which "the newest" may be out of date: finding out reads 10,000 entries of an index, and a few more messages cost hardly more. */
+/** Messages that are looked through for all words of a query at once, the newest ones: 5 ms at most, however many messages have a word. */
+const RECENT = 5_000;
+/** Of each of few conversations at least so many. */
+const MIN_RECENT = RECENT / FEW_CONVERSATIONS;
+/** Different words of all messages that are looked through: four times what so many ordinary ones have. A long text costs what its words do. */
+const RECENT_WORDS = 300_000;
+/** Milliseconds for which it may be out of date whether all words are there. */
 const STATE_FOR_MS = 10_000;
 /** The same while search is behind: it should not be called so for longer than it is. */
 const STATE_BEHIND_FOR_MS = 1_000;
@@ -21,8 +25,6 @@ const READ_PER_WORD = 20_000;
 const RANKED = 100;
 /** Different words of all messages that are ranked, of more only the newest messages: a long text costs what its words do. */
 const RANKED_WORDS = 100_000;
-/** With so few messages each of them is read; two looks for each word into an index that is about everybody's messages take longer. */
-const MAX_READ = 500;
 /** Words that are looked up one by one, the longest (rarest) ones. */
 const SINGLE_WORDS = 8;
 /** With fewer messages than a page that have every word, those with some of the words are asked for too. */
@@ -51,49 +53,67 @@ const TERMS = `
   ) quoted
   GROUP BY place`;
 
-// $4 visible conversations. Among few of them Postgres may look at their own messages only (message_texts_by_conversation), which is what makes a
-// search cheap for a reader who sees little of a lot. With many, planning looks at each of them in turn: IS TRUE keeps the condition
-// from being planned with, and makes it a lookup in a hash table.
-const seen = { few: 't.conversation_id = ANY ($4::uuid[])', many: '(t.conversation_id IN (SELECT unnest($4::uuid[]))) IS TRUE' };
-type Visibility = keyof typeof seen;
-
 // $6-$8 filter
 const FILTER = `
   ($6::text IS NULL OR t.sender_id = $6)
   AND ($7::timestamptz IS NULL OR t.created_at >= $7)
   AND ($8::timestamptz IS NULL OR t.created_at <= $8)`;
 
-// $9 place of the oldest of the recent messages, null while all are recent. The planner's statistics of places end where they were last gathered, a
-// minute or 100,000 messages ago: it would take the recent ones for a handful and read the words of all 10,000. The sub-select hides the place
-// from it, and it asks both indexes. For the older ones the index of places is no help: IS TRUE keeps it out.
-const isRecent = '($9::bigint IS NULL OR t.place >= (SELECT $9::bigint))';
-const isOlder = '$9::bigint IS NOT NULL AND (t.place < $9::bigint) IS TRUE';
-
 const FOUND = 't.message_id, t.version, t.place, t.word_count, t.words';
 
 /**
- * The newest messages that match `query`. The index of places and the full-text index together find the recent ones without reading any other
- * message. Only when they are too few, the second half runs.
- * Postgres reads matches in the order of the table, the oldest first, which is why the older ones have a limit and the recent ones none.
+ * What is looked through before any index is asked for words: the newest messages that the reader may see. Only these, so that neither the length
+ * nor the number of messages elsewhere costs this reader anything. $4 visible conversations.
+ */
+const newestSeen = {
+  // One conversation after the other, by the index of their messages.
+  few: `
+    SELECT t.* FROM unnest($4::uuid[]) AS visible (id)
+    CROSS JOIN LATERAL (
+      SELECT * FROM message_texts t WHERE t.conversation_id = visible.id ORDER BY t.place DESC
+      LIMIT greatest(${MIN_RECENT}, ${RECENT} / cardinality($4::uuid[]))
+    ) t`,
+  // IS TRUE keeps the conversations from being planned with one by one, and makes the condition a lookup in a hash table.
+  many: `
+    SELECT t.* FROM (SELECT * FROM message_texts ORDER BY place DESC LIMIT ${RECENT}) t
+    WHERE (t.conversation_id IN (SELECT unnest($4::uuid[]))) IS TRUE`,
+};
+type Visibility = keyof typeof newestSeen;
+
+/** Whether there may be more: a reader of little is not looked up in the index at all. */
+const hasOlder = {
+  few: `
+    CASE WHEN EXISTS (
+      SELECT FROM conversations WHERE id = ANY ($4::uuid[]) AND head_seq > greatest(${MIN_RECENT}, ${RECENT} / cardinality($4::uuid[]))
+    ) THEN true
+    ELSE (SELECT sum(word_count) FROM message_texts WHERE conversation_id = ANY ($4::uuid[])) > ${RECENT_WORDS} END`,
+  many: `EXISTS (SELECT FROM message_texts ORDER BY place DESC OFFSET ${RECENT})`,
+};
+
+/** Those messages that match `query`, newest first among many conversations. Postgres reads no more of them than are asked for. */
+const recent = (query: string, visibility: Visibility) => `
+      SELECT ${FOUND}
+      FROM (SELECT *, sum(word_count) OVER (ROWS UNBOUNDED PRECEDING) - word_count AS words_before FROM (${newestSeen[visibility]}) newest) t
+      WHERE t.words_before < ${RECENT_WORDS} AND ${FILTER} AND t.words @@ ${query}`;
+
+const seen = { few: 't.conversation_id = ANY ($4::uuid[])', many: '(t.conversation_id IN (SELECT unnest($4::uuid[]))) IS TRUE' };
+
+/**
+ * The newest messages that match `query`: first those that were looked through, and only when they are too few, the full-text index. Postgres
+ * reads its matches in the order of the table, the oldest first, which is why there is a limit.
  * Sorted by `place + 0`: an ORDER BY that an index offers tempts the planner into reading all messages from the newest on.
  */
 const newest = (query: string, visibility: Visibility) => `
-  (
-    SELECT ${FOUND}
-    FROM message_texts t
-    WHERE t.words @@ ${query} AND ${isRecent} AND ${seen[visibility]} AND ${FILTER}
-    ORDER BY t.place + 0 DESC
-    LIMIT ${RANKED}
-  )
+  (SELECT ${FOUND} FROM recent t WHERE t.words @@ ${query} ORDER BY t.place DESC LIMIT ${RANKED})
   UNION ALL
   (
     SELECT ${FOUND}
     FROM (
       SELECT * FROM message_texts t
-      WHERE t.words @@ ${query} AND ${isOlder} ${visibility === 'few' ? `AND ${seen.few}` : ''}
+      WHERE t.words @@ ${query} AND ${hasOlder[visibility]} ${visibility === 'few' ? `AND ${seen.few}` : ''}
       LIMIT ${READ_PER_WORD}
     ) t
-    WHERE ${visibility === 'many' ? seen.many : 'TRUE'} AND ${FILTER}
+    WHERE ${visibility === 'many' ? seen.many : 'TRUE'} AND ${FILTER} AND (t.message_id IN (SELECT message_id FROM recent)) IS NOT TRUE
     ORDER BY t.place + 0 DESC
     LIMIT ${RANKED}
   )
@@ -112,6 +132,9 @@ const ranked = `(${newestOf('found', RANKED_WORDS)})`;
 const everyWordAmong = (visibility: Visibility) => `
     WITH terms AS MATERIALIZED (${TERMS}),
     query AS MATERIALIZED (SELECT to_tsquery('simple', string_agg(term, ' & ')) AS every FROM terms),
+    recent AS MATERIALIZED (
+      ${recent('(SELECT every FROM query)', visibility)} ${visibility === 'few' ? 'ORDER BY t.place DESC' : ''} LIMIT ${RANKED}
+    ),
     found AS MATERIALIZED (${newest('(SELECT every FROM query)', visibility)})
     ${answer(`
       SELECT r.message_id, r.version, r.place, 1 + ts_rank_cd(r.words, (SELECT every FROM query), 1 | 32) / 1000 AS score
@@ -119,10 +142,15 @@ const everyWordAmong = (visibility: Visibility) => `
 
 // Score: the share of the query (by weight) that the message has; ts_rank_cd decides among equals. setweight changes nothing: it unpacks the
 // words once for all that looks at them.
-const someWordsOf = (found: string) => `
+const someWordsAmong = (visibility: Visibility) => `
     WITH terms AS MATERIALIZED (SELECT place, term, weight, to_tsquery('simple', term) AS query FROM (${TERMS}) word),
     query AS MATERIALIZED (SELECT to_tsquery('simple', string_agg(term, ' | ')) AS either, sum(weight) AS weight FROM terms),
-    found AS MATERIALIZED (${found})
+    recent AS MATERIALIZED (${recent('(SELECT either FROM query)', visibility)}),
+    found AS MATERIALIZED (
+      SELECT DISTINCT ON (hit.message_id) hit.*
+      FROM (SELECT query FROM terms ORDER BY weight DESC, place LIMIT ${SINGLE_WORDS}) rarest
+      CROSS JOIN LATERAL (${newest('rarest.query', visibility)}) hit
+    )
     ${answer(`
       SELECT r.message_id, r.version, r.place, share.score + ts_rank_cd(read.words, (SELECT either FROM query), 1 | 32) / 1000 AS score
       FROM ${ranked} r
@@ -132,81 +160,39 @@ const someWordsOf = (found: string) => `
       ) share
       WHERE share.score > 0`)}`;
 
-const someWordsAmong = (visibility: Visibility) =>
-  someWordsOf(`
-      SELECT DISTINCT ON (hit.message_id) hit.*
-      FROM (SELECT query FROM terms ORDER BY weight DESC, place LIMIT ${SINGLE_WORDS}) rarest
-      CROSS JOIN LATERAL (${newest('rarest.query', visibility)}) hit`);
-
-// Every message that there is. OFFSET 0: one conversation after the other, whatever the planner takes for their size. The limit is for what came in
-// since they were counted. $9 is there because it is passed.
-const OWN = `
-      SELECT own.*
-      FROM unnest($4::uuid[]) AS visible (id)
-      CROSS JOIN LATERAL (
-        SELECT ${FOUND} FROM message_texts t
-        WHERE t.conversation_id = visible.id AND ${FILTER} AND coalesce($9::bigint, 0) IS NOT NULL OFFSET 0
-      ) own
-      LIMIT ${MAX_READ}`;
-
 const statements = {
   few: { everyWord: everyWordAmong('few'), someWords: someWordsAmong('few') },
   many: { everyWord: everyWordAmong('many'), someWords: someWordsAmong('many') },
-  own: someWordsOf(OWN),
-};
-
-// Where a conversation has got to is how many messages it has had; few messages may still have too many words to be read each time.
-const HAS_LITTLE = {
-  name: 'has-little',
-  text: `
-    SELECT CASE
-      WHEN (SELECT coalesce(sum(head_seq), 0) FROM conversations WHERE id = ANY ($1::uuid[])) > ${MAX_READ} THEN false
-      ELSE (SELECT coalesce(sum(word_count), 0) FROM message_texts WHERE conversation_id = ANY ($1::uuid[])) <= ${RANKED_WORDS}
-    END AS "hasLittle"`,
 };
 
 const STATE = {
   name: 'text-index-state',
   text: `
-    SELECT
-      (SELECT place FROM message_texts ORDER BY place DESC OFFSET ${RECENT} LIMIT 1) AS "recentFrom",
-      NOT EXISTS (SELECT FROM text_backfill WHERE before_id > '00000000-0000-0000-0000-000000000000')
-        AND coalesce(
-          (SELECT changed_at FROM texts_to_index WHERE id > 0 AND attempts = 0 ORDER BY id LIMIT 1) > now() - interval '${BEHIND_AFTER_SECONDS} seconds',
-          true
-        ) AS "isComplete"`,
+    SELECT NOT EXISTS (SELECT FROM text_backfill WHERE before_id > '00000000-0000-0000-0000-000000000000')
+      AND coalesce(
+        (SELECT changed_at FROM texts_to_index WHERE id > 0 AND attempts = 0 ORDER BY id LIMIT 1) > now() - interval '${BEHIND_AFTER_SECONDS} seconds',
+        true
+      ) AS "isComplete"`,
 };
 
-/** Parameters $4 to $9. */
-type Rest = readonly [
-  visible: readonly ConversationId[],
-  k: number,
-  senderId: string | null,
-  from: Date | null,
-  to: Date | null,
-  recentFrom: string | null,
-];
+/** Parameters $4 to $8. */
+type Rest = readonly [visible: readonly ConversationId[], k: number, senderId: string | null, from: Date | null, to: Date | null];
 
 interface Row {
   id: string;
   score: number;
 }
 
-interface State {
-  readonly recentFrom: string | null;
-  readonly isComplete: boolean;
-}
-
 /**
  * Full text of Postgres over the stored words of messages (`message_texts`). Asks for messages with every word first; only when those do not fill a
  * page for messages with some of the words. When no message has them all, a word that the reader's messages do not know stands for similar ones
- * of theirs. A reader who has little to search has each message read instead.
+ * of theirs.
  */
 export class PostgresLexicalIndex extends LexicalIndexPort {
   // Reading pages needs the same connections, and a search may hold one for two seconds: it gets half of them.
   private readonly places: Bulkhead;
-  private state: State = { recentFrom: null, isComplete: true };
-  private stateUntil = 0;
+  private complete = true;
+  private completeUntil = 0;
 
   constructor(private readonly lane: PostgresLane) {
     super();
@@ -214,14 +200,15 @@ export class PostgresLexicalIndex extends LexicalIndexPort {
   }
 
   override get isComplete(): boolean {
-    return this.state.isComplete;
+    return this.complete;
   }
 
   override async find(query: string, visible: readonly ConversationId[], k: number, filter: SearchFilter = {}): Promise<LexicalHit[]> {
     const words = wordsOf(query);
     if (words.length === 0 || visible.length === 0) return [];
     return this.places.run(async () => {
-      const rest: Rest = [visible, k, filter.senderId ?? null, dateOf(filter.fromMs), dateOf(filter.toMs), await this.recentFrom()];
+      const rest: Rest = [visible, k, filter.senderId ?? null, dateOf(filter.fromMs), dateOf(filter.toMs)];
+      await this.lookAtState();
       return hitsOf(await this.ask(words, rest));
     }, currentDeadline()?.signal);
   }
@@ -229,9 +216,7 @@ export class PostgresLexicalIndex extends LexicalIndexPort {
   private async ask(words: readonly string[], rest: Rest): Promise<Row[]> {
     const [visible, k] = rest;
     const asTyped = words.map((word) => [word]);
-    const isFew = visible.length <= FEW_CONVERSATIONS;
-    if (isFew && (await this.hasLittle(visible))) return this.askOwn(words, asTyped, rest);
-    const { everyWord, someWords } = isFew ? statements.few : statements.many;
+    const { everyWord, someWords } = visible.length <= FEW_CONVERSATIONS ? statements.few : statements.many;
     const withEvery = await this.lane.query<Row>(everyWord, [...spelled(asTyped), ...rest]);
     if (withEvery.length >= Math.min(k, ENOUGH)) return withEvery;
     // A message that has every word proves that the reader's messages know them.
@@ -242,32 +227,18 @@ export class PostgresLexicalIndex extends LexicalIndexPort {
     return [...withEvery, ...withSome.filter(({ id }) => !known.has(id))].slice(0, k);
   }
 
-  private async askOwn(words: readonly string[], asTyped: readonly string[][], rest: Rest): Promise<Row[]> {
-    const hits = await this.lane.query<Row>(statements.own, [...spelled(asTyped), ...rest]);
-    if ((hits[0]?.score ?? 0) >= 1) return hits; // has every word
-    const meant = await this.asMeant(words, rest);
-    return meant === undefined ? hits : this.lane.query<Row>(statements.own, [...spelled(meant), ...rest]);
-  }
-
-  private async hasLittle(visible: readonly ConversationId[]): Promise<boolean> {
-    const [own] = await this.lane.query<{ hasLittle: boolean }>(HAS_LITTLE, [visible]);
-    return own?.hasLittle === true;
-  }
-
   /** Each word as typed and as it may have been meant; undefined when nothing that the reader may see comes near an unknown one. */
-  private async asMeant(words: readonly string[], [visible, , , , , recentFrom]: Rest): Promise<string[][] | undefined> {
-    const rows = await this.lane.query<{ place: number; spelling: string }>(respellAmong(visible.length), [words, visible, recentFrom]);
+  private async asMeant(words: readonly string[], [visible]: Rest): Promise<string[][] | undefined> {
+    const rows = await this.lane.query<{ place: number; spelling: string }>(respellAmong(visible.length), [words, visible]);
     if (rows.length === 0) return undefined;
     return words.map((word, index) => [word, ...rows.filter(({ place }) => place === index + 1).map(({ spelling }) => spelling)]);
   }
 
-  private async recentFrom(): Promise<string | null> {
-    if (performance.now() >= this.stateUntil) {
-      const [state] = await this.lane.query<State>(STATE);
-      if (state !== undefined) this.state = state;
-      this.stateUntil = performance.now() + (this.state.isComplete ? STATE_FOR_MS : STATE_BEHIND_FOR_MS);
-    }
-    return this.state.recentFrom;
+  private async lookAtState(): Promise<void> {
+    if (performance.now() < this.completeUntil) return;
+    const [state] = await this.lane.query<{ isComplete: boolean }>(STATE);
+    this.complete = state?.isComplete === true;
+    this.completeUntil = performance.now() + (this.complete ? STATE_FOR_MS : STATE_BEHIND_FOR_MS);
   }
 }
 

@@ -14,11 +14,14 @@ const MAX_LENGTH_DIFFERENCE = 2;
  */
 const MIN_SIMILARITY = 0.3;
 /** The reader's newest messages whose words are taken for what may have been meant. */
-const MAX_MESSAGES = 1_500;
-/** Words of those messages, repeated ones counted: a few long texts, or a flood of words, must not make a typo dear (some 15 ms). */
+const MAX_MESSAGES = 1_000;
+/** Words of those messages, repeated ones counted: a few long texts, or a flood of words, must not make a typo dear (some 10 ms). */
 const MAX_WORDS = 20_000;
 /** Of each conversation at least so many messages, however many conversations there are. */
-const MIN_PER_CONVERSATION = 10;
+const MIN_PER_CONVERSATION = 5;
+
+/** Messages of all conversations among which those of many conversations are looked for. */
+const NEWEST_OF_ALL = 5_000;
 
 /** Conversations that are looked at one by one. Of more, only what is among the newest messages of all gives words. */
 export const FEW_CONVERSATIONS = 200;
@@ -28,18 +31,18 @@ export const newestOf = (source: string, words: number): string => `
   SELECT * FROM (SELECT *, sum(word_count) OVER (ORDER BY place DESC) - word_count AS words_before FROM ${source}) counted
   WHERE words_before < ${words}`;
 
-// $2 visible conversations, $3 place of the oldest recent message
+// $2 visible conversations
 const OF_FEW = `
   SELECT own.*
   FROM unnest($2::uuid[]) AS visible (id)
   CROSS JOIN LATERAL (
     SELECT place, word_count, words FROM message_texts t
-    WHERE t.conversation_id = visible.id AND coalesce($3::bigint, 0) IS NOT NULL
+    WHERE t.conversation_id = visible.id
     ORDER BY place DESC LIMIT greatest(${MIN_PER_CONVERSATION}, ${MAX_MESSAGES} / cardinality($2::uuid[]))
   ) own`;
 const OF_MANY = `
-  SELECT place, word_count, words FROM message_texts t
-  WHERE ($3::bigint IS NULL OR place >= $3::bigint) AND (t.conversation_id IN (SELECT unnest($2::uuid[]))) IS TRUE
+  SELECT place, word_count, words FROM (SELECT * FROM message_texts ORDER BY place DESC LIMIT ${NEWEST_OF_ALL}) t
+  WHERE (t.conversation_id IN (SELECT unnest($2::uuid[]))) IS TRUE
   ORDER BY place DESC LIMIT ${MAX_MESSAGES}`;
 
 // A word that could be cut in two known ones comes first: "caphe" has less in common with "phe" than with "cap", but it is neither.
@@ -78,8 +81,8 @@ const respell = (texts: string): string => `
 const statements = { few: respell(OF_FEW), many: respell(OF_MANY) };
 
 /**
- * Which words may have been meant by those that the reader's messages do not know: parameters are words as typed, visible conversations and
- * the place of the oldest recent message. Only words of messages that the reader may see are ever compared with, so an answer tells nothing
+ * Which words may have been meant by those that the reader's messages do not know: parameters are words as typed and visible
+ * conversations. Only words of messages that the reader may see are ever compared with, so an answer tells nothing
  * about what was written elsewhere (ADR 17). Rows: `place` of the word, `spelling`: one word, or two where the space was forgotten; best first.
  */
 export const respellAmong = (conversationCount: number): string =>
