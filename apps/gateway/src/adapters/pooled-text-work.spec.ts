@@ -22,6 +22,8 @@ describe('text work in threads', () => {
   it('gives what the same work gives in place', async () => {
     const inline = new InlineTextWork();
     const some = texts.slice(0, 5);
+    const many = Array.from({ length: 20 }, (_, i) => `${'x '.repeat(6_000)} coffee ${i}`);
+    expect(await work.excerpts('alice', 'coffee', many)).toEqual(await inline.excerpts('alice', 'coffee', many));
     expect(await work.excerpts('alice', QUERY, some)).toEqual(await inline.excerpts('alice', QUERY, some));
     expect(await work.overlap('alice', QUERY, some)).toEqual(await inline.overlap('alice', QUERY, some));
     expect(await work.tokens('alice', ['xin chào', 'a'], 100)).toEqual(await inline.tokens('alice', ['xin chào', 'a'], 100));

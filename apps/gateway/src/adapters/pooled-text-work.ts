@@ -5,6 +5,7 @@ import { currentDeadline } from '#lib/resilience/deadline';
 import { DeadlineExceeded } from '#lib/resilience/errors';
 import { FairQueue } from '#lib/resilience/fair-queue';
 import { metrics } from '#lib/runtime/metrics';
+import { beginningOf } from '../search/highlight.js';
 import { MAX_HIGHLIGHTED, TextWorkPort } from '../search/text-work.port.js';
 import { doTextJob, type TextJob, type TextJobResult } from './text-jobs.js';
 
@@ -51,8 +52,17 @@ export class PooledTextWork extends TextWorkPort {
   }
 
   override async excerpts(caller: UserId, query: string, texts: readonly string[]): Promise<string[]> {
-    const job: TextJob = { kind: 'excerpts', query, texts, maxRead: MAX_HIGHLIGHTED };
-    return (await this.soonOrIn(caller, job)) as TextJobResult['excerpts'];
+    // What the budget does not reach is not sent to a thread: to copy a megabyte takes longer than to cut off its beginning.
+    const reached: string[] = [];
+    let left = MAX_HIGHLIGHTED;
+    for (const text of texts) {
+      if (left <= 0) break;
+      reached.push(text);
+      left -= text.length;
+    }
+    const job: TextJob = { kind: 'excerpts', query, texts: reached, maxRead: MAX_HIGHLIGHTED };
+    const found = (await this.soonOrIn(caller, job)) as TextJobResult['excerpts'];
+    return [...found, ...texts.slice(reached.length).map(beginningOf)];
   }
 
   override async overlap(caller: UserId, query: string, texts: readonly string[]): Promise<number[]> {

@@ -28,6 +28,7 @@ describe('the context of a conversation', () => {
   let context: BuildContext;
   let conversationId: string;
   let isVectorStoreOut: boolean;
+  let isLexicalBehind: boolean;
   let counted: number;
   const inline = new InlineTextWork();
   const text = new InlineTextWork();
@@ -43,7 +44,10 @@ describe('the context of a conversation', () => {
       if (isVectorStoreOut) throw new DependencyError('chroma', 'query', 'open');
       return { embedder, vectors };
     }, 0.1);
-    const lexical = new MemoryLexicalIndex(() => [...archive.conversations.values()].flatMap((each) => each.messages));
+    isLexicalBehind = false;
+    const lexical = new MemoryLexicalIndex(() =>
+      isLexicalBehind ? [] : [...archive.conversations.values()].flatMap((each) => each.messages),
+    );
     const reranker = { rerank: async () => [] };
     counted = 0;
     text.tokens = async (caller, texts, limit) => {
@@ -136,6 +140,15 @@ describe('the context of a conversation', () => {
       expect(window.items.map(({ message }) => message.content)).toContain('The booking code of the hotel in Đà Lạt is QX7781');
       expect(window.items.at(-1)?.message.seq).toBe(41);
       expect(window.tokens).toBeLessThanOrEqual(200);
+    });
+
+    it('keeps it also while no index has it yet', async () => {
+      await say('The booking code of the hotel in Đà Lạt is QX7781');
+      for (let i = 1; i <= 40; i += 1) await say(`haha yes, see you there, number ${i} of many lines of small talk`);
+      isLexicalBehind = true;
+      const window = await build({ query: 'booking code of the hotel', maxTokens: 200, recent: 40 });
+      expect(window.indexedThroughSeq).toBe(0);
+      expect(window.items[0]).toMatchObject({ message: { seq: 1 }, why: 'semantic' });
     });
 
     it('gives the recent part what the other leaves, and the other what the recent part leaves', async () => {

@@ -50,8 +50,11 @@ export class BuildContext {
     const newestFirst = page.messages.filter(({ deletedAt }) => deletedAt === undefined).reverse();
     // The newest one whatever `recent` is: an agent that does not know what was just said answers something else.
     const recent = newestFirst.filter(({ seq }, index) => index === 0 || seq >= firstRecent);
-    const { maxTokens, recentShare } = request;
-    const items = await new WindowFilling(this.tokens, reader, maxTokens).fill(recent, found.messages, recentShare);
+    const { query, semanticK, maxTokens, recentShare } = request;
+    const unindexed = recent.filter(({ seq }) => seq > indexedThroughSeq);
+    const fitting = semanticK === 0 ? [] : await this.search.among(unindexed, query, reader);
+    const relevant = [...found.messages, ...fitting.slice(0, semanticK)];
+    const items = await new WindowFilling(this.tokens, reader, maxTokens).fill(recent, relevant, recentShare);
     const degraded = new Set<SearchPart>(found.degraded);
     if (isBehind) degraded.add('dense');
     return { ...items, indexedThroughSeq, degraded: [...degraded] };

@@ -90,6 +90,18 @@ export class SearchMessages {
     });
   }
 
+  /** Of messages that no index may have yet those that share words with `q`, best first; none of them when there is no time to read them. */
+  async among(messages: readonly Message[], q: string, reader: UserId): Promise<readonly Message[]> {
+    const read = withinUnits(messages, MAX_RERANKED);
+    const texts = read.map(({ content }) => content);
+    const scores = await this.orElse('overlap', [], () => this.stages.text.overlap(reader, q, texts));
+    return read
+      .map((message, i) => ({ message, score: scores[i] ?? 0 }))
+      .filter(({ score }) => score > 0)
+      .sort((one, other) => other.score - one.score)
+      .map(({ message }) => message);
+  }
+
   private async inPlace<T>({ mode }: SearchQuery, work: () => Promise<T>): Promise<T> {
     const startedAt = performance.now();
     try {
@@ -207,8 +219,11 @@ export class SearchMessages {
   ): Promise<readonly Candidate[]> {
     if (candidates.length === 0) return candidates;
     const wanted = candidates.slice(0, RERANKED);
-    const read = withinUnits(wanted, MAX_RERANKED);
-    const texts = read.map(({ message }) => message.content);
+    const texts = withinUnits(
+      wanted.map(({ message }) => message),
+      MAX_RERANKED,
+    ).map(({ content }) => content);
+    const read = wanted.slice(0, texts.length);
     const scores = await this.orWithout('rerank', () => this.stages.reranker.rerank(q, texts, reader), degraded);
     if (scores === undefined) return candidates;
     if (read.length < wanted.length) degraded.add('rerank');
@@ -229,21 +244,25 @@ export class SearchMessages {
   /** An excerpt per candidate; when there is no time for them, their beginnings: a hit without a mark is still a hit. */
   private async excerpts(q: string, candidates: readonly Candidate[], reader: UserId): Promise<string[]> {
     const texts = candidates.map(({ message }) => message.content);
+    return (await this.orElse('excerpts', undefined, () => this.stages.text.excerpts(reader, q, texts))) ?? texts.map(beginningOf);
+  }
+
+  private async orElse<T, Otherwise>(operation: string, otherwise: Otherwise, work: () => Promise<T>): Promise<T | Otherwise> {
     try {
-      return await this.stages.text.excerpts(reader, q, texts);
+      return await work();
     } catch (error) {
-      metrics.fallback.inc({ dependency: 'text', operation: 'excerpts' });
-      if (!isPlanned(error)) this.logger.error({ err: error }, 'excerpts failed');
-      return texts.map(beginningOf);
+      metrics.fallback.inc({ dependency: 'text', operation });
+      if (!isPlanned(error)) this.logger.error({ operation, err: error }, 'text work failed');
+      return otherwise;
     }
   }
 }
 
-/** The first candidates whose texts have at most `units` UTF-16 units in all; at least one. */
-const withinUnits = (candidates: readonly Candidate[], units: number): readonly Candidate[] => {
+/** The first messages whose texts have at most `units` UTF-16 units in all; at least one. */
+const withinUnits = (messages: readonly Message[], units: number): readonly Message[] => {
   let left = units;
-  const beyond = candidates.findIndex(({ message }, index) => (left -= message.content.length) < 0 && index > 0);
-  return beyond < 0 ? candidates : candidates.slice(0, beyond);
+  const beyond = messages.findIndex(({ content }, index) => (left -= content.length) < 0 && index > 0);
+  return beyond < 0 ? messages : messages.slice(0, beyond);
 };
 
 const stageDependency = { dense: 'chroma', sparse: 'postgres', rerank: 'embedder' } as const;

@@ -329,6 +329,20 @@ describe('malformed input is refused and nothing is stored', () => {
   });
   const nested = (depth: number) => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;
 
+  it.each([
+    [{ content: `a${'\u0301'.repeat(31)}` }, '/content', 'must not have more than 30 combining marks in a row'],
+    [{ content: '\u200d' }, '/content', 'must have at least one visible character'],
+    [
+      { content: 'hi', metadata: { notes: ['\u0007'] } },
+      '/metadata/notes/0',
+      'must not contain control characters other than tab and line breaks',
+    ],
+  ])('and says what to change: %j', async (body, pointer, message) => {
+    const answer = await send(await aConversation(), body);
+    expect(answer.status).toBe(400);
+    expect(answer.body['errors']).toEqual([{ pointer, message }]);
+  });
+
   it.each<[string, number, Request]>([
     ['broken JSON', 400, raw('{"content": "hi"')],
     ['no JSON at all', 400, raw('hello')],
@@ -347,6 +361,10 @@ describe('malformed input is refused and nothing is stored', () => {
     ['U+0000', 400, raw('{"content":"a\\u0000b"}')],
     ['another control character', 400, raw('{"content":"a\\u001bb"}')],
     ['a lone surrogate', 400, raw('{"content":"a\\ud800b"}')],
+    ['31 combining marks in a row', 400, raw(JSON.stringify({ content: `a${'\u0301'.repeat(31)}` }))],
+    ['nothing but joiners', 400, raw(JSON.stringify({ content: '\u200d\u200b' }))],
+    ['an override without its end', 400, raw(JSON.stringify({ content: 'a\u202eb' }))],
+    ['an escape sequence in metadata', 400, raw(JSON.stringify({ content: 'hi', metadata: { note: '\u001b[2J' } }))],
     ['bytes that are no UTF-8', 400, raw(Buffer.from([...Buffer.from('{"content":"'), 0xed, 0xa0, 0x80, ...Buffer.from('"}')]))],
     ['an unknown field', 400, raw('{"content":"hi","admin":true}')],
     ['a forged senderId', 400, raw('{"content":"hi","senderId":"bob"}')],
