@@ -39,9 +39,9 @@ program
 
 program
   .command('queues')
-  .description('what waits where: ready, in work, dead; "?" (null in JSON) is what nobody could tell')
-  .option('--watch', 'again every 2 s, until Ctrl-C')
-  .option('--json', 'print {items: [...]} as GET /v1/admin/queues does')
+  .description('what waits where: ready, in work, paused for how long, dead; "?" (null in JSON) is what is not known')
+  .option('--json', 'print {items, unknownQueues, publishing, others} as GET /v1/admin/queues does')
+  .option('--watch', 'again every two seconds, until Ctrl-C; with --json one line each')
   .action(showQueues);
 
 addDeadLetterCommands(program);

@@ -1,73 +1,108 @@
+import pc from 'picocolors';
+import { RabbitControlChannel } from '#lib/bus/adapters/rabbit-control-channel';
 import { RabbitQueueStatus } from '#lib/bus/adapters/rabbit-queue-status';
-import type { QueueStatus } from '#lib/contracts/http';
+import { type QueuesView, QueueWatch } from '#lib/bus/queue-watch';
+import type { QueueView } from '#lib/contracts/http';
 import type { Config } from '#lib/runtime/config';
 import { createLogger } from '#lib/runtime/logger';
 import { Explained } from '../explain.js';
 import { repeatedly } from '../repeatedly.js';
 import { operatorConfig, runningStack } from '../running-stack.js';
 import { tableOf } from '../table.js';
+import { ago, duration, processLabels } from './cells.js';
 
-/** `parley queues`: what waits where, asked from RabbitMQ; pauses and ages from the metrics of the processes that `npm start` runs here. */
-export async function showQueues({ json = false, watch = false }: { json?: boolean; watch?: boolean }): Promise<void> {
-  await repeatedly(watch, () => showOnce(json));
+interface Options {
+  readonly json?: boolean;
+  readonly watch?: boolean;
 }
 
-async function showOnce(json: boolean): Promise<void> {
+/** `parley queues`: what waits where, asked from RabbitMQ, and what their consumers say, asked from every process; no gateway is needed. */
+export async function showQueues({ json = false, watch = false }: Options): Promise<void> {
   const config = await operatorConfig();
-  const items = await readQueues(config);
-  if (json) process.stdout.write(`${JSON.stringify({ items }, undefined, 2)}\n`);
-  else console.log(tableFrom(items));
+  await withWatch(config, async (queues) => {
+    await repeatedly(watch, async () => {
+      const view = await lookAt(queues);
+      process.stdout.write(json ? `${JSON.stringify(jsonOf(view), undefined, watch ? 0 : 2)}\n` : `${textOf(view)}\n`);
+      if (!watch) requireSomething(view, config);
+    });
+  });
+}
+
+function requireSomething({ items }: QueuesView, config: Config): void {
   if (items.some(({ ready }) => ready !== null)) return;
   const { host } = new URL(config.RABBITMQ_MANAGEMENT_URL ?? config.RABBITMQ_URL);
   throw new Explained(`RabbitMQ at ${host} says nothing about its queues: is it running, and has Parley been started with it?`);
 }
 
-function tableFrom(items: readonly QueueStatus[]): string {
-  const rows = items.map(({ name, ready, unacked, consumers, paused, oldestAgeSeconds, deadLetters }) => [
-    name,
-    shown(ready),
-    shown(unacked),
-    shown(consumers),
-    paused === null ? '?' : paused ? 'yes' : 'no',
-    oldestAgeSeconds === null ? '?' : `${oldestAgeSeconds.toFixed(1)} s`,
-    shown(deadLetters),
-  ]);
-  return tableOf(['queue', 'ready', 'unacked', 'consumers', 'paused', 'oldest', 'dead letters'], rows);
-}
-
-async function readQueues({ RABBITMQ_URL: url, RABBITMQ_MANAGEMENT_URL: managementUrl, BUS_HEARTBEAT_S: heartbeatS }: Config) {
-  const status = new RabbitQueueStatus({ url, managementUrl, app: 'cli', heartbeatS, logger: createLogger('cli', 'silent') });
-  await status.start();
+async function withWatch(
+  { RABBITMQ_URL: url, RABBITMQ_MANAGEMENT_URL: managementUrl, BUS_HEARTBEAT_S: heartbeatS }: Config,
+  use: (queues: QueueWatch) => Promise<void>,
+): Promise<void> {
+  const place = { url, app: 'cli', heartbeatS, logger: createLogger('cli', 'silent') };
+  const status = new RabbitQueueStatus({ ...place, managementUrl });
+  const control = new RabbitControlChannel(place);
+  await Promise.all([status.start(), control.start()]);
   try {
-    const [items, gauges] = await Promise.all([status.read(), consumerGauges()]);
-    return items.map((item) => {
-      const paused = gauges.get(`consumer_paused ${item.name}`);
-      return {
-        ...item,
-        paused: paused === undefined ? item.paused : paused === 1,
-        oldestAgeSeconds:
-          item.ready === 0 ? item.oldestAgeSeconds : (gauges.get(`queue_oldest_age_seconds ${item.name}`) ?? item.oldestAgeSeconds),
-      };
-    });
+    await use(new QueueWatch(status, control));
   } finally {
-    await status.stop();
+    await Promise.all([status.stop(), control.stop()]);
   }
 }
 
-const METRICS_TIMEOUT_MS = 2_000;
-const GAUGE = /^(consumer_paused|queue_oldest_age_seconds)\{queue="([^"]+)"\} (\S+)$/gm;
-
-/** By metric and queue. A process that does not answer is a process of which nothing is known. */
-async function consumerGauges(): Promise<Map<string, number>> {
-  const services = (await runningStack())?.services ?? [];
-  const texts = await Promise.all(
-    services.map(async ({ url }) => {
-      const answer = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(METRICS_TIMEOUT_MS) }).catch(() => undefined);
-      return answer?.ok === true ? answer.text() : '';
-    }),
-  );
-  const lines = texts.flatMap((text) => [...text.matchAll(GAUGE)]);
-  return new Map(lines.map(([, metric, queue, value]) => [`${metric} ${queue}`, Number(value)]));
+/** Ages that a first look cannot know are those that ops has derived over time, where it runs here. */
+async function lookAt(queues: QueueWatch): Promise<QueuesView> {
+  const [view, ages] = await Promise.all([queues.read(), agesOfOps()]);
+  const withAge = (item: QueueView): QueueView =>
+    item.oldestAgeSeconds === 0 && item.ready !== 0 ? { ...item, oldestAgeSeconds: ages.get(item.name) ?? null } : item;
+  return { ...view, items: view.items.map(withAge) };
 }
+
+const METRICS_TIMEOUT_MS = 2_000;
+const AGE = /^queue_oldest_age_seconds\{queue="([^"]+)"\} (\S+)$/gm;
+
+async function agesOfOps(): Promise<Map<string, number>> {
+  const url = (await runningStack())?.services.find(({ name }) => name === 'ops')?.url;
+  if (url === undefined) return new Map();
+  const answer = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(METRICS_TIMEOUT_MS) }).catch(() => undefined);
+  const text = answer?.ok === true ? await answer.text() : '';
+  return new Map([...text.matchAll(AGE)].map(([, queue = '', value]) => [queue, Number(value)]));
+}
+
+const jsonOf = ({ items, unknownCount, consumers, publishers }: QueuesView) => ({
+  items,
+  unknownQueues: unknownCount,
+  publishing: troublesOf(publishers),
+  others: consumers.others,
+});
+
+function textOf({ items, publishers, consumers }: QueuesView): string {
+  const rows = items.map(({ name, ready, unacked, consumers: count, paused, pausedSince, oldestAgeSeconds, deadLetters, unknown }) => [
+    unknown ? pc.red(name) : name,
+    shown(ready),
+    shown(unacked),
+    shown(count),
+    paused === null ? '?' : pausedSince === null ? 'no' : pc.yellow(ago(pausedSince)),
+    oldestAgeSeconds === null ? '?' : duration(oldestAgeSeconds * 1_000),
+    shown(deadLetters),
+  ]);
+  const unknown = items.filter(({ unknown: isUnknown }) => isUnknown).map(({ name }) => name);
+  const troubles = troublesOf(publishers);
+  const label = processLabels(troubles);
+  return [
+    tableOf(['queue', 'ready', 'unacked', 'consumers', 'paused', 'oldest', 'dead'], rows),
+    ...(unknown.length === 0
+      ? []
+      : [pc.red(`not in the pipeline, nothing empties it: ${unknown.join(', ')} (docs/runbooks/unknown-queue.md)`)]),
+    ...troubles.map((each) =>
+      pc.red(`${label(each)} cannot publish ${each.routingKey}: ${each.reason}, ${each.count} times in ${ago(each.since)}`),
+    ),
+    ...(consumers.others === 'unreachable' ? [pc.red('RabbitMQ does not answer: nothing is known of pauses and ages')] : []),
+  ].join('\n');
+}
+
+const troublesOf = (publishers: QueuesView['publishers']) =>
+  publishers.processes.flatMap((each) =>
+    each.silent ? [] : (each.answer ?? []).map((trouble) => ({ app: each.app, host: each.host, pid: each.pid, ...trouble })),
+  );
 
 const shown = (count: number | null): string => (count === null ? '?' : String(count));

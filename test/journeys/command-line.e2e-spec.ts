@@ -36,7 +36,14 @@ describe('npm run parley', () => {
 
   it('shows the queues, the configuration without its secrets, and that the schema is up to date', async () => {
     const queues = await run('parley', 'queues', '--json');
-    expect(JSON.parse(queues.stdout)).toMatchObject({ items: [{ name: 'embedding.messages' }] });
+    expect(JSON.parse(queues.stdout)).toMatchObject({
+      items: [{ name: 'embedding.messages', paused: false, oldestAgeSeconds: 0, unknown: false }],
+      unknownQueues: 0,
+      publishing: [],
+      others: 'asked',
+    });
+    const table = await run('parley', 'queues');
+    expect(Math.max(...table.stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
     const config = await run('parley', 'config', '--json');
     expect(JSON.parse(config.stdout)).toMatchObject({
       AUTH_JWT_SECRET: { value: '***', from: 'environment' },

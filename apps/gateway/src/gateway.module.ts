@@ -27,6 +27,7 @@ import { AdminQueuesController } from './adapters/http/admin-queues.controller.j
 import { ContextController } from './adapters/http/context.controller.js';
 import { ConversationsController } from './adapters/http/conversations.controller.js';
 import { HealthController } from './adapters/http/health.controller.js';
+import { HomePageController } from './adapters/http/home-page.controller.js';
 import { MessageController } from './adapters/http/message.controller.js';
 import { MessagesController } from './adapters/http/messages.controller.js';
 import { ProblemsPageController } from './adapters/http/problems-page.controller.js';
@@ -83,6 +84,7 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
         AdminProcessesController,
         HealthController,
         ProblemsPageController,
+        HomePageController,
       ],
       providers: [
         StoreMessage,

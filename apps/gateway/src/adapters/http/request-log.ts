@@ -5,6 +5,7 @@ import type { Logger } from '#lib/runtime/logger';
 import { metrics } from '#lib/runtime/metrics';
 import type { ErrorRate } from './error-rate.js';
 import { isOperations } from './operations-routes.js';
+import { RefusalLog } from './refusal-log.js';
 import { workOf } from './request-work.js';
 
 /** Label and log value of the route of a request that no route is for; its path is not ours to trust. */
@@ -30,13 +31,24 @@ export const recordRequest = (request: FastifyRequest, reply: FastifyReply, logg
     ...(work.caller === undefined ? {} : { userId: work.caller.userId }),
     ...failureOf(work.failure),
   };
-  runInContext(work.context, () => logger[levelOf(route, status)](fields, 'request'));
+  const level = levelOf(route, status);
+  const warning = level === 'warn' ? refusals.warn(`${method} ${route} ${codeOf(work.failure)}`) : undefined;
+  runInContext(work.context, () => {
+    if (level === 'warn') logger[warning === undefined ? 'info' : 'warn']({ ...fields, ...warning }, 'request');
+    else logger[level](fields, 'request');
+  });
 };
 
+/** Of this process: a refusal is a warning, a thousand of them are not a thousand. */
+const refusals = new RefusalLog();
+
+const codeOf = (failure: unknown): string => (failure instanceof ProblemError ? failure.code : '-');
+
 // Probes come every few seconds and say nothing while they are answered.
-const levelOf = (route: string, status: number): 'debug' | 'info' | 'error' => {
+const levelOf = (route: string, status: number): 'debug' | 'info' | 'warn' | 'error' => {
   if (status === 500) return 'error';
-  return isOperations(route) ? 'debug' : 'info';
+  if (isOperations(route)) return 'debug';
+  return status > 500 ? 'warn' : 'info';
 };
 
 const failureOf = (failure: unknown): Record<string, unknown> => {
