@@ -20,6 +20,9 @@ const own: readonly Privilege[] = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
 export const tableGrants: Readonly<Record<string, Readonly<Partial<Record<ServiceRole, readonly Privilege[]>>>>> = {
   conversations: { gateway: keep, ops: look },
   conversation_members: { gateway: own },
+  conversation_keys: { gateway: add },
+  membership_usage: { gateway: keep },
+  departed_members: { gateway: own },
   messages: { gateway: keep, embedding: look, ops: look },
   message_texts: { gateway: look, ops: own },
   texts_to_index: { gateway: add, ops: own },
