@@ -15,7 +15,8 @@ import { Explained } from '../explain.js';
 import { parleyHome } from '../home.js';
 import { LogFile } from '../log-file.js';
 import { operatorConfig } from '../running-stack.js';
-import { tableOf } from '../table.js';
+import { ago, shortened } from './cells.js';
+import { printable } from './printable.js';
 
 interface Filter {
   readonly type?: string;
@@ -33,6 +34,7 @@ interface OrderOptions extends Filter {
   readonly rate?: number;
   readonly dryRun?: boolean;
   readonly force?: boolean;
+  readonly watch?: number;
   readonly yes?: boolean;
   readonly json?: boolean;
 }
@@ -69,6 +71,7 @@ export function addDeadLetterCommands(program: Command): void {
     .option('--queue <name>', 'work queue')
     .option('--rate <n>', 'so many per second', decimal)
     .option('--dry-run', 'say what would be done')
+    .option('--watch <seconds>', 'look so long whether they die again, at most 15; 0 = do not look', seconds, 3)
     .option('--force', 'also what was replayed three times already')
     .option('--json', 'print what became of them')
     .action((ids: string[], options: OrderOptions) => carryOut('replay', ids, options));
@@ -92,7 +95,7 @@ async function list({ conversation, json = false, ...options }: ListOptions): Pr
   if (!query.success) throw new Explained(query.error.issues.map(({ path, message }) => `--${path.join('.')} ${message}`).join('\n'), 2);
   const page = await withDeadLetters((deadLetters) => deadLetters.list(query.data));
   if (json) return print(page);
-  console.log(page.items.length === 0 ? 'no dead letters' : tableFrom(page.items));
+  console.log(page.items.length === 0 ? 'no dead letters' : linesOf(page.items));
   if (!page.isComplete) console.log(`there are more: raise --limit (now ${options.limit})`);
 }
 
@@ -101,9 +104,11 @@ async function show(id: string, { queue, json = false }: { queue?: string; json?
   if (letter === undefined) throw new Explained(`there is no dead letter ${id}`);
   if (json) return print(letter);
   const { payload, payloadEncoding, headers: _, ...facts } = letter;
-  for (const [name, value] of Object.entries(facts)) console.log(`${pc.bold(name.padEnd(15))} ${value ?? pc.dim('not known')}`);
+  for (const [name, value] of Object.entries(facts)) {
+    console.log(`${pc.bold(name.padEnd(15))} ${value === null ? pc.dim('not known') : printable(String(value))}`);
+  }
   console.log(`${pc.bold('payload')} (${payloadEncoding})`);
-  console.log(payloadEncoding === 'json' ? JSON.stringify(payload, undefined, 2) : String(payload));
+  console.log(printable(payloadEncoding === 'json' ? JSON.stringify(payload, undefined, 2) : String(payload)));
 }
 
 async function carryOut(deed: 'replay' | 'discard', ids: string[], options: OrderOptions): Promise<void> {
@@ -116,7 +121,10 @@ async function carryOut(deed: 'replay' | 'discard', ids: string[], options: Orde
   if (outcome.notFound.length > 0) throw new Explained(`not there: ${outcome.notFound.join(', ')}`);
 }
 
-function orderFrom(ids: string[], { queue, all, rate, dryRun, force, type, errorClass, conversation }: OrderOptions): DeadLetterOrder {
+function orderFrom(
+  ids: string[],
+  { queue, all, rate, dryRun, force, watch, type, errorClass, conversation }: OrderOptions,
+): DeadLetterOrder {
   const given = {
     queue: queue ?? onlyQueue(),
     ids: ids.length === 0 ? undefined : ids,
@@ -125,6 +133,7 @@ function orderFrom(ids: string[], { queue, all, rate, dryRun, force, type, error
     errorClass,
     conversationId: conversation,
     ratePerSecond: rate,
+    watchSeconds: watch,
     dryRun,
     force,
   };
@@ -162,37 +171,31 @@ async function confirm({ queue, ids, all }: DeadLetterOrder): Promise<void> {
   if (answer.trim().toLowerCase() !== 'yes') throw new Explained('nothing was removed');
 }
 
-function report(deed: 'replay' | 'discard', { dryRun, done, items, refused, refusedCount }: DeadLetterOutcome): void {
-  if (items.length > 0) console.log(tableFrom(items));
+function report(deed: 'replay' | 'discard', { dryRun, done, items, refused, refusedCount, diedAgain }: DeadLetterOutcome): void {
+  if (items.length > 0) console.log(linesOf(items));
   const verb = deed === 'replay' ? 'replayed' : 'discarded';
   console.log(dryRun ? `${done} would be ${verb}` : pc.green(`${done} ${verb}`));
+  if (diedAgain !== null && diedAgain.length > 0) {
+    console.log(pc.red(`${diedAgain.length} died again: \`parley dlq show <id>\` says of what`));
+    for (const id of diedAgain) console.log(`  ${printable(id)}`);
+  }
   if (refusedCount === 0) return;
   console.log(pc.yellow(`${refusedCount} left where they are:`));
-  console.log(
-    tableOf(
-      ['id', 'why'],
-      refused.map(({ id, reason }) => [id, reason]),
-    ),
-  );
+  for (const { id, reason } of refused) console.log(`  ${printable(id)}\n    ${reason}`);
 }
 
-function tableFrom(letters: readonly DeadLetter[]): string {
-  return tableOf(
-    ['id', 'queue', 'type', 'error', 'tries', 'replays', 'last failed', 'conversation'],
-    letters.map(({ id, queue, type, errorClass, error, attempts, replays, lastFailedAt, conversationId }) => [
-      id,
-      queue,
-      type,
-      `${pc.red(errorClass ?? '?')} ${shortened(error ?? '')}`,
-      attempts ?? '?',
-      replays,
-      lastFailedAt ?? '?',
-      conversationId ?? '?',
-    ]),
-  );
-}
+/** Three lines for each, so that an id is whole and the reason can be read in 80 columns. */
+const linesOf = (letters: readonly DeadLetter[]): string =>
+  letters
+    .map(({ id, queue, type, errorClass, error, attempts, replays, lastFailedAt }) => {
+      const again = replays === 0 ? '' : `, ${pc.yellow(`died again after ${replays} ${replays === 1 ? 'replay' : 'replays'}`)}`;
+      const when = lastFailedAt === null ? '' : ` ${ago(lastFailedAt)} ago`;
+      const reason = printable(shortened(`${errorClass ?? '?'}: ${error ?? '?'}`, MAX_REASON));
+      return `${pc.bold(printable(id))}  ${printable(type)}  ${queue}\n  ${attempts ?? '?'} tries${when}${again}\n  ${pc.red(reason)}`;
+    })
+    .join('\n');
 
-const shortened = (text: string): string => (text.length > 60 ? `${text.slice(0, 59)}…` : text);
+const MAX_REASON = 78;
 
 async function withDeadLetters<T>(work: (deadLetters: DeadLetters) => Promise<T>): Promise<T> {
   const {
@@ -223,7 +226,7 @@ async function withDeadLetters<T>(work: (deadLetters: DeadLetters) => Promise<T>
 /** For the audit line in `logs/operator.log`. */
 const operator = (): string => `${userInfo().username}@${hostname()}`;
 
-const print = (answer: unknown): void => void process.stdout.write(`${JSON.stringify(answer, undefined, 2)}\n`);
+const print = (answer: unknown): void => void process.stdout.write(`${printable(JSON.stringify(answer, undefined, 2))}\n`);
 
 const withoutJson = ({ type, errorClass, queue, limit }: Partial<ListOptions>) =>
   Object.fromEntries(Object.entries({ type, errorClass, queue, limit }).filter(([, value]) => value !== undefined));
@@ -231,6 +234,12 @@ const withoutJson = ({ type, errorClass, queue, limit }: Partial<ListOptions>) =
 function wholeNumber(text: string): number {
   if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('must be a whole number from 1 on');
   return Number(text);
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!(value >= 0 && value <= 15)) throw new InvalidArgumentError('must be a number from 0 to 15');
+  return value;
 }
 
 function decimal(text: string): number {

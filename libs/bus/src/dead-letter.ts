@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { DeadLetter, DeadLetterDetail } from '#lib/contracts/admin';
-import { attemptOf, countHeader, header, textHeader, type WireHeaders, type WireMessage } from './wire-message.js';
+import { eventSchemas } from '#lib/contracts/events';
+import { traceIdOf } from '#lib/runtime/traceparent';
+import { attemptOf, countHeader, header, MAX_BODY_BYTES, textHeader, type WireHeaders, type WireMessage } from './wire-message.js';
 
 /** Header that counts how often a message was replayed; it stays with the message through retries and its next death. */
 export const REPLAYED = 'x-replayed';
@@ -8,8 +10,9 @@ export const REPLAYED = 'x-replayed';
 /** Replays of one message before somebody has to say that it should be tried nevertheless: what failed four times in a row will fail again. */
 export const MAX_REPLAYS = 3;
 
-/** Under which id a dead letter is asked for. A message that somebody published without an id is known by its bytes. */
-export const idOf = ({ id, body }: WireMessage): string => id ?? `sha256:${createHash('sha256').update(body).digest('hex').slice(0, 32)}`;
+/** Under which id a dead letter is asked for: its property, else the event id in its body, else its bytes. */
+export const idOf = ({ id, body }: WireMessage): string =>
+  id ?? bodyText(body, 'eventId') ?? `sha256:${createHash('sha256').update(body).digest('hex').slice(0, 32)}`;
 
 /** How often a message was replayed before. */
 export const replaysOf = (message: WireMessage): number => countHeader(message, REPLAYED);
@@ -18,9 +21,14 @@ export const replaysOf = (message: WireMessage): number => countHeader(message, 
  * The message as it goes back to its queue: same id, type and bytes, attempts counted from the start, and one replay more. Keeps what ties it
  * to its request, and when it first failed; what is said about this death goes.
  */
-export const forReplay = (message: WireMessage): WireMessage => ({
+export const forReplay = (message: WireMessage, now = new Date()): WireMessage => ({
   ...message,
-  headers: { ...onlyNamed(message.headers, KEPT), [header.attempt]: 1, [REPLAYED]: replaysOf(message) + 1 },
+  headers: {
+    ...onlyNamed(message.headers, KEPT),
+    [header.attempt]: 1,
+    [REPLAYED]: replaysOf(message) + 1,
+    [header.replayedAt]: now.toISOString(),
+  },
 });
 
 /** What operators see of a dead letter, without what it carries. */
@@ -29,15 +37,16 @@ export const describeDeadLetter = (queue: string, message: WireMessage): DeadLet
   return {
     id: idOf(message),
     queue,
-    type: message.type,
-    conversationId: textHeader(message, header.conversationId) ?? null,
+    type: typeOf(message),
+    conversationId: textHeader(message, header.conversationId) ?? bodyText(message.body, 'conversationId') ?? null,
     errorClass: textHeader(message, header.errorClass) ?? byBroker?.errorClass ?? null,
     error: textHeader(message, header.error) ?? byBroker?.error ?? null,
     attempts: wholeNumber(message.headers[header.attempts]) ?? attemptOf(message),
     firstFailedAt: textHeader(message, header.firstFailedAt) ?? byBroker?.at ?? null,
     lastFailedAt: textHeader(message, header.lastFailedAt) ?? byBroker?.at ?? null,
-    traceId: textHeader(message, header.traceId) ?? textHeader(message, header.traceparent)?.split('-')[1] ?? null,
+    traceId: textHeader(message, header.traceId) ?? traceIdOf(textHeader(message, header.traceparent)) ?? null,
     replays: replaysOf(message),
+    replayedAt: textHeader(message, header.replayedAt) ?? null,
     sizeBytes: message.body.byteLength,
   };
 };
@@ -84,10 +93,30 @@ const brokersWord = (headers: WireHeaders): { errorClass: string; error: string;
 
 const wholeNumber = (value: unknown): number | undefined => (typeof value === 'number' && Number.isInteger(value) ? value : undefined);
 
+/** A message without a `type` has the name of the queue it came from there; what it is says its body. */
+const typeOf = ({ type, body }: WireMessage): string => (Object.hasOwn(eventSchemas, type) ? type : (bodyText(body, 'type') ?? 'unknown'));
+
+/** A short text of the envelope; undefined when the body has none, is no JSON, or is too large to be looked into. */
+const bodyText = (body: Buffer, field: 'eventId' | 'type' | 'conversationId'): string | undefined => {
+  if (body.byteLength > MAX_BODY_BYTES) return undefined;
+  const { payload } = payloadOf(body);
+  if (typeof payload !== 'object' || payload === null || !Object.hasOwn(payload, field)) return undefined;
+  const value = (payload as Record<string, unknown>)[field];
+  return typeof value === 'string' && value !== '' && value.length <= MAX_NAME ? value : undefined;
+};
+
+const MAX_NAME = 100;
+
 const payloadOf = (body: Buffer): Pick<DeadLetterDetail, 'payload' | 'payloadEncoding'> => {
+  let text: string;
   try {
-    return { payload: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)), payloadEncoding: 'json' };
+    text = new TextDecoder('utf-8', { fatal: true }).decode(body);
   } catch {
     return { payload: body.toString('base64'), payloadEncoding: 'base64' };
+  }
+  try {
+    return { payload: JSON.parse(text), payloadEncoding: 'json' };
+  } catch {
+    return { payload: text, payloadEncoding: 'text' };
   }
 };

@@ -3,6 +3,7 @@ import type { DeadLetterOrder } from '#lib/contracts/admin';
 import { newId } from '#lib/contracts/ids';
 import { createLogger } from '#lib/runtime/logger';
 import { aMessageCreated } from '#lib/testing/builders';
+import { eventually } from '#lib/testing/eventually';
 import { forReplay, REPLAYED } from './dead-letter.js';
 import { DeadLetters } from './dead-letters.js';
 import type { DeadLettersPort } from './dead-letters.port.js';
@@ -95,6 +96,7 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
         lastFailedAt: letters[0]?.headers[header.lastFailedAt],
         traceId: '0af7651916cd43dd8448eb211c80319c',
         replays: 0,
+        replayedAt: null,
         sizeBytes: letters[0]?.body.byteLength,
       });
       const after = await bus.takeAll(DLQ);
@@ -127,6 +129,24 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
       expect(await find({ errorClass: 'RangeError' })).toEqual({ ids: [other?.id], isComplete: true });
       expect(await find({ type: 'message.edited' })).toEqual({ ids: [], isComplete: true });
       expect(await find({ limit: 1 })).toEqual({ ids: [plain?.id], isComplete: false });
+    });
+
+    it('knows what a message is that came without properties, from its body', async () => {
+      const event = aMessageCreated();
+      const bare = { id: undefined, publishedAt: undefined, headers: {} };
+      const own = { ...bare, type: QUEUE, body: Buffer.from(JSON.stringify(event)) };
+      const text = { ...bare, type: QUEUE, body: Buffer.from('not json: \u001b[31mred') };
+      const bytes = { ...bare, type: QUEUE, body: Buffer.from([0xff, 0x00]) };
+      await bury(own, text, bytes);
+      const { items } = await deadLetters.list({ queue: QUEUE, limit: 10 });
+      expect(items).toMatchObject([
+        { id: event.eventId, type: 'message.created', conversationId: event.conversationId },
+        { id: expect.stringMatching(/^sha256:/), type: 'unknown', conversationId: null },
+        { id: expect.stringMatching(/^sha256:/), type: 'unknown' },
+      ]);
+      expect(await deadLetters.find(event.eventId)).toMatchObject({ payloadEncoding: 'json', payload: event });
+      expect(await deadLetters.find(items[1]?.id ?? '')).toMatchObject({ payloadEncoding: 'text', payload: 'not json: \u001b[31mred' });
+      expect(await deadLetters.find(items[2]?.id ?? '')).toMatchObject({ payloadEncoding: 'base64', payload: '/wA=' });
     });
 
     it('shows one in full, and nothing for an id that is not there', async () => {
@@ -174,6 +194,7 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
         [header.firstFailedAt]: chosen[0]?.headers[header.firstFailedAt],
         [header.attempt]: 1,
         [REPLAYED]: 1,
+        [header.replayedAt]: expect.stringMatching(/^\d{4}-.*Z$/),
       });
       expect(await listed()).toEqual(idsOf(letters.filter((letter) => letter !== chosen[0])));
     });
@@ -184,6 +205,23 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
       expect(await deadLetters.replay(all({ errorClass: 'RangeError' }), 'alice')).toMatchObject({ done: 5, remaining: 0 });
       expect(idsOf(await bus.takeAll(QUEUE))).toEqual(idsOf(odd));
       expect(await listed()).toEqual(idsOf(letters.filter((letter) => !odd.includes(letter))));
+    });
+
+    it('tells which of them died again, and when they were replayed', async () => {
+      const letters = await buryMany(2);
+      const replaying = deadLetters.replay(only(letters, { watchSeconds: 10 }), 'alice');
+      const back: WireMessage[] = [];
+      await eventually(async () => {
+        back.push(...(await bus.takeAll(QUEUE)));
+        expect(back).toHaveLength(2);
+      });
+      await bury(...back.map((copy) => forDeadLetterQueue(copy, new Unreadable('again'), QUEUE)));
+
+      const { diedAgain } = await replaying;
+
+      expect(new Set(diedAgain)).toEqual(new Set(idsOf(letters)));
+      const { items } = await deadLetters.list({ queue: QUEUE, limit: 10 });
+      expect(items).toMatchObject([1, 2].map(() => ({ replays: 1, error: 'again', replayedAt: expect.stringMatching(/^\d{4}-.*Z$/) })));
     });
 
     it('only says what it would do in a dry run, and writes no audit line', async () => {
@@ -257,7 +295,7 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
         { audit: 'dead-letters.replay', by: 'alice', queue: QUEUE, ids: idsOf(letters) },
         { audit: 'dead-letters.replay', by: 'alice', ids: idsOf(letters), done: 2, remaining: 0 },
         { audit: 'dead-letters.discard', by: 'bob', all: true },
-        { audit: 'dead-letters.discard', by: 'bob', done: 0 },
+        { audit: 'dead-letters.discard', by: 'bob', ids: [], done: 0 },
       ]);
       expect(lines[0]).not.toHaveProperty('done');
       expect(JSON.stringify(logged)).not.toContain('Xin chào');
@@ -273,6 +311,13 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
       });
       expect(await listed()).toEqual(idsOf([letters[0], letters[2], letters[4]].filter((letter) => letter !== undefined)));
       expect(await bus.takeAll(QUEUE)).toEqual([]);
+    });
+
+    it('writes down every id that it removes, also of an order for all', async () => {
+      const letters = await buryMany(130);
+      await deadLetters.discard(all(), 'bob');
+      const noted = logged.filter(({ audit }) => audit === 'dead-letters.discard').flatMap(({ ids = [] }) => ids as string[]);
+      expect(noted).toEqual(idsOf(letters));
     });
 
     it('removes all', async () => {

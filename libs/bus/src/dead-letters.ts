@@ -29,7 +29,11 @@ interface Deed {
 
 const LOOK_MS = 5_000;
 const MAX_REFUSALS_TOLD = 100;
-/** Ids in one audit line. */
+const MAX_DEATHS_TOLD = 100;
+/** Replayed letters that are watched for their next death. */
+const MAX_WATCHED = 1_000;
+const WATCH_EVERY_MS = 500;
+/** Ids in one audit line; what one order does beyond them has lines of its own. */
 const MAX_IDS_LOGGED = 100;
 
 /**
@@ -74,14 +78,21 @@ export class DeadLetters {
    * is left where it is unless `force`. @throws as {@link list}.
    */
   async replay(order: DeadLetterOrder, by: Operator): Promise<DeadLetterOutcome> {
-    return this.carryOut(order, by, {
+    const replayed = new Map<string, number>();
+    const outcome = await this.carryOut(order, by, {
       name: 'replay',
       refusal: (letter, { force }) => (replaysOf(letter) < MAX_REPLAYS || force ? undefined : TOO_OFTEN),
       execute: async (letters, letter) => {
-        const outcome = await letters.sendBack(letter, forReplay(letter));
-        return outcome.kind === 'confirmed' ? undefined : `RabbitMQ: ${outcome.kind}, ${outcome.reason}`;
+        const copy = forReplay(letter);
+        const sent = await letters.sendBack(letter, copy);
+        if (sent.kind !== 'confirmed') return `RabbitMQ: ${sent.kind}, ${sent.reason}`;
+        if (replayed.size < MAX_WATCHED) replayed.set(idOf(letter), replaysOf(copy));
+        return undefined;
       },
     });
+    const { queue, watchSeconds = 0, dryRun } = order;
+    if (watchSeconds === 0 || dryRun) return outcome;
+    return { ...outcome, diedAgain: await this.deathsOf(replayed, queue, watchSeconds) };
   }
 
   /** Removes dead letters for good. @throws as {@link list}. */
@@ -94,6 +105,21 @@ export class DeadLetters {
         return undefined;
       },
     });
+  }
+
+  /** Looks for `seconds` whether letters come back with the replays that they were given. One that waits for its retries comes later. */
+  private async deathsOf(replayed: ReadonlyMap<string, number>, queue: string, seconds: number): Promise<string[]> {
+    const died = new Set<string>();
+    const endsAt = performance.now() + seconds * 1_000;
+    while (replayed.size > died.size && performance.now() < endsAt) {
+      await sleep(WATCH_EVERY_MS);
+      await this.readAll(queue, (_, message) => {
+        const replays = replayed.get(idOf(message));
+        if (replays !== undefined && replaysOf(message) >= replays) died.add(idOf(message));
+        return 'go on';
+      });
+    }
+    return [...died].slice(0, MAX_DEATHS_TOLD);
   }
 
   /** @returns whether everything there is was seen, or `look` had enough at the very last one. */
@@ -127,15 +153,32 @@ export class DeadLetters {
     // Said before as well: whoever kills this process in the middle of it has still given the order.
     if (!dryRun) this.logger.info(audit, `dead letters: ${deed.name} begins`);
     const startedAt = performance.now();
-    const outcome = await this.queues.hold(queue, (letters) => this.goThrough(letters, order, deed, startedAt + this.withinMs));
+    // What `all` meant is known only now: each id is written down, in lines of a bounded length.
+    const doneIds: string[] = [];
+    const onDone = (id: string) => {
+      if (doneIds.push(id) <= MAX_IDS_LOGGED) return;
+      this.logger.info({ ...audit, ids: doneIds.splice(0, MAX_IDS_LOGGED) }, `dead letters: ${deed.name} of these`);
+    };
+    const going = this.queues.hold(queue, (letters) => this.goThrough(letters, order, deed, startedAt + this.withinMs, onDone));
+    const outcome = await going.catch((error: unknown) => {
+      if (!dryRun) this.logger.warn({ ...audit, ids: doneIds }, `dead letters: ${deed.name} broke off after these`);
+      throw error;
+    });
     const { done, refusedCount, remaining, stoppedBy } = outcome;
     const durationMs = Math.round(performance.now() - startedAt);
-    if (!dryRun) this.logger.info({ ...audit, done, refusedCount, remaining, stoppedBy, durationMs }, `dead letters: ${deed.name} ends`);
+    if (!dryRun)
+      this.logger.info({ ...audit, ids: doneIds, done, refusedCount, remaining, stoppedBy, durationMs }, `dead letters: ${deed.name} ends`);
     return outcome;
   }
 
   /** From the oldest to the last one that was there; stops when the time is over or the broker takes no more. */
-  private async goThrough(letters: HeldDeadLetters, order: DeadLetterOrder, deed: Deed, endsAt: number): Promise<DeadLetterOutcome> {
+  private async goThrough(
+    letters: HeldDeadLetters,
+    order: DeadLetterOrder,
+    deed: Deed,
+    endsAt: number,
+    onDone: (id: string) => void,
+  ): Promise<DeadLetterOutcome> {
     const selection = new Selection(order);
     const pace = new Pace(order.ratePerSecond);
     const tally = new Tally(order);
@@ -155,6 +198,7 @@ export class DeadLetters {
         const failure = await deed.execute(letters, letter);
         if (failure !== undefined) return stopped(failure);
         tally.done();
+        onDone(shown.id);
       }
       selection.settled(shown);
     }
@@ -234,7 +278,15 @@ class Tally {
 
   private outcome() {
     const { queue, dryRun } = this.order;
-    return { queue, dryRun, done: this.doneCount, refused: this.refusals, refusedCount: this.refusedCount, items: this.items };
+    return {
+      queue,
+      dryRun,
+      done: this.doneCount,
+      refused: this.refusals,
+      refusedCount: this.refusedCount,
+      items: this.items,
+      diedAgain: null,
+    };
   }
 }
 

@@ -34,6 +34,7 @@ export const header = {
   stackHash: 'x-stack-hash',
   traceId: 'x-trace-id',
   replayed: 'x-replayed',
+  replayedAt: 'x-replayed-at',
   /** How often a process died with it before it was copied; the broker counts only from then on. */
   returns: 'x-returns',
   /** How often it was postponed because no consumer that met it knew its type. */

@@ -6,9 +6,9 @@ export const MAX_DEAD_LETTERS = 1_000;
 /** An event that was given up on, as it lies in the dead-letter queue of `queue`. What a header does not say is `null`. */
 export const DeadLetter = z
   .object({
-    id: z.string().meta({ description: 'The event id; `sha256:...` of the body for a message that came without one' }),
+    id: z.string().meta({ description: 'The event id, from the body when its properties lack it; `sha256:...` of a body that has none' }),
     queue: z.string().meta({ description: 'The work queue whose consumer gave up on it, and where a replay puts it' }),
-    type: z.string(),
+    type: z.string().meta({ description: 'Type of the event; `unknown` when neither properties nor body name one' }),
     conversationId: z.string().nullable(),
     errorClass: z.string().nullable(),
     error: z.string().nullable(),
@@ -16,16 +16,17 @@ export const DeadLetter = z
     firstFailedAt: z.string().nullable(),
     lastFailedAt: z.string().nullable(),
     traceId: z.string().nullable(),
-    replays: z.int().nonnegative().meta({ description: 'How often it was replayed before' }),
+    replays: z.int().nonnegative().meta({ description: 'How often it was replayed, and died again' }),
+    replayedAt: z.string().nullable().meta({ description: 'When it was replayed last' }),
     sizeBytes: z.int().nonnegative(),
   })
   .meta({ id: 'DeadLetter' });
 export type DeadLetter = z.infer<typeof DeadLetter>;
 
-/** A dead letter with what it carries: JSON as it is, anything else in base64. */
+/** A dead letter with what it carries: JSON as it is, other text as text, anything else in base64. */
 export const DeadLetterDetail = DeadLetter.extend({
   payload: z.unknown(),
-  payloadEncoding: z.enum(['json', 'base64']),
+  payloadEncoding: z.enum(['json', 'text', 'base64']),
   headers: z.record(z.string(), z.unknown()),
 }).meta({ id: 'DeadLetterDetail' });
 export type DeadLetterDetail = z.infer<typeof DeadLetterDetail>;
@@ -64,6 +65,12 @@ export const DeadLetterOrder = z
     all: z.literal(true).optional(),
     ...deadLetterFilter,
     ratePerSecond: z.number().min(0.01).max(10_000).optional(),
+    watchSeconds: z
+      .number()
+      .min(0)
+      .max(15)
+      .optional()
+      .meta({ description: 'Replay only: look so long whether what was replayed dies again; see `diedAgain`' }),
     dryRun: z.boolean().default(false).meta({ description: 'Say what would be done, and do nothing' }),
     force: z.boolean().default(false).meta({ description: 'Also replay what was replayed three times already' }),
     first: z.int().positive().optional().meta({ description: 'Only the oldest so many: `next.first` of the answer before, to go on' }),
@@ -80,6 +87,10 @@ export const DeadLetterOutcome = z
     done: z.int().meta({ description: 'Replayed or discarded; in a dry run, how many would be' }),
     refused: z.array(z.object({ id: z.string(), reason: z.string() })).meta({ description: 'At most 100 of them' }),
     refusedCount: z.int(),
+    diedAgain: z
+      .array(z.string())
+      .nullable()
+      .meta({ description: 'Ids that were replayed and are dead letters again, at most 100; null when nobody looked (`watchSeconds`)' }),
     notFound: z.array(z.string()).meta({ description: 'Of `ids`: those that are not there' }),
     items: z.array(DeadLetter).meta({ description: 'In a dry run: what would be done, at most 1,000' }),
     remaining: z.int().meta({ description: 'Letters that this call did not get to; 0 when it is done' }),

@@ -11,6 +11,7 @@ type Privilege = 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE';
 const look: readonly Privilege[] = ['SELECT'];
 const add: readonly Privilege[] = ['SELECT', 'INSERT'];
 const keep: readonly Privilege[] = ['SELECT', 'INSERT', 'UPDATE'];
+const mend: readonly Privilege[] = ['SELECT', 'UPDATE'];
 const own: readonly Privilege[] = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
 
 /**
@@ -27,7 +28,8 @@ export const tableGrants: Readonly<Record<string, Readonly<Partial<Record<Servic
   message_texts: { gateway: look, ops: own },
   texts_to_index: { gateway: add, ops: own },
   text_backfill: { gateway: look, ops: own },
-  outbox: { gateway: own, ops: own },
+  outbox: { gateway: own, ops: own, cli: mend },
+  outbox_depth: { gateway: mend, ops: mend },
   inbox: { gateway: own, embedding: own, ops: own },
   message_chunks: { gateway: look, embedding: own, ops: look },
   vector_writes: { embedding: own, ops: own },

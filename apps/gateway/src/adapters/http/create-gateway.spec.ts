@@ -528,6 +528,15 @@ describe('a token', () => {
     expect(JSON.stringify(logLines)).not.toContain(token.slice(-20));
   });
 
+  it('finds a dead letter by an id of any length that a message can have', async () => {
+    const admin = await mintToken(secret, { user: 'root', scopes: ['admin'] });
+    for (const id of ['i'.repeat(101), 'i'.repeat(255), encodeURIComponent('你'.repeat(255))]) {
+      const answer = await call({ url: `/v1/admin/dead-letters/${id}`, token: admin });
+      expect(answer.body).toMatchObject({ status: 404, detail: 'There is no such dead letter.' });
+    }
+    expect((await call({ url: `/v1/admin/dead-letters/${'i'.repeat(256)}`, token: admin })).status).toBe(400);
+  });
+
   it('opens the admin routes with the scope admin only', async () => {
     expect((await call({ url: '/v1/admin/queues' })).body).toMatchObject({ status: 403, code: 'forbidden' });
     const admin = await mintToken(secret, { user: 'root', scopes: ['admin'] });

@@ -61,6 +61,9 @@ export const createGateway = async (
   return app;
 };
 
+/** Of a path, in characters as they are sent: 255 of them, each escaped in up to nine. */
+const MAX_PARAMETER = 2_295;
+
 const fastifyAdapter = (config: Config, limits: EdgeLimits): FastifyAdapter =>
   new FastifyAdapter({
     ...httpServerLimits,
@@ -70,6 +73,8 @@ const fastifyAdapter = (config: Config, limits: EdgeLimits): FastifyAdapter =>
     // While we drain, what still arrives on open connections is answered, with `Connection: close`; readiness keeps new ones away.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
+    // The id of a dead letter is what a stranger may have put there; the schema of each route says how long its parameters may be.
+    routerOptions: { maxParamLength: MAX_PARAMETER },
     // No Nest middleware here: every request would pass through a matcher for nothing.
     skipMiddie: true,
     http: { connectionsCheckingInterval: SLOW_REQUEST_CHECK_MS },
