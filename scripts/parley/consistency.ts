@@ -10,6 +10,7 @@ import { createLogger } from '#lib/runtime/logger';
 import { PostgresConsistencyBoard } from '#lib/vectors/adapters/postgres-consistency-board';
 import type { ConsistencyBoardPort } from '#lib/vectors/consistency-board.port';
 import { Explained } from '../explain.js';
+import { counted } from '../counted.js';
 import { operatorConfig } from '../running-stack.js';
 import { tableOf } from '../table.js';
 
@@ -60,7 +61,7 @@ async function untilDone(board: ConsistencyBoardPort, id: string, isQuiet: boole
 
 function show({ findings, examples, messagesChecked, chunksChecked, pending, repaired }: ConsistencyReport, isRepair: boolean): void {
   const kinds = (Object.keys(findings) as FindingKind[]).filter((kind) => findings[kind] > 0);
-  console.log(`${messagesChecked} messages and ${chunksChecked} vectors compared; ${pending} still on their way`);
+  console.log(`${counted(messagesChecked, 'message')} and ${counted(chunksChecked, 'vector')} compared; ${pending} still on their way`);
   if (kinds.length === 0) return console.log(pc.green('in step'));
   console.log(
     tableOf(
@@ -69,7 +70,11 @@ function show({ findings, examples, messagesChecked, chunksChecked, pending, rep
     ),
   );
   if (!isRepair) return console.log('repair with: npm run parley -- consistency --repair');
-  console.log(pc.green(`${repaired.ordered} messages are being indexed again, ${repaired.removed} vectors of unknown messages removed`));
+  console.log(
+    pc.green(
+      `${counted(repaired.ordered, 'message')} to be indexed again, ${counted(repaired.removed, 'vector')} of unknown messages removed`,
+    ),
+  );
 }
 
 async function withBoard<T>(work: (board: ConsistencyBoardPort) => Promise<T>): Promise<T> {

@@ -1,6 +1,7 @@
 import { ConfigError, EXIT_CONFIG } from '#lib/runtime/config';
 import { createLogger } from '#lib/runtime/logger';
 import { bringUpToDate } from '../../apps/ops/src/adapters/bring-up-to-date.js';
+import { counted } from '../counted.js';
 import { Explained, reasonOf } from '../explain.js';
 import { operatorConfig } from '../running-stack.js';
 
@@ -13,5 +14,7 @@ export async function migrate({ json = false }: { json?: boolean }): Promise<voi
   });
   if (json) return void process.stdout.write(`${JSON.stringify({ migrations })}\n`);
   for (const name of migrations) console.log(`ran ${name}`);
-  console.log(migrations.length === 0 ? 'the schema was up to date already' : `the schema is up to date (${migrations.length} migrations)`);
+  console.log(
+    migrations.length === 0 ? 'the schema was up to date already' : `the schema is up to date (${counted(migrations.length, 'migration')})`,
+  );
 }

@@ -112,6 +112,8 @@ describe('npm start', () => {
     expect(await run('stop', [])).toMatchObject({ code: 0, stdout: expect.stringContaining('Parley has stopped') });
     const files = await Promise.all((await readdir(join(home, 'logs'))).map((name) => readFile(join(home, 'logs', name), 'utf8')));
     expect(files.filter((text) => text.includes('\u001b'))).toEqual([]);
+    const afterStop = files.flatMap((text) => text.slice(text.lastIndexOf('"message":"stopping"')).split('\n'));
+    expect(afterStop.filter((line) => /"level":"(warn|error|fatal)"/.test(line))).toEqual([]);
 
     for (const args of [['queues'], ['dlq', 'list'], ['breakers'], ['in-flight'], ['consistency'], ['config']])
       expect(await run('parley', args, { DATABASE_URL: '', RABBITMQ_URL: '', REDIS_URL: '', CHROMA_URL: '' })).toMatchObject({

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Redis } from 'ioredis';
@@ -70,6 +70,12 @@ describe('a private stack of its own', () => {
     const { hostname, port } = new URL(own.chromaUrl);
     expect(await new ChromaClient({ host: hostname, port: Number(port), ssl: false }).heartbeat()).toBeGreaterThan(0);
     expect(await readdir(folder)).toEqual(expect.arrayContaining(['chroma', 'postgres', 'rabbitmq', 'redis']));
+  });
+
+  it('writes no colours into its logs', async () => {
+    // Chroma's banner has some, and no setting.
+    for (const server of [own.rabbitmq, own.postgres, own.redis])
+      expect(await readFile(server.logFile, 'utf8').then((text) => text.includes('\u001b['))).toBe(false);
   });
 
   it('has a Redis without DEBUG', async () => {

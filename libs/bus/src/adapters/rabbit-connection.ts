@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { type ChannelModel, connect, type SocketOptions } from 'amqplib';
 import type { Logger } from '#lib/runtime/logger';
 import { fullJitter } from '../backoff.js';
+import { OutageLog } from '../outage-log.js';
 import { errorMessage } from '../wire-message.js';
 
 /** What a connection needs. */
@@ -28,6 +29,9 @@ const PROVEN_MS = 5_000;
 const CLOSE_TIMEOUT_MS = 2_000;
 // Connected again well within the 20 s of law 3 also after a long outage; at 30 s one of ten minutes took 44 s to be over.
 const BACKOFF = { baseMs: 100, capMs: 10_000 };
+
+/** Of all connections of this process. */
+const outage = new OutageLog('RabbitMQ');
 
 /** `parley-<app>@<host>#<pid> <purpose>`: the management UI reads like the architecture. */
 export const connectionName = (
@@ -75,6 +79,7 @@ export class RabbitConnection {
   /** Closes the connection, by force when the broker does not answer. */
   async stop(): Promise<void> {
     this.isWanted = false;
+    outage.ended(this.settings.name, this.settings.logger);
     this.wakeUp();
     const { model } = this;
     if (model === undefined) this.socketLife.abort(new Error('stopped while connecting'));
@@ -84,6 +89,7 @@ export class RabbitConnection {
 
   /** Ends the current connection at once, without a word to the broker; a new one follows. For when the broker does not answer. */
   destroy(reason: string): void {
+    if (!this.isWanted) return; // it is being closed, and its channels with it
     this.settings.logger.warn({ connection: this.settings.name, reason }, 'giving up a RabbitMQ connection');
     this.socketLife.abort(new Error(reason));
   }
@@ -98,7 +104,8 @@ export class RabbitConnection {
         failures = performance.now() - openedAt > PROVEN_MS ? 0 : failures + 1;
       } catch (error) {
         failures += 1;
-        this.settings.logger.warn({ connection: this.settings.name, failures, error: errorMessage(error) }, 'cannot connect to RabbitMQ');
+        // One that is stopped while it connects has not failed.
+        if (this.isWanted) outage.failed(this.settings.name, errorMessage(error), this.settings.logger);
       }
       afterFirstTry();
       if (this.isWanted) await this.pause(fullJitter(failures, BACKOFF));
@@ -134,6 +141,7 @@ export class RabbitConnection {
     closedEarly.catch(() => undefined);
     await orAbort(Promise.race([onOpen(model), closedEarly]), OPEN_TIMEOUT_MS, 'RabbitMQ set-up', socketLife);
     this.model = model;
+    outage.ended(name, logger);
     logger.info({ connection: name, version: model.connection.serverProperties.version }, 'connected to RabbitMQ');
     return { ended: this.afterEnd(ended) };
   }

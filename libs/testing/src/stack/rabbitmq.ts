@@ -92,6 +92,7 @@ async function writeSettings({ folder, port, managementPort, password }: Rabbitm
     'default_permissions.write = .*',
     'log.console = true',
     'log.console.level = info',
+    'log.console.use_colors = off', // it is a file
     'log.file = false',
     // The write-ahead log of quorum queues is kept in memory too: 64 MiB instead of 512 is enough for one machine.
     'raft.wal_max_size_bytes = 67108864',
