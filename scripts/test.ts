@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pc from 'picocolors';
 import { settings } from '#lib/runtime/config';
@@ -8,24 +8,17 @@ import { type PrivateStack, startPrivateStack } from '#lib/testing/private-stack
 import { runCommand } from '#lib/testing/stack/commands';
 import { projectRoot } from '#lib/testing/stack/project-root';
 import { explainAndExit } from './explain.js';
+import { type Kind, type Wanted, wantedFrom } from './test-arguments.js';
 import { COUNTS_FILE_VARIABLE, type SkippedTests, type TestCounts } from './vitest-counts.js';
 
-/** The Vitest projects, from fast to whole; see vitest.config.ts. */
-const PROJECTS = ['unit', 'integration', 'journeys', 'faults'] as const;
-type Project = (typeof PROJECTS)[number];
-const NEEDS_STACK: readonly Project[] = ['integration', 'journeys'];
+const NEEDS_STACK: readonly Kind[] = ['integration', 'journeys'];
 const CHECK_WITHIN_MS = 180_000;
+/** Checks that run side by side: most use one core. */
+const AT_ONCE = Math.min(4, availableParallelism());
 const PROJECT_WITHIN_MS = 1_800_000;
 const STACK_VARIABLE = 'PARLEY_TEST_STACK';
 /** What somebody says to the tests themselves: a stack that already runs; the tests that take long. */
 const FOR_TESTS = [STACK_VARIABLE, 'PARLEY_LONG_TESTS'];
-
-/** What was asked for: `checks`, names of projects, anything else is a filter for Vitest; nothing is everything. */
-interface Wanted {
-  readonly checks: boolean;
-  readonly projects: readonly Project[];
-  readonly filters: readonly string[];
-}
 
 const stopping = new AbortController();
 const startedAt = performance.now();
@@ -34,35 +27,37 @@ let stack: Promise<PrivateStack> | undefined;
 
 process.on('SIGINT', () => stopping.abort());
 process.on('SIGTERM', () => stopping.abort());
-await runAll(wantedFrom(process.argv.slice(2))).catch(explainAndExit);
-
-function wantedFrom(args: readonly string[]): Wanted {
-  const isProject = (arg: string): arg is Project => PROJECTS.some((project) => project === arg);
-  const filters = args.filter((arg) => arg !== 'checks' && !isProject(arg));
-  const projects = args.filter(isProject);
-  return {
-    checks: args.length === 0 || args.includes('checks'),
-    projects: projects.length === 0 && !(args.includes('checks') && filters.length === 0) ? PROJECTS : projects,
-    filters,
-  };
+try {
+  await runAll(wantedFrom(process.argv.slice(2)));
+} catch (error) {
+  explainAndExit(error);
 }
 
 async function runAll(wanted: Wanted): Promise<void> {
   const env = ownEnvironment();
   try {
     // The servers come up while the checks run.
-    if (wanted.projects.some((project) => NEEDS_STACK.includes(project)) && env[STACK_VARIABLE] === undefined) {
+    if (wanted.kinds.some((project) => NEEDS_STACK.includes(project)) && env[STACK_VARIABLE] === undefined) {
       stack = startPrivateStack({ progress: (line) => process.stdout.write(`  ${pc.dim(line)}\n`) });
       stack.catch(() => undefined); // reported where it is waited for
     }
-    if (wanted.checks) for (const command of checkCommands()) await check(command, env);
-    for (const project of wanted.projects) await test(project, wanted, env);
+    if (wanted.checks) await atOnce(AT_ONCE, checkCommands(), (command) => check(command, env));
+    for (const project of wanted.kinds) await test(project, wanted, env);
   } finally {
     await stack?.then((running) => running.stop()).catch(() => undefined);
   }
-  if (tally.passed + tally.failures.length === 0) tally.failures.push('no test ran');
+  if (tally.passed + tally.failures.length === 0 && wanted.changedSince === undefined) tally.failures.push('no test ran');
   report();
   process.exit(stopping.signal.aborted ? 130 : tally.failures.length === 0 ? 0 : 1);
+}
+
+/** At most so many at a time, begun in their order. */
+async function atOnce<T>(limit: number, items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const waiting = [...items];
+  const worker = async () => {
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: limit }, worker));
 }
 
 /** What `npm run typecheck` and `npm run lint` do, one step for each command, so that package.json stays the only list. */
@@ -86,7 +81,7 @@ async function check(command: string, env: NodeJS.ProcessEnv): Promise<void> {
   if (result.code !== 0) process.stdout.write(`${(result.stdout + result.stderr).trim()}\n\n`);
 }
 
-async function test(project: Project, { filters }: Wanted, env: NodeJS.ProcessEnv): Promise<void> {
+async function test(project: Kind, { filters, changedSince }: Wanted, env: NodeJS.ProcessEnv): Promise<void> {
   if (stopping.signal.aborted) return;
   const began = performance.now();
   const folder = mkdtempSync(join(tmpdir(), 'parley-counts-'));
@@ -94,8 +89,12 @@ async function test(project: Project, { filters }: Wanted, env: NodeJS.ProcessEn
     const countsFile = join(folder, 'counts.json');
     const urls = NEEDS_STACK.includes(project) ? await stackVariable() : {};
     process.stdout.write(`\n${pc.bold(project)}\n`);
-    const code = await vitest(project, filters, { ...env, ...urls, [COUNTS_FILE_VARIABLE]: countsFile });
-    const failed = add(project, readCounts(countsFile), code, filters.length > 0);
+    const code = await vitest(project, [...filters, ...(changedSince === undefined ? [] : [`--changed=${changedSince}`])], {
+      ...env,
+      ...urls,
+      [COUNTS_FILE_VARIABLE]: countsFile,
+    });
+    const failed = add(project, readCounts(countsFile), code, filters.length > 0 || changedSince !== undefined);
     mark(failed === 0, project, began);
   } catch (error) {
     tally.failures.push(`${project}: ${error instanceof Error ? error.message : String(error)}`);
@@ -112,7 +111,7 @@ async function stackVariable(): Promise<NodeJS.ProcessEnv> {
 }
 
 /** Adds one project's counts and returns how many failures that were. */
-function add(project: Project, counts: TestCounts | undefined, code: number, isFiltered: boolean): number {
+function add(project: Kind, counts: TestCounts | undefined, code: number, isFiltered: boolean): number {
   const failures = [...(counts?.failures ?? [])];
   const ran = (counts?.passed ?? 0) + failures.length;
   if (code !== 0 && failures.length === 0) failures.push(`${project}: vitest ended with code ${code}`);
@@ -123,7 +122,7 @@ function add(project: Project, counts: TestCounts | undefined, code: number, isF
   return failures.length;
 }
 
-function vitest(project: Project, filters: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+function vitest(project: Kind, filters: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const reporter = join(import.meta.dirname, 'vitest-counts.js');
   const args = ['run', '--project', project, '--passWithNoTests', '--reporter=default', `--reporter=${reporter}`, ...filters];
   return new Promise((resolve, reject) => {
