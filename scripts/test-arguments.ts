@@ -65,7 +65,7 @@ function refuseUnknown(filters: readonly string[], files: readonly string[]): vo
   for (const filter of filters) {
     const meant = [CHECKS, ...allKinds].find((kind) => distance(filter, kind) <= 2);
     // A bare word that is almost a kind is a typing mistake, even where some path happens to have it inside.
-    if (meant !== undefined) throw new Explained(`${filter}: did you mean ${meant}? For files give more of their path`, 2);
+    if (meant !== undefined) throw new Explained(`${filter}: did you mean ${meant}? Kinds:\n${descriptions()}`, 2);
   }
   const unknown = filters.filter((filter) => !files.some((file) => file.includes(filter.replace(/^\.\//, ''))));
   if (unknown.length === 0) return;
