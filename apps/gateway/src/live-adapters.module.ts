@@ -145,7 +145,11 @@ class LiveConnections extends Connections {
       useFactory: (meaning: LateMeaning, config: Config) => new NearestMessages(meaning.get, noiseFloor(config)),
       inject: [LateMeaning, CONFIG],
     },
-    { provide: TextWorkPort, useFactory: (config: Config) => new PooledTextWork(config.TEXT_WORKERS), inject: [CONFIG] },
+    {
+      provide: TextWorkPort,
+      useFactory: (config: Config, logger: Logger) => new PooledTextWork(config.TEXT_WORKERS, logger),
+      inject: [CONFIG, LOGGER],
+    },
     { provide: RerankerPort, useFactory: (text: TextWorkPort) => new LexicalOverlapReranker(text), inject: [TextWorkPort] },
     { provide: PublisherPort, useExisting: RabbitPublisher },
     {

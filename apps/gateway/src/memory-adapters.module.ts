@@ -22,6 +22,7 @@ import { OutboxPort } from '#lib/database/outbox.port';
 import { MemoryRateLimiter } from '#lib/resilience/adapters/memory-rate-limiter';
 import { CONFIG, type Config } from '#lib/runtime/config';
 import { Health } from '#lib/runtime/health';
+import { LOGGER, type Logger } from '#lib/runtime/logger';
 import { LocalEmbedder } from '#lib/vectors/adapters/local-embedder';
 import { MemoryChunkLedger } from '#lib/vectors/adapters/memory-chunk-ledger';
 import { MemoryConsistencyBoard } from '#lib/vectors/adapters/memory-consistency-board';
@@ -92,7 +93,11 @@ class NoConnections extends Connections {
         new NearestMessages(() => ({ embedder, vectors }), LOCAL_NOISE_FLOOR),
       inject: [EmbedderPort, VectorStorePort],
     },
-    { provide: TextWorkPort, useFactory: (config: Config) => new PooledTextWork(config.TEXT_WORKERS), inject: [CONFIG] },
+    {
+      provide: TextWorkPort,
+      useFactory: (config: Config, logger: Logger) => new PooledTextWork(config.TEXT_WORKERS, logger),
+      inject: [CONFIG, LOGGER],
+    },
     { provide: RerankerPort, useFactory: (text: TextWorkPort) => new LexicalOverlapReranker(text), inject: [TextWorkPort] },
     { provide: OutboxPort, useExisting: MemoryOutbox },
     { provide: PublisherPort, useExisting: MemoryBus },

@@ -1,22 +1,24 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { BulkheadFull } from '#lib/resilience/bulkhead';
 import { withDeadline } from '#lib/resilience/deadline';
 import { DeadlineExceeded } from '#lib/resilience/errors';
+import { createLogger } from '#lib/runtime/logger';
 import { metrics } from '#lib/runtime/metrics';
 import { hostileTexts } from '#lib/testing/hostile-texts';
+import { loopDelayDuring } from '#lib/testing/loop-delay';
 import { InlineTextWork } from './inline-text-work.js';
 import { PooledTextWork } from './pooled-text-work.js';
+import { RememberedTokenCounter } from './remembered-token-counter.js';
 
 const hostile = hostileTexts({ seed: 3 }).filter(({ isAccepted }) => isAccepted);
 const texts = hostile.map(({ text }) => text);
 const QUERY = 'coffee mot hai ba';
 
-let work = new PooledTextWork(1);
-afterEach(async () => {
-  await work.close();
-  work = new PooledTextWork(1);
-});
+const logger = createLogger('test', 'fatal');
+
+// One for all tests but the last: each would load the vocabulary anew.
+const work = new PooledTextWork(1, logger);
+afterAll(() => work.close());
 
 describe('text work in threads', () => {
   it('gives what the same work gives in place', async () => {
@@ -31,18 +33,19 @@ describe('text work in threads', () => {
 
   it('lets the event loop turn while it works through the worst texts of several callers', { timeout: 60_000 }, async () => {
     await work.tokens('alice', ['load the vocabulary'], 10);
-    const delay = monitorEventLoopDelay({ resolution: 5 });
-    delay.enable();
-    await Promise.all(
-      ['alice', 'bob', 'carol', 'dave'].map(async (caller) => {
-        for (const text of texts.slice(0, 12)) await work.tokens(caller, [text], 1_000_000);
-        await work.excerpts(caller, QUERY, texts);
-        await work.overlap(caller, QUERY, texts);
-      }),
-    );
-    delay.disable();
-    // In place it takes seconds without a turn of the loop; the rest is what a busy machine may add.
-    expect(delay.percentile(99) / 1e6).toBeLessThan(100);
+    const counter = new RememberedTokenCounter(work);
+    const messagesOf = (caller: string) => texts.slice(0, 12).map((content, i) => ({ id: `${caller}${i}`, version: 1, content }));
+    const long = Array.from({ length: 50 }, () => 'the quick brown fox '.repeat(800));
+    const all = (caller: string) => [
+      counter.count(messagesOf(caller), 200_000, caller),
+      work.excerpts(caller, QUERY, long),
+      work.excerpts(caller, QUERY, texts),
+      work.overlap(caller, QUERY, texts),
+    ];
+    const delay = await loopDelayDuring(() => Promise.all(['alice', 'bob', 'carol', 'dave'].flatMap(all)));
+    // In place it is a second and more without a turn of the loop; what there is now, a few milliseconds, a busy machine may lengthen.
+    expect(delay.p99Ms).toBeLessThan(250);
+    expect(delay.maxMs).toBeLessThan(700);
   });
 
   it('serves callers in turn: one with many jobs does not stand before another with one', { timeout: 30_000 }, async () => {
@@ -67,7 +70,11 @@ describe('text work in threads', () => {
 
   it('gives up waiting at the deadline of the request, and works on for others', { timeout: 30_000 }, async () => {
     await work.tokens('alice', ['a'], 1);
-    const running = work.tokens('alice', ['漢字'.repeat(20_000)], 1_000_000);
+    const running = work.tokens(
+      'alice',
+      hostileTexts({ seed: 4 }).map(({ text }) => text),
+      10_000_000,
+    );
     const late = withDeadline(1, () => work.tokens('bob', ['a'], 1));
     await expect(late).rejects.toBeInstanceOf(DeadlineExceeded);
     expect((await metrics.workerPoolQueued.get()).values.find(({ labels }) => labels['pool'] === 'text')?.value).toBe(0);
@@ -76,11 +83,11 @@ describe('text work in threads', () => {
   });
 
   it('ends with its threads, and what waits is refused', async () => {
-    const jobs = [1, 2, 3].map(() => work.tokens('alice', ['a'], 1));
-    const outcomes = Promise.allSettled(jobs);
-    await work.close();
+    const ending = new PooledTextWork(1, logger);
+    const outcomes = Promise.allSettled([1, 2, 3].map(() => ending.tokens('alice', ['a'], 1)));
+    await ending.close();
     expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
-    await expect(work.tokens('alice', ['a'], 1)).rejects.toBeInstanceOf(BulkheadFull);
+    await expect(ending.tokens('alice', ['a'], 1)).rejects.toBeInstanceOf(BulkheadFull);
     expect(process.getActiveResourcesInfo().filter((name) => name === 'MessagePort')).toEqual([]);
   });
 });

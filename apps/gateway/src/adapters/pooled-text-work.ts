@@ -4,6 +4,7 @@ import { BulkheadFull } from '#lib/resilience/bulkhead';
 import { currentDeadline } from '#lib/resilience/deadline';
 import { DeadlineExceeded } from '#lib/resilience/errors';
 import { FairQueue } from '#lib/resilience/fair-queue';
+import type { Logger } from '#lib/runtime/logger';
 import { metrics } from '#lib/runtime/metrics';
 import { beginningOf } from '../search/highlight.js';
 import { MAX_HIGHLIGHTED, TextWorkPort } from '../search/text-work.port.js';
@@ -47,7 +48,10 @@ export class PooledTextWork extends TextWorkPort {
   private isClosed = false;
 
   /** `threads`: TEXT_WORKERS. */
-  constructor(private readonly threads: number) {
+  constructor(
+    private readonly threads: number,
+    private readonly logger: Logger,
+  ) {
     super();
   }
 
@@ -135,7 +139,17 @@ export class PooledTextWork extends TextWorkPort {
 
   /** The limit is the job's own: a thread that was ended with each request that gives up would load its vocabulary anew each time. */
   private async inThread(job: TextJob): Promise<TextJobResult[TextJob['kind']]> {
-    this.pool ??= new Piscina({
+    this.pool ??= this.start();
+    try {
+      return await this.pool.run(job, { signal: AbortSignal.timeout(JOB_LIMIT_MS) });
+    } catch (error) {
+      if (error instanceof Error && error.name === 'AbortError') throw new DeadlineExceeded(JOB_LIMIT_MS);
+      throw error;
+    }
+  }
+
+  private start(): Piscina<TextJob, TextJobResult[TextJob['kind']]> {
+    const pool = new Piscina<TextJob, TextJobResult[TextJob['kind']]>({
       filename: entry,
       minThreads: this.threads,
       maxThreads: this.threads,
@@ -143,11 +157,8 @@ export class PooledTextWork extends TextWorkPort {
       resourceLimits,
       ...(execArgv === undefined ? {} : { execArgv }),
     });
-    try {
-      return await this.pool.run(job, { signal: AbortSignal.timeout(JOB_LIMIT_MS) });
-    } catch (error) {
-      if (error instanceof Error && error.name === 'AbortError') throw new DeadlineExceeded(JOB_LIMIT_MS);
-      throw error;
-    }
+    // A thread that dies without a job is replaced; without a listener its error would end the process.
+    pool.on('error', (err) => this.logger.error({ err }, 'a text thread died'));
+    return pool;
   }
 }
