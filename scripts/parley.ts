@@ -6,9 +6,11 @@ import { addDeadLetterCommands } from './parley/dead-letters.js';
 import { examine } from './parley/doctor.js';
 import { showLogs } from './parley/logs.js';
 import { migrate } from './parley/migrate.js';
+import { addOutboxCommands } from './parley/outbox.js';
 import { addProcessCommands } from './parley/processes.js';
 import { showQueues } from './parley/queues.js';
 import { reset } from './parley/reset.js';
+import { retire } from './parley/retire-queue.js';
 import { makeToken } from './parley/token.js';
 
 /** The operator's command line: `npm run parley -- <verb>`. Verbs work on what the environment names, else on the Parley that `npm start` runs here. */
@@ -37,13 +39,23 @@ program
   .option('--json', 'print {token, user, scope, expiresAt}')
   .action(makeToken);
 
-program
+const queues = program
   .command('queues')
   .description('what waits where: ready, in work, paused for how long, dead; "?" (null in JSON) is what is not known')
   .option('--json', 'print {items, unknownQueues, publishing, others} as GET /v1/admin/queues does')
   .option('--watch', 'again every two seconds, until Ctrl-C; with --json one line each')
   .action(showQueues);
 
+queues
+  .command('retire')
+  .description('unbind a queue that nothing describes any more, and delete it with its satellites when they are empty')
+  .argument('<name>', 'as `parley queues` lists it')
+  .option('--force', 'delete it with what it holds')
+  .option('--json', 'print {unbound, deleted, left}')
+  .action((name: string, options: { force?: boolean; json?: boolean }, command: Command) =>
+    retire(name, { ...options, json: options.json === true || command.parent?.opts()['json'] === true }),
+  );
+addOutboxCommands(program);
 addDeadLetterCommands(program);
 
 program

@@ -11,6 +11,7 @@ import { ConversationStorePort } from '#lib/conversations/conversation-store.por
 import { MessageStorePort } from '#lib/conversations/message-store.port';
 import { OutboxPort } from '#lib/database/outbox.port';
 import { OutboxRelay } from '#lib/database/outbox-relay';
+import { ParkedEvents } from '#lib/database/parked-events';
 import { Bulkhead } from '#lib/resilience/bulkhead';
 import { MemoryPressure, memoryLimitBytes, memoryUse } from '#lib/resilience/memory-pressure';
 import { Pressure, type PressureSource, sustained } from '#lib/resilience/pressure';
@@ -22,6 +23,7 @@ import type { ProcessParts } from '#lib/runtime/run-process';
 import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
 import { AdminConsistencyController } from './adapters/http/admin-consistency.controller.js';
 import { AdminDeadLettersController } from './adapters/http/admin-dead-letters.controller.js';
+import { AdminOutboxController } from './adapters/http/admin-outbox.controller.js';
 import { AdminProcessesController } from './adapters/http/admin-processes.controller.js';
 import { AdminQueuesController } from './adapters/http/admin-queues.controller.js';
 import { ContextController } from './adapters/http/context.controller.js';
@@ -80,6 +82,7 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
         ContextController,
         AdminQueuesController,
         AdminDeadLettersController,
+        AdminOutboxController,
         AdminConsistencyController,
         AdminProcessesController,
         HealthController,
@@ -94,6 +97,11 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
         ShowMessages,
         ListConversations,
         { provide: OutboxRelay, useFactory: outboxRelay, inject: [OutboxPort, PublisherPort, CONFIG, LOGGER] },
+        {
+          provide: ParkedEvents,
+          useFactory: (outbox: OutboxPort, logger: Logger) => new ParkedEvents(outbox, logger),
+          inject: [OutboxPort, LOGGER],
+        },
         {
           provide: DeadLetters,
           useFactory: (letters: DeadLettersPort, logger: Logger) => new DeadLetters(letters, logger),

@@ -103,6 +103,41 @@ export const DeadLetterOutcome = z
   .meta({ id: 'DeadLetterOutcome' });
 export type DeadLetterOutcome = z.infer<typeof DeadLetterOutcome>;
 
+/** `GET /v1/admin/outbox`: events that a commit promised and that RabbitMQ does not have yet. */
+export const OutboxStatus = z
+  .object({
+    pending: z.number().nonnegative().meta({ description: 'Waiting to be published; 0 only when there is none' }),
+    isEstimate: z.boolean().meta({ description: '`pending` was estimated from a sample: there are many' }),
+    oldestAgeSeconds: z.number().nonnegative().meta({ description: 'Age of the oldest that waits; 0 when there is none' }),
+    parked: z.int().nonnegative().meta({ description: 'Set aside because no queue took them or their schema refused them' }),
+    items: z
+      .array(
+        z.object({
+          eventId: z.string(),
+          type: z.string(),
+          conversationId: z.string().nullable(),
+          attempts: z.int(),
+          createdAt: z.string(),
+          parkedAt: z.string(),
+          reason: z.string().meta({ description: '`returned: ...` no queue took it; `invalid: ...` its schema refused it' }),
+        }),
+      )
+      .meta({ description: 'The oldest that were set aside, at most 100' }),
+  })
+  .meta({ id: 'OutboxStatus' });
+export type OutboxStatus = z.infer<typeof OutboxStatus>;
+
+/** `POST /v1/admin/outbox/unpark`: either `ids` or `all`. */
+export const OutboxUnparkOrder = z
+  .strictObject({ ids: z.array(z.uuid()).min(1).max(1_000).optional(), all: z.literal(true).optional() })
+  .refine((order) => (order.ids === undefined) !== (order.all === undefined), 'must have either ids or all')
+  .meta({ id: 'OutboxUnparkOrder' });
+export type OutboxUnparkOrder = z.infer<typeof OutboxUnparkOrder>;
+
+/** How many entries are tried again. */
+export const OutboxUnparked = z.object({ unparked: z.int().nonnegative() }).meta({ id: 'OutboxUnparked' });
+export type OutboxUnparked = z.infer<typeof OutboxUnparked>;
+
 /** What can be wrong between messages, ledger and vectors. */
 export const FindingKind = z.enum(['unindexed', 'missing', 'stale', 'orphan', 'failed']).meta({
   description:

@@ -25,6 +25,7 @@ export const routeBodyLimitsBytes: Readonly<Record<string, number>> = {
   'POST /v1/conversations/:conversationId/context': QUERY_BYTES,
   'POST /v1/admin/consistency/check': SMALL_BYTES,
   'POST /v1/admin/consistency/repair': SMALL_BYTES,
+  'POST /v1/admin/outbox/unpark': LETTERS_BYTES,
   'POST /v1/admin/dead-letters/replay': LETTERS_BYTES,
   'POST /v1/admin/dead-letters/discard': LETTERS_BYTES,
 };

@@ -528,6 +528,14 @@ describe('a token', () => {
     expect(JSON.stringify(logLines)).not.toContain(token.slice(-20));
   });
 
+  it('shows the outbox, and takes an order to unpark that names what it means', async () => {
+    const admin = await mintToken(secret, { user: 'root', scopes: ['admin'] });
+    expect((await call({ url: '/v1/admin/outbox', token: admin })).body).toMatchObject({ parked: 0, isEstimate: false, items: [] });
+    const unpark = (json: unknown) => call({ method: 'POST', url: '/v1/admin/outbox/unpark', token: admin, json });
+    expect((await unpark({ all: true })).body).toEqual({ unparked: 0 });
+    expect((await unpark({})).status).toBe(400);
+  });
+
   it('finds a dead letter by an id of any length that a message can have', async () => {
     const admin = await mintToken(secret, { user: 'root', scopes: ['admin'] });
     for (const id of ['i'.repeat(101), 'i'.repeat(255), encodeURIComponent('你'.repeat(255))]) {

@@ -36,6 +36,8 @@ export const routeDeadlinesMs: Readonly<Record<string, number>> = {
   'GET /v1/admin/queues': BROKER_MS,
   'GET /v1/admin/dead-letters': LETTERS_MS,
   'GET /v1/admin/dead-letters/:letterId': LETTERS_MS,
+  'GET /v1/admin/outbox': ACCESS_MS,
+  'POST /v1/admin/outbox/unpark': ACCESS_MS,
   'GET /v1/admin/consistency': ACCESS_MS,
   'POST /v1/admin/consistency/check': ACCESS_MS,
   'POST /v1/admin/consistency/repair': ACCESS_MS,

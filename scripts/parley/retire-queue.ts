@@ -1,0 +1,50 @@
+import { hostname, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { connect } from 'amqplib';
+import pc from 'picocolors';
+import { RabbitQueueStatus } from '#lib/bus/adapters/rabbit-queue-status';
+import { type Retirement, retireQueue } from '#lib/bus/adapters/retire-queue';
+import { ProblemError } from '#lib/contracts/problems';
+import { createLogger } from '#lib/runtime/logger';
+import { Explained } from '../explain.js';
+import { parleyHome } from '../home.js';
+import { LogFile } from '../log-file.js';
+import { operatorConfig } from '../running-stack.js';
+
+const CONNECT_MS = 2_000;
+
+/** `parley queues retire <name>`: takes a queue that no row of the pipeline describes out of the way. */
+export async function retire(name: string, { force = false, json = false }: { force?: boolean; json?: boolean }): Promise<void> {
+  const retirement = await carriedOut(name, force);
+  if (json) process.stdout.write(`${JSON.stringify(retirement, undefined, 2)}\n`);
+  else if (retirement.left.length === 0) console.log(pc.green(`deleted: ${retirement.deleted.join(', ')}`));
+  if (retirement.left.length === 0) return;
+  const left = retirement.left.map(({ name: queue, ready, consumers }) => `  ${queue}: ${ready} messages, ${consumers} consumers`);
+  throw new Explained(`${name} hears nothing any more, but is not empty; --force deletes it with what it holds:\n${left.join('\n')}`);
+}
+
+async function carriedOut(name: string, force: boolean): Promise<Retirement> {
+  const { RABBITMQ_URL: url, RABBITMQ_MANAGEMENT_URL: managementUrl, BUS_HEARTBEAT_S: heartbeatS } = await operatorConfig();
+  const audit = new LogFile(join(parleyHome().logs, 'operator.log'));
+  const logger = createLogger('cli', 'info', audit);
+  const facts = { audit: 'queues.retire', by: `${userInfo().username}@${hostname()}`, queue: name, force };
+  const model = await connect(url, { timeout: CONNECT_MS }).catch(() => {
+    throw new Explained(`RabbitMQ at ${new URL(url).host} does not answer: is it running?`);
+  });
+  model.on('error', () => undefined);
+  const status = new RabbitQueueStatus({ url, managementUrl, app: 'cli', heartbeatS, logger: createLogger('cli', 'silent') });
+  try {
+    await status.start();
+    const bound = (await status.unknownQueues())?.find((queue) => queue.name === name);
+    logger.info(facts, 'queues: retire begins');
+    const retirement = await retireQueue(model, { name, force, routingKeys: bound?.routingKeys ?? [] });
+    logger.info({ ...facts, deleted: retirement.deleted, left: retirement.left }, 'queues: retire ends');
+    return retirement;
+  } catch (error) {
+    if (error instanceof ProblemError) throw new Explained(error.detail, error.code === 'validation' ? 2 : 1);
+    throw error;
+  } finally {
+    await Promise.all([status.stop(), model.close().catch(() => undefined)]);
+    audit.flush();
+  }
+}
