@@ -1,5 +1,5 @@
 import type { SearchPart } from '#lib/contracts/http';
-import { type FaultyDependency, type OutageMode, SLOW_MS } from '#lib/testing/faulty-world';
+import { type FaultyDependency, JUST_IN_TIME_MS, type OutageMode, SLOW_MS } from '#lib/testing/faulty-world';
 
 /** What is looked at while a dependency is away. `consume`: indexing a message from its queue; `relay`: bringing events from the outbox to RabbitMQ. */
 export const operations = ['send', 'read', 'search', 'health', 'consume', 'relay'] as const;
@@ -206,6 +206,15 @@ export const matrix: readonly Outage[] = [
     holdMs: 8_000,
     opensWithinMs: 2_000,
     cells: withoutRedis,
+    isInCut: false,
+  },
+  {
+    dependency: 'redis',
+    mode: 'just in time',
+    means: `each direction takes ${seconds(JUST_IN_TIME_MS)}, together four fifths of the limit of a command`,
+    holdMs: 5_000,
+    opensWithinMs: 0,
+    cells: { ...withoutRedis, health: health(200, 'ok') },
     isInCut: false,
   },
   { dependency: 'redis', mode: 'black hole', means: BLACK_HOLE, holdMs: 5_000, opensWithinMs: 2_000, cells: withoutRedis, isInCut: true },

@@ -52,6 +52,9 @@ describe('reading the configuration', () => {
     ['RATE_LIMIT_PER_USER', '-1'],
     ['AUTH_JWT_SECRET', 'too short'],
     ['REDIS_URL', 'localhost:6379'],
+    ['CORS_ORIGINS', 'https://app.example/'],
+    ['CORS_ORIGINS', 'https://app.example,app.example'],
+    ['CORS_ORIGINS', 'https://*.example'],
   ])('refuses %s=%s', (name, value) => {
     expect(problemsOf({ ...required, [name]: value })).toEqual([expect.stringContaining(`${name}: `)]);
   });

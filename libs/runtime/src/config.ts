@@ -17,7 +17,8 @@ const jwtSecret = z.string().superRefine((value, context) => {
   if (weakness !== undefined) context.addIssue({ code: 'custom', message: weakness });
 });
 /** As browsers send it: scheme, host and a port that is not the usual one, nothing more. */
-const isOrigin = (value: string): boolean => value === '*' || (URL.canParse(value) && new URL(value).origin === value);
+const isOrigin = (value: string): boolean =>
+  value === '*' || (!value.includes('*') && URL.canParse(value) && new URL(value).origin === value);
 const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const milliseconds = (max: number) => count(1, max);
 

@@ -10,6 +10,7 @@ const NETWORK_GROUPS = 4;
  */
 export const remoteAddressOf = (address: string | undefined): string => {
   if (address === undefined) return 'unknown';
+  if (!address.includes(':')) return address;
   const mapped = MAPPED_IPV4.exec(address)?.[1];
   if (mapped !== undefined) return mapped;
   return isIPv6(address) ? networkOf(address) : address;

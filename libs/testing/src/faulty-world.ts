@@ -10,10 +10,11 @@ export const faultyDependencies = ['postgres', 'rabbitmq', 'redis', 'chroma', 'e
 export type FaultyDependency = (typeof faultyDependencies)[number];
 
 /**
- * How it is taken away. `refused`: nobody listens. `slow`: an answer takes three times what Parley waits for. `black hole`: connections stay
+ * How it is taken away. `refused`: nobody listens. `slow`: an answer takes three times what Parley waits for.
+ * `just in time`: it takes nearly as long as Parley waits, every time. `black hole`: connections stay
  * open and nothing comes through. `erroring`: it answers, that it cannot. `blocked`: RabbitMQ's memory alarm, which stops publishers.
  */
-export const outageModes = ['refused', 'slow', 'black hole', 'erroring', 'blocked'] as const;
+export const outageModes = ['refused', 'slow', 'just in time', 'black hole', 'erroring', 'blocked'] as const;
 export type OutageMode = (typeof outageModes)[number];
 
 /** Added to each direction in mode `slow`, in milliseconds: three times the limit of resilience.md for a call that somebody waits for. */
@@ -24,6 +25,9 @@ export const SLOW_MS: Readonly<Record<FaultyDependency, number>> = {
   chroma: 6_000,
   embedder: 6_000,
 };
+
+/** Added to each direction of Redis in mode `just in time`: four fifths of the 50 ms that a limiter waits for it. */
+export const JUST_IN_TIME_MS = 20;
 
 /**
  * A Parley of its own whose every dependency can be taken away and given back: private servers, a fault proxy before each, and a model
@@ -112,6 +116,10 @@ export class FaultyWorld {
         return heal;
       case 'slow':
         await Promise.all(proxies.map((proxy) => proxy.set({ kind: 'latency', ms: SLOW_MS[dependency] })));
+        return heal;
+      case 'just in time':
+        if (dependency !== 'redis') throw new Error(`${dependency} is waited for much longer than it takes`);
+        await Promise.all(proxies.map((proxy) => proxy.set({ kind: 'latency', ms: JUST_IN_TIME_MS })));
         return heal;
       case 'black hole':
         await Promise.all(proxies.map((proxy) => proxy.set({ kind: 'hang' })));

@@ -873,7 +873,7 @@ describe('over a real connection', () => {
       }),
     );
     expect(new Set(statuses)).toEqual(new Set([200]));
-  });
+  }, 30_000);
 
   it('tells a client who sends too much that it is too much, and not only hangs up', async () => {
     const port = await listen(await boot());

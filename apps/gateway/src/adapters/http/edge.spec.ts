@@ -1,6 +1,6 @@
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parseConfig } from '#lib/runtime/config';
 import { createLogger } from '#lib/runtime/logger';
 import { Readiness } from '#lib/runtime/readiness';
@@ -21,6 +21,9 @@ const env = {
   RATE_LIMIT_PER_USER: '0',
   RATE_LIMIT_BYTES_PER_USER: '0',
 };
+// Full pages over many connections: seconds on a machine that does other things.
+vi.setConfig({ testTimeout: 30_000 });
+
 const LINGER_MS = 300;
 const logger = createLogger('gateway', 'silent');
 const undo: (() => unknown)[] = [];
@@ -247,6 +250,20 @@ describe('an answer that is not read', () => {
 });
 
 describe('bytes', () => {
+  it('of bodies that are announced and do not come take no memory', async () => {
+    const server = await boot({ HTTP_MAX_CONCURRENT_PER_USER: '0' });
+    const path = await aLongConversation(server, 0);
+    const before = process.memoryUsage().arrayBuffers;
+    const announce = (bytes: number) =>
+      Array.from({ length: 80 }, () => new RawClient(server).send(`${head('POST', path, { ...by(alice), ...json(bytes) })}{"cont`));
+    for (const client of announce(10_000_000)) await client.answers(413);
+    const waiting = announce(120_000);
+    await eventually(async () => expect((await ask(server, alice, '/v1/conversations')).status).toBe(200));
+    expect(waiting.every(({ text }) => text === '')).toBe(true);
+    // 9.6 MB are announced, 480 bytes have come; sockets have buffers of their own.
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8_000_000);
+  });
+
   it('of bodies count when they arrive, for their caller', async () => {
     const server = await boot({}, { bodyBytesPerCaller: 30_000 });
     const path = await aLongConversation(server, 0);

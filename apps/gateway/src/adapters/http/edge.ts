@@ -1,5 +1,4 @@
-import type { FastifyInstance } from 'fastify';
-import { withDeadline } from '#lib/resilience/deadline';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '#lib/runtime/config';
 import { runInContext } from '#lib/runtime/context';
 import type { Logger } from '#lib/runtime/logger';
@@ -36,7 +35,7 @@ export interface EdgeParts {
 
 /**
  * What happens to every request around its handler, as Fastify hooks: they cost microseconds, run before the body is read, and hold for unknown
- * routes too. In this order: ids and headers; what the head alone refuses; who calls, a place in flight, its quotas, all within the deadline;
+ * routes too. In this order: ids and headers; what the head alone refuses; who calls, a place in flight, its quotas, whose time the deadline counts;
  * then the body, its schema (Nest), the handler in what the deadline has left; at the end the answer is counted until its client has read it.
  */
 export const buildEdge = (instance: FastifyInstance, { verifier, limiters, limits, config, logger }: EdgeParts): void => {
@@ -47,7 +46,7 @@ export const buildEdge = (instance: FastifyInstance, { verifier, limiters, limit
   const paths = new KnownPaths(instance);
   const cors = new Cors(config.CORS_ORIGINS, paths);
   const inFlight = new InFlight(limits.inFlight, limits.inFlightPerUser);
-  const answers = new Answers(limits);
+  const answers = new Answers(limits, instance.server);
   const bytes = new ByteQuota(config.RATE_LIMIT_BYTES_PER_USER);
   acceptJsonOnly(instance, limits);
   giveEveryRouteItsBodyLimit(instance, config.HTTP_BODY_LIMIT_BYTES);
@@ -61,30 +60,32 @@ export const buildEdge = (instance: FastifyInstance, { verifier, limiters, limit
       metrics.httpConcurrentRequests.dec();
       recordRequest(request, reply, logger, errors);
       work.close();
+      answers.remove(request);
       linger(request.raw, limits.lingerMs);
     });
-    reply.headers(headersOf(request.routeOptions.url)).header('x-request-id', work.context.requestId);
+    reply.headers(headersOf(work.route.url)).header('x-request-id', work.context.requestId);
     if (cors.apply(request, reply)) return;
     done(problemOfHead(request, reply, paths));
   });
 
-  instance.addHook('onRequest', async (request, reply) => {
-    const { url: route, config: routeConfig } = request.routeOptions;
-    if (route === undefined || isOperations(route)) return;
+  const admit = async (request: FastifyRequest, reply: FastifyReply, route: string): Promise<void> => {
     const work = workOf(request);
-    work.begin();
     const leave = inFlight.authenticate(work.address);
-    const admit = async () => {
-      try {
-        work.enter(inFlight, await authenticate(verifier, request.headers.authorization, route));
-      } finally {
-        leave();
-      }
-      takeFromByteQuota(bytes, work.callerKey);
-      if (work.caller !== undefined) await takeFromQuota(limiters, work.caller.userId, request.method, reply);
-    };
-    await runInContext(work.context, () => withDeadline(routeConfig.deadlineMs ?? 0, admit));
+    try {
+      work.enter(inFlight, await authenticate(verifier, request.headers.authorization, route));
+    } finally {
+      leave();
+    }
+    takeFromByteQuota(bytes, work.callerKey);
+    if (work.caller !== undefined) await takeFromQuota(limiters, work.caller.userId, request.method, reply);
     work.admissionMs = performance.now() - work.startedAt;
+  };
+  instance.addHook('onRequest', async (request, reply) => {
+    const work = workOf(request);
+    const { url } = work.route;
+    if (url === undefined || isOperations(url)) return;
+    work.begin();
+    await runInContext(work.context, () => admit(request, reply, url));
   });
 
   const closing = leaveGently(instance);
@@ -92,7 +93,7 @@ export const buildEdge = (instance: FastifyInstance, { verifier, limiters, limit
     const work = workOf(request);
     work.answered();
     const size = bytesOf(payload);
-    const problem = answers.add(reply, work, size);
+    const problem = answers.add(request, size);
     if (problem !== undefined) return done(problem);
     bytes.charge(work.callerKey, size);
     // Fastify closes the connection when it has not read the whole body, and a client that is still writing would see a broken pipe instead of

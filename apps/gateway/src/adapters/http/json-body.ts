@@ -13,6 +13,8 @@ import { workOf } from './request-work.js';
 /** When there is no memory for a body, some request is over within this time. */
 const RETRY_AFTER_SECONDS = 1;
 
+const EMPTY = Buffer.alloc(0);
+
 type Done = (error: Error | null, value?: unknown) => void;
 
 /**
@@ -49,14 +51,19 @@ const receive = (
 ): void => {
   const { raw } = request;
   const work = workOf(request);
-  const { bodyLimit } = request.routeOptions;
+  const { bodyLimit } = work.route;
+  // A small body has arrived with its head and is parsed at once: there is nothing to count.
+  if (raw.complete) {
+    const whole = (raw.read() as Buffer | null) ?? EMPTY;
+    return whole.length > bodyLimit ? done(tooLarge(bodyLimit), EMPTY) : done(undefined, whole);
+  }
   const body = new ArrivingBody();
   let isDone = false;
   const finish = (error?: Error) => {
     if (isDone) return;
     isDone = true;
     raw.off('data', onData).off('end', finish).off('error', finish).off('close', onClose);
-    arrived?.();
+    arrived();
     done(error, body.bytes);
   };
   const onData = (chunk: Buffer) => {
@@ -68,8 +75,7 @@ const receive = (
     body.add(chunk);
   };
   const onClose = () => finish(invalid('The body did not arrive.'));
-  // A small body has often arrived with its head: Node has read it already.
-  const arrived = raw.complete ? undefined : arrivals.begin(work.address, () => finish(madeWay()));
+  const arrived = arrivals.begin(work.address, () => finish(madeWay()));
   raw.on('data', onData).on('end', finish).on('error', finish).on('close', onClose);
 };
 

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ProblemError } from '#lib/contracts/problems';
 import type { KnownPaths } from './known-paths.js';
 import { isDocs } from './operations-routes.js';
+import { workOf } from './request-work.js';
 
 /** `application/json`, with parameters if need be. */
 const JSON_TYPE = /^application\/json[\t ]*(?:;|$)/i;
@@ -14,8 +15,8 @@ const JSON_TYPE = /^application\/json[\t ]*(?:;|$)/i;
  */
 export const problemOfHead = (request: FastifyRequest, reply: FastifyReply, paths: KnownPaths): ProblemError | undefined => {
   if (hostCountOf(request.raw.rawHeaders) > 1) return new ProblemError('validation', 'The request names more than one host.');
-  if (request.is404) return unknownRoute(request, reply, paths);
-  const { url, bodyLimit } = request.routeOptions;
+  const { url, bodyLimit } = workOf(request).route;
+  if (url === undefined) return unknownRoute(request, reply, paths);
   // Source maps of the page are for those who work on Swagger UI.
   if (isDocs(url) && pathOf(request).endsWith('.map')) return new ProblemError('not-found', 'There is no such file.');
   return hasBody(request) ? problemOfBody(request, reply, bodyLimit) : undefined;

@@ -16,7 +16,7 @@ const CLIENT_GONE = 499;
 /** Writes the one log line of a request (R022) and counts it, when its response is finished or its client is gone. */
 export const recordRequest = (request: FastifyRequest, reply: FastifyReply, logger: Logger, errors: ErrorRate): void => {
   const work = workOf(request);
-  const route = request.routeOptions.url ?? UNKNOWN_ROUTE;
+  const route = work.route.url ?? UNKNOWN_ROUTE;
   const { method } = request;
   const status = reply.raw.writableEnded ? reply.raw.statusCode : CLIENT_GONE;
   const durationMs = performance.now() - work.startedAt;

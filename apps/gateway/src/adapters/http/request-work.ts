@@ -18,12 +18,21 @@ declare module 'fastify' {
 /** Ids that we take over from a client: long enough for any tracing scheme, nothing that could break a log line or a header. */
 const REQUEST_ID = /^[A-Za-z0-9_.:-]{1,128}$/;
 
+/** What is known of the route of a request; an unknown one has no URL. */
+interface Route {
+  readonly url: string | undefined;
+  readonly bodyLimit: number;
+  readonly deadlineMs: number;
+}
+
 /** Everything that the edge remembers about one request, from its first byte to its log line. */
 export class RequestWork {
   /** Ids for logs and for the events that follow; the handler runs in it and adds to it. */
   readonly context: WorkContext & { readonly requestId: string };
   /** `performance.now()` when the head of the request had arrived. */
   readonly startedAt = performance.now();
+  /** The template of its route, its deadline in milliseconds and the bytes that its body may have. Looked up once: Fastify makes it anew each time. */
+  readonly route: Route;
   /** Who is charged for what this request uses until its user is known: see fair-share.ts. */
   readonly address: string;
   /** Who is charged now. */
@@ -31,19 +40,23 @@ export class RequestWork {
   /** How much of its deadline went into finding out whether it may come in, in milliseconds. */
   admissionMs = 0;
   private verified: Caller | undefined;
+  /** Bytes of its answer that are counted as not read yet: see answers.ts. */
+  unreadBytes = 0;
   /** What it failed with, for the log line. */
   failure: unknown;
   private leave: (() => void) | undefined;
   /** As operators see it while it is in flight. */
   private inHand: Work | undefined;
   private readonly atEnd: (() => void)[] = [];
-  private readonly what: string;
+  private readonly method: string;
   private isHandling = false;
   private isAnswered = false;
 
   /** Takes over `X-Request-Id` and `traceparent` when they are well formed, and makes new ones otherwise. */
   constructor({ headers, method, routeOptions, raw }: Pick<FastifyRequest, 'headers' | 'method' | 'routeOptions' | 'raw'>) {
-    this.what = `${method} ${routeOptions.url ?? 'unknown'}`;
+    const { url, bodyLimit, config } = routeOptions;
+    this.method = method;
+    this.route = { url, bodyLimit, deadlineMs: config.deadlineMs ?? 0 };
     this.address = addressKey(remoteAddressOf(raw.socket.remoteAddress));
     this.callerKey = this.address;
     const given = headers['x-request-id'];
@@ -60,7 +73,11 @@ export class RequestWork {
 
   /** From now on operators see it. */
   begin(): void {
-    this.inHand = beginWork(this.context, { kind: 'request', id: this.context.requestId, what: this.what });
+    this.inHand = beginWork(this.context, {
+      kind: 'request',
+      id: this.context.requestId,
+      what: `${this.method} ${this.route.url ?? 'unknown'}`,
+    });
   }
 
   /**
