@@ -47,6 +47,18 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
+      {
+        extends: true,
+        test: {
+          ...shared,
+          name: 'attacks',
+          include: ['test/attacks/**/*.e2e-spec.ts'],
+          globalSetup: ['./libs/testing/src/vitest-stack.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
     ],
   },
 });

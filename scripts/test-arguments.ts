@@ -9,6 +9,7 @@ export const kinds = {
   unit: 'one piece of code at a time, without servers',
   integration: 'adapters against real servers',
   journeys: 'what a user or an operator would notice, all processes together',
+  attacks: 'what one caller can do to the others, to the data and to the processes',
   faults: 'servers that fail, hang and lie (PARLEY_LONG_TESTS=1: all of them)',
 } as const;
 export type Kind = keyof typeof kinds;

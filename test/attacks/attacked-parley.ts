@@ -1,0 +1,162 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { metricsOf } from '#lib/testing/metrics-of';
+import { type RunningParley, type RunningParleyOptions, startParley } from '#lib/testing/running-parley';
+import { projectRoot } from '#lib/testing/stack/project-root';
+import { type Percentiles, percentilesOf } from '../../scripts/chaos/percentiles.js';
+import type { Asked, BystanderOrders, Sample } from './bystanders.js';
+
+/** What the bystanders of an attack met, and what it did to the gateway. */
+export interface Seen {
+  /** Milliseconds until a bystander's message was acknowledged, refusals included. */
+  readonly sends: Percentiles;
+  /** Bystanders' requests by what they asked and how they were answered, e.g. `send 202`; status 0: no answer. */
+  readonly answers: Readonly<Record<string, number>>;
+  /** Of the gateway's event loop while it lasted, in milliseconds. */
+  readonly loopDelayP99Ms: number;
+  /** What the gateway's resident memory rose by, at its highest look, in MiB. */
+  readonly grownMiB: number;
+  /** Whether the gateway is the same process as before. */
+  readonly isSameProcess: boolean;
+}
+
+/** Law 9 of docs/resilience.md, for {@link broken}. Memory is what several callers together may make a gateway hold for them. */
+const LAW = { sendP95Ms: 200, loopDelayP99Ms: 100, grownMiB: 150 } as const;
+
+/** Requests that a user may send at once (R020: twice 5). */
+const BURST = 10;
+const BYSTANDERS = 8;
+const GOOD: Readonly<Record<Asked, number>> = { send: 202, page: 200, search: 200 };
+const LOOK_EVERY_MS = 250;
+
+/** A Parley with the limits of production (5 requests/s and user) that is attacked while others use it. */
+export class AttackedParley {
+  private constructor(readonly parley: RunningParley) {}
+
+  static async start(options: RunningParleyOptions): Promise<AttackedParley> {
+    return new AttackedParley(await startParley({ ...options, env: { RATE_LIMIT_PER_USER: '5', ...options.env } }));
+  }
+
+  stop(): Promise<void> {
+    return this.parley.stop();
+  }
+
+  /** Runs an attack beside bystanders for as long as it takes, at least `atLeastMs`, and tells what they met. */
+  async during(attack: () => Promise<unknown>, { atLeastMs = 6_000 } = {}): Promise<Seen> {
+    const { gateway } = this.parley;
+    const pid = gateway.pid;
+    const bystanders = await Bystanders.start(await this.orders());
+    const memory = new MemoryWatch(pid);
+    await metricsOf(gateway.url); // each look begins a new window of the loop's delay
+    try {
+      await Promise.all([attack(), sleep(atLeastMs)]);
+    } finally {
+      await memory.stop();
+    }
+    const after = await metricsOf(gateway.url);
+    const samples = await bystanders.stop();
+    return {
+      sends: percentilesOf(samples.filter(({ asked }) => asked === 'send').map(({ ms }) => ms)),
+      answers: countsOf(samples),
+      loopDelayP99Ms: Math.round((after.get('nodejs_eventloop_lag_p99_seconds') ?? Number.NaN) * 1_000),
+      grownMiB: memory.grownMiB,
+      isSameProcess: gateway.pid === pid,
+    };
+  }
+
+  /**
+   * A conversation of this user that holds these texts, as it would after some time. Its members send them, each within its quota.
+   * @returns its id.
+   */
+  async conversationWith(owner: string, texts: readonly string[]): Promise<string> {
+    const members = Array.from({ length: Math.ceil(texts.length / BURST) }, (_, i) => `${owner}-member-${i}`);
+    const { id } = await (await this.parley.client(owner)).createConversation({ memberIds: members });
+    const sending = members.map(async (member, i) => {
+      const client = await this.parley.client(member);
+      for (const text of texts.slice(i * BURST, (i + 1) * BURST)) await client.send(id, text);
+    });
+    await Promise.all(sending);
+    return id;
+  }
+
+  private async orders(): Promise<BystanderOrders> {
+    const names = Array.from({ length: BYSTANDERS }, () => `bystander-${crypto.randomUUID()}`);
+    return { url: this.parley.url, tokens: await Promise.all(names.map((user) => this.parley.tokenOf({ user }))) };
+  }
+}
+
+/** What of law 9 did not hold, in sentences; nothing when all of it did. */
+export function broken(seen: Seen): string[] {
+  const bad = Object.entries(seen.answers).filter(([answer]) => !isGood(answer));
+  return [
+    seen.sends.count === 0 ? 'no bystander sent anything' : undefined,
+    seen.sends.p95 >= LAW.sendP95Ms ? `sends of others took ${seen.sends.p95} ms at P95` : undefined,
+    // A loop that was not measured is not one that was quick.
+    seen.loopDelayP99Ms < LAW.loopDelayP99Ms ? undefined : `the loop was late by ${seen.loopDelayP99Ms} ms at P99`,
+    bad.length > 0 ? `others were answered ${bad.map(([answer, count]) => `${answer} (${count})`).join(', ')}` : undefined,
+    seen.grownMiB >= LAW.grownMiB ? `memory grew by ${seen.grownMiB} MiB` : undefined,
+    seen.isSameProcess ? undefined : 'the gateway ended',
+  ].filter((complaint) => complaint !== undefined);
+}
+
+const isGood = (answer: string): boolean => Object.entries(GOOD).some(([asked, status]) => answer === `${asked} ${status}`);
+
+const countsOf = (samples: readonly Sample[]): Record<string, number> => {
+  const counts: Record<string, number> = {};
+  for (const { asked, status } of samples) counts[`${asked} ${status}`] = (counts[`${asked} ${status}`] ?? 0) + 1;
+  return counts;
+};
+
+class Bystanders {
+  private constructor(private readonly child: ReturnType<typeof fork>) {}
+
+  static async start(orders: BystanderOrders): Promise<Bystanders> {
+    const child = fork(join(projectRoot, 'dist', 'test', 'attacks', 'bystanders.js'), { execArgv: [] }); // Vitest's own would load sources
+    await once(child, 'message', { signal: AbortSignal.timeout(20_000) });
+    child.send(orders);
+    return new Bystanders(child);
+  }
+
+  /** Lets the last questions be answered. */
+  async stop(): Promise<readonly Sample[]> {
+    this.child.send('stop');
+    const [answer] = (await once(this.child, 'message', { signal: AbortSignal.timeout(30_000) })) as [{ samples: Sample[] }];
+    return answer.samples;
+  }
+}
+
+/** Looks at the resident memory of a process again and again, past its metrics: each look at those would begin a new window of the loop's delay. */
+class MemoryWatch {
+  private first: number | undefined;
+  private highest = 0;
+  private isLooking = true;
+  private readonly looking: Promise<void>;
+
+  constructor(pid: number | undefined) {
+    this.looking = this.look(pid);
+  }
+
+  get grownMiB(): number {
+    return Math.round((this.highest - (this.first ?? this.highest)) / 1_024);
+  }
+
+  async stop(): Promise<void> {
+    this.isLooking = false;
+    await this.looking;
+  }
+
+  private async look(pid: number | undefined): Promise<void> {
+    while (this.isLooking) {
+      const kib = await residentKib(pid).catch(() => undefined);
+      this.first ??= kib;
+      this.highest = Math.max(this.highest, kib ?? 0);
+      await sleep(LOOK_EVERY_MS);
+    }
+  }
+}
+
+const residentKib = async (pid: number | undefined): Promise<number> =>
+  Number(/^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]);

@@ -1,0 +1,154 @@
+import { randomUUID } from 'node:crypto';
+import { type Channel, type ChannelModel, connect, type Options } from 'amqplib';
+import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
+import type { MessageView } from '#lib/contracts/http';
+import { newId } from '#lib/contracts/ids';
+import { EVENTS_EXCHANGE } from '#lib/contracts/pipeline';
+import { eventually } from '#lib/testing/eventually';
+import type { ParleyClient } from '#lib/testing/parley-client';
+import { type RunningParley, startParley } from '#lib/testing/running-parley';
+
+// Family S16: somebody who can publish to the broker. What an event says is compared with Postgres before it has an effect.
+
+const SECRET = 'the zeppelin leaves at dawn';
+
+let parley: RunningParley;
+let alice: ParleyClient;
+let mallory: ParleyClient;
+let message: MessageView;
+let foreign: string;
+let broker: ChannelModel;
+let channel: Channel;
+
+beforeAll(async () => {
+  parley = await startParley({ stack: inject('stack') });
+  [alice, mallory] = await Promise.all([parley.client('alice'), parley.client('mallory')]);
+  foreign = (await mallory.createConversation({ memberIds: [] })).id;
+  broker = await connect(parley.rabbitmqUrl, { timeout: 5_000 });
+  channel = await broker.createChannel();
+});
+afterAll(async () => {
+  await broker?.close();
+  await parley?.stop();
+});
+
+// A message and a conversation for each attack: what one of them destroys must not hide the next.
+beforeEach(async () => {
+  message = await alice.send((await alice.createConversation({ memberIds: [] })).id, SECRET);
+  await untilEmbedded(message.id);
+});
+
+const untilEmbedded = (id: string) =>
+  eventually(async () => expect((await alice.message(id)).pipeline.embedding).toBe('done'), { timeoutMs: 20_000 });
+
+/** A well-formed event about Alice's message, but for what is changed in it. */
+const forged = (type: string, data: object = {}, envelope: object = {}) => ({
+  eventId: newId(),
+  type,
+  version: 1,
+  occurredAt: new Date().toISOString(),
+  conversationId: message.conversationId,
+  ...envelope,
+  data: {
+    messageId: message.id,
+    conversationId: message.conversationId,
+    seq: message.seq,
+    senderId: message.senderId,
+    version: 1,
+    createdAt: message.createdAt,
+    ...data,
+  },
+});
+
+const publish = (routingKey: string, body: unknown, options: Options.Publish = {}) => {
+  const content = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
+  channel.publish(EVENTS_EXCHANGE, routingKey, content, {
+    contentType: 'application/json',
+    type: routingKey,
+    messageId: randomUUID(),
+    headers: { 'x-schema-version': 1 },
+    ...options,
+  });
+};
+
+/** Everything that was published before is handled when a message that came after it is. */
+const untilAllHandled = async () => untilEmbedded((await alice.send(message.conversationId, `a marker, ${randomUUID()}`)).id);
+
+const deleted = (version: number) => forged('message.deleted', { version, deletedAt: new Date().toISOString() });
+const edited = (more: object) =>
+  forged('message.edited', { version: 2, content: 'mallory was here', editedAt: new Date().toISOString(), ...more });
+
+it.each<[name: string, attack: () => void]>([
+  ['a deletion with the highest version there is', () => publish('message.deleted', deleted(2_147_483_647))],
+  ['a deletion with a version beyond that', () => publish('message.deleted', deleted(2 ** 53))],
+  ['a deletion with the next version', () => publish('message.deleted', deleted(2))],
+  ['an edit that never was', () => publish('message.edited', edited({}))],
+  ['an edit far ahead', () => publish('message.edited', edited({ version: 1_000_000 }))],
+  ['a creation with another text', () => publish('message.created', forged('message.created', { content: 'mallory was here' }))],
+  [
+    'a creation of it in a conversation of hers',
+    () =>
+      publish(
+        'message.created',
+        forged(
+          'message.created',
+          { content: SECRET, conversationId: foreign, senderId: 'mallory', version: 9 },
+          { conversationId: foreign },
+        ),
+      ),
+  ],
+  [
+    'an envelope of hers around it',
+    () => publish('message.edited', forged('message.edited', { ...edited({}).data }, { conversationId: foreign })),
+  ],
+  ['an order to rebuild it from nothing', () => publish('vectors.rebuild', forged('vectors.rebuild', { version: 5, content: null }))],
+  [
+    'an order to rebuild it from another text',
+    () => publish('vectors.rebuild', forged('vectors.rebuild', { content: 'mallory was here' })),
+  ],
+  [
+    'a message that there is not',
+    () => publish('message.created', forged('message.created', { messageId: newId(), content: 'mallory was here' })),
+  ],
+  ['a prototype', () => publish('message.created', Buffer.from('{"__proto__":{"isAdmin":true},"constructor":{"prototype":{"x":1}}}'))],
+  ['no JSON', () => publish('message.created', Buffer.from('{{{{'))],
+  ['8 MB', () => publish('message.created', Buffer.alloc(8_000_000, 0x5b))],
+  [
+    'headers that count',
+    () => publish('message.deleted', deleted(3), { headers: { 'x-attempt': 1e9, 'x-death': [{ count: 1e9 }], 'x-schema-version': 1 } }),
+  ],
+  [
+    'headers of 60 KB',
+    () => publish('message.edited', edited({}), { headers: { traceparent: 'a'.repeat(60_000), 'x-schema-version': 1 } }),
+  ],
+  ['a version of the schema to come', () => publish('message.created', { ...forged('message.created', { content: 'x' }), version: 99 })],
+])('changes nothing about a message of somebody else: %s', async (_, attack) => {
+  attack();
+  await untilAllHandled();
+  expect(await alice.message(message.id)).toMatchObject({ content: SECRET, version: 1, pipeline: { embedding: 'done' } });
+  const found = async (client: ParleyClient, q: string) =>
+    (await client.search({ q, mode: 'dense', limit: 50 })).items.filter(({ message: hit }) => hit.id === message.id).length;
+  expect(await found(alice, SECRET)).toBe(1);
+  expect(await found(mallory, SECRET)).toBe(0);
+  expect(await found(mallory, 'mallory was here')).toBe(0);
+});
+
+it('answers a request for vectors only to whoever asked for them directly', async () => {
+  const { queue } = await channel.assertQueue('', { exclusive: true });
+  const answers: unknown[] = [];
+  await channel.consume(queue, (answer) => void answers.push(answer), { noAck: true });
+  const question = forged('message.created', { content: SECRET });
+  for (const replyTo of [queue, 'embedding.messages', 'embedding.messages.dlq']) {
+    channel.sendToQueue('embedding.requests', Buffer.from(JSON.stringify(question)), { replyTo, correlationId: randomUUID() });
+  }
+  channel.sendToQueue('embedding.requests', Buffer.alloc(8_000_000, 0x5b), { replyTo: queue, correlationId: randomUUID() });
+  await untilAllHandled();
+  expect(answers).toEqual([]);
+});
+
+it('is still the same process, with the queue drained', async () => {
+  await untilAllHandled();
+  const { messageCount } = await channel.checkQueue('embedding.messages');
+  expect(messageCount).toBe(0);
+  expect(await parley.logOf('embedding')).not.toContain('uncaught error');
+});

@@ -1,0 +1,131 @@
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { newId } from '#lib/contracts/ids';
+import type { ParleyClient } from '#lib/testing/parley-client';
+import { type RunningParley, startParley } from '#lib/testing/running-parley';
+
+// Families S1 (objects of others), S7 (functions of others) and S24 (learning that something exists).
+
+let parley: RunningParley;
+let owner: ParleyClient;
+let stranger: ParleyClient;
+let removed: ParleyClient;
+let conversationId: string;
+let messageId: string;
+
+beforeAll(async () => {
+  parley = await startParley({ stack: inject('stack') });
+  [owner, stranger, removed] = await Promise.all([parley.client('owner'), parley.client('stranger'), parley.client('removed')]);
+  conversationId = (await owner.createConversation({ memberIds: ['removed'] })).id;
+  messageId = (await owner.send(conversationId, 'a secret about the coffee machine')).id;
+  await owner.request('DELETE', `/v1/conversations/${conversationId}/members/removed`);
+});
+afterAll(() => parley.stop());
+
+/** A valid request to each route that names an object of somebody. A route of the OpenAPI document that is missing here fails the first test. */
+const bodies: Readonly<Record<string, unknown>> = {
+  'GET /v1/conversations/{conversationId}': undefined,
+  'PUT /v1/conversations/{conversationId}/members/{userId}': undefined,
+  'DELETE /v1/conversations/{conversationId}/members/{userId}': undefined,
+  'PUT /v1/conversations/{conversationId}/receipts': { readSeq: 1 },
+  'POST /v1/conversations/{conversationId}/messages': { content: 'let me in' },
+  'GET /v1/conversations/{conversationId}/messages': undefined,
+  'POST /v1/conversations/{conversationId}/context': { query: 'secret', maxTokens: 100 },
+  'GET /v1/messages/{messageId}': undefined,
+  'PATCH /v1/messages/{messageId}': { content: 'mine now' },
+  'DELETE /v1/messages/{messageId}': undefined,
+};
+
+const routes = Object.keys(bodies);
+const ask = (client: ParleyClient, route: string, ids: { conversationId: string; messageId: string }) => {
+  const [method = '', template = ''] = route.split(' ');
+  const path = template
+    .replace('{conversationId}', ids.conversationId)
+    .replace('{messageId}', ids.messageId)
+    .replace('{userId}', 'stranger');
+  return client.request(method, path, bodies[route]);
+};
+
+it('knows every route that names a conversation or a message', async () => {
+  const { paths } = (await stranger.request('GET', '/openapi.json')).body as { paths: Record<string, Record<string, unknown>> };
+  const named = Object.entries(paths).flatMap(([path, methods]) =>
+    /\{(conversationId|messageId)\}/.test(path) ? Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`) : [],
+  );
+  expect(named.sort()).toEqual(routes.toSorted());
+});
+
+describe.each([
+  ['a stranger', () => stranger],
+  ['a member who was removed', () => removed],
+])('%s', (_, who) => {
+  it.each(routes)('gets on %s the answer of something that does not exist', async (route) => {
+    const theirs = await ask(who(), route, { conversationId, messageId });
+    const none = await ask(who(), route, { conversationId: newId(), messageId: newId() });
+    expect(theirs.status).toBe(404);
+    const saying = ({ body }: { body: unknown }) => {
+      const { instance: _instance, requestId: _requestId, ...rest } = body as Record<string, unknown>;
+      return rest;
+    };
+    expect(saying(theirs)).toEqual(saying(none));
+    const names = (headers: Headers) => [...headers.keys()].sort();
+    expect(names(theirs.headers)).toEqual(names(none.headers));
+  });
+
+  it('finds nothing of it, however the search is worded', async () => {
+    const attempts = [
+      'q=secret',
+      `q=secret&conversationId=${conversationId}`,
+      'q=secret&senderId=owner',
+      'q=secret&mode=dense',
+      'q=secret&mode=sparse',
+      'q=sekret&mode=sparse',
+      `q=${encodeURIComponent(`secret' OR conversation_id='${conversationId}`)}`,
+      `q=${encodeURIComponent('{"$or":[{"conversationId":{"$ne":""}}]}')}`,
+      `q=secret&where=${encodeURIComponent('{"conversationId":{"$ne":""}}')}`,
+    ];
+    for (const attempt of attempts) {
+      const answer = await who().request('GET', `/v1/search?${attempt}`);
+      expect([200, 400, 404]).toContain(answer.status);
+      expect(JSON.stringify(answer.body)).not.toContain('coffee machine');
+    }
+  });
+
+  it('changes nothing', async () => {
+    expect((await owner.message(messageId)).content).toBe('a secret about the coffee machine');
+    expect((await owner.messages(conversationId)).headSeq).toBe(1);
+  });
+});
+
+describe('a user without the scope admin', () => {
+  it('is refused on every admin route before the route does anything', async () => {
+    const { paths } = (await stranger.request('GET', '/openapi.json')).body as { paths: Record<string, Record<string, unknown>> };
+    const admin = Object.entries(paths).filter(([path]) => path.startsWith('/v1/admin/'));
+    expect(admin.length).toBeGreaterThan(5);
+    for (const [path, methods] of admin) {
+      for (const method of Object.keys(methods)) {
+        const answer = await stranger.request(method.toUpperCase(), path.replaceAll(/\{\w+\}/g, 'x'), method === 'get' ? undefined : {});
+        expect(answer, `${method} ${path}`).toMatchObject({ status: 403, body: { code: 'forbidden' } });
+      }
+    }
+  });
+
+  it.each(['Admin', 'admin,service', 'administrator', 'user:admin'])('does not become one by the scope "%s"', async (scope) => {
+    const token = await parley.tokenOf({ user: 'stranger', scopes: [scope as 'admin'] });
+    const answer = await stranger.request('GET', '/v1/admin/queues', undefined, { authorization: `Bearer ${token}` });
+    expect(answer.status).toBe(403);
+  });
+});
+
+it('answers a stranger as quickly about what exists as about what does not', async () => {
+  const timesOf = async (id: string) => {
+    const times: number[] = [];
+    for (let i = 0; i < 40; i += 1) {
+      const startedAt = performance.now();
+      await stranger.request('GET', `/v1/messages/${id}`);
+      times.push(performance.now() - startedAt);
+    }
+    return times.sort((one, other) => one - other)[20] ?? 0;
+  };
+  const [none, theirs] = [await timesOf(newId()), await timesOf(messageId)];
+  // One index lookup more is some 10 microseconds; a busy machine adds milliseconds to either.
+  expect(Math.abs(theirs - none)).toBeLessThan(10);
+});
