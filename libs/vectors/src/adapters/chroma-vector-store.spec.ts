@@ -12,6 +12,8 @@ import { chromaHeartbeat, ChromaVectorStore, collectionName } from './chroma-vec
 import type { ChunkDirectory } from './chunk-directory.js';
 import { HttpFailure } from './json-over-http.js';
 
+const ID = newId();
+
 /** A server that answers as Chroma 1.0 was seen to answer, unless a test says otherwise. */
 let server: Server;
 let requests: { readonly operation: string; readonly body: Record<string, unknown>; readonly headers: IncomingHttpHeaders }[];
@@ -130,7 +132,9 @@ describe('talking to Chroma', () => {
   });
 
   describe('with a directory', () => {
-    const stored = (count: number) => Array.from({ length: count }, (_, i) => ({ messageId: `m${i}`, id: `m${i}#chunk_0` }));
+    const messageIds = Array.from({ length: 15 }, newId);
+    const at = (...places: number[]) => places.map((place) => messageIds[place] ?? '');
+    const stored = (count: number) => messageIds.slice(0, count).map((messageId) => ({ messageId, id: `${messageId}#chunk_0` }));
     const nearest = reply({ ids: [stored(15).map(({ id }) => id)], distances: [stored(15).map((_, i) => i / 100)] });
     const open = (directory: ChunkDirectory) => {
       url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -173,14 +177,14 @@ describe('talking to Chroma', () => {
     });
 
     it('takes what its reader may see of the nearest of all', async () => {
-      open(seeing('m1', 'm3', 'm4', 'm8', 'm9', 'm14'));
+      open(seeing(...at(1, 3, 4, 8, 9, 14)));
       answers['query'] = nearest;
-      expect((await query()).map(({ messageId }) => messageId)).toEqual(['m1', 'm3', 'm4', 'm8', 'm9']);
+      expect((await query()).map(({ messageId }) => messageId)).toEqual(at(1, 3, 4, 8, 9));
       expect(requests.map(({ body }) => body['where'])).toEqual([undefined, undefined]);
     });
 
     it('leaves it to the filter when that is not enough', async () => {
-      open(seeing('m1', 'm3', 'm4', 'm8'));
+      open(seeing(...at(1, 3, 4, 8)));
       answers['query'] = nearest;
       const conversationId = newId();
       await store.nearest(Float32Array.of(1, 0, 0), [conversationId], 5);
@@ -212,8 +216,8 @@ describe('talking to Chroma', () => {
   it('takes 400 as ours, and no breaker counts it', async () => {
     answers['query'] = reply({ error: 'InvalidArgumentError', message: 'Invalid where clause' }, 400);
     for (let i = 0; i < 10; i += 1) expect(await failureOf(query())).toBeInstanceOf(HttpFailure);
-    answers['query'] = reply({ ids: [['m#chunk_0']], distances: [[0.25]] });
-    expect(await query()).toEqual([{ id: 'm#chunk_0', messageId: 'm', score: 0.75 }]);
+    answers['query'] = reply({ ids: [[`${ID}#chunk_0`]], distances: [[0.25]] });
+    expect(await query()).toEqual([{ id: `${ID}#chunk_0`, messageId: ID, score: 0.75 }]);
   });
 
   it('cancels a query at the server when the time of its caller is up', async () => {
@@ -237,7 +241,7 @@ describe('talking to Chroma', () => {
   it('cancels only the call whose time is up', async () => {
     const waiting: ServerResponse[] = [];
     answers['query'] = (response) => {
-      if (waiting.push(response) === 2) setTimeout(() => reply({ ids: [['m#chunk_0']], distances: [[0]] })(response), 150);
+      if (waiting.push(response) === 2) setTimeout(() => reply({ ids: [[`${ID}#chunk_0`]], distances: [[0]] })(response), 150);
     };
     const [first, second] = await Promise.allSettled([withDeadline(80, query), query()]);
     expect(first.status).toBe('rejected');

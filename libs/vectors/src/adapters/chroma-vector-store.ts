@@ -293,7 +293,10 @@ export class ChromaVectorStore extends VectorStorePort {
     if (answer === undefined) return [];
     const [ids] = answer.ids;
     const [distances] = answer.distances;
-    return ids.map((id, i) => ({ id, messageId: messageIdOf(id), score: asCosine(1 - (distances[i] ?? 2)) }));
+    // Chroma knows no logins: under an id that is not one of ours lies what another writer put in.
+    return ids.flatMap((id, i) =>
+      CHUNK_ID.test(id) ? [{ id, messageId: messageIdOf(id), score: asCosine(1 - (distances[i] ?? 2)) }] : [],
+    );
   }
 
   private async get(where: Where): Promise<StoredChunk[]> {
@@ -426,6 +429,8 @@ function similarity(query: Float32Array, embedding: readonly number[]): number {
 
 /** Rounding in 32 bits may leave the range by a hair. */
 const asCosine = (value: number): number => Math.max(-1, Math.min(1, value));
+
+const CHUNK_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}#chunk_\d{1,9}$/;
 
 const messageIdOf = (chunkId: string): MessageId => chunkId.slice(0, chunkId.indexOf('#'));
 
