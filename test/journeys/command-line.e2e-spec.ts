@@ -102,9 +102,20 @@ describe('npm run demo', () => {
     expect(searches.filter(({ results }: { results: { items: unknown[] } }) => results.items.length === 0)).toEqual([]);
   });
 
+  it('breaks nothing but private servers of the Parley that runs here', async () => {
+    expect(await run('demo', '--break', 'postgres')).toMatchObject({ code: 2, stderr: expect.stringContaining('chroma, rabbitmq, redis') });
+    expect(await run('demo', '--break', 'chroma', '--url', parley.url)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('leave out --url'),
+    });
+    expect(await run('demo', '--break', 'chroma')).toMatchObject({ code: 1, stderr: expect.stringContaining('npm start') });
+  });
+
   it('is readable where there is no terminal', async () => {
     const { code, stdout } = await run('demo', '--url', parley.url);
     expect({ code, hasControlCharacters: /[\u001b\r]/.test(stdout) }).toEqual({ code: 0, hasControlCharacters: false });
     expect(stdout).toContain('not part of this version yet');
+    expect(stdout).toContain(`${parley.url}/docs`);
+    expect(stdout).toMatch(/TOKEN='[^']+'/);
   });
 });
