@@ -58,6 +58,7 @@ export const compareAcks = async ({
         p50Ms: median(all.map((run) => run.p50Ms)),
         p95Ms: median(all.map((run) => run.p95Ms)),
         p99Ms: median(all.map((run) => run.p99Ms)),
+        p999Ms: median(all.map((run) => run.p999Ms)),
         okCount: all.reduce((sum, run) => sum + run.okCount, 0),
         failures: mergeFailures(all),
       });

@@ -7,6 +7,7 @@ export interface LoadResult {
   readonly p50Ms: number;
   readonly p95Ms: number;
   readonly p99Ms: number;
+  readonly p999Ms: number;
   readonly okCount: number;
   /** Answers other than 2xx, by status; `0` = no answer. Must be empty for a figure to count. */
   readonly failures: Readonly<Record<string, number>>;
@@ -33,7 +34,7 @@ export const loadResult = (
   { okCount, failures, seconds }: Pick<LoadResult, 'okCount' | 'failures'> & { readonly seconds: number },
 ): LoadResult => {
   const at = (percentile: number) => Math.round(latency.percentile(percentile) / 10) / 100;
-  return { perSecond: okCount / seconds, p50Ms: at(50), p95Ms: at(95), p99Ms: at(99), okCount, failures };
+  return { perSecond: okCount / seconds, p50Ms: at(50), p95Ms: at(95), p99Ms: at(99), p999Ms: at(99.9), okCount, failures };
 };
 
 /** Posts messages over `senders.length` connections for `seconds`, as fast as answers come or at `perSecond` in all. */

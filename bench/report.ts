@@ -1,5 +1,6 @@
 import { cpus, totalmem } from 'node:os';
 import type { AckFigure } from './ack.js';
+import type { AckAtSizeFigure } from './ack-at-size.js';
 import { lineChart } from './chart.js';
 import type { LoadResult } from './load.js';
 import type { PipelineFigure } from './pipeline.js';
@@ -18,6 +19,8 @@ export interface BenchResults {
   readonly pipeline?: PipelineFigure;
   readonly vectors?: VectorFigure;
   readonly searches: readonly SearchFigure[];
+  /** Sends over a database that is full already. */
+  readonly acksAtSize: readonly AckAtSizeFigure[];
   /** Cost of a stored message as their number grows: [messages so far, ACKs per second at 100 connections]. */
   readonly growth: readonly (readonly [number, number])[];
   readonly gatewayMemoryMiB: number;
@@ -69,6 +72,10 @@ const targetsOf = (results: BenchResults): string[] => {
     rows.push(
       `| Hybrid search P95 at ${search.messages} messages | < ${limit} ms | ${search.p95Ms} ms | ${verdict(search.p95Ms < limit)} |`,
     );
+  }
+  for (const { texts, messages, p99Ms, p999Ms } of results.acksAtSize) {
+    const share = p999Ms / p99Ms;
+    rows.push(`| ACK P99.9 / P99 at ${messages} messages, ${texts} | <= 3 | ${share.toFixed(2)} | ${verdict(share <= 3)} |`);
   }
   rows.push(
     `| Gateway resident memory under load | < 250 MiB | ${results.gatewayMemoryMiB} MiB | ${verdict(results.gatewayMemoryMiB < 250)} |`,
@@ -143,6 +150,19 @@ ${vectors.written} vectors into a collection of ${vectors.heldBefore}. Chroma al
 | messages | P50 ms | P95 ms | P99 ms | degraded |
 | --- | --- | --- | --- | --- |
 ${results.searches.map((search) => `| ${search.messages} | ${search.p50Ms} | ${search.p95Ms} | ${search.p99Ms} | ${search.degradedCount} |`).join('\n')}
+
+## ACK at size
+
+Messages stored before the sends came, with the full text of all of them; everything is running. Long: 16,384 characters of words that no other text has.
+
+| messages | texts | offered | P50 ms | P95 ms | P99 ms | P99.9 ms | P99.9 / P99 | words known after, at most | not 2xx |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+${results.acksAtSize
+  .map(
+    (figure) =>
+      `| ${figure.messages} | ${figure.texts} | ${figure.offeredPerSecond}/s | ${figure.p50Ms} | ${figure.p95Ms} | ${figure.p99Ms} | ${figure.p999Ms} | ${ratio(figure.p999Ms, figure.p99Ms)} | ${figure.textIndexLagMs} ms | ${Object.keys(figure.failures).length === 0 ? '0' : JSON.stringify(figure.failures)} |`,
+  )
+  .join('\n')}
 
 ## Growth
 

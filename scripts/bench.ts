@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import pc from 'picocolors';
 import { type AckFigure, compareAcks } from '../bench/ack.js';
+import { type AckAtSizeFigure, fillDatabase, measureAcksAtSize } from '../bench/ack-at-size.js';
 import { postMessages } from '../bench/load.js';
 import { runPipeline, untilIndexed } from '../bench/pipeline.js';
 import { type BenchResults, machineLine, renderCharts, renderReport } from '../bench/report.js';
@@ -22,8 +23,9 @@ const options = new Command('bench')
   .description('Measures Parley beside a floor and a stock NestJS peer on a private stack of its own; writes bench/results/.')
   .option('--quick', 'shorter runs and fewer messages: to see that it works, not to publish', false)
   .option('--messages <n>', 'stored messages of the largest search figure', '100000')
+  .option('--stored <n>', 'messages in the database for the sends at size', '1500000')
   .parse()
-  .opts<{ quick: boolean; messages: string }>();
+  .opts<{ quick: boolean; messages: string; stored: string }>();
 
 const startedAt = performance.now();
 const say = (line: string) => console.log(`${pc.dim(`${Math.round((performance.now() - startedAt) / 1_000)} s`.padStart(6))} ${line}`);
@@ -116,6 +118,12 @@ try {
         say(`hybrid search P95 ${searches.at(-1)?.p95Ms} ms`);
       }
 
+      const stored = options.quick ? 20_000 : Number(options.stored);
+      say(`filling Postgres with ${stored} messages`);
+      await fillDatabase(whole.databaseUrl, stored);
+      const acksAtSize: AckAtSizeFigure[] = await measureAcksAtSize(whole, users, { messages: stored, seconds: options.quick ? 5 : 45 });
+      for (const { texts, p99Ms, p999Ms } of acksAtSize) say(`ACK at ${stored} messages, ${texts}: P99 ${p99Ms} ms, P99.9 ${p999Ms} ms`);
+
       const results: BenchResults = {
         startedAt: new Date(Date.now() - (performance.now() - startedAt)).toISOString(),
         command: `npm run bench${options.quick ? ' -- --quick' : ''}`,
@@ -126,6 +134,7 @@ try {
         pipeline,
         vectors,
         searches,
+        acksAtSize,
         growth,
         gatewayMemoryMiB,
       };
