@@ -42,8 +42,8 @@ const MESSAGES = `
   JOIN phrases two ON two.id = (n / 7) % 2000
   JOIN phrases three ON three.id = (n / 1999) % 2000`;
 const TEXTS = `
-  INSERT INTO message_texts (message_id, conversation_id, place, created_at, version, word_count, sender_id, words)
-  SELECT id, conversation_id, -row_number() OVER (), created_at, version, length(words), sender_id, words
+  INSERT INTO message_texts (message_id, conversation_id, seq, place, created_at, version, word_count, sender_id, words)
+  SELECT id, conversation_id, seq, -row_number() OVER (), created_at, version, length(words), sender_id, words
   FROM (SELECT *, parley_words(content) AS words FROM messages WHERE sender_id = 'filler' OFFSET 0) m`;
 
 /** Puts `count` messages with their words straight into Postgres, in two minutes for 1.5 million. Their vectors are not made. */

@@ -27,6 +27,11 @@ const RANKED = 100;
 const RANKED_WORDS = 100_000;
 /** Words that are looked up one by one, the longest (rarest) ones. */
 const SINGLE_WORDS = 8;
+/**
+ * Words whose nearness decides among equals, the longest ones. What ts_rank_cd costs grows with the square and more: a text that repeats 32 words
+ * took 70 ms, with 4 of them it takes less than 1 ms.
+ */
+const NEAR_WORDS = 4;
 /** With fewer messages than a page that have every word, those with some of the words are asked for too. */
 const ENOUGH = 20;
 /** Characters of a word that are compared: `parley_words` cuts longer ones there. */
@@ -45,13 +50,17 @@ const TERMS = `
     place,
     '(' || string_agg(term || CASE WHEN number = $3 THEN ':*' ELSE '' END, ' | ') || ')' AS term,
     -- Longer words are rarer: the cheapest stand-in for a word's frequency, which Postgres does not rank by.
-    max(least(char_length(spelling), 8))::real AS weight
+    max(least(char_length(spelling), 8))::real AS weight,
+    row_number() OVER (ORDER BY max(least(char_length(spelling), 8)) DESC, place) AS rarity
   FROM unnest($1::text[], $2::int[]) WITH ORDINALITY AS asked (spelling, place, number)
   CROSS JOIN LATERAL (
     SELECT string_agg('''' || replace(replace(word, '\\', '\\\\'), '''', '''''') || '''', ' & ') AS term
     FROM regexp_split_to_table(parley_fold(left(spelling, ${COMPARED})), ' ') AS word
   ) quoted
   GROUP BY place`;
+
+const near = (operator: '&' | '|') =>
+  `to_tsquery('simple', string_agg(term, ' ${operator} ') FILTER (WHERE rarity <= ${NEAR_WORDS})) AS near`;
 
 // $6-$8 filter
 const FILTER = `
@@ -68,11 +77,12 @@ const FOUND = 't.message_id, t.version, t.place, t.word_count, t.words';
 const newestSeen = {
   // One conversation after the other, by the index of their messages.
   few: `
-    SELECT t.* FROM unnest($4::uuid[]) AS visible (id)
+    SELECT t.* FROM conversations c
     CROSS JOIN LATERAL (
-      SELECT * FROM message_texts t WHERE t.conversation_id = visible.id ORDER BY t.place DESC
-      LIMIT greatest(${MIN_RECENT}, ${RECENT} / cardinality($4::uuid[]))
-    ) t`,
+      SELECT * FROM message_texts t
+      WHERE t.conversation_id = c.id AND t.seq > c.head_seq - greatest(${MIN_RECENT}, ${RECENT} / cardinality($4::uuid[])) OFFSET 0
+    ) t
+    WHERE c.id = ANY ($4::uuid[])`,
   // IS TRUE keeps the conversations from being planned with one by one, and makes the condition a lookup in a hash table.
   many: `
     SELECT t.* FROM (SELECT * FROM message_texts ORDER BY place DESC LIMIT ${RECENT}) t
@@ -131,28 +141,28 @@ const ranked = `(${newestOf('found', RANKED_WORDS)})`;
 // Neither statement has a name: only a plan that is made for these parameters knows which of the filters are there. Making one takes 0.3 ms.
 const everyWordAmong = (visibility: Visibility) => `
     WITH terms AS MATERIALIZED (${TERMS}),
-    query AS MATERIALIZED (SELECT to_tsquery('simple', string_agg(term, ' & ')) AS every FROM terms),
+    query AS MATERIALIZED (SELECT to_tsquery('simple', string_agg(term, ' & ')) AS every, ${near('&')} FROM terms),
     recent AS MATERIALIZED (
       ${recent('(SELECT every FROM query)', visibility)} ${visibility === 'few' ? 'ORDER BY t.place DESC' : ''} LIMIT ${RANKED}
     ),
     found AS MATERIALIZED (${newest('(SELECT every FROM query)', visibility)})
     ${answer(`
-      SELECT r.message_id, r.version, r.place, 1 + ts_rank_cd(r.words, (SELECT every FROM query), 1 | 32) / 1000 AS score
+      SELECT r.message_id, r.version, r.place, 1 + ts_rank_cd(r.words, (SELECT near FROM query), 1 | 32) / 1000 AS score
       FROM ${ranked} r`)}`;
 
 // Score: the share of the query (by weight) that the message has; ts_rank_cd decides among equals. setweight changes nothing: it unpacks the
 // words once for all that looks at them.
 const someWordsAmong = (visibility: Visibility) => `
-    WITH terms AS MATERIALIZED (SELECT place, term, weight, to_tsquery('simple', term) AS query FROM (${TERMS}) word),
-    query AS MATERIALIZED (SELECT to_tsquery('simple', string_agg(term, ' | ')) AS either, sum(weight) AS weight FROM terms),
+    WITH terms AS MATERIALIZED (SELECT *, to_tsquery('simple', term) AS query FROM (${TERMS}) word),
+    query AS MATERIALIZED (SELECT to_tsquery('simple', string_agg(term, ' | ')) AS either, ${near('|')}, sum(weight) AS weight FROM terms),
     recent AS MATERIALIZED (${recent('(SELECT either FROM query)', visibility)}),
     found AS MATERIALIZED (
       SELECT DISTINCT ON (hit.message_id) hit.*
-      FROM (SELECT query FROM terms ORDER BY weight DESC, place LIMIT ${SINGLE_WORDS}) rarest
+      FROM (SELECT query FROM terms ORDER BY rarity LIMIT ${SINGLE_WORDS}) rarest
       CROSS JOIN LATERAL (${newest('rarest.query', visibility)}) hit
     )
     ${answer(`
-      SELECT r.message_id, r.version, r.place, share.score + ts_rank_cd(read.words, (SELECT either FROM query), 1 | 32) / 1000 AS score
+      SELECT r.message_id, r.version, r.place, share.score + ts_rank_cd(read.words, (SELECT near FROM query), 1 | 32) / 1000 AS score
       FROM ${ranked} r
       CROSS JOIN LATERAL (SELECT setweight(r.words, 'D') AS words OFFSET 0) read
       CROSS JOIN LATERAL (

@@ -34,12 +34,12 @@ export const newestOf = (source: string, words: number): string => `
 // $2 visible conversations
 const OF_FEW = `
   SELECT own.*
-  FROM unnest($2::uuid[]) AS visible (id)
+  FROM conversations c
   CROSS JOIN LATERAL (
     SELECT place, word_count, words FROM message_texts t
-    WHERE t.conversation_id = visible.id
-    ORDER BY place DESC LIMIT greatest(${MIN_PER_CONVERSATION}, ${MAX_MESSAGES} / cardinality($2::uuid[]))
-  ) own`;
+    WHERE t.conversation_id = c.id AND t.seq > c.head_seq - greatest(${MIN_PER_CONVERSATION}, ${MAX_MESSAGES} / cardinality($2::uuid[])) OFFSET 0
+  ) own
+  WHERE c.id = ANY ($2::uuid[])`;
 const OF_MANY = `
   SELECT place, word_count, words FROM (SELECT * FROM message_texts ORDER BY place DESC LIMIT ${NEWEST_OF_ALL}) t
   WHERE (t.conversation_id IN (SELECT unnest($2::uuid[]))) IS TRUE

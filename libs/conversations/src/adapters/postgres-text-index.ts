@@ -53,8 +53,8 @@ const INDEX = {
       SELECT id, message_id FROM texts_to_index WHERE id = ANY ($1::bigint[]) FOR UPDATE SKIP LOCKED
     ),
     indexed AS (
-      INSERT INTO message_texts (message_id, conversation_id, place, created_at, version, word_count, sender_id, words)
-      SELECT m.id, m.conversation_id, changed.place, m.created_at, m.version, length(read.words), m.sender_id, read.words
+      INSERT INTO message_texts (message_id, conversation_id, seq, place, created_at, version, word_count, sender_id, words)
+      SELECT m.id, m.conversation_id, m.seq, changed.place, m.created_at, m.version, length(read.words), m.sender_id, read.words
       FROM (SELECT message_id, min(id) AS place FROM due GROUP BY message_id) changed
       JOIN messages m ON m.id = changed.message_id
       CROSS JOIN LATERAL (SELECT CASE WHEN m.deleted_at IS NULL THEN parley_words(m.content) ELSE '' END AS words OFFSET 0) read

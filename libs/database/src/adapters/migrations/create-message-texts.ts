@@ -27,6 +27,7 @@ export class CreateMessageTexts1764000400000 implements MigrationInterface {
       CREATE TABLE message_texts (
         message_id uuid PRIMARY KEY,
         conversation_id uuid NOT NULL,
+        seq bigint NOT NULL,
         place bigint NOT NULL,
         created_at timestamptz(3) NOT NULL,
         version int NOT NULL,
@@ -39,7 +40,8 @@ export class CreateMessageTexts1764000400000 implements MigrationInterface {
     // message costs twice as much.
     await runner.query('CREATE INDEX message_texts_words ON message_texts USING gin (words) WITH (gin_pending_list_limit = 64)');
     await runner.query('CREATE INDEX message_texts_by_place ON message_texts (place)');
-    await runner.query('CREATE INDEX message_texts_by_conversation ON message_texts (conversation_id, place)');
+    // What is newest in a conversation is known from its head_seq: a range of seq is as small as it says, whatever the planner believes.
+    await runner.query('CREATE INDEX message_texts_by_conversation ON message_texts (conversation_id, seq)');
   }
 
   readonly down = forwardOnly;
