@@ -44,6 +44,29 @@ const consuming = (
 };
 
 describe('Consumer', () => {
+  it('pauses for a model that hangs, and counts no attempt: the call ends before the deadline of the handler that waits for it', async () => {
+    const breakers = createBreakers();
+    const embed = new DependencyCall({ dependency: 'embedder', operation: 'embed', timeoutMs: 25, resetMs: 300 }, breakers);
+    let isHung = true;
+    const handled: string[] = [];
+    const { bus, consumer, dead } = consuming(
+      async (events) => {
+        await embed.run(async () => {
+          if (isHung) await new Promise(() => undefined);
+        });
+        handled.push(...events.map(({ eventId }) => eventId));
+      },
+      // One attempt: what counts as one is a dead letter.
+      { breakers, row: { batch: { size: 4, waitMs: 5 }, attempts: 1, deadlineMs: 5_000, pausesWith: ['embedder'] } },
+    );
+    const events = Array.from({ length: 6 }, () => aMessageCreated());
+    for (const event of events) await bus.publish(event);
+    await eventually(() => expect([breakers.stateOf('embedder'), consumer.pauseState]).toEqual(['open', 'paused']));
+    isHung = false;
+    await eventually(() => expect(handled.toSorted()).toEqual(events.map(({ eventId }) => eventId).toSorted()));
+    expect(dead()).toEqual([]);
+  }, 15_000);
+
   it('is not stopped by an event that makes what it needs time out each time and so opens the breaker for all', async () => {
     const breakers = createBreakers();
     const upsert = new DependencyCall({ dependency: 'chroma', operation: 'upsert', timeoutMs: 15, resetMs: 40 }, breakers);
