@@ -19,4 +19,7 @@ it('says once that a server is away, then how often it was tried, then that it i
 
   log.failed('publish', 'ECONNREFUSED', logger);
   expect(lines.at(-1)).toMatchObject({ level: 'warn', failures: 1 });
+  log.forget('publish');
+  log.ended('publish', logger);
+  expect(lines).toHaveLength(5);
 });

@@ -29,7 +29,12 @@ export class OutageLog {
     logger.warn({ connection, connections: this.failing.size, failures: this.failures, error }, `cannot connect to ${this.server}`);
   }
 
-  /** A connection is there again, or not wanted any more. */
+  /** A connection that is not wanted any more. */
+  forget(connection: string): void {
+    this.failing.delete(connection);
+  }
+
+  /** A connection is there again. */
   ended(connection: string, logger: Logger): void {
     if (!this.failing.delete(connection) || this.failing.size > 0) return;
     logger.info(

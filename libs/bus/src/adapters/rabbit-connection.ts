@@ -79,7 +79,7 @@ export class RabbitConnection {
   /** Closes the connection, by force when the broker does not answer. */
   async stop(): Promise<void> {
     this.isWanted = false;
-    outage.ended(this.settings.name, this.settings.logger);
+    outage.forget(this.settings.name);
     this.wakeUp();
     const { model } = this;
     if (model === undefined) this.socketLife.abort(new Error('stopped while connecting'));

@@ -1,0 +1,28 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { projectRoot } from '#lib/testing/stack/project-root';
+
+const documents = [
+  'README.md',
+  'CONTRIBUTING.md',
+  ...readdirSync(join(projectRoot, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => join('docs', file)),
+];
+const read = (path: string) => readFileSync(join(projectRoot, path), 'utf8');
+const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+const verbs = new Set([
+  ...readdirSync(join(projectRoot, 'scripts', 'parley'), { encoding: 'utf8' })
+    .concat('../parley.ts')
+    .flatMap((file) => [...read(join('scripts', 'parley', file)).matchAll(/\.command\(\s*'([a-z-]+)/g)].map(([, verb]) => verb)),
+  ...['start', 'stop', 'status', 'demo', 'test', 'bench', 'chaos'],
+]);
+
+it.each(documents)('%s names only commands that there are', (path) => {
+  const text = read(path);
+  const used = [...text.matchAll(/(?:npm run (?:--silent )?parley -- |npx parley )([a-z][a-z-]*)/g)].map(([, verb]) => verb);
+  expect(used.filter((verb) => !verbs.has(verb))).toEqual([]);
+  const run = [...text.matchAll(/npm run (?:--silent |-s )?([a-z][a-z-]*)/g)].map(([, script]) => script ?? '');
+  expect(run.filter((script) => scripts[script] === undefined)).toEqual([]);
+});
