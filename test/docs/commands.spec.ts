@@ -16,7 +16,13 @@ const verbs = new Set([
   ...readdirSync(join(projectRoot, 'scripts', 'parley'), { encoding: 'utf8' })
     .concat('../parley.ts')
     .flatMap((file) => [...read(join('scripts', 'parley', file)).matchAll(/\.command\(\s*'([a-z-]+)/g)].map(([, verb]) => verb)),
-  ...['start', 'stop', 'status', 'demo', 'test', 'bench', 'chaos'],
+  'start',
+  'stop',
+  'status',
+  'demo',
+  'test',
+  'bench',
+  'chaos',
 ]);
 
 it.each(documents)('%s names only commands that there are', (path) => {
