@@ -4,6 +4,7 @@ import { newId } from '#lib/contracts/ids';
 import { createLogger } from '#lib/runtime/logger';
 import { aMessageCreated } from '#lib/testing/builders';
 import { eventually } from '#lib/testing/eventually';
+import { aRow } from './bus.contract.js';
 import { forReplay, REPLAYED } from './dead-letter.js';
 import { DeadLetters } from './dead-letters.js';
 import type { DeadLettersPort } from './dead-letters.port.js';
@@ -25,6 +26,8 @@ export const ROOM = 40;
 export const QUEUE = 'embedding.messages';
 
 const DLQ = deadLetterQueue(QUEUE);
+/** The suite knows one queue, whatever the product has. */
+const rows = { [QUEUE]: aRow() };
 
 /** What went wrong with a letter, as its headers say it. */
 class Unreadable extends Error {
@@ -75,7 +78,7 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
   beforeEach(async () => {
     logged = [];
     bus = await start();
-    deadLetters = new DeadLetters(bus.port, logger());
+    deadLetters = new DeadLetters(bus.port, logger(), 20_000, rows);
   });
   afterEach(() => bus.stop());
 
@@ -264,7 +267,7 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
 
     it('stops when its time is over, and goes on where it stopped when asked again', async () => {
       const letters = await buryMany(8);
-      const inAHurry = new DeadLetters(bus.port, logger(), 500);
+      const inAHurry = new DeadLetters(bus.port, logger(), 500, rows);
       const first = await inAHurry.replay(all({ ratePerSecond: 5 }), 'alice');
       expect(first).toMatchObject({ stoppedBy: 'time', remaining: 8 - first.done, next: { first: 8 - first.done } });
       expect(first.done).toBeGreaterThanOrEqual(2);
