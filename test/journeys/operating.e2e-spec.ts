@@ -17,6 +17,8 @@ import { runCommand } from '#lib/testing/stack/commands';
 import { projectRoot } from '#lib/testing/stack/project-root';
 
 const QUEUE = 'embedding.messages';
+/** The command needs no queue while there is only one; these tests must not depend on that. */
+const FROM_QUEUE = ['--queue', QUEUE];
 const DEAD_LETTERS = `${QUEUE}.dlq`;
 const GRACE_MS = 500;
 
@@ -88,7 +90,7 @@ describe('dead letters', () => {
     expect(await letterCount()).toBe(2);
     const one = await admin.request('POST', '/v1/admin/dead-letters/replay', { queue: QUEUE, ids: [letter?.id] });
     expect(one).toMatchObject({ status: 200, body: { done: 1, remaining: 0, refused: [] } });
-    expect(await cli('dlq', 'replay', '--all')).toMatchObject({ code: 0, stdout: expect.stringContaining('1 replayed') });
+    expect(await cli('dlq', 'replay', '--all', ...FROM_QUEUE)).toMatchObject({ code: 0, stdout: expect.stringContaining('1 replayed') });
 
     await eventually(async () => expect(await Promise.all([first.id, second.id].map(embeddingOf))).toEqual(['done', 'done']));
     expect((await alice.search({ q: 'poison lunch', mode: 'dense', conversationId })).items).toHaveLength(2);
@@ -116,9 +118,12 @@ describe('dead letters', () => {
       refusedCount: 1,
       refused: [{ id: event.eventId, reason: expect.stringContaining('3 times') }],
     });
-    expect(await cli('dlq', 'discard', event.eventId)).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') });
+    expect(await cli('dlq', 'discard', event.eventId, ...FROM_QUEUE)).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') });
     expect(await letterCount()).toBe(1);
-    expect(await cli('dlq', 'discard', event.eventId, '--yes')).toMatchObject({ code: 0, stdout: expect.stringContaining('1 discarded') });
+    expect(await cli('dlq', 'discard', event.eventId, '--yes', ...FROM_QUEUE)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('1 discarded'),
+    });
     expect(await letterCount()).toBe(0);
   });
 
@@ -129,7 +134,10 @@ describe('dead letters', () => {
     await untilFailed(messages.map(({ id }) => id));
     model.refuses = () => false;
     for (const left of [45, 30, 15]) {
-      const child = spawn(process.execPath, [CLI, 'dlq', 'replay', '--all', '--rate', '30'], { env: cliEnvironment(), stdio: 'ignore' });
+      const child = spawn(process.execPath, [CLI, 'dlq', 'replay', '--all', '--rate', '30', ...FROM_QUEUE], {
+        env: cliEnvironment(),
+        stdio: 'ignore',
+      });
       const ended = new Promise((resolve) => child.on('close', resolve));
       // Letters in hand do not count as waiting, so progress shows in what has become of the messages.
       await eventually(async () =>
@@ -143,7 +151,7 @@ describe('dead letters', () => {
     // The broker notices the death of the connection at once, and has the rest back a moment later.
     await eventually(
       async () => {
-        await cli('dlq', 'replay', '--all');
+        await cli('dlq', 'replay', '--all', ...FROM_QUEUE);
         expect(await letterCount()).toBe(0);
         expect(await Promise.all(messages.map(({ id }) => embeddingOf(id)))).toEqual(messages.map(() => 'done'));
       },
