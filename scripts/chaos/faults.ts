@@ -61,7 +61,7 @@ const stopped =
   };
 
 /** What the slow one writes lands after what the quick one writes: an edit must not be undone by the text before it. */
-const secondIndexerSlow: ChaosFault['inflict'] = (world) => world.slowSecondIndexer(400);
+const secondIndexerSlow: ChaosFault['inflict'] = (world) => world.slowSecondIndexer(700);
 
 const outage =
   (dependency: FaultyDependency, mode: OutageMode): ChaosFault['inflict'] =>

@@ -25,8 +25,8 @@ export interface PacedLoadOptions {
 /** Of what a chat is: some messages are corrected, few are taken back. */
 const EDITS_PER_MESSAGE = 0.2;
 const DELETIONS_PER_MESSAGE = 0.05;
-/** Messages of a user among which the next one to change is chosen: the newest, whose indexing is still under way. */
-const RECENT = 10;
+/** Messages of a user among which the next one to change is chosen: the newest, which an indexer may have in hand. */
+const RECENT = 2;
 
 const TICK_MS = 10;
 /** Pause before the next try when Parley was away and could not say how long to wait. */
