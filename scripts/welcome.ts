@@ -10,24 +10,33 @@ const TOKEN_SECONDS = 24 * 3_600;
 export async function welcome(state: StackState): Promise<string> {
   return [
     addresses(state),
+    logins(state),
     await firstMessage(state),
     pc.dim('A whole conversation: npm run demo · what runs: npx parley status · operate: npx parley --help'),
-  ].join('\n\n');
+  ]
+    .filter(Boolean)
+    .join('\n\n');
 }
 
-function addresses({ gatewayUrl, services, dependencies, managementUrl }: StackState): string {
+function addresses({ gatewayUrl, services, dependencies }: StackState): string {
   const others = services.filter(({ url }) => url !== gatewayUrl);
   return tableOf(
-    ['what', 'where', 'login or origin'],
+    ['what', 'where', 'origin'],
     [
-      ['gateway', gatewayUrl, 'Bearer token, see below'],
+      ['gateway', gatewayUrl, 'token: see below'],
       ['API by hand', `${gatewayUrl}/docs`, ''],
       ['health', `${gatewayUrl}/v1/health`, ''],
       ...others.map(({ name, url }) => [name, `${url}/readyz`, 'and /metrics']),
-      ...(managementUrl === undefined ? [] : [['RabbitMQ UI', withoutLogin(managementUrl), loginOf(managementUrl)]]),
-      ...dependencies.map(({ name, url, origin }) => [name, withoutLogin(url), origin === 'env' ? 'as in the environment' : loginOf(url)]),
+      ...dependencies.map(({ name, url, origin }) => [name, withoutLogin(url), origin]),
     ],
   );
+}
+
+/** Outside of the table, which leaves out the middle of what is too long: half a password is none. */
+function logins({ dependencies, managementUrl }: StackState): string {
+  const own = dependencies.filter(({ origin, url }) => origin !== 'env' && loginOf(url) !== '');
+  const page = managementUrl === undefined ? [] : [`RabbitMQ UI  ${withoutLogin(managementUrl)}  ${loginOf(managementUrl)}`];
+  return [...page, ...own.map(({ name, url }) => `${name.padEnd(12)} ${url}`)].join('\n');
 }
 
 async function firstMessage({ gatewayUrl, environment }: StackState): Promise<string> {

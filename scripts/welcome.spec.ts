@@ -1,0 +1,27 @@
+import { stripVTControlCharacters } from 'node:util';
+import { expect, it } from 'vitest';
+import type { StackState } from './state.js';
+import { welcome } from './welcome.js';
+
+const password = 'a-password-of-24-letters';
+const state: StackState = {
+  phase: 'ready',
+  supervisor: undefined,
+  gatewayUrl: 'http://localhost:26000',
+  services: ['gateway', 'embedding'].map((name, i) => ({ name, url: `http://localhost:${26_000 + i}` })),
+  dependencies: [
+    { name: 'postgres', origin: 'local', url: `postgres://parley:${password}@127.0.0.1:26030/parley` },
+    { name: 'rabbitmq', origin: 'env', url: 'amqp://guest:not-ours@mq.example/parley' },
+  ],
+  environment: {},
+  migration: {},
+  managementUrl: `http://parley:${password}@127.0.0.1:33592`,
+};
+
+it('shows where everything is and its logins whole, in a table that fits a terminal, and never a login that the caller gave', async () => {
+  const text = stripVTControlCharacters(await welcome(state));
+  for (const line of text.split('\n').filter((each) => each.startsWith('│'))) expect(line.length).toBeLessThanOrEqual(80);
+  expect(text).toContain(`RabbitMQ UI  http://localhost:33592  parley / ${password}`);
+  expect(text).toContain(`postgres://parley:${password}@127.0.0.1:26030/parley`);
+  expect(text).not.toMatch(/…|not-ours/);
+});
