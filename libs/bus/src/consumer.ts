@@ -156,13 +156,13 @@ export class Consumer {
 
   /** How it is, for operators. */
   report(): ConsumerState {
-    const publishedAt = [...this.twins.all()].map(({ delivery }) => delivery.publishedAt?.getTime() ?? Number.POSITIVE_INFINITY);
-    const oldest = publishedAt.reduce((one, other) => Math.min(one, other), Number.POSITIVE_INFINITY);
+    const held = [...this.waiting.items(), ...this.inFlight];
+    const oldest = held.map(occurredAt).reduce((one, other) => Math.min(one, other), Number.POSITIVE_INFINITY);
     return {
       queue: this.settings.queue,
       state: this.pause.state,
       pausedSince: this.pausedSince?.toISOString() ?? null,
-      unacked: publishedAt.length,
+      unacked: held.length,
       oldestAt: Number.isFinite(oldest) ? new Date(oldest).toISOString() : null,
     };
   }

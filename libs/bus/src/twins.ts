@@ -33,11 +33,6 @@ export class Twins {
     return 'in-progress';
   }
 
-  /** What is being worked on or waits for it. */
-  all(): Iterable<Held> {
-    return this.held.values();
-  }
-
   hold(held: Held): void {
     const key = keyOf(held.delivery);
     if (key !== undefined) this.held.set(key, held);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { errorCode } from '#lib/runtime/error-code';
 import { eventually } from '#lib/testing/eventually';
 import { FaultProxy } from '#lib/testing/fault-proxy';
 import { type MigratedDatabase, migratedDatabase } from '#lib/testing/migrated-database';
@@ -44,6 +45,21 @@ describe.concurrent('a pool that was black-holed recovers under traffic', { time
     expect(seen.slice(-400)).toEqual(Array.from({ length: 400 }, () => 'ok'));
     traffic.abort();
     await Promise.all(callers);
+    await proxy.stop();
+  });
+
+  it('and is told as a timeout meanwhile, by old connections and by new ones: the code that health shows', async () => {
+    const proxy = await FaultProxy.before(database.url);
+    const lane = database
+      .otherLanes({ url: proxy.through(database.url), lanes: { reads: 1 }, acquireTimeoutMs: 300, statementTimeoutMs: 300 })
+      .lane('reads');
+    await lane.query('SELECT 1');
+    await proxy.set({ kind: 'hang' });
+
+    const codes = [];
+    for (let times = 0; times < 3; times += 1) codes.push(await lane.query('SELECT 1').then(() => 'ok', errorCode));
+
+    expect(codes).toEqual(['timeout', 'timeout', 'timeout']);
     await proxy.stop();
   });
 

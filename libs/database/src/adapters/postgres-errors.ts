@@ -14,6 +14,19 @@ const UNABLE = /^(?:08|53|57P|58|XX|28|3D000$|25006$|25P03$)/;
 const ATTRIBUTABLE = /^(?:57014|53200|XX...)$/;
 const POOL_EXHAUSTED = 'timeout exceeded when trying to connect';
 
+// pg and pg-pool have these messages and no code for a server that accepts a connection and then says nothing.
+const CONNECT_TIMEOUTS = new Set(['timeout expired', 'Connection terminated due to connection timeout']);
+
+/** No connection within its limit; nothing was asked yet. */
+class ConnectTimeout extends Error {
+  readonly code = 'timeout';
+
+  constructor(cause: Error) {
+    super(cause.message, { cause });
+    this.name = 'ConnectTimeout';
+  }
+}
+
 /** SQLSTATE of an error that Postgres answered with; undefined for anything else. */
 export const sqlStateOf = (error: unknown): string | undefined => (error instanceof DatabaseError ? error.code : undefined);
 
@@ -42,5 +55,6 @@ export const translated = (error: unknown, operation: string, answersOthers = fa
   const kind = kindOf(error);
   if (kind === undefined) return error;
   const isAttributable = error instanceof NoAnswer ? answersOthers : ATTRIBUTABLE.test(sqlStateOf(error) ?? '');
-  return new DependencyError('postgres', operation, kind, { cause: error, isAttributable });
+  const cause = error instanceof Error && CONNECT_TIMEOUTS.has(error.message) ? new ConnectTimeout(error) : error;
+  return new DependencyError('postgres', operation, kind, { cause, isAttributable });
 };
