@@ -14,8 +14,7 @@ import { Explained } from '../explain.js';
 import { parleyHome } from '../home.js';
 import { LogFile } from '../log-file.js';
 import { operatorConfig } from '../running-stack.js';
-import { tableOf } from '../table.js';
-import { ago, duration } from './cells.js';
+import { ago, duration, shortened } from './cells.js';
 import { printable } from './printable.js';
 
 /** Adds `parley outbox` and `parley outbox unpark`. They ask Postgres itself: the outbox is looked at when RabbitMQ is down. */
@@ -40,16 +39,20 @@ async function show({ json = false }: { json?: boolean }): Promise<void> {
   const { pending, isEstimate, oldestAgeSeconds, parked, items } = status;
   const age = pending === 0 ? '' : `, the oldest for ${duration(oldestAgeSeconds * 1_000)}`;
   console.log(`${isEstimate ? 'about ' : ''}${pending} waiting${age}; ${parked} set aside`);
-  if (items.length > 0) console.log(tableFrom(items));
+  if (items.length > 0) console.log(linesOf(items));
   if (parked > items.length) console.log(`the oldest ${items.length} of ${parked}`);
 }
 
-function tableFrom(items: OutboxStatus['items']): string {
-  return tableOf(
-    ['id', 'type', 'tries', 'since', 'why'],
-    items.map(({ eventId, type, attempts, parkedAt, reason }) => [eventId, type, attempts, ago(parkedAt), pc.red(printable(reason))]),
-  );
-}
+/** Two lines for each: the id must be whole, it is what `unpark` takes. */
+const linesOf = (items: OutboxStatus['items']): string =>
+  items
+    .map(({ eventId, type, attempts, parkedAt, reason }) => {
+      const why = pc.red(printable(shortened(reason, MAX_REASON)));
+      return `${pc.bold(eventId)}  ${printable(type)}\n  ${attempts} tries, set aside ${ago(parkedAt)} ago: ${why}`;
+    })
+    .join('\n');
+
+const MAX_REASON = 48;
 
 async function unpark(ids: string[], { all, json = false }: { all?: boolean; json?: boolean }, command: Command): Promise<void> {
   const order = OutboxUnparkOrder.safeParse(ids.length === 0 ? { all } : { ids, all });
