@@ -11,12 +11,21 @@ let encoding: Promise<Encoding> | undefined;
 // What looks like a control token of the model is text here: a person may write anything.
 const AS_TEXT = { disallowedSpecial: new Set<string>() };
 
+/** Merged pieces that the tokenizer remembers; its default of 100,000 grows by tens of megabytes with texts that never repeat. */
+const MERGES_REMEMBERED = 10_000;
+
+const load = async (): Promise<Encoding> => {
+  const loaded = await import('gpt-tokenizer/encoding/o200k_base');
+  loaded.setMergeCacheSize(MERGES_REMEMBERED);
+  return loaded;
+};
+
 /**
  * Tokens of each text in OpenAI's o200k_base vocabulary, up to the text with which their sum passes `limit` (text-work.port.ts). The vocabulary
  * is loaded by the first call: it takes 80 MB and half a second that a process which counts nothing need not spend.
  */
 export const countTokens = async (texts: readonly string[], limit: number): Promise<number[]> => {
-  encoding ??= import('gpt-tokenizer/encoding/o200k_base');
+  encoding ??= load();
   const { countTokens: countPiece } = await encoding;
   const counts: number[] = [];
   let left = limit;

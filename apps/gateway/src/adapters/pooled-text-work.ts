@@ -19,7 +19,7 @@ const MAX_WAITING_PER_CALLER = 64;
 /** No job takes this long, not even the one that loads the vocabulary on a busy machine; its thread is ended and another one started. */
 const JOB_LIMIT_MS = 10_000;
 /** What the vocabulary and the longest texts take three times over. */
-const resourceLimits = { maxOldGenerationSizeMb: 256 } as const;
+const resourceLimits = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 16 } as const;
 /** Text work gives way to the event loop where both want one core. */
 const NICE = 10;
 
