@@ -28,8 +28,11 @@ beforeAll(async () => {
     accepted.map(({ text }) => text),
   );
   attackers = await Promise.all([0, 1, 2, 3].map((i) => attacked.parley.client(`mallory-member-${i}`)));
-  const { items } = await (await attacked.parley.client('mallory')).messages(conversationId, { limit: 200 });
+  const mallory = await attacked.parley.client('mallory');
+  const { items } = await mallory.messages(conversationId, { limit: 200 });
   messageIds = items.map(({ id }) => id);
+  // The vocabulary of the token counter is loaded once per process, and takes its memory whoever asks first.
+  await mallory.request('POST', `/v1/conversations/${conversationId}/context`, { query: 'coffee', maxTokens: 100 });
 }, 120_000);
 afterAll(() => attacked.stop());
 
