@@ -74,9 +74,9 @@ describe('the embedder of a configuration', () => {
     ['EMBEDDING_MODEL', { EMBEDDING_PROVIDER: 'openai' }],
     ['EMBEDDING_MODEL_DIR', { EMBEDDING_PROVIDER: 'transformers' }],
   ])('requires %s with %o', async (name, env) => {
-    const creating = create(env);
-    await expect(creating).rejects.toBeInstanceOf(ConfigError);
-    await expect(creating).rejects.toThrow(name);
+    const creating = async () => create(env);
+    await expect(creating()).rejects.toBeInstanceOf(ConfigError);
+    await expect(creating()).rejects.toThrow(name);
   });
 
   it('sends a batch in parts, a text only once, and what it knows not at all', async () => {
