@@ -10,6 +10,7 @@ class FailingTexts extends TextIndexPort {
   readonly parked: PendingTextId[] = [];
   readonly failures = new Map<PendingTextId, number>();
   older: PendingTextId[] = [];
+  heldByOthers: PendingTextId[] = [];
   largestBatch = 4;
   isBad = (_id: PendingTextId): 'bad' | 'slow' | undefined => undefined;
 
@@ -23,8 +24,10 @@ class FailingTexts extends TextIndexPort {
     const faults = ids.map((id) => this.isBad(id));
     if (faults.includes('bad')) throw new TextsRefused('SQLSTATE 54000', false, { cause: undefined });
     if (faults.includes('slow')) throw new TextsRefused('took too long', true, { cause: undefined });
-    this.indexed.push(...ids);
-    for (const id of ids) this.waiting.splice(this.waiting.indexOf(id), 1);
+    const mine = ids.filter((id) => !this.heldByOthers.includes(id));
+    this.indexed.push(...mine);
+    for (const id of mine) this.waiting.splice(this.waiting.indexOf(id), 1);
+    return mine.length;
   }
   async setAside(id: PendingTextId, { isFinal }: { isFinal: boolean }) {
     const failures = isFinal ? 3 : (this.failures.get(id) ?? 0) + 1;
@@ -50,6 +53,15 @@ describe('indexing texts', () => {
     texts = new FailingTexts();
     texts.waiting.push('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j');
     indexTexts = new IndexTexts(texts, createLogger('test', 'silent'));
+  });
+
+  it('leaves to another process what that works at, instead of asking for it again and again', async () => {
+    texts.heldByOthers = ['a', 'b', 'c', 'd'];
+    await indexTexts.execute(signal);
+    expect(texts.indexed).toEqual([]);
+    texts.heldByOthers = ['b'];
+    await indexTexts.execute(signal);
+    expect(texts.waiting).toEqual(['b']);
   });
 
   it('goes on until nothing is left, the messages from before last', async () => {

@@ -23,12 +23,12 @@ export class IndexTexts {
     private readonly logger: Logger,
   ) {}
 
-  /** Works until nothing is left, or until `signal`. @throws DependencyError when Postgres cannot; what was done stays done. */
+  /** Works until nothing is left but what other processes work at, or until `signal`. @throws DependencyError when Postgres cannot; what was done stays done. */
   async execute(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const ids = await this.texts.due();
-      if (ids.length > 0) await this.bringInStep(ids);
-      else if ((await this.texts.enlistOlder()) === 0) return;
+      const moved = ids.length > 0 ? await this.bringInStep(ids) : await this.texts.enlistOlder();
+      if (moved === 0) return;
     }
   }
 
@@ -48,17 +48,21 @@ export class IndexTexts {
     metrics.textIndexOldestAge.set(oldestAgeSeconds);
   }
 
-  private async bringInStep(ids: readonly PendingTextId[]): Promise<void> {
+  /** @returns how many of them it indexed or set aside. */
+  private async bringInStep(ids: readonly PendingTextId[]): Promise<number> {
     try {
-      await this.texts.index(ids);
+      const taken = await this.texts.index(ids);
       this.slowInARow = 0;
+      return taken;
     } catch (error) {
       if (!(error instanceof TextsRefused)) throw error;
       const [only] = ids;
-      if (only !== undefined && ids.length === 1) return this.setAside(only, error);
+      if (only !== undefined && ids.length === 1) {
+        await this.setAside(only, error);
+        return 1;
+      }
       const middle = Math.ceil(ids.length / 2);
-      await this.bringInStep(ids.slice(0, middle));
-      await this.bringInStep(ids.slice(middle));
+      return (await this.bringInStep(ids.slice(0, middle))) + (await this.bringInStep(ids.slice(middle)));
     }
   }
 

@@ -32,10 +32,10 @@ export abstract class TextIndexPort {
   abstract failedBefore(limit: number): Promise<PendingTextId[]>;
   /**
    * Brings these in step with the newest version of their messages and forgets them, all or none. What another process works at, or has done,
-   * is left out. Right in any order and with any number of processes: an older version never replaces a newer one.
+   * is left out. Right in any order and with any number of processes: an older version never replaces a newer one. @returns how many it took.
    * @throws TextsRefused when one of them cannot be indexed, DependencyError when Postgres cannot.
    */
-  abstract index(ids: readonly PendingTextId[]): Promise<void>;
+  abstract index(ids: readonly PendingTextId[]): Promise<number>;
   /** Counts a failure of this text alone. @returns whether it is given up: at once when `isFinal`, else after the third. */
   abstract setAside(id: PendingTextId, failure: { readonly reason: string; readonly isFinal: boolean }): Promise<boolean>;
   /** Enlists the next messages that were stored before this index was there. @returns how many; 0 when there are no more. */

@@ -63,7 +63,7 @@ const INDEX = {
       SET version = excluded.version, word_count = excluded.word_count, words = excluded.words
       WHERE message_texts.version < excluded.version
     )
-    DELETE FROM texts_to_index USING due WHERE texts_to_index.id = due.id`,
+    DELETE FROM texts_to_index USING due WHERE texts_to_index.id = due.id RETURNING texts_to_index.id`,
 };
 
 const SET_ASIDE = `
@@ -123,12 +123,12 @@ export class PostgresTextIndex extends TextIndexPort {
     return (await this.lane.query<{ id: PendingTextId }>(FAILED_BEFORE, [limit])).map(({ id }) => id);
   }
 
-  async index(ids: readonly PendingTextId[]): Promise<void> {
-    if (ids.length === 0) return;
-    await this.lane.transaction(async (query) => {
+  async index(ids: readonly PendingTextId[]): Promise<number> {
+    if (ids.length === 0) return 0;
+    return this.lane.transaction(async (query) => {
       await query(SETTINGS, [String(this.batchTimeoutMs)]);
       try {
-        await query(INDEX, [ids]);
+        return (await query(INDEX, [ids])).length;
       } catch (error) {
         throw refusalOf(error, this.batchTimeoutMs) ?? error;
       }
