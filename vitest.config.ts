@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 const shared = { environment: 'node' as const, setupFiles: ['./vitest.setup.ts'] };
@@ -6,6 +7,8 @@ const shared = { environment: 'node' as const, setupFiles: ['./vitest.setup.ts']
 export default defineConfig({
   ssr: { resolve: { conditions: ['source'] } },
   test: {
+    // Tests mostly wait; left to itself Vitest would run one file at a time on two cores.
+    maxWorkers: Math.max(2, availableParallelism()),
     projects: [
       {
         extends: true,

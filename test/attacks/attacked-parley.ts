@@ -47,7 +47,7 @@ export class AttackedParley {
   }
 
   /** Runs an attack beside bystanders for as long as it takes, at least `atLeastMs`, and tells what they met. */
-  async during(attack: () => Promise<unknown>, { atLeastMs = 6_000 } = {}): Promise<Seen> {
+  async during(attack: () => Promise<unknown>, { atLeastMs = 4_000 } = {}): Promise<Seen> {
     const { gateway } = this.parley;
     const pid = gateway.pid;
     const bystanders = await Bystanders.start(await this.orders());

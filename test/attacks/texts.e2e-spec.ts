@@ -6,7 +6,7 @@ import { AttackedParley, broken } from './attacked-parley.js';
 // Law 9 for texts: whatever four users within their quota send, search, edit, list and put into context windows costs only themselves.
 
 const SEED = 20_261_121;
-const ATTACK_MS = 8_000;
+const ATTACK_MS = 6_000;
 /** A user's writes and reads have a quota each (5/s, R020): what lies beyond is refused, and to ask for more is part of the attack. */
 const PAUSE_MS = 150;
 
