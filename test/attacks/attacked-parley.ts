@@ -31,8 +31,8 @@ const BURST = 10;
 const BYSTANDERS = 8;
 const GOOD: Readonly<Record<Asked, number>> = { send: 202, page: 200, search: 200 };
 const LOOK_EVERY_MS = 250;
-/** The defaults of config.ts, which other tests switch off. */
-const callerLimits = { RATE_LIMIT_PER_USER: '5', RATE_LIMIT_BYTES_PER_USER: '2000000', HTTP_MAX_CONCURRENT_PER_USER: '50' };
+/** The default, which other tests switch off, and with it all that limits one user. */
+const callerLimits = { RATE_LIMIT_PER_USER: '5' };
 
 /** A Parley with the limits of production (5 requests/s and user) that is attacked while others use it. */
 export class AttackedParley {

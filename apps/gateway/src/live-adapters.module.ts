@@ -52,7 +52,7 @@ import { LexicalOverlapReranker } from './adapters/lexical-overlap-reranker.js';
 import { PooledTextWork } from './adapters/pooled-text-work.js';
 import { PostgresLexicalIndex } from './adapters/postgres-lexical-index.js';
 import { Connections } from './connections.js';
-import { membershipLimits } from './conversations/membership-limits.js';
+import { userLimits } from './auth/user-limits.js';
 import { LexicalIndexPort } from './search/lexical-index.port.js';
 import { LOCAL_NOISE_FLOOR, NearestMessages } from './search/nearest-messages.js';
 import { RerankerPort } from './search/reranker.port.js';
@@ -130,7 +130,7 @@ class LiveConnections extends Connections {
     },
     {
       provide: ConversationStorePort,
-      useFactory: (lanes: PostgresLanes, config: Config) => new PostgresConversationStore(lanes.lane('reads'), membershipLimits(config)),
+      useFactory: (lanes: PostgresLanes, config: Config) => new PostgresConversationStore(lanes.lane('reads'), userLimits(config)),
       inject: [PostgresLanes, CONFIG],
     },
     { provide: ChunkLedgerPort, useFactory: (lanes: PostgresLanes) => new PostgresChunkLedger(lanes, 'reads'), inject: [PostgresLanes] },

@@ -36,7 +36,7 @@ import { LexicalOverlapReranker } from './adapters/lexical-overlap-reranker.js';
 import { MemoryLexicalIndex } from './adapters/memory-lexical-index.js';
 import { PooledTextWork } from './adapters/pooled-text-work.js';
 import { Connections } from './connections.js';
-import { membershipLimits } from './conversations/membership-limits.js';
+import { userLimits } from './auth/user-limits.js';
 import { LexicalIndexPort } from './search/lexical-index.port.js';
 import { LOCAL_NOISE_FLOOR, NearestMessages } from './search/nearest-messages.js';
 import { RerankerPort } from './search/reranker.port.js';
@@ -78,7 +78,7 @@ class NoConnections extends Connections {
     },
     {
       provide: ConversationStorePort,
-      useFactory: (archive: MemoryArchive, config: Config) => new MemoryConversationStore(archive, membershipLimits(config)),
+      useFactory: (archive: MemoryArchive, config: Config) => new MemoryConversationStore(archive, userLimits(config)),
       inject: [MemoryArchive, CONFIG],
     },
     {

@@ -155,28 +155,28 @@ export const settings = {
 
   RATE_LIMIT_PER_USER: setting(
     z.coerce.number().min(0).max(100_000).default(5),
-    'Requests per second and user, burst twice that; 0 = off (R020).',
+    'Requests per second and user, burst twice that (R020). 0 = off, and with it every other limit per user that is not set.',
   ),
   RATE_LIMIT_GLOBAL: setting(
     z.coerce.number().min(0).max(1_000_000).default(20_000),
     'Requests per second over all users and processes; 0 = off (R013).',
   ),
   DAILY_CONVERSATIONS_PER_USER: setting(
-    count(0, 1_000_000).default(1_000),
-    'Conversations that one user may start on one day (UTC); then 429. Raise it where one service starts them for all; 0 = no limit.',
+    count(0, 1_000_000).optional(),
+    'Conversations that one user may start on one day (UTC); then 429. 1,000 unless set. Raise it where one service starts them for all; 0 = no limit.',
   ),
   DAILY_ADDITIONS_PER_USER: setting(
-    count(0, 10_000_000).default(10_000),
-    'Others whom one user may make members on one day (UTC), at the start of a conversation or later; then 429. 0 = no limit.',
+    count(0, 10_000_000).optional(),
+    'Others whom one user may make members on one day (UTC), at the start of a conversation or later; then 429. 10,000 unless set; 0 = no limit.',
   ),
   RATE_LIMIT_BYTES_PER_USER: setting(
-    count(0, 1_000_000_000).default(2_000_000),
-    'Bytes of answers per second, user and process, burst ten times that; beyond it 429. 2 MB/s are two whole pages of the longest messages each second; raise it for callers that export. 0 = off.',
+    count(0, 1_000_000_000).optional(),
+    'Bytes of answers per second, user and process, burst ten times that; beyond it 429. 2,000,000 unless set: two whole pages of the longest messages each second. Raise it for callers that export; 0 = off.',
   ),
   HTTP_MAX_CONCURRENT: setting(count(1, 100_000).default(1_000), 'Requests in flight per process before 503 `overloaded` (R100).'),
   HTTP_MAX_CONCURRENT_PER_USER: setting(
-    count(0, 100_000).default(50),
-    'How many of those one user may have before 429: ten times what a burst of its quota needs, a twentieth of all. Raise it for service users that send for many. 0 = no limit.',
+    count(0, 100_000).optional(),
+    'How many of those one user may have before 429. 50 unless set: ten times what a burst of its quota needs, a twentieth of all. Raise it for service users that send for many; 0 = no limit.',
   ),
   HTTP_MAX_RECEIVING_PER_ADDRESS: setting(
     count(0, 100_000).default(200),

@@ -124,8 +124,6 @@ function environmentOf(stack: StackUrls, database: FreshPlace, vhost: FreshPlace
     HOST: '127.0.0.1',
     // One user of a test does the work of many.
     RATE_LIMIT_PER_USER: '0',
-    RATE_LIMIT_BYTES_PER_USER: '0',
-    HTTP_MAX_CONCURRENT_PER_USER: '0',
   };
 }
 

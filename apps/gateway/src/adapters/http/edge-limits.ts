@@ -1,4 +1,5 @@
 import type { Config } from '#lib/runtime/config';
+import { userLimits } from '../../auth/user-limits.js';
 
 const MIB = 1_048_576;
 
@@ -30,7 +31,7 @@ export interface EdgeLimits {
  */
 export const edgeLimits = (config: Config): EdgeLimits => ({
   inFlight: config.HTTP_MAX_CONCURRENT,
-  inFlightPerUser: config.HTTP_MAX_CONCURRENT_PER_USER,
+  inFlightPerUser: userLimits(config).concurrent,
   receivingPerAddress: config.HTTP_MAX_RECEIVING_PER_ADDRESS,
   receivingPatienceMs: 1_000,
   bodyBytes: 64 * MIB,

@@ -4,6 +4,7 @@ import { runInContext } from '#lib/runtime/context';
 import type { Logger } from '#lib/runtime/logger';
 import { metrics } from '#lib/runtime/metrics';
 import type { TokenVerifierPort } from '../../auth/token-verifier.port.js';
+import { userLimits } from '../../auth/user-limits.js';
 import { Answers } from './answers.js';
 import { authenticate } from './authentication.js';
 import { giveEveryRouteItsBodyLimit } from './body-limits.js';
@@ -47,7 +48,7 @@ export const buildEdge = (instance: FastifyInstance, { verifier, limiters, limit
   const cors = new Cors(config.CORS_ORIGINS, paths);
   const inFlight = new InFlight(limits.inFlight, limits.inFlightPerUser);
   const answers = new Answers(limits, instance.server);
-  const bytes = new ByteQuota(config.RATE_LIMIT_BYTES_PER_USER);
+  const bytes = new ByteQuota(userLimits(config).bytesPerSecond);
   acceptJsonOnly(instance, limits);
   giveEveryRouteItsBodyLimit(instance, config.HTTP_BODY_LIMIT_BYTES);
   giveEveryRouteItsDeadline(instance);

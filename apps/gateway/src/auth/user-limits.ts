@@ -1,0 +1,23 @@
+import type { Config } from '#lib/runtime/config';
+
+/** What one user may use beside its requests per second; 0 = no limit. */
+export interface UserLimits {
+  /** Requests in flight, per process. */
+  readonly concurrent: number;
+  /** Bytes of answers, per process. */
+  readonly bytesPerSecond: number;
+  readonly conversationsPerDay: number;
+  readonly additionsPerDay: number;
+}
+
+/** The limits of a configuration. Where users may ask as often as they like (`RATE_LIMIT_PER_USER` = 0), only what is set limits them. */
+export const userLimits = (config: Config): UserLimits => {
+  const unlessSet = (limit: number): number => (config.RATE_LIMIT_PER_USER === 0 ? 0 : limit);
+  return {
+    concurrent: config.HTTP_MAX_CONCURRENT_PER_USER ?? unlessSet(50),
+    // Two whole pages of the longest messages each second.
+    bytesPerSecond: config.RATE_LIMIT_BYTES_PER_USER ?? unlessSet(2_000_000),
+    conversationsPerDay: config.DAILY_CONVERSATIONS_PER_USER ?? unlessSet(1_000),
+    additionsPerDay: config.DAILY_ADDITIONS_PER_USER ?? unlessSet(10_000),
+  };
+};
