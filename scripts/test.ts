@@ -17,8 +17,8 @@ const CHECK_WITHIN_MS = 180_000;
 const AT_ONCE = Math.min(4, availableParallelism());
 const PROJECT_WITHIN_MS = 1_800_000;
 const STACK_VARIABLE = 'PARLEY_TEST_STACK';
-/** What somebody says to the tests themselves: a stack that already runs; the tests that take long. */
-const FOR_TESTS = [STACK_VARIABLE, 'PARLEY_LONG_TESTS'];
+/** What is said to the tests themselves: a stack that already runs; the tests that take long; where attacks write what they saw. */
+const FOR_TESTS = [STACK_VARIABLE, 'PARLEY_LONG_TESTS', 'PARLEY_ATTACK_RESULTS'];
 
 const stopping = new AbortController();
 const startedAt = performance.now();

@@ -1,8 +1,10 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { appendFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'vitest';
 import { metricsOf } from '#lib/testing/metrics-of';
 import { type RunningParley, type RunningParleyOptions, startParley } from '#lib/testing/running-parley';
 import { projectRoot } from '#lib/testing/stack/project-root';
@@ -60,13 +62,15 @@ export class AttackedParley {
     }
     const after = await metricsOf(gateway.url);
     const samples = await bystanders.stop();
-    return {
+    const seen = {
       sends: percentilesOf(samples.filter(({ asked }) => asked === 'send').map(({ ms }) => ms)),
       answers: countsOf(samples),
       loopDelayP99Ms: Math.round((after.get('nodejs_eventloop_lag_p99_seconds') ?? Number.NaN) * 1_000),
       grownMiB: memory.grownMiB,
       isSameProcess: gateway.pid === pid,
     };
+    writeDown(seen);
+    return seen;
   }
 
   /**
@@ -103,6 +107,12 @@ export function broken(seen: Seen): string[] {
     seen.isSameProcess ? undefined : 'the gateway ended',
   ].filter((complaint) => complaint !== undefined);
 }
+
+/** Appends what was seen to the file that `PARLEY_ATTACK_RESULTS` names, a line of JSON for each attack: the figures of docs/security.md. */
+const writeDown = (seen: Seen): void => {
+  const file = process.env['PARLEY_ATTACK_RESULTS'];
+  if (file !== undefined) appendFileSync(file, `${JSON.stringify({ attack: expect.getState().currentTestName, ...seen })}\n`);
+};
 
 const isGood = (answer: string): boolean => Object.entries(GOOD).some(([asked, status]) => answer === `${asked} ${status}`);
 
