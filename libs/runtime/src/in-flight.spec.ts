@@ -126,9 +126,9 @@ describe('a report', () => {
   });
 
   it('has what else the process wants to say', () => {
-    reportAlso('breakers', () => ['all closed']);
+    reportAlso('of-a-test', () => ['all closed']);
 
-    expect(processReport(1, 0)['breakers']).toEqual(['all closed']);
+    expect(processReport(1, 0)['of-a-test']).toEqual(['all closed']);
   });
 });
 

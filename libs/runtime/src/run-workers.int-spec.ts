@@ -85,7 +85,7 @@ describe('several workers', () => {
     });
 
     expect(after).toContain(staying);
-    expect(small.lines).toContainEqual(expect.objectContaining({ reason: 'left', worker: leaving }));
+    await eventually(() => expect(small.lines).toContainEqual(expect.objectContaining({ reason: 'left', worker: leaving })));
   });
 
   it('show the sum of their metrics, whichever of them is asked', async () => {
