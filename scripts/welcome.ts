@@ -49,6 +49,7 @@ async function firstMessage({ gatewayUrl, environment }: StackState): Promise<st
     `TOKEN='${token}'`,
     `ID=$(${curl} ${gatewayUrl}/v1/conversations -d '{"title":"Hello","memberIds":["bob"]}' | sed -E 's/.*"id":"([^"]+)".*/\\1/')`,
     `${curl} ${gatewayUrl}/v1/conversations/$ID/messages -d '{"content":"Hello Bob, shall we have coffee?"}'; echo`,
-    `${curl} "${gatewayUrl}/v1/search?q=coffee"; echo`,
+    // A message is found by its words a moment after its 202.
+    `sleep 1; ${curl} "${gatewayUrl}/v1/search?q=coffee"; echo`,
   ].join('\n');
 }
