@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { AttackedParley, broken } from './attacked-parley.js';
+import { AttackedParley } from './attacked-parley.js';
 import { RawClient } from './raw-client.js';
 
 // Family S5: clients that send half, do not read, or ask for much. Law 9 is measured by bystanders beside each of them.
@@ -15,11 +15,13 @@ beforeAll(async () => {
 });
 afterAll(() => attacked.stop());
 
-/** Opens so many connections one after another, writes something on each, and closes all of them when the attack has been measured. */
-const duringSockets = async (count: number, begin: (client: RawClient, index: number) => void) => {
+/** What breaks when so many connections are opened one after another and something is written on each; all are closed when that is measured. */
+const brokenBySockets = async (count: number, begin: (client: RawClient, index: number) => void): Promise<string[]> => {
   const clients: RawClient[] = [];
+  const closeAll = () => clients.splice(0).forEach((client) => client.close());
   try {
-    return await attacked.during(async () => {
+    return await attacked.brokenBy(async () => {
+      closeAll();
       for (let index = 0; index < count; index += 1) {
         const client = await RawClient.to(url).catch(() => undefined); // a limit of connections is an answer too
         if (client === undefined) continue;
@@ -28,12 +30,12 @@ const duringSockets = async (count: number, begin: (client: RawClient, index: nu
       }
     });
   } finally {
-    for (const client of clients) client.close();
+    closeAll();
   }
 };
 
 it('is measured right: without an attack the law holds', async () => {
-  expect(broken(await attacked.during(async () => undefined))).toEqual([]);
+  expect(await attacked.brokenBy(async () => undefined)).toEqual([]);
 });
 
 describe('a client without a token', () => {
@@ -42,15 +44,15 @@ describe('a client without a token', () => {
     ['a method that a route does not have', 'PUT /v1/conversations'],
     ['a route that needs a token', 'POST /v1/conversations'],
   ])('hurts only itself with 1,100 half requests to %s', async (_, route) => {
-    const seen = await duringSockets(1_100, (client) =>
+    const complaints = await brokenBySockets(1_100, (client) =>
       client.writeHead(`${route} HTTP/1.1`, 'Host: parley', 'Content-Type: application/json', 'Content-Length: 5000', '', '{"a":1'),
     );
-    expect(broken(seen)).toEqual([]);
+    expect(complaints).toEqual([]);
   });
 
   it('hurts only itself with 600 heads that never end', async () => {
-    const seen = await duringSockets(600, (client) => client.writeHead('GET /v1/conversations HTTP/1.1', 'Host: parley', 'X-A: 1'));
-    expect(broken(seen)).toEqual([]);
+    const complaints = await brokenBySockets(600, (client) => client.writeHead('GET /v1/conversations HTTP/1.1', 'Host: parley', 'X-A: 1'));
+    expect(complaints).toEqual([]);
   });
 
   it('hurts only itself with a burst of 10 MB of JSON', async () => {
@@ -64,10 +66,10 @@ describe('a client without a token', () => {
       }).catch(
         () => undefined, // refused before it was sent
       );
-    const seen = await attacked.during(() =>
+    const complaints = await attacked.brokenBy(() =>
       Promise.all(['/nope', '/v1/conversations', '/livez', '/'].flatMap((path) => [post(path), post(path)])),
     );
-    expect(broken(seen)).toEqual([]);
+    expect(complaints).toEqual([]);
   });
 
   it('learns its status from the head alone', async () => {
@@ -89,7 +91,7 @@ describe('a caller within its quota', () => {
     const token = await attacked.parley.tokenOf({ user: 'mallory' });
     const { id } = await (await attacked.parley.client('mallory')).createConversation({ memberIds: [] });
     const part = Buffer.alloc(MEGABYTE - 1, 0x20);
-    const seen = await duringSockets(80, (client) => {
+    const complaints = await brokenBySockets(80, (client) => {
       client.writeHead(
         `POST /v1/conversations/${id}/messages HTTP/1.1`,
         'Host: parley',
@@ -100,36 +102,36 @@ describe('a caller within its quota', () => {
       );
       client.socket.write(part);
     });
-    expect(broken(seen)).toEqual([]);
+    expect(complaints).toEqual([]);
   });
 
   it('hurts only itself when it does not read its answers', async () => {
     const id = await attacked.conversationWith('mallory-2', longTexts);
     const token = await attacked.parley.tokenOf({ user: 'mallory-2' });
-    const seen = await duringSockets(150, (client) =>
+    const complaints = await brokenBySockets(150, (client) =>
       client.writeHead(`GET /v1/conversations/${id}/messages?limit=200 HTTP/1.1`, 'Host: parley', `Authorization: Bearer ${token}`, ''),
     );
-    expect(broken(seen)).toEqual([]);
+    expect(complaints).toEqual([]);
   });
 
   it('hurts only itself with the longest pages, as many as it may ask for', async () => {
     const mallory = await attacked.parley.client('mallory-3');
     const id = await attacked.conversationWith('mallory-3', longTexts);
-    const seen = await attacked.during(async () => {
+    const complaints = await attacked.brokenBy(async () => {
       const endsAt = performance.now() + 5_000;
       const ask = async () => {
         while (performance.now() < endsAt) await mallory.request('GET', `/v1/conversations/${id}/messages?limit=200`);
       };
       await Promise.all(Array.from({ length: 8 }, ask));
     });
-    expect(broken(seen)).toEqual([]);
+    expect(complaints).toEqual([]);
   });
 
   it('hurts only itself with 1,500 requests at once', async () => {
     const token = await attacked.parley.tokenOf({ user: 'mallory-4' });
-    const seen = await duringSockets(1_500, (client) =>
+    const complaints = await brokenBySockets(1_500, (client) =>
       client.writeHead('GET /v1/search?q=coffee HTTP/1.1', 'Host: parley', `Authorization: Bearer ${token}`, ''),
     );
-    expect(broken(seen)).toEqual([]);
+    expect(complaints).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { hostileTexts } from '#lib/testing/hostile-texts';
 import type { Answer, ParleyClient } from '#lib/testing/parley-client';
-import { AttackedParley, broken } from './attacked-parley.js';
+import { AttackedParley } from './attacked-parley.js';
 
 // Law 9 for texts: whatever four users within their quota send, search, edit, list and put into context windows costs only themselves.
 
@@ -76,8 +76,8 @@ const keepDoing = async (client: ParleyClient, attack: (client: ParleyClient, ro
 describe('the worst texts that are accepted cost others nothing', () => {
   it.each(Object.entries(attacks))('%s', async (_, attack) => {
     const statuses = new Set<number>();
-    const seen = await attacked.during(() => Promise.all(attackers.map((client) => keepDoing(client, attack, statuses))));
-    expect(broken(seen)).toEqual([]);
+    const complaints = await attacked.brokenBy(() => Promise.all(attackers.map((client) => keepDoing(client, attack, statuses))));
+    expect(complaints).toEqual([]);
     // The attack took place, and nothing broke on our side.
     expect([...statuses].some((status) => status < 300)).toBe(true);
     expect([...statuses].filter((status) => status >= 500 && status !== 503)).toEqual([]);
@@ -86,10 +86,10 @@ describe('the worst texts that are accepted cost others nothing', () => {
   it('all of it at once', async () => {
     const statuses = new Set<number>();
     const kinds = Object.values(attacks);
-    const seen = await attacked.during(() =>
+    const complaints = await attacked.brokenBy(() =>
       Promise.all(attackers.map((client, i) => keepDoing(client, (who, round) => at(kinds, round + i)(who, round), statuses))),
     );
-    expect(broken(seen)).toEqual([]);
+    expect(complaints).toEqual([]);
   });
 });
 
