@@ -9,7 +9,7 @@ import { eventually } from '#lib/testing/eventually';
 import type { ParleyClient } from '#lib/testing/parley-client';
 import { type RunningParley, startParley } from '#lib/testing/running-parley';
 
-// Family S16: somebody who can publish to the broker. What an event says is compared with Postgres before it has an effect.
+// Family S16: forged events of a client that may publish. What an event says is compared with Postgres before it has an effect.
 
 const SECRET = 'the zeppelin leaves at dawn';
 
@@ -133,7 +133,7 @@ it.each<[name: string, attack: () => void | Promise<void>]>([
     () => publish('message.edited', edited({}), { headers: { traceparent: 'a'.repeat(60_000), 'x-schema-version': 1 } }),
   ],
   ['a version of the schema to come', () => publish('message.created', { ...forged('message.created', { content: 'x' }), version: 99 })],
-])('changes nothing about a message of somebody else: %s', async (_, attack) => {
+])('changes nothing about a message of another user: %s', async (_, attack) => {
   await attack();
   await untilAllHandled();
   expect(await alice.message(message.id)).toMatchObject({ content: SECRET, version: 1, pipeline: { embedding: 'done' } });
@@ -144,7 +144,7 @@ it.each<[name: string, attack: () => void | Promise<void>]>([
   expect(await found(mallory, 'mallory was here')).toBe(0);
 });
 
-it('answers a request for vectors only to whoever asked for them directly', async () => {
+it('answers a request for vectors only over the direct reply queue of RabbitMQ', async () => {
   const { queue } = await channel.assertQueue('', { exclusive: true });
   const answers: unknown[] = [];
   await channel.consume(queue, (answer) => void answers.push(answer), { noAck: true });

@@ -99,7 +99,7 @@ describe('S9 of the findings: the words of others', () => {
     const own = await mallory.createConversation({ memberIds: [] });
     for (const written of [word, unknown]) await mallory.send(own.id, `${written.slice(0, -1)}x`);
     const found = async (q: string) => (await mallory.search({ q, mode: 'sparse' })).items.length;
-    // Her own word is found for a word that is nobody's; so it must be for the one that is somebody's.
+    // Her own word is found for a word that no user wrote; so it must be for the one that another user wrote.
     await eventually(async () => expect(await found(unknown)).toBe(1));
     await eventually(async () => expect(await found(word)).toBe(1));
   });

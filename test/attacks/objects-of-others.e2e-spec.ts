@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => parley.stop());
 
-/** A valid request to each route that names an object of somebody. A route of the OpenAPI document that is missing here fails the first test. */
+/** A valid request to each route that names an object. A route of the OpenAPI document that is missing here fails the first test. */
 const bodies: Readonly<Record<string, unknown>> = {
   'GET /v1/conversations/{conversationId}': undefined,
   'PUT /v1/conversations/{conversationId}/members/{userId}': undefined,

@@ -4,7 +4,7 @@ import { eventually } from '#lib/testing/eventually';
 import type { ParleyClient } from '#lib/testing/parley-client';
 import { type RunningParley, startParley } from '#lib/testing/running-parley';
 
-// Family S11: what comes from a dependency is not believed either. Somebody has written into Chroma what was never said.
+// Family S11: what comes from a dependency is not believed either. Chroma holds what was never said.
 
 let parley: RunningParley;
 let alice: ParleyClient;
@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => parley.stop());
 
 describe('a Chroma that was tampered with', () => {
-  it('shows nobody what is not theirs, and breaks no search', async () => {
+  it('shows no reader what is not theirs, and breaks no search', async () => {
     const mine = await mallory.createConversation({ memberIds: [] });
     const own = await mallory.send(mine.id, 'a text of her own');
     const { id } = await alice.createConversation({ memberIds: [] });

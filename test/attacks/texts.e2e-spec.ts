@@ -31,7 +31,7 @@ beforeAll(async () => {
   const mallory = await attacked.parley.client('mallory');
   const { items } = await mallory.messages(conversationId, { limit: 200 });
   messageIds = items.map(({ id }) => id);
-  // The vocabulary of the token counter is loaded once per process, and takes its memory whoever asks first.
+  // The vocabulary of the token counter is loaded once per process, and takes its memory then.
   await mallory.request('POST', `/v1/conversations/${conversationId}/context`, { query: 'coffee', maxTokens: 100 });
 }, 120_000);
 afterAll(() => attacked.stop());
@@ -66,7 +66,7 @@ const keepDoing = async (client: ParleyClient, attack: (client: ParleyClient, ro
   const endsAt = performance.now() + ATTACK_MS;
   const asking: Promise<unknown>[] = [];
   for (let round = 0; performance.now() < endsAt; round += 1) {
-    // Not one after another: a caller who waits for nobody asks again.
+    // Not one after another: a caller that does not wait asks again.
     asking.push(attack(client, round).then(({ status }) => seen.add(status)));
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }

@@ -53,7 +53,10 @@ afterAll(() => {
   for (const one of opened.splice(0)) one.close();
 });
 
-vectorStoreContract('ChromaVectorStore', async () => ({ store: store(inject('stack').chromaUrl) }));
+/** Chroma's index alone is approximate: of 40 near-equal vectors it was seen to miss one. */
+const APPROXIMATE = { recall: 0.95 };
+
+vectorStoreContract('ChromaVectorStore', async () => ({ store: store(inject('stack').chromaUrl) }), APPROXIMATE);
 
 /** Lists the chunks that were written, as the tables in Postgres do. */
 class ListedChunks implements ChunkDirectory {
@@ -92,20 +95,24 @@ describe.each([
   ['that calls everybody a reader of little', true],
   ['that calls nobody a reader of little', false],
 ])('with a directory %s', (_, isFew) => {
-  vectorStoreContract('ChromaVectorStore', async () => {
-    const directory = new ListedChunks(isFew);
-    const made = new ChromaVectorStore(
-      { url: inject('stack').chromaUrl, model: freshModel(), dimension: CONTRACT_DIMENSION, directory },
-      createBreakers(),
-    );
-    opened.push(made);
-    const replace = made.replace.bind(made);
-    made.replace = async (chunks, embeddings, also) => {
-      directory.write(chunks, also.removed);
-      await replace(chunks, embeddings, also);
-    };
-    return { store: made };
-  });
+  vectorStoreContract(
+    'ChromaVectorStore',
+    async () => {
+      const directory = new ListedChunks(isFew);
+      const made = new ChromaVectorStore(
+        { url: inject('stack').chromaUrl, model: freshModel(), dimension: CONTRACT_DIMENSION, directory },
+        createBreakers(),
+      );
+      opened.push(made);
+      const replace = made.replace.bind(made);
+      made.replace = async (chunks, embeddings, also) => {
+        directory.write(chunks, also.removed);
+        await replace(chunks, embeddings, also);
+      };
+      return { store: made };
+    },
+    isFew ? {} : APPROXIMATE,
+  );
 });
 
 describe('the collection in Chroma', () => {
