@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { aMessageCreated } from '#lib/testing/builders';
 import { type MigratedDatabase, migratedDatabase } from '#lib/testing/migrated-database';
 import { inboxContract } from '../inbox.contract.js';
 import { outboxContract } from '../outbox.contract.js';
@@ -26,6 +27,20 @@ outboxContract(async () => {
         ]);
     },
   };
+});
+
+it('leases events of one millisecond in the order in which they were stored, whatever their ids', async () => {
+  await database.lane('work').query('TRUNCATE outbox');
+  const [first, second] = [aMessageCreated({ seq: 1 }), aMessageCreated({ seq: 2 })].sort((a, b) => (a.eventId > b.eventId ? -1 : 1));
+  const insert = 'INSERT INTO outbox (event_id, routing_key, envelope, created_at) VALUES ($1, $2, $3, $4)';
+  for (const [event, at] of [
+    [first, '2026-01-01T00:00:00.000100Z'],
+    [second, '2026-01-01T00:00:00.000200Z'],
+  ] as const) {
+    await database.lane('work').query(insert, [event?.eventId, event?.type, event, at]);
+  }
+  const leased = await new PostgresOutbox(database.lane('relay')).lease({ limit: 10, olderThanMs: 0, leaseMs: 60_000 });
+  expect(leased.map(({ event }) => event.eventId)).toEqual([first?.eventId, second?.eventId]);
 });
 
 describe('the depth of the outbox of Postgres', () => {

@@ -14,10 +14,13 @@ const LEASE = `
     WHERE parked_at IS NULL AND due_at <= now() AND created_at <= now() - $2 * interval '1 millisecond'
     ORDER BY due_at LIMIT $1
     FOR UPDATE SKIP LOCKED
+  ),
+  leased AS (
+    UPDATE outbox SET due_at = now() + $3 * interval '1 millisecond'
+    FROM due WHERE outbox.event_id = due.event_id
+    RETURNING outbox.event_id, outbox.envelope, outbox.headers, outbox.attempts, outbox.created_at
   )
-  UPDATE outbox SET due_at = now() + $3 * interval '1 millisecond'
-  FROM due WHERE outbox.event_id = due.event_id
-  RETURNING outbox.envelope, outbox.headers, outbox.attempts, outbox.created_at AS "createdAt"`;
+  SELECT envelope, headers, attempts FROM leased ORDER BY created_at, event_id`;
 
 const RETRY_LATER = `
   UPDATE outbox SET attempts = attempts + 1, due_at = now() + $2 * interval '1 millisecond', last_failure = $3
@@ -74,13 +77,11 @@ export class PostgresOutbox extends OutboxPort {
   }
 
   async lease({ limit, olderThanMs, leaseMs }: { limit: number; olderThanMs: number; leaseMs: number }): Promise<OutboxEntry[]> {
-    const rows = await this.relay.query<{ envelope: ParleyEvent; headers: EventHeaders; attempts: number; createdAt: Date }>(
+    const rows = await this.relay.query<{ envelope: ParleyEvent; headers: EventHeaders; attempts: number }>(
       { name: 'outbox-lease', text: LEASE },
       [limit, olderThanMs, leaseMs],
     );
-    return rows
-      .sort((one, other) => one.createdAt.getTime() - other.createdAt.getTime() || (one.envelope.eventId < other.envelope.eventId ? -1 : 1))
-      .map(({ envelope, headers, attempts }) => ({ event: envelope, headers, attempts }));
+    return rows.map(({ envelope, headers, attempts }) => ({ event: envelope, headers, attempts }));
   }
 
   async remove(eventIds: readonly string[]): Promise<void> {
