@@ -1,7 +1,7 @@
 import { ChromaClient } from 'chromadb';
 import { newId } from '#lib/contracts/ids';
 import type { RunningParley } from '#lib/testing/running-parley';
-import { LocalEmbedder } from '#lib/vectors/adapters/local-embedder';
+import { LocalEmbedder } from '#lib/vectors/embedder/adapters/local-embedder';
 import { postMessages, type Sender } from './load.js';
 import { backlogOf, untilIndexed } from './pipeline.js';
 import { askDatabase } from './targets.js';

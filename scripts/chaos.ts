@@ -15,7 +15,7 @@ import { brokenPromises, type ChaosResults, type FaultFigures, inSeconds, missed
 import { staleAnswers, wrongAnswers } from './chaos/truth.js';
 import { tableOf } from './table.js';
 import { checkConsistency, type ConsistencyReport, consistent, countRun } from '#lib/testing/consistency-checker';
-import { LocalEmbedder } from '#lib/vectors/adapters/local-embedder';
+import { LocalEmbedder } from '#lib/vectors/embedder/adapters/local-embedder';
 import { FaultyWorld } from '#lib/testing/faulty-world';
 import { ParleyClient } from '#lib/testing/parley-client';
 

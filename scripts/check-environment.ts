@@ -1,8 +1,8 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { timeoutChain, verifyTimeoutChain } from '#lib/resilience/timeout-chain';
-import { type Config, ConfigError, EXIT_CONFIG, parseConfig } from '#lib/runtime/config';
-import { routeDeadlinesMs } from '../apps/gateway/src/adapters/http/deadlines.js';
+import { timeoutChain, verifyTimeoutChain } from '#lib/resilience/call/timeout-chain';
+import { type Config, ConfigError, EXIT_CONFIG, parseConfig } from '#lib/runtime/config/config';
+import { routeDeadlinesMs } from '../apps/gateway/src/adapters/http/edge/deadlines.js';
 import { Explained } from './explain.js';
 import { parleyHome } from './home.js';
 import { PortProblem, portWishes } from './port-plan.js';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { type Config, ConfigError, EXIT_CONFIG, parseConfig, type SettingName, settings } from '#lib/runtime/config';
+import { type Config, ConfigError, EXIT_CONFIG, parseConfig, type SettingName, settings } from '#lib/runtime/config/config';
 import { Explained } from './explain.js';
 import { parleyHome } from './home.js';
 import { refuseForeignHome } from './home-owner.js';

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
-import { nodeFlags } from '#lib/runtime/node-flags';
+import { nodeFlags } from '#lib/runtime/workers/node-flags';
 import { runCommand } from '#lib/testing/stack/commands';
 import type { ComposeProject } from '#lib/testing/stack/docker-engine';
 import { dropLock, lockHolder, takeLock } from '#lib/testing/stack/lock-file';

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pc from 'picocolors';
-import { settings } from '#lib/runtime/config';
+import { settings } from '#lib/runtime/config/config';
 import { type PrivateStack, startPrivateStack } from '#lib/testing/private-stack';
 import { runCommand } from '#lib/testing/stack/commands';
 import { projectRoot } from '#lib/testing/stack/project-root';

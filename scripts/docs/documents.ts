@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { renderConfigurationDoc, renderEnvExample } from '#lib/runtime/config-docs';
+import { renderConfigurationDoc, renderEnvExample } from '#lib/runtime/config/config-docs';
 import { definitionsFor } from '#lib/bus/permissions';
 import { pipeline, requests } from '#lib/contracts/pipeline';
 import { renderEvents } from './render-events.js';

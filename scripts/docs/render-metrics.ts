@@ -1,4 +1,4 @@
-import { metrics } from '#lib/runtime/metrics';
+import { metrics } from '#lib/runtime/metrics/metrics';
 
 interface Described {
   readonly name: string;
@@ -6,7 +6,7 @@ interface Described {
   readonly labelNames: readonly string[];
 }
 
-/** The table of metrics in `docs/metrics.md`, printed from `libs/runtime/src/metrics.ts`. */
+/** The table of metrics in `docs/metrics.md`, printed from `libs/runtime/src/metrics/metrics.ts`. */
 export const renderMetricsTable = (): string =>
   [
     '| metric | labels | meaning |',

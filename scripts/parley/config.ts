@@ -1,4 +1,4 @@
-import { type SettingName, redactedConfig, settings } from '#lib/runtime/config';
+import { type SettingName, redactedConfig, settings } from '#lib/runtime/config/config';
 import { operatorConfig, operatorEnvironment } from '../running-stack.js';
 import { tableOf } from '../table.js';
 

@@ -2,13 +2,13 @@ import { hostname, userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pc from 'picocolors';
 import type { ConsistencyReport, ConsistencyRun, FindingKind } from '#lib/contracts/admin';
-import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
+import { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
 import { applicationName } from '#lib/database/pool-budget';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
-import { DependencyError } from '#lib/resilience/errors';
-import { createLogger } from '#lib/runtime/logger';
-import { PostgresConsistencyBoard } from '#lib/vectors/adapters/postgres-consistency-board';
-import type { ConsistencyBoardPort } from '#lib/vectors/consistency-board.port';
+import { DependencyError } from '#lib/resilience/call/errors';
+import { createLogger } from '#lib/runtime/log/logger';
+import { PostgresConsistencyRuns } from '#lib/vectors/consistency/adapters/postgres-consistency-runs';
+import type { ConsistencyRunsPort } from '#lib/vectors/consistency/consistency-runs.port';
 import { Explained } from '../explain.js';
 import { counted } from '../counted.js';
 import { operatorConfig } from '../running-stack.js';
@@ -41,7 +41,7 @@ export async function compareVectors({ repair = false, json = false }: { repair?
   if (!repair && Object.values(outOfStep).some((count) => count > 0)) process.exitCode = 1;
 }
 
-async function untilDone(board: ConsistencyBoardPort, id: string, isQuiet: boolean): Promise<ConsistencyRun> {
+async function untilDone(board: ConsistencyRunsPort, id: string, isQuiet: boolean): Promise<ConsistencyRun> {
   const endsAt = performance.now() + BEGIN_WITHIN_MS;
   let shown = 0;
   for (;;) {
@@ -77,7 +77,7 @@ function show({ findings, examples, messagesChecked, chunksChecked, pending, rep
   );
 }
 
-async function withBoard<T>(work: (board: ConsistencyBoardPort) => Promise<T>): Promise<T> {
+async function withBoard<T>(work: (board: ConsistencyRunsPort) => Promise<T>): Promise<T> {
   const config = await operatorConfig();
   const lanes = new PostgresLanes({
     url: config.DATABASE_URL,
@@ -90,7 +90,7 @@ async function withBoard<T>(work: (board: ConsistencyBoardPort) => Promise<T>): 
     logger: createLogger('cli', 'silent'),
   });
   try {
-    return await work(new PostgresConsistencyBoard(lanes));
+    return await work(new PostgresConsistencyRuns(lanes));
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === UNDEFINED_TABLE) {
       throw new Explained('the database is of an earlier version: npm run parley -- migrate');

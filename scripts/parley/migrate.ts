@@ -1,5 +1,5 @@
-import { ConfigError, EXIT_CONFIG } from '#lib/runtime/config';
-import { createLogger } from '#lib/runtime/logger';
+import { ConfigError, EXIT_CONFIG } from '#lib/runtime/config/config';
+import { createLogger } from '#lib/runtime/log/logger';
 import { bringUpToDate } from '../../apps/ops/src/adapters/bring-up-to-date.js';
 import { counted } from '../counted.js';
 import { Explained, reasonOf } from '../explain.js';

@@ -1,10 +1,10 @@
 import pc from 'picocolors';
-import { RabbitControlChannel } from '#lib/bus/adapters/rabbit-control-channel';
-import { RabbitQueueStatus } from '#lib/bus/adapters/rabbit-queue-status';
-import { type QueuesView, QueueWatch } from '#lib/bus/queue-watch';
+import { RabbitControlChannel } from '#lib/bus/adapters/rabbitmq/rabbit-control-channel';
+import { RabbitQueueStatus } from '#lib/bus/adapters/rabbitmq/rabbit-queue-status';
+import { type QueuesView, QueueWatch } from '#lib/bus/queue-status/queue-watch';
 import type { QueueView } from '#lib/contracts/http';
-import type { Config } from '#lib/runtime/config';
-import { createLogger } from '#lib/runtime/logger';
+import type { Config } from '#lib/runtime/config/config';
+import { createLogger } from '#lib/runtime/log/logger';
 import { Explained } from '../explain.js';
 import { repeatedly } from '../repeatedly.js';
 import { operatorConfig, runningStack } from '../running-stack.js';

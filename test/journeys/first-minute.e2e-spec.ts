@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { settings } from '#lib/runtime/config';
+import { settings } from '#lib/runtime/config/config';
 import { freshDatabase, type FreshPlace, freshVhost } from '#lib/testing/databases';
 import { eventually } from '#lib/testing/eventually';
 import { runCommand } from '#lib/testing/stack/commands';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { IndexingEvent } from '#lib/contracts/events';
 import { newId } from '#lib/contracts/ids';
 import { aMessageCreated, deletionOf, editOf } from '#lib/testing/builders';
-import type { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
+import type { ChunkLedgerPort } from '#lib/vectors/ledger/chunk-ledger.port';
 import type { CurrentMessagesPort } from './current-messages.port.js';
 
 /** What is read from, with the way to commit what an event tells of. */

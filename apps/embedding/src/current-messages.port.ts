@@ -1,5 +1,5 @@
 import type { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
-import type { LedgerEntry } from '#lib/vectors/chunk-ledger.port';
+import type { LedgerEntry } from '#lib/vectors/ledger/chunk-ledger.port';
 
 /** A message as Postgres has it now, with what the ledger says of it at the same moment. */
 export interface CurrentMessage {

@@ -1,12 +1,12 @@
 import { Test } from '@nestjs/testing';
 import { afterEach, expect, it } from 'vitest';
-import { handlersOf, rowsOf } from '#lib/bus/adapters/nest-handlers';
-import { RabbitServer } from '#lib/bus/adapters/rabbit-server';
+import { handlersOf, rowsOf } from '#lib/bus/adapters/nest/nest-handlers';
+import { RabbitServer } from '#lib/bus/adapters/rabbitmq/rabbit-server';
 import { pipeline } from '#lib/contracts/pipeline';
-import { parseConfig } from '#lib/runtime/config';
-import { createLogger } from '#lib/runtime/logger';
-import { Readiness } from '#lib/runtime/readiness';
-import type { ProcessParts } from '#lib/runtime/run-process';
+import { parseConfig } from '#lib/runtime/config/config';
+import { createLogger } from '#lib/runtime/log/logger';
+import { Readiness } from '#lib/runtime/health/readiness';
+import type { ProcessParts } from '#lib/runtime/process/run-process';
 import { freePorts } from '#lib/testing/stack/ports';
 import { MessagesConsumer } from './adapters/amqp/messages.consumer.js';
 import { EmbeddingModule, startEmbedding } from './embedding.module.js';

@@ -1,31 +1,31 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { OriginalErrors } from '#lib/bus/adapters/original-errors.filter';
-import { RabbitControlChannel } from '#lib/bus/adapters/rabbit-control-channel';
-import { controlChannelFor, publisherFor } from '#lib/bus/adapters/rabbit-for';
-import { RabbitPublisher } from '#lib/bus/adapters/rabbit-publisher';
-import { RabbitResponder } from '#lib/bus/adapters/rabbit-responder';
-import { RabbitServer } from '#lib/bus/adapters/rabbit-server';
+import { OriginalErrors } from '#lib/bus/adapters/nest/original-errors.filter';
+import { RabbitControlChannel } from '#lib/bus/adapters/rabbitmq/rabbit-control-channel';
+import { controlChannelFor, publisherFor } from '#lib/bus/adapters/rabbitmq/rabbit-for';
+import { RabbitPublisher } from '#lib/bus/adapters/rabbitmq/rabbit-publisher';
+import { RabbitResponder } from '#lib/bus/adapters/rabbitmq/rabbit-responder';
+import { RabbitServer } from '#lib/bus/adapters/rabbitmq/rabbit-server';
 import { MessageCreated } from '#lib/contracts/events';
 import { EMBED_NOW_QUEUE, pipeline, requests } from '#lib/contracts/pipeline';
-import { lanesFor } from '#lib/database/adapters/lanes-for';
-import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
+import { lanesFor } from '#lib/database/adapters/lanes/lanes-for';
+import { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
-import { Breakers } from '#lib/resilience/breakers';
-import { shareBreakers } from '#lib/resilience/share-breakers';
-import { handlerChain, verifyTimeoutChain } from '#lib/resilience/timeout-chain';
-import { OperationsModule } from '#lib/runtime/adapters/http/operations.module';
-import { CONFIG, type Config } from '#lib/runtime/config';
-import { LOGGER, type Logger } from '#lib/runtime/logger';
-import { createOperationsApp } from '#lib/runtime/http-server';
-import type { ProcessParts } from '#lib/runtime/run-process';
-import { ChromaVectorStore } from '#lib/vectors/adapters/chroma-vector-store';
-import { createEmbedder } from '#lib/vectors/adapters/create-embedder';
-import { PostgresChunkLedger } from '#lib/vectors/adapters/postgres-chunk-ledger';
-import { PostgresVectorWrites } from '#lib/vectors/adapters/postgres-vector-writes';
-import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
-import { EMBED_CALL_TIMEOUT_MS, EmbedderPort } from '#lib/vectors/embedder.port';
-import { VectorStorePort } from '#lib/vectors/vector-store.port';
-import { VectorWritesPort } from '#lib/vectors/vector-writes.port';
+import { Breakers } from '#lib/resilience/call/breakers';
+import { shareBreakers } from '#lib/resilience/call/share-breakers';
+import { handlerChain, verifyTimeoutChain } from '#lib/resilience/call/timeout-chain';
+import { ProcessModule } from '#lib/runtime/process/process.module';
+import { CONFIG, type Config } from '#lib/runtime/config/config';
+import { LOGGER, type Logger } from '#lib/runtime/log/logger';
+import { createOperationsApp } from '#lib/runtime/process/http-server';
+import type { ProcessParts } from '#lib/runtime/process/run-process';
+import { ChromaVectorStore } from '#lib/vectors/store/adapters/chroma-vector-store';
+import { createEmbedder } from '#lib/vectors/embedder/adapters/create-embedder';
+import { PostgresChunkLedger } from '#lib/vectors/ledger/adapters/postgres-chunk-ledger';
+import { PostgresVectorWrites } from '#lib/vectors/store/adapters/postgres-vector-writes';
+import { ChunkLedgerPort } from '#lib/vectors/ledger/chunk-ledger.port';
+import { EMBED_CALL_TIMEOUT_MS, EmbedderPort } from '#lib/vectors/embedder/embedder.port';
+import { VectorStorePort } from '#lib/vectors/store/vector-store.port';
+import { VectorWritesPort } from '#lib/vectors/store/vector-writes.port';
 import { MessagesConsumer } from './adapters/amqp/messages.consumer.js';
 import { PostgresCurrentMessages } from './adapters/postgres-current-messages.js';
 import { CurrentMessagesPort } from './current-messages.port.js';
@@ -41,7 +41,7 @@ export class EmbeddingModule {
   static of(parts: ProcessParts): DynamicModule {
     return {
       module: EmbeddingModule,
-      imports: [OperationsModule.of(parts)],
+      imports: [ProcessModule.of(parts)],
       controllers: [MessagesConsumer],
       providers: [
         IndexMessages,

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { runProcess } from '#lib/runtime/run-process';
+import { runProcess } from '#lib/runtime/process/run-process';
 import { startEmbedding } from './embedding.module.js';
 
 /** After the handlers have had their time: closing channels (5 s), flushing confirms (5 s) and connections (2 s), with a margin. */

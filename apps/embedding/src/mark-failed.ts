@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { IndexingEvent, ParleyEvent } from '#lib/contracts/events';
-import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
-import { EmbedderPort } from '#lib/vectors/embedder.port';
+import { ChunkLedgerPort } from '#lib/vectors/ledger/chunk-ledger.port';
+import { EmbedderPort } from '#lib/vectors/embedder/embedder.port';
 import { CurrentMessagesPort } from './current-messages.port.js';
 
 /** Lets readers of a message see that its vectors will not come by themselves: `pipeline.embedding` is `failed` until its dead letter is replayed. */

@@ -1,6 +1,6 @@
 import { type MessageEmbedded, newEvent } from '#lib/contracts/events';
 import { derivedId } from '#lib/contracts/ids';
-import type { LedgerEntry } from '#lib/vectors/chunk-ledger.port';
+import type { LedgerEntry } from '#lib/vectors/ledger/chunk-ledger.port';
 import type { CurrentMessage } from './current-messages.port.js';
 
 /** The news that this version of a message can be found. Said twice it has the same event id, so that who hears it can tell. */

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { MessageId } from '#lib/contracts/ids';
-import { DeadlineExceeded, DependencyError } from '#lib/resilience/errors';
-import type { Chunk } from '#lib/vectors/chunk';
-import { VectorStorePort } from '#lib/vectors/vector-store.port';
-import { VectorWritesPort } from '#lib/vectors/vector-writes.port';
+import { DeadlineExceeded, DependencyError } from '#lib/resilience/call/errors';
+import type { Chunk } from '#lib/vectors/chunking/chunk';
+import { VectorStorePort } from '#lib/vectors/store/vector-store.port';
+import { VectorWritesPort } from '#lib/vectors/store/vector-writes.port';
 
 /** What the vector store should hold of one message from now on; no chunks: nothing. */
 export interface VectorsOfMessage {

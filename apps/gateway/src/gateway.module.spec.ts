@@ -1,8 +1,8 @@
 import { afterEach, expect, it } from 'vitest';
-import { parseConfig } from '#lib/runtime/config';
-import { createLogger } from '#lib/runtime/logger';
-import { Readiness } from '#lib/runtime/readiness';
-import { createGateway } from './adapters/http/create-gateway.js';
+import { parseConfig } from '#lib/runtime/config/config';
+import { createLogger } from '#lib/runtime/log/logger';
+import { Readiness } from '#lib/runtime/health/readiness';
+import { createGateway } from './create-gateway.js';
 import { LiveAdaptersModule } from './live-adapters.module.js';
 import { MemoryAdaptersModule } from './memory-adapters.module.js';
 

@@ -1,42 +1,42 @@
 import { type DynamicModule, Module, type OnApplicationBootstrap, type OnApplicationShutdown, type Type } from '@nestjs/common';
-import { DeadLetters } from '#lib/bus/dead-letters';
-import { DeadLettersPort } from '#lib/bus/dead-letters.port';
-import { ControlChannelPort } from '#lib/bus/control-channel.port';
-import { PipelineTroubles } from '#lib/bus/pipeline-trouble';
-import { QueueFill } from '#lib/bus/queue-fill';
-import { QueueStatusPort } from '#lib/bus/queue-status.port';
-import { QueueWatch } from '#lib/bus/queue-watch';
-import { PublisherPort } from '#lib/bus/publisher.port';
+import { DeadLetters } from '#lib/bus/dead-letters/dead-letters';
+import { DeadLettersPort } from '#lib/bus/dead-letters/dead-letters.port';
+import { ControlChannelPort } from '#lib/bus/control/control-channel.port';
+import { PipelineTroubles } from '#lib/bus/queue-status/pipeline-trouble';
+import { QueueFill } from '#lib/bus/queue-status/queue-fill';
+import { QueueStatusPort } from '#lib/bus/queue-status/queue-status.port';
+import { QueueWatch } from '#lib/bus/queue-status/queue-watch';
+import { PublisherPort } from '#lib/bus/publish/publisher.port';
 import { ConversationStorePort } from '#lib/conversations/conversation-store.port';
 import { MessageStorePort } from '#lib/conversations/message-store.port';
-import { OutboxPort } from '#lib/database/outbox.port';
-import { OutboxRelay } from '#lib/database/outbox-relay';
-import { ParkedEvents } from '#lib/database/parked-events';
-import { Bulkhead } from '#lib/resilience/bulkhead';
-import { MemoryPressure, memoryLimitBytes, memoryUse } from '#lib/resilience/memory-pressure';
-import { Pressure, type PressureSource, sustained } from '#lib/resilience/pressure';
-import { OperationsModule } from '#lib/runtime/adapters/http/operations.module';
-import { Health, type HealthCheck } from '#lib/runtime/health';
-import { CONFIG, type Config, ConfigError } from '#lib/runtime/config';
-import { LOGGER, type Logger } from '#lib/runtime/logger';
-import type { ProcessParts } from '#lib/runtime/run-process';
-import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
-import { AdminConsistencyController } from './adapters/http/admin-consistency.controller.js';
-import { AdminDeadLettersController } from './adapters/http/admin-dead-letters.controller.js';
-import { AdminOutboxController } from './adapters/http/admin-outbox.controller.js';
-import { AdminProcessesController } from './adapters/http/admin-processes.controller.js';
-import { AdminQueuesController } from './adapters/http/admin-queues.controller.js';
-import { ContextController } from './adapters/http/context.controller.js';
-import { ConversationsController } from './adapters/http/conversations.controller.js';
-import { HealthController } from './adapters/http/health.controller.js';
-import { HomePageController } from './adapters/http/home-page.controller.js';
-import { MessageController } from './adapters/http/message.controller.js';
-import { MessagesController } from './adapters/http/messages.controller.js';
-import { ProblemsPageController } from './adapters/http/problems-page.controller.js';
-import { SearchController } from './adapters/http/search.controller.js';
-import { RememberedTokenCounter } from './adapters/remembered-token-counter.js';
-import { RemoteKeys } from './adapters/jose-remote-keys.js';
-import { JoseTokenVerifier } from './adapters/jose-token-verifier.js';
+import { OutboxPort } from '#lib/database/outbox/outbox.port';
+import { OutboxRelay } from '#lib/database/outbox/outbox-relay';
+import { ParkedEvents } from '#lib/database/outbox/parked-events';
+import { Bulkhead } from '#lib/resilience/limit/bulkhead';
+import { MemoryPressure, memoryLimitBytes, memoryUse } from '#lib/resilience/load/memory-pressure';
+import { Pressure, type PressureSource, sustained } from '#lib/resilience/load/pressure';
+import { ProcessModule } from '#lib/runtime/process/process.module';
+import { Health, type HealthCheck } from '#lib/runtime/health/health';
+import { CONFIG, type Config, ConfigError } from '#lib/runtime/config/config';
+import { LOGGER, type Logger } from '#lib/runtime/log/logger';
+import type { ProcessParts } from '#lib/runtime/process/run-process';
+import { ChunkLedgerPort } from '#lib/vectors/ledger/chunk-ledger.port';
+import { AdminConsistencyController } from './adapters/http/routes/admin/consistency.controller.js';
+import { AdminDeadLettersController } from './adapters/http/routes/admin/dead-letters.controller.js';
+import { AdminOutboxController } from './adapters/http/routes/admin/outbox.controller.js';
+import { AdminProcessesController } from './adapters/http/routes/admin/processes.controller.js';
+import { AdminQueuesController } from './adapters/http/routes/admin/queues.controller.js';
+import { ContextController } from './adapters/http/routes/context.controller.js';
+import { ConversationsController } from './adapters/http/routes/conversations.controller.js';
+import { HealthController } from './adapters/http/routes/health.controller.js';
+import { HomePageController } from './adapters/http/routes/home-page.controller.js';
+import { MessageController } from './adapters/http/routes/message.controller.js';
+import { MessagesController } from './adapters/http/routes/messages.controller.js';
+import { ProblemsPageController } from './adapters/http/routes/problems-page.controller.js';
+import { SearchController } from './adapters/http/routes/search.controller.js';
+import { CachedTokenCounter } from './adapters/search/cached-token-counter.js';
+import { RemoteKeys } from './adapters/auth/jose-remote-keys.js';
+import { JoseTokenVerifier } from './adapters/auth/jose-token-verifier.js';
 import { TokenVerifierPort } from './auth/token-verifier.port.js';
 import { Connections } from './connections.js';
 import { BuildContext } from './context/build-context.js';
@@ -73,7 +73,7 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
   static on(adapters: Type, parts: ProcessParts): DynamicModule {
     return {
       module: GatewayModule,
-      imports: [OperationsModule.of(parts), adapters],
+      imports: [ProcessModule.of(parts), adapters],
       controllers: [
         MessagesController,
         MessageController,
@@ -132,7 +132,7 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
         {
           provide: BuildContext,
           useFactory: (messages: MessageStorePort, ledger: ChunkLedgerPort, search: SearchMessages, text: TextWorkPort) =>
-            new BuildContext(messages, ledger, search, new RememberedTokenCounter(text)),
+            new BuildContext(messages, ledger, search, new CachedTokenCounter(text)),
           inject: [MessageStorePort, ChunkLedgerPort, SearchMessages, TextWorkPort],
         },
         { provide: TokenVerifierPort, useFactory: tokenVerifier, inject: [CONFIG] },

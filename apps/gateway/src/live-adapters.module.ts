@@ -1,56 +1,56 @@
 import { Inject, Injectable, Module } from '@nestjs/common';
-import { RabbitDeadLetters } from '#lib/bus/adapters/rabbit-dead-letters';
-import { RabbitControlChannel } from '#lib/bus/adapters/rabbit-control-channel';
-import { controlChannelFor, publisherFor, queueStatusFor } from '#lib/bus/adapters/rabbit-for';
-import { RabbitPublisher } from '#lib/bus/adapters/rabbit-publisher';
-import { RabbitQueueStatus } from '#lib/bus/adapters/rabbit-queue-status';
-import { ControlChannelPort } from '#lib/bus/control-channel.port';
-import { QueueFill } from '#lib/bus/queue-fill';
+import { RabbitDeadLetters } from '#lib/bus/adapters/rabbitmq/rabbit-dead-letters';
+import { RabbitControlChannel } from '#lib/bus/adapters/rabbitmq/rabbit-control-channel';
+import { controlChannelFor, publisherFor, queueStatusFor } from '#lib/bus/adapters/rabbitmq/rabbit-for';
+import { RabbitPublisher } from '#lib/bus/adapters/rabbitmq/rabbit-publisher';
+import { RabbitQueueStatus } from '#lib/bus/adapters/rabbitmq/rabbit-queue-status';
+import { ControlChannelPort } from '#lib/bus/control/control-channel.port';
+import { QueueFill } from '#lib/bus/queue-status/queue-fill';
 import type { PipelineRows } from '#lib/bus/topology';
-import { RabbitRequester } from '#lib/bus/adapters/rabbit-requester';
-import { RequesterPort } from '#lib/bus/requester.port';
-import { DeadLettersPort } from '#lib/bus/dead-letters.port';
-import { PublisherPort } from '#lib/bus/publisher.port';
-import { QueueStatusPort } from '#lib/bus/queue-status.port';
+import { RabbitRequester } from '#lib/bus/adapters/rabbitmq/rabbit-requester';
+import { RequesterPort } from '#lib/bus/request-reply/requester.port';
+import { DeadLettersPort } from '#lib/bus/dead-letters/dead-letters.port';
+import { PublisherPort } from '#lib/bus/publish/publisher.port';
+import { QueueStatusPort } from '#lib/bus/queue-status/queue-status.port';
 import { type DependencyName, dependencies } from '#lib/contracts/dependencies';
 import { PostgresConversationStore } from '#lib/conversations/adapters/postgres-conversation-store';
 import { PostgresMessageStore } from '#lib/conversations/adapters/postgres-message-store';
 import { EMBED_NOW_TIMEOUT_MS, pipeline } from '#lib/contracts/pipeline';
 import { ConversationStorePort } from '#lib/conversations/conversation-store.port';
 import { MessageStorePort } from '#lib/conversations/message-store.port';
-import { checkPoolBudget } from '#lib/database/adapters/check-pool-budget';
-import { lanesFor } from '#lib/database/adapters/lanes-for';
-import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
+import { checkPoolBudget } from '#lib/database/adapters/lanes/check-pool-budget';
+import { lanesFor } from '#lib/database/adapters/lanes/lanes-for';
+import { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
 import { PostgresLockWaits } from '#lib/database/adapters/postgres-lock-waits';
-import { PostgresOutbox } from '#lib/database/adapters/postgres-outbox';
+import { PostgresOutbox } from '#lib/database/outbox/adapters/postgres-outbox';
 import { LockWaitsPort } from '#lib/database/lock-waits.port';
-import { OutboxPort } from '#lib/database/outbox.port';
+import { OutboxPort } from '#lib/database/outbox/outbox.port';
 import { applicationName, budgetedProcesses } from '#lib/database/pool-budget';
 import { MemoryRateLimiter } from '#lib/resilience/adapters/memory-rate-limiter';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
 import { connectRedis } from '#lib/resilience/adapters/redis-connection';
 import { RedisBuckets } from '#lib/resilience/adapters/redis-buckets';
 import { RedisRateLimiter } from '#lib/resilience/adapters/redis-rate-limiter';
-import { Breakers } from '#lib/resilience/breakers';
-import { LeasedRateLimiter } from '#lib/resilience/leased-rate-limiter';
-import { shareBreakers } from '#lib/resilience/share-breakers';
-import { CONFIG, type Config } from '#lib/runtime/config';
-import { Health, type HealthCheck } from '#lib/runtime/health';
-import { LOGGER, type Logger } from '#lib/runtime/logger';
-import { chromaHeartbeat, ChromaVectorStore } from '#lib/vectors/adapters/chroma-vector-store';
+import { Breakers } from '#lib/resilience/call/breakers';
+import { LeasedRateLimiter } from '#lib/resilience/limit/leased-rate-limiter';
+import { shareBreakers } from '#lib/resilience/call/share-breakers';
+import { CONFIG, type Config } from '#lib/runtime/config/config';
+import { Health, type HealthCheck } from '#lib/runtime/health/health';
+import { LOGGER, type Logger } from '#lib/runtime/log/logger';
+import { chromaHeartbeat, ChromaVectorStore } from '#lib/vectors/store/adapters/chroma-vector-store';
 import { HttpFailure } from '#lib/vectors/adapters/json-over-http';
-import { createEmbedder } from '#lib/vectors/adapters/create-embedder';
-import { PostgresConsistencyBoard } from '#lib/vectors/adapters/postgres-consistency-board';
-import { PostgresChunkDirectory } from '#lib/vectors/adapters/postgres-chunk-directory';
-import { PostgresChunkLedger } from '#lib/vectors/adapters/postgres-chunk-ledger';
-import { ConsistencyBoardPort } from '#lib/vectors/consistency-board.port';
-import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
-import { LIMITERS, type Limiters, userLimit } from './adapters/http/quotas.js';
-import { ImpatientEmbedder } from './adapters/impatient-embedder.js';
-import { LateMeaning } from './adapters/late-meaning.js';
-import { LexicalOverlapReranker } from './adapters/lexical-overlap-reranker.js';
-import { PooledTextWork } from './adapters/pooled-text-work.js';
-import { PostgresLexicalIndex } from './adapters/postgres-lexical-index.js';
+import { createEmbedder } from '#lib/vectors/embedder/adapters/create-embedder';
+import { PostgresConsistencyRuns } from '#lib/vectors/consistency/adapters/postgres-consistency-runs';
+import { PostgresChunkDirectory } from '#lib/vectors/store/adapters/postgres-chunk-directory';
+import { PostgresChunkLedger } from '#lib/vectors/ledger/adapters/postgres-chunk-ledger';
+import { ConsistencyRunsPort } from '#lib/vectors/consistency/consistency-runs.port';
+import { ChunkLedgerPort } from '#lib/vectors/ledger/chunk-ledger.port';
+import { LIMITERS, type Limiters, userLimit } from './adapters/http/edge/quotas.js';
+import { QueryEmbedder } from './adapters/search/query-embedder.js';
+import { LateMeaning } from './adapters/search/late-meaning.js';
+import { LexicalOverlapReranker } from './adapters/search/lexical-overlap-reranker.js';
+import { PooledTextWork } from './adapters/search/pooled-text-work.js';
+import { PostgresLexicalIndex } from './adapters/search/postgres-lexical-index.js';
 import { Connections } from './connections.js';
 import { userLimits } from './auth/user-limits.js';
 import { LexicalIndexPort } from './search/lexical-index.port.js';
@@ -153,8 +153,8 @@ class LiveConnections extends Connections {
     { provide: RerankerPort, useFactory: (text: TextWorkPort) => new LexicalOverlapReranker(text), inject: [TextWorkPort] },
     { provide: PublisherPort, useExisting: RabbitPublisher },
     {
-      provide: ConsistencyBoardPort,
-      useFactory: (lanes: PostgresLanes) => new PostgresConsistencyBoard(lanes, 'reads'),
+      provide: ConsistencyRunsPort,
+      useFactory: (lanes: PostgresLanes) => new PostgresConsistencyRuns(lanes, 'reads'),
       inject: [PostgresLanes],
     },
     { provide: DeadLettersPort, useFactory: deadLetters, inject: [CONFIG, RabbitPublisher, LOGGER] },
@@ -183,7 +183,7 @@ class LiveConnections extends Connections {
     QueueStatusPort,
     ControlChannelPort,
     DeadLettersPort,
-    ConsistencyBoardPort,
+    ConsistencyRunsPort,
     QueueFill,
     LockWaitsPort,
     RequesterPort,
@@ -220,7 +220,7 @@ function redis(config: Config, logger: Logger): Redis | undefined {
 function lateMeaning(config: Config, logger: Logger, breakers: Breakers, lanes: PostgresLanes): LateMeaning {
   const directory = new PostgresChunkDirectory(lanes.lane('reads'));
   return new LateMeaning(async () => {
-    const embedder = new ImpatientEmbedder(await createEmbedder(config, breakers), breakers);
+    const embedder = new QueryEmbedder(await createEmbedder(config, breakers), breakers);
     const { model, dimension } = embedder;
     return {
       embedder,

@@ -1,40 +1,40 @@
 import { Module } from '@nestjs/common';
-import { MemoryBus } from '#lib/bus/adapters/memory-bus';
-import { MemoryControlChannel } from '#lib/bus/adapters/memory-control-channel';
-import { MemoryDeadLetters } from '#lib/bus/adapters/memory-dead-letters';
-import { MemoryQueueStatus } from '#lib/bus/adapters/memory-queue-status';
-import { MemoryRequester } from '#lib/bus/adapters/memory-requester';
-import { ControlChannelPort } from '#lib/bus/control-channel.port';
-import { RequesterPort } from '#lib/bus/requester.port';
-import { DeadLettersPort } from '#lib/bus/dead-letters.port';
-import { PublisherPort } from '#lib/bus/publisher.port';
-import { QueueFill } from '#lib/bus/queue-fill';
-import { QueueStatusPort } from '#lib/bus/queue-status.port';
+import { MemoryBus } from '#lib/bus/adapters/memory/memory-bus';
+import { MemoryControlChannel } from '#lib/bus/adapters/memory/memory-control-channel';
+import { MemoryDeadLetters } from '#lib/bus/adapters/memory/memory-dead-letters';
+import { MemoryQueueStatus } from '#lib/bus/adapters/memory/memory-queue-status';
+import { MemoryRequester } from '#lib/bus/adapters/memory/memory-requester';
+import { ControlChannelPort } from '#lib/bus/control/control-channel.port';
+import { RequesterPort } from '#lib/bus/request-reply/requester.port';
+import { DeadLettersPort } from '#lib/bus/dead-letters/dead-letters.port';
+import { PublisherPort } from '#lib/bus/publish/publisher.port';
+import { QueueFill } from '#lib/bus/queue-status/queue-fill';
+import { QueueStatusPort } from '#lib/bus/queue-status/queue-status.port';
 import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
 import { MemoryConversationStore } from '#lib/conversations/adapters/memory-conversation-store';
 import { MemoryMessageStore } from '#lib/conversations/adapters/memory-message-store';
 import { ConversationStorePort } from '#lib/conversations/conversation-store.port';
 import { MessageStorePort } from '#lib/conversations/message-store.port';
 import { MemoryLockWaits } from '#lib/database/adapters/memory-lock-waits';
-import { MemoryOutbox } from '#lib/database/adapters/memory-outbox';
+import { MemoryOutbox } from '#lib/database/outbox/adapters/memory-outbox';
 import { LockWaitsPort } from '#lib/database/lock-waits.port';
-import { OutboxPort } from '#lib/database/outbox.port';
+import { OutboxPort } from '#lib/database/outbox/outbox.port';
 import { MemoryRateLimiter } from '#lib/resilience/adapters/memory-rate-limiter';
-import { CONFIG, type Config } from '#lib/runtime/config';
-import { Health } from '#lib/runtime/health';
-import { LOGGER, type Logger } from '#lib/runtime/logger';
-import { LocalEmbedder } from '#lib/vectors/adapters/local-embedder';
-import { MemoryChunkLedger } from '#lib/vectors/adapters/memory-chunk-ledger';
-import { MemoryConsistencyBoard } from '#lib/vectors/adapters/memory-consistency-board';
-import { MemoryVectorStore } from '#lib/vectors/adapters/memory-vector-store';
-import { ConsistencyBoardPort } from '#lib/vectors/consistency-board.port';
-import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
-import { EmbedderPort } from '#lib/vectors/embedder.port';
-import { VectorStorePort } from '#lib/vectors/vector-store.port';
-import { LIMITERS, userLimit } from './adapters/http/quotas.js';
-import { LexicalOverlapReranker } from './adapters/lexical-overlap-reranker.js';
-import { MemoryLexicalIndex } from './adapters/memory-lexical-index.js';
-import { PooledTextWork } from './adapters/pooled-text-work.js';
+import { CONFIG, type Config } from '#lib/runtime/config/config';
+import { Health } from '#lib/runtime/health/health';
+import { LOGGER, type Logger } from '#lib/runtime/log/logger';
+import { LocalEmbedder } from '#lib/vectors/embedder/adapters/local-embedder';
+import { MemoryChunkLedger } from '#lib/vectors/ledger/adapters/memory-chunk-ledger';
+import { MemoryConsistencyRuns } from '#lib/vectors/consistency/adapters/memory-consistency-runs';
+import { MemoryVectorStore } from '#lib/vectors/store/adapters/memory-vector-store';
+import { ConsistencyRunsPort } from '#lib/vectors/consistency/consistency-runs.port';
+import { ChunkLedgerPort } from '#lib/vectors/ledger/chunk-ledger.port';
+import { EmbedderPort } from '#lib/vectors/embedder/embedder.port';
+import { VectorStorePort } from '#lib/vectors/store/vector-store.port';
+import { LIMITERS, userLimit } from './adapters/http/edge/quotas.js';
+import { LexicalOverlapReranker } from './adapters/search/lexical-overlap-reranker.js';
+import { MemoryLexicalIndex } from './adapters/search/memory-lexical-index.js';
+import { PooledTextWork } from './adapters/search/pooled-text-work.js';
 import { Connections } from './connections.js';
 import { userLimits } from './auth/user-limits.js';
 import { LexicalIndexPort } from './search/lexical-index.port.js';
@@ -101,7 +101,7 @@ class NoConnections extends Connections {
     { provide: RerankerPort, useFactory: (text: TextWorkPort) => new LexicalOverlapReranker(text), inject: [TextWorkPort] },
     { provide: OutboxPort, useExisting: MemoryOutbox },
     { provide: PublisherPort, useExisting: MemoryBus },
-    { provide: ConsistencyBoardPort, useFactory: () => new MemoryConsistencyBoard() },
+    { provide: ConsistencyRunsPort, useFactory: () => new MemoryConsistencyRuns() },
     { provide: DeadLettersPort, useFactory: (bus: MemoryBus) => new MemoryDeadLetters(bus), inject: [MemoryBus] },
     { provide: QueueStatusPort, useFactory: (bus: MemoryBus) => new MemoryQueueStatus(bus), inject: [MemoryBus] },
     {
@@ -140,7 +140,7 @@ class NoConnections extends Connections {
     QueueStatusPort,
     ControlChannelPort,
     DeadLettersPort,
-    ConsistencyBoardPort,
+    ConsistencyRunsPort,
     QueueFill,
     LockWaitsPort,
     MemoryRequester,

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { runProcess } from '#lib/runtime/run-process';
+import { runProcess } from '#lib/runtime/process/run-process';
 import { migrateAndExit } from './adapters/migrate-and-exit.js';
 import { startOps } from './ops.module.js';
 

@@ -1,7 +1,7 @@
 import { beforeEach, expect, it } from 'vitest';
-import type { QueuesView, QueueWatch } from '#lib/bus/queue-watch';
+import type { QueuesView, QueueWatch } from '#lib/bus/queue-status/queue-watch';
 import type { QueueView } from '#lib/contracts/http';
-import { metrics } from '#lib/runtime/metrics';
+import { metrics } from '#lib/runtime/metrics/metrics';
 import { MeasureQueues } from './measure-queues.js';
 
 const aQueue = (known: Partial<QueueView>): QueueView => ({

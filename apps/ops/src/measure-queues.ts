@@ -1,6 +1,6 @@
-import type { QueueWatch } from '#lib/bus/queue-watch';
+import type { QueueWatch } from '#lib/bus/queue-status/queue-watch';
 import { deadLetterQueue } from '#lib/bus/topology';
-import { metrics } from '#lib/runtime/metrics';
+import { metrics } from '#lib/runtime/metrics/metrics';
 
 const gauges = {
   ready: metrics.queueLength,

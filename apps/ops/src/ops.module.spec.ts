@@ -1,13 +1,13 @@
 import { Test } from '@nestjs/testing';
 import { afterEach, expect, it } from 'vitest';
-import { OutboxRelay } from '#lib/database/outbox-relay';
-import { parseConfig } from '#lib/runtime/config';
-import { createLogger } from '#lib/runtime/logger';
-import { Readiness } from '#lib/runtime/readiness';
-import type { ProcessParts } from '#lib/runtime/run-process';
+import { OutboxRelay } from '#lib/database/outbox/outbox-relay';
+import { parseConfig } from '#lib/runtime/config/config';
+import { createLogger } from '#lib/runtime/log/logger';
+import { Readiness } from '#lib/runtime/health/readiness';
+import type { ProcessParts } from '#lib/runtime/process/run-process';
 import { freePorts } from '#lib/testing/stack/ports';
 import { OpsModule, startOps } from './ops.module.js';
-import { Rounds } from './rounds.js';
+import { PeriodicTasks } from './periodic-tasks.js';
 
 const readiness: Readiness[] = [];
 afterEach(() => {
@@ -35,7 +35,7 @@ async function partsWithoutDependencies(): Promise<ProcessParts> {
 it('finds everything that its parts ask for', async () => {
   const module = await Test.createTestingModule({ imports: [OpsModule.of(await partsWithoutDependencies())] }).compile();
   expect(module.get(OutboxRelay)).toBeInstanceOf(OutboxRelay);
-  expect(module.get(Rounds)).toBeInstanceOf(Rounds);
+  expect(module.get(PeriodicTasks)).toBeInstanceOf(PeriodicTasks);
 });
 
 it('starts, answers and stops while everything else is away', async () => {

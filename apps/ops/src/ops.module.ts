@@ -1,34 +1,34 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { RabbitControlChannel } from '#lib/bus/adapters/rabbit-control-channel';
-import { controlChannelFor, publisherFor, queueStatusFor } from '#lib/bus/adapters/rabbit-for';
-import { RabbitPublisher } from '#lib/bus/adapters/rabbit-publisher';
-import { RabbitQueueStatus } from '#lib/bus/adapters/rabbit-queue-status';
+import { RabbitControlChannel } from '#lib/bus/adapters/rabbitmq/rabbit-control-channel';
+import { controlChannelFor, publisherFor, queueStatusFor } from '#lib/bus/adapters/rabbitmq/rabbit-for';
+import { RabbitPublisher } from '#lib/bus/adapters/rabbitmq/rabbit-publisher';
+import { RabbitQueueStatus } from '#lib/bus/adapters/rabbitmq/rabbit-queue-status';
 import { PostgresTextIndex } from '#lib/conversations/adapters/postgres-text-index';
 import { IndexTexts } from '#lib/conversations/index-texts';
-import { QueueWatch } from '#lib/bus/queue-watch';
-import { PostgresInbox } from '#lib/database/adapters/postgres-inbox';
-import { lanesFor } from '#lib/database/adapters/lanes-for';
-import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
-import { PostgresOutbox } from '#lib/database/adapters/postgres-outbox';
-import { OutboxRelay } from '#lib/database/outbox-relay';
+import { QueueWatch } from '#lib/bus/queue-status/queue-watch';
+import { PostgresInbox } from '#lib/database/inbox/adapters/postgres-inbox';
+import { lanesFor } from '#lib/database/adapters/lanes/lanes-for';
+import { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
+import { PostgresOutbox } from '#lib/database/outbox/adapters/postgres-outbox';
+import { OutboxRelay } from '#lib/database/outbox/outbox-relay';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
-import { Breakers } from '#lib/resilience/breakers';
-import { shareBreakers } from '#lib/resilience/share-breakers';
-import { OperationsModule } from '#lib/runtime/adapters/http/operations.module';
-import { CONFIG, type Config } from '#lib/runtime/config';
-import { createOperationsApp } from '#lib/runtime/http-server';
-import { LOGGER, type Logger } from '#lib/runtime/logger';
-import type { ProcessParts } from '#lib/runtime/run-process';
-import { ChromaVectorStore } from '#lib/vectors/adapters/chroma-vector-store';
-import { createEmbedder } from '#lib/vectors/adapters/create-embedder';
-import { PostgresConsistencyBoard } from '#lib/vectors/adapters/postgres-consistency-board';
-import { PostgresVectorWrites } from '#lib/vectors/adapters/postgres-vector-writes';
+import { Breakers } from '#lib/resilience/call/breakers';
+import { shareBreakers } from '#lib/resilience/call/share-breakers';
+import { ProcessModule } from '#lib/runtime/process/process.module';
+import { CONFIG, type Config } from '#lib/runtime/config/config';
+import { createOperationsApp } from '#lib/runtime/process/http-server';
+import { LOGGER, type Logger } from '#lib/runtime/log/logger';
+import type { ProcessParts } from '#lib/runtime/process/run-process';
+import { ChromaVectorStore } from '#lib/vectors/store/adapters/chroma-vector-store';
+import { createEmbedder } from '#lib/vectors/embedder/adapters/create-embedder';
+import { PostgresConsistencyRuns } from '#lib/vectors/consistency/adapters/postgres-consistency-runs';
+import { PostgresVectorWrites } from '#lib/vectors/store/adapters/postgres-vector-writes';
 import { PostgresIndexableMessages } from './adapters/postgres-indexable-messages.js';
 import { CheckConsistency } from './consistency/check-consistency.js';
 import { FollowUnsettledWrites } from './consistency/follow-unsettled-writes.js';
 import { RunConsistency } from './consistency/run-consistency.js';
 import { MeasureQueues } from './measure-queues.js';
-import { Rounds } from './rounds.js';
+import { PeriodicTasks } from './periodic-tasks.js';
 
 const APP = 'ops';
 
@@ -50,7 +50,7 @@ export class OpsModule {
   static of(parts: ProcessParts): DynamicModule {
     return {
       module: OpsModule,
-      imports: [OperationsModule.of(parts)],
+      imports: [ProcessModule.of(parts)],
       providers: [
         { provide: Breakers, useFactory: (logger: Logger) => shareBreakers(createBreakers(), logger), inject: [LOGGER] },
         { provide: PostgresLanes, inject: [CONFIG, Breakers, LOGGER], useFactory: lanesFor(APP) },
@@ -61,7 +61,7 @@ export class OpsModule {
         { provide: VectorChecks, inject: [CONFIG, PostgresLanes, RabbitQueueStatus, Breakers], useFactory: vectorChecks },
         { provide: RunConsistency, inject: [CONFIG, PostgresLanes, VectorChecks, LOGGER], useFactory: runConsistency },
         {
-          provide: Rounds,
+          provide: PeriodicTasks,
           inject: [RabbitQueueStatus, RabbitControlChannel, PostgresLanes, RunConsistency, VectorChecks, LOGGER],
           useFactory: rounds,
         },
@@ -80,7 +80,7 @@ export async function startOps(parts: ProcessParts): Promise<() => Promise<void>
   const publisher = app.get(RabbitPublisher);
   const queueStatus = app.get(RabbitQueueStatus);
   const relay = app.get(OutboxRelay);
-  const upkeep = app.get(Rounds);
+  const upkeep = app.get(PeriodicTasks);
   readiness.holdWhile(() => publisher.drift?.message);
   await app.listen(config.PORT, config.HOST);
   const control = app.get(RabbitControlChannel);
@@ -146,7 +146,7 @@ const vectorChecks = (config: Config, lanes: PostgresLanes, queueStatus: RabbitQ
   new VectorChecks(config, lanes, queueStatus, breakers);
 
 const runConsistency = (config: Config, lanes: PostgresLanes, checks: VectorChecks, logger: Logger): RunConsistency =>
-  new RunConsistency(new PostgresConsistencyBoard(lanes), () => checks.consistency(), config.CONSISTENCY_EVERY_MS, logger);
+  new RunConsistency(new PostgresConsistencyRuns(lanes), () => checks.consistency(), config.CONSISTENCY_EVERY_MS, logger);
 
 const rounds = (
   queueStatus: RabbitQueueStatus,
@@ -155,11 +155,11 @@ const rounds = (
   consistency: RunConsistency,
   checks: VectorChecks,
   logger: Logger,
-): Rounds => {
+): PeriodicTasks => {
   const measureQueues = new MeasureQueues(new QueueWatch(queueStatus, control));
   const inbox = new PostgresInbox(lanes.lane('work'));
   const indexTexts = new IndexTexts(new PostgresTextIndex(lanes.lane('work')), logger);
-  return new Rounds(
+  return new PeriodicTasks(
     [
       { name: 'measure queues', everyMs: MEASURE_QUEUES_EVERY_MS, run: () => measureQueues.execute() },
       { name: 'consistency', everyMs: LOOK_AT_BOARD_EVERY_MS, run: (signal) => consistency.execute(signal) },

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { eventSchemas, type ParleyEvent } from '#lib/contracts/events';
-import { traceIdOf } from '#lib/runtime/traceparent';
-import type { EventHeaders } from './publisher.port.js';
+import { traceIdOf } from '#lib/runtime/log/traceparent';
+import type { EventHeaders } from './publish/publisher.port.js';
 
 /** A header of ours is text or a whole number; a broker may add tables of its own. */
 export type WireHeaders = Readonly<Record<string, unknown>>;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { withDeadline } from '#lib/resilience/deadline';
-import { DependencyError } from '#lib/resilience/errors';
-import { currentContext, runInContext } from '#lib/runtime/context';
+import { withDeadline } from '#lib/resilience/call/deadline';
+import { DependencyError } from '#lib/resilience/call/errors';
+import { currentContext, runInContext } from '#lib/runtime/log/context';
 import { eventually } from '#lib/testing/eventually';
 import { GroupCommit, type GroupCommitOptions, type Outcome } from './group-commit.js';
 

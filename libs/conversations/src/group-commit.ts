@@ -1,7 +1,7 @@
-import { attributedTo, SEVERAL_CALLERS } from '#lib/resilience/attribution';
-import { type Deadline, currentDeadline, withoutDeadline } from '#lib/resilience/deadline';
-import { DeadlineExceeded, DependencyError } from '#lib/resilience/errors';
-import { runInContext } from '#lib/runtime/context';
+import { attributedTo, SEVERAL_CALLERS } from '#lib/resilience/call/attribution';
+import { type Deadline, currentDeadline, withoutDeadline } from '#lib/resilience/call/deadline';
+import { DeadlineExceeded, DependencyError } from '#lib/resilience/call/errors';
+import { runInContext } from '#lib/runtime/log/context';
 import { FairTurns } from './fair-turns.js';
 
 /** What became of one item of a batch. `busy`: another commit holds its conversation, nothing was done, try it again patiently. */

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { createLogger } from '#lib/runtime/logger';
+import { createLogger } from '#lib/runtime/log/logger';
 import { IndexTexts } from './index-texts.js';
 import { type PendingTextId, TextIndexPort, TextsRefused } from './text-index.port.js';
 

@@ -1,5 +1,5 @@
-import type { Logger } from '#lib/runtime/logger';
-import { metrics } from '#lib/runtime/metrics';
+import type { Logger } from '#lib/runtime/log/logger';
+import { metrics } from '#lib/runtime/metrics/metrics';
 import { type PendingTextId, type TextIndexPort, TextsRefused } from './text-index.port.js';
 
 /** Texts that failed before, tried again in one run: each may take as long as a whole batch. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { EventHeaders } from '#lib/bus/publisher.port';
+import type { EventHeaders } from '#lib/bus/publish/publisher.port';
 import { MessageCreated, MessageEdited, type ParleyEvent } from '#lib/contracts/events';
 import { newId } from '#lib/contracts/ids';
 import type { ConversationStorePort, MembershipLimits } from './conversation-store.port.js';

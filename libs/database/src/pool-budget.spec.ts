@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseConfig } from '#lib/runtime/config';
+import { parseConfig } from '#lib/runtime/config/config';
 import { applicationName, budgetedProcesses, poolBudget, poolShares } from './pool-budget.js';
 
 const required = { DATABASE_URL: 'postgres://localhost/p', RABBITMQ_URL: 'amqp://localhost', CHROMA_URL: 'http://localhost' };

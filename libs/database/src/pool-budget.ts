@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { type Config, ConfigError } from '#lib/runtime/config';
+import { type Config, ConfigError } from '#lib/runtime/config/config';
 
 /** Kinds of work with connections of their own. `work` is what a consumer or a job does. */
 export const laneNames = ['sends', 'reads', 'edits', 'relay', 'work', 'health'] as const;

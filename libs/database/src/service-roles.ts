@@ -1,4 +1,4 @@
-import { ConfigError } from '#lib/runtime/config';
+import { ConfigError } from '#lib/runtime/config/config';
 
 /** Services with a Postgres role of their own, `parley_<service>`; `cli` is the operator's command line. */
 export const serviceRoles = ['gateway', 'embedding', 'ops', 'cli'] as const;

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parseConfig } from '#lib/runtime/config';
+import { parseConfig } from '#lib/runtime/config/config';
 import { parseRolePasswords, serviceRoles } from '#lib/database/service-roles';
 import { projectRoot } from './stack/project-root.js';
 

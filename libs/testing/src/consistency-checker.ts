@@ -3,7 +3,7 @@ import { ChromaClient, type Collection } from 'chromadb';
 import { Client } from 'pg';
 import { topologyOf } from '#lib/bus/topology';
 import { pipeline } from '#lib/contracts/pipeline';
-import { chunkMessage } from '#lib/vectors/chunk-message';
+import { chunkMessage } from '#lib/vectors/chunking/chunk-message';
 import { type JournalChange, type JournalEntry, mayBe } from './send-journal.js';
 
 /** Everything that must be empty when a Parley has settled. Each line names one thing that is wrong. */

@@ -1,9 +1,9 @@
 import { migrate } from '#lib/database/adapters/migrate';
-import type { PostgresLane } from '#lib/database/adapters/postgres-lane';
-import { PostgresLanes, type PostgresLanesOptions } from '#lib/database/adapters/postgres-lanes';
+import type { PostgresLane } from '#lib/database/adapters/lanes/postgres-lane';
+import { PostgresLanes, type PostgresLanesOptions } from '#lib/database/adapters/lanes/postgres-lanes';
 import type { LaneName } from '#lib/database/pool-budget';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
-import { createLogger } from '#lib/runtime/logger';
+import { createLogger } from '#lib/runtime/log/logger';
 import { freshDatabase } from './databases.js';
 
 /** An empty database with Parley's schema, and lanes into it. */

@@ -2,7 +2,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
 import { newId } from '#lib/contracts/ids';
-import { LocalEmbedder } from '#lib/vectors/adapters/local-embedder';
+import { LocalEmbedder } from '#lib/vectors/embedder/adapters/local-embedder';
 
 const Request = z.object({ input: z.array(z.string()) });
 

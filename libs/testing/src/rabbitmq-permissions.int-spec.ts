@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { type ChannelModel, connect } from 'amqplib';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { RabbitDeadLetters } from '#lib/bus/adapters/rabbit-dead-letters';
-import { RabbitPublisher } from '#lib/bus/adapters/rabbit-publisher';
-import { assertTopology } from '#lib/bus/adapters/rabbit-topology';
+import { RabbitDeadLetters } from '#lib/bus/adapters/rabbitmq/rabbit-dead-letters';
+import { RabbitPublisher } from '#lib/bus/adapters/rabbitmq/rabbit-publisher';
+import { assertTopology } from '#lib/bus/adapters/rabbitmq/rabbit-topology';
 import { topologyOf } from '#lib/bus/topology';
 import { toWireMessage } from '#lib/bus/wire-message';
 import { CONTROL_EXCHANGE } from '#lib/contracts/control';
 import { EMBED_NOW_QUEUE, pipeline } from '#lib/contracts/pipeline';
-import { createLogger } from '#lib/runtime/logger';
+import { createLogger } from '#lib/runtime/log/logger';
 import { aMessageCreated } from './builders.js';
 import { importRabbitmqUsers, type ServiceUser, withRabbitmqLogin } from './stack/service-logins.js';
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { LocalEmbedder } from '#lib/vectors/adapters/local-embedder';
+import { LocalEmbedder } from '#lib/vectors/embedder/adapters/local-embedder';
 
 /** What the server was asked. `body` is parsed JSON, undefined when there was none. */
 export interface ScriptedRequest {

@@ -1,4 +1,4 @@
-import { MemoryChunkLedger } from '#lib/vectors/adapters/memory-chunk-ledger';
+import { MemoryChunkLedger } from '#lib/vectors/ledger/adapters/memory-chunk-ledger';
 import { currentMessagesContract } from '../current-messages.contract.js';
 import { MemoryCurrentMessages } from './memory-current-messages.js';
 

@@ -1,6 +1,6 @@
 import type { MessageCreated, MessageDeleted, MessageEdited, VectorsRebuild } from '#lib/contracts/events';
 import type { MessageId } from '#lib/contracts/ids';
-import type { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
+import type { ChunkLedgerPort } from '#lib/vectors/ledger/chunk-ledger.port';
 import { type CurrentMessage, CurrentMessagesPort } from '../current-messages.port.js';
 
 /** Messages in this process' memory: what tests commit. */

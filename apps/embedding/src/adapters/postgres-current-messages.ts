@@ -1,6 +1,6 @@
 import type { MessageId } from '#lib/contracts/ids';
-import type { PostgresLane } from '#lib/database/adapters/postgres-lane';
-import { LedgerState } from '#lib/vectors/adapters/postgres-chunk-ledger';
+import type { PostgresLane } from '#lib/database/adapters/lanes/postgres-lane';
+import { LedgerState } from '#lib/vectors/ledger/adapters/postgres-chunk-ledger';
 import { type CurrentMessage, CurrentMessagesPort } from '../current-messages.port.js';
 
 // One statement: a ledger entry that is newer than its message is then known to be false, not merely read a moment later.

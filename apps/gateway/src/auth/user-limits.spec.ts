@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { parseConfig } from '#lib/runtime/config';
+import { parseConfig } from '#lib/runtime/config/config';
 import { userLimits } from './user-limits.js';
 
 const limitsOf = (settings: Record<string, string> = {}) =>

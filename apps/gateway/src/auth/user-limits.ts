@@ -1,4 +1,4 @@
-import type { Config } from '#lib/runtime/config';
+import type { Config } from '#lib/runtime/config/config';
 
 /** What one user may use beside its requests per second; 0 = no limit. */
 export interface UserLimits {

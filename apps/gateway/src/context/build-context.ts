@@ -3,7 +3,7 @@ import type { ConversationId, UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
 import type { Message } from '#lib/conversations/message';
 import { MessageStorePort } from '#lib/conversations/message-store.port';
-import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
+import { ChunkLedgerPort } from '#lib/vectors/ledger/chunk-ledger.port';
 import type { SearchMessages } from '../search/search-messages.js';
 import type { TokenCounterPort } from './token-counter.port.js';
 import { type ContextItem, WindowFilling } from './window-filling.js';

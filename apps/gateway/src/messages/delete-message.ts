@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { MessageChange } from '#lib/conversations/change-message';
 import { MessageStorePort } from '#lib/conversations/message-store.port';
-import { OutboxRelay } from '#lib/database/outbox-relay';
+import { OutboxRelay } from '#lib/database/outbox/outbox-relay';
 
 /** Removes what a message said, and announces it so that its vectors go too. Deleting twice is fine. */
 @Injectable()

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { MessageChange } from '#lib/conversations/change-message';
 import type { Message } from '#lib/conversations/message';
 import { MessageStorePort } from '#lib/conversations/message-store.port';
-import { OutboxRelay } from '#lib/database/outbox-relay';
+import { OutboxRelay } from '#lib/database/outbox/outbox-relay';
 
 /** Commits the new text of a message with its event; vectors and search follow the newest version behind RabbitMQ. */
 @Injectable()

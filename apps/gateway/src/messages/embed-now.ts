@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
-import { RequesterPort } from '#lib/bus/requester.port';
+import { RequesterPort } from '#lib/bus/request-reply/requester.port';
 import type { MessageCreated } from '#lib/contracts/events';
 import { EMBED_NOW_QUEUE, EMBED_NOW_TIMEOUT_MS } from '#lib/contracts/pipeline';
-import { remainingMs, withDeadline } from '#lib/resilience/deadline';
-import { DeadlineExceeded, DependencyError } from '#lib/resilience/errors';
-import { Pressure } from '#lib/resilience/pressure';
-import { metrics } from '#lib/runtime/metrics';
+import { remainingMs, withDeadline } from '#lib/resilience/call/deadline';
+import { DeadlineExceeded, DependencyError } from '#lib/resilience/call/errors';
+import { Pressure } from '#lib/resilience/load/pressure';
+import { metrics } from '#lib/runtime/metrics/metrics';
 
 const Indexed = z.object({ indexed: z.literal(true) });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { newId } from '#lib/contracts/ids';
 import type { Message } from '#lib/conversations/message';
-import type { LedgerEntry } from '#lib/vectors/chunk-ledger.port';
+import type { LedgerEntry } from '#lib/vectors/ledger/chunk-ledger.port';
 import { atAcknowledgement, pipelineStateOf } from './pipeline-state.js';
 
 const message: Message = {

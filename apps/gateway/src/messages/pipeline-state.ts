@@ -1,7 +1,7 @@
 import type { PipelineState, StageState } from '#lib/contracts/http';
 import { type PipelineRow, pipeline } from '#lib/contracts/pipeline';
 import type { Message } from '#lib/conversations/message';
-import type { LedgerEntry } from '#lib/vectors/chunk-ledger.port';
+import type { LedgerEntry } from '#lib/vectors/ledger/chunk-ledger.port';
 
 const rows: readonly PipelineRow[] = Object.values(pipeline);
 

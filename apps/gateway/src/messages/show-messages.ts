@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { MessageView } from '#lib/contracts/http';
 import type { Message } from '#lib/conversations/message';
-import { ChunkLedgerPort } from '#lib/vectors/chunk-ledger.port';
+import { ChunkLedgerPort } from '#lib/vectors/ledger/chunk-ledger.port';
 import { viewOf } from './message-view.js';
 import { pipelineStateOf } from './pipeline-state.js';
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { MessageDraft, StoredMessage } from '#lib/conversations/message';
 import { MessageStorePort } from '#lib/conversations/message-store.port';
-import { OutboxRelay } from '#lib/database/outbox-relay';
+import { OutboxRelay } from '#lib/database/outbox/outbox-relay';
 import { EmbedNow } from './embed-now.js';
 
 /** Commits a message with its sequence number and its event, then lets the relay publish it (R001-R003). */

@@ -1,8 +1,8 @@
 import type { UserId } from '#lib/contracts/ids';
-import { type Bulkhead, BulkheadFull } from '#lib/resilience/bulkhead';
-import { withDeadline } from '#lib/resilience/deadline';
-import type { Pressure } from '#lib/resilience/pressure';
-import { metrics } from '#lib/runtime/metrics';
+import { type Bulkhead, BulkheadFull } from '#lib/resilience/limit/bulkhead';
+import { withDeadline } from '#lib/resilience/call/deadline';
+import type { Pressure } from '#lib/resilience/load/pressure';
+import { metrics } from '#lib/runtime/metrics/metrics';
 import { RerankerPort } from './reranker.port.js';
 
 /** R104: reranking may take this long before a search goes on without it. */

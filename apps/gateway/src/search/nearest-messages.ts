@@ -1,7 +1,7 @@
 import type { ConversationId, MessageId } from '#lib/contracts/ids';
-import { withDeadline } from '#lib/resilience/deadline';
-import type { EmbedderPort } from '#lib/vectors/embedder.port';
-import type { VectorStorePort } from '#lib/vectors/vector-store.port';
+import { withDeadline } from '#lib/resilience/call/deadline';
+import type { EmbedderPort } from '#lib/vectors/embedder/embedder.port';
+import type { VectorStorePort } from '#lib/vectors/store/vector-store.port';
 import type { SearchFilter } from './lexical-index.port.js';
 
 /**

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { checkPoolBudget } from '#lib/database/adapters/check-pool-budget';
+import { checkPoolBudget } from '#lib/database/adapters/lanes/check-pool-budget';
 import { grantServiceRoles } from '#lib/database/adapters/grant-service-roles';
 import { migrate } from '#lib/database/adapters/migrate';
-import { PostgresLanes } from '#lib/database/adapters/postgres-lanes';
+import { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
 import { applicationName, budgetedProcesses } from '#lib/database/pool-budget';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
-import { DependencyError } from '#lib/resilience/errors';
-import type { Config } from '#lib/runtime/config';
-import type { Logger } from '#lib/runtime/logger';
+import { DependencyError } from '#lib/resilience/call/errors';
+import type { Config } from '#lib/runtime/config/config';
+import type { Logger } from '#lib/runtime/log/logger';
 
 /** Postgres after an unclean stop replays its log first; one that takes longer than this needs a person. */
 const WAIT_FOR_POSTGRES_MS = 30_000;

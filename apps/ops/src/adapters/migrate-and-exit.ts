@@ -1,5 +1,5 @@
-import { ConfigError, EXIT_CONFIG, loadConfig } from '#lib/runtime/config';
-import { createLogger } from '#lib/runtime/logger';
+import { ConfigError, EXIT_CONFIG, loadConfig } from '#lib/runtime/config/config';
+import { createLogger } from '#lib/runtime/log/logger';
 import { bringUpToDate } from './bring-up-to-date.js';
 
 /** `main.js migrate`, the job before a rollout: one log line per migration. Exit code 0 done, 78 configuration, 1 anything else. */

@@ -1,8 +1,8 @@
 import { newEvent } from '#lib/contracts/events';
 import type { MessageId } from '#lib/contracts/ids';
 import { withoutLongRuns } from '#lib/contracts/text';
-import { PostgresLane } from '#lib/database/adapters/postgres-lane';
-import type { LedgerEntry } from '#lib/vectors/chunk-ledger.port';
+import { PostgresLane } from '#lib/database/adapters/lanes/postgres-lane';
+import type { LedgerEntry } from '#lib/vectors/ledger/chunk-ledger.port';
 import { IndexableMessagesPort, type MessageState } from '../consistency/indexable-messages.port.js';
 
 interface StateRow {

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { QueueStatusPort } from '#lib/bus/queue-status.port';
+import { QueueStatusPort } from '#lib/bus/queue-status/queue-status.port';
 import type { ConsistencyReport, FindingKind } from '#lib/contracts/admin';
 import type { MessageId } from '#lib/contracts/ids';
-import { OutboxPort } from '#lib/database/outbox.port';
-import { type StoredChunk, VectorStorePort } from '#lib/vectors/vector-store.port';
+import { OutboxPort } from '#lib/database/outbox/outbox.port';
+import { type StoredChunk, VectorStorePort } from '#lib/vectors/store/vector-store.port';
 import { type Judgement, judge } from './judge.js';
 import { IndexableMessagesPort, type MessageState } from './indexable-messages.port.js';
 

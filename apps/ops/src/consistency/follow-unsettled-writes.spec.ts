@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { type MessageId, newId } from '#lib/contracts/ids';
-import { DependencyError } from '#lib/resilience/errors';
+import { DependencyError } from '#lib/resilience/call/errors';
 import { aMessageCreated } from '#lib/testing/builders';
-import { LocalEmbedder } from '#lib/vectors/adapters/local-embedder';
-import { MemoryVectorStore } from '#lib/vectors/adapters/memory-vector-store';
-import { MemoryVectorWrites } from '#lib/vectors/adapters/memory-vector-writes';
-import { chunkMessage } from '#lib/vectors/chunk-message';
-import type { LedgerEntry } from '#lib/vectors/chunk-ledger.port';
+import { LocalEmbedder } from '#lib/vectors/embedder/adapters/local-embedder';
+import { MemoryVectorStore } from '#lib/vectors/store/adapters/memory-vector-store';
+import { MemoryVectorWrites } from '#lib/vectors/store/adapters/memory-vector-writes';
+import { chunkMessage } from '#lib/vectors/chunking/chunk-message';
+import type { LedgerEntry } from '#lib/vectors/ledger/chunk-ledger.port';
 import { MemoryIndexableMessages } from '../adapters/memory-indexable-messages.js';
 import { FollowUnsettledWrites } from './follow-unsettled-writes.js';
 

@@ -1,6 +1,6 @@
-import { metrics } from '#lib/runtime/metrics';
-import { VectorStorePort } from '#lib/vectors/vector-store.port';
-import { type UnsettledWrite, VectorWritesPort } from '#lib/vectors/vector-writes.port';
+import { metrics } from '#lib/runtime/metrics/metrics';
+import { VectorStorePort } from '#lib/vectors/store/vector-store.port';
+import { type UnsettledWrite, VectorWritesPort } from '#lib/vectors/store/vector-writes.port';
 import { IndexableMessagesPort } from './indexable-messages.port.js';
 import { judge } from './judge.js';
 

@@ -1,5 +1,5 @@
 import type { MessageId } from '#lib/contracts/ids';
-import type { LedgerEntry } from '#lib/vectors/chunk-ledger.port';
+import type { LedgerEntry } from '#lib/vectors/ledger/chunk-ledger.port';
 
 /** What Postgres says of one message: what should be indexed, and what the ledger believes is. */
 export interface MessageState {

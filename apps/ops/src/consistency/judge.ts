@@ -1,5 +1,5 @@
 import type { FindingKind } from '#lib/contracts/admin';
-import type { StoredChunk } from '#lib/vectors/vector-store.port';
+import type { StoredChunk } from '#lib/vectors/store/vector-store.port';
 import type { MessageState } from './indexable-messages.port.js';
 
 /** What is the matter with the vectors of one message. `pending`: not indexed, and perhaps only not yet. */

@@ -1,7 +1,7 @@
 import type { ConsistencyReport, ConsistencyRun, FindingKind } from '#lib/contracts/admin';
-import type { Logger } from '#lib/runtime/logger';
-import { metrics } from '#lib/runtime/metrics';
-import { ConsistencyBoardPort, SCHEDULE } from '#lib/vectors/consistency-board.port';
+import type { Logger } from '#lib/runtime/log/logger';
+import { metrics } from '#lib/runtime/metrics/metrics';
+import { ConsistencyRunsPort, SCHEDULE } from '#lib/vectors/consistency/consistency-runs.port';
 import { type CheckConsistency, RunTakenOver } from './check-consistency.js';
 
 /** Longer than one page takes when everything is slow: 10 s for the vector store, 5 s for each question to Postgres. */
@@ -11,7 +11,7 @@ const LEASE_MS = 60_000;
 export class RunConsistency {
   /** @param check makes the comparison when it is needed: a remote model may have to be asked for its collection first. */
   constructor(
-    private readonly board: ConsistencyBoardPort,
+    private readonly board: ConsistencyRunsPort,
     private readonly check: () => Promise<Pick<CheckConsistency, 'execute'>>,
     private readonly everyMs: number,
     private readonly logger: Logger,

@@ -1,7 +1,7 @@
 import type { MessageDeleted, MessageEdited } from '#lib/contracts/events';
 import type { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
-import type { MemoryOutbox } from '#lib/database/adapters/memory-outbox';
+import type { MemoryOutbox } from '#lib/database/outbox/adapters/memory-outbox';
 import { bodyHash } from '../body-hash.js';
 import { type ChangedMessage, checkChange, deletionOf, editOf, type MessageChange } from '../change-message.js';
 import type { Message, MessageDraft, StoredMessage } from '../message.js';

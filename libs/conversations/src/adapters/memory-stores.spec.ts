@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { MemoryOutbox } from '#lib/database/adapters/memory-outbox';
+import { MemoryOutbox } from '#lib/database/outbox/adapters/memory-outbox';
 import { conversationStoreContract } from '../conversation-store.contract.js';
 import { messageStoreContract, type StoresSetup } from '../message-store.contract.js';
 import { MemoryArchive } from './memory-archive.js';

@@ -1,6 +1,6 @@
 import { type ConversationId, newId, type UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
-import type { PostgresLane } from '#lib/database/adapters/postgres-lane';
+import type { PostgresLane } from '#lib/database/adapters/lanes/postgres-lane';
 import { startHash } from '../body-hash.js';
 import {
   type Conversation,

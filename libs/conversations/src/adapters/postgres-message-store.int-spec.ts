@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
 import { newId } from '#lib/contracts/ids';
-import { PostgresOutbox } from '#lib/database/adapters/postgres-outbox';
+import { PostgresOutbox } from '#lib/database/outbox/adapters/postgres-outbox';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
-import { withDeadline } from '#lib/resilience/deadline';
-import { DependencyError } from '#lib/resilience/errors';
-import { runInContext } from '#lib/runtime/context';
+import { withDeadline } from '#lib/resilience/call/deadline';
+import { DependencyError } from '#lib/resilience/call/errors';
+import { runInContext } from '#lib/runtime/log/context';
 import { eventually } from '#lib/testing/eventually';
 import { FaultProxy } from '#lib/testing/fault-proxy';
 import { type MigratedDatabase, migratedDatabase } from '#lib/testing/migrated-database';

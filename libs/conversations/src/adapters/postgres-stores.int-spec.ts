@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import type { EventHeaders } from '#lib/bus/publisher.port';
+import type { EventHeaders } from '#lib/bus/publish/publisher.port';
 import type { ParleyEvent } from '#lib/contracts/events';
 import { type MigratedDatabase, migratedDatabase } from '#lib/testing/migrated-database';
 import { conversationStoreContract } from '../conversation-store.contract.js';

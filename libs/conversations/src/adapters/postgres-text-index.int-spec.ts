@@ -1,7 +1,7 @@
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { newId } from '#lib/contracts/ids';
-import { createLogger } from '#lib/runtime/logger';
+import { createLogger } from '#lib/runtime/log/logger';
 import { eventually } from '#lib/testing/eventually';
 import { type MigratedDatabase, migratedDatabase } from '#lib/testing/migrated-database';
 import { IndexTexts } from '../index-texts.js';

@@ -1,6 +1,6 @@
-import { sqlStateOf } from '#lib/database/adapters/postgres-errors';
-import type { PostgresLane } from '#lib/database/adapters/postgres-lane';
-import { DependencyError } from '#lib/resilience/errors';
+import { sqlStateOf } from '#lib/database/adapters/lanes/postgres-errors';
+import type { PostgresLane } from '#lib/database/adapters/lanes/postgres-lane';
+import { DependencyError } from '#lib/resilience/call/errors';
 import { type PendingTextId, type TextIndexDepth, TextIndexPort, TextsRefused } from '../text-index.port.js';
 
 /** Texts of one batch: of ordinary ones some 20 ms of Postgres. */

@@ -1,5 +1,5 @@
 import { DataSource } from 'typeorm';
-import type { Logger } from '#lib/runtime/logger';
+import type { Logger } from '#lib/runtime/log/logger';
 import { CreateConsistencyRuns1763777400000 } from './migrations/create-consistency-runs.js';
 import { CreateConversationKeys1764000200000 } from './migrations/create-conversation-keys.js';
 import { CreateConversations1763690460000 } from './migrations/create-conversations.js';
@@ -18,7 +18,7 @@ import { CreateVectorWrites1764000600000 } from './migrations/create-vector-writ
 import { IndexParkedOutbox1764000500000 } from './migrations/index-parked-outbox.js';
 import { ReplaceTrigramsByWords1763690820000 } from './migrations/replace-trigrams-by-words.js';
 import { RetireFullTextOnMessages1764000420000 } from './migrations/retire-full-text-on-messages.js';
-import { connectionSettings } from './postgres-lanes.js';
+import { connectionSettings } from './lanes/postgres-lanes.js';
 
 /** Every migration, in the order in which they run. Listed by hand: a folder scan would also run a file that a merge left behind. */
 const migrations = [

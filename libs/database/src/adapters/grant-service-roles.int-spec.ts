@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { createLogger } from '#lib/runtime/logger';
+import { createLogger } from '#lib/runtime/log/logger';
 import { type FreshPlace, freshDatabase } from '#lib/testing/databases';
 import { rolePasswordsFor, withPostgresLogin } from '#lib/testing/stack/service-logins';
 import { roleName, type ServiceRole, serviceRoles, tableGrants } from '../service-roles.js';

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DatabaseError } from 'pg';
-import { ConfigError } from '#lib/runtime/config';
-import type { Logger } from '#lib/runtime/logger';
+import { ConfigError } from '#lib/runtime/config/config';
+import type { Logger } from '#lib/runtime/log/logger';
 import { applicationName } from '../pool-budget.js';
 import { parseRolePasswords, privilegesOn, roleName, type ServiceRole, serviceRoles, statsReaders } from '../service-roles.js';
-import { connectionSettings } from './postgres-lanes.js';
-import { SafeClient } from './safe-client.js';
+import { connectionSettings } from './lanes/postgres-lanes.js';
+import { SafeClient } from './lanes/safe-client.js';
 
 /** Where to grant, and DB_ROLE_PASSWORDS: the roles to make. */
 export interface GrantOptions {

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DatabaseError } from 'pg';
 import type { DataSource } from 'typeorm';
-import { remainingMs, withDeadline } from '#lib/resilience/deadline';
-import type { Logger } from '#lib/runtime/logger';
+import { remainingMs, withDeadline } from '#lib/resilience/call/deadline';
+import type { Logger } from '#lib/runtime/log/logger';
 import { applicationName } from '../pool-budget.js';
 import { createDataSource } from './data-source.js';
-import { connectionSettings } from './postgres-lanes.js';
-import { SafeClient } from './safe-client.js';
+import { connectionSettings } from './lanes/postgres-lanes.js';
+import { SafeClient } from './lanes/safe-client.js';
 
 /** Which database to bring up to date, and how long that may take. */
 export interface MigrateOptions {

@@ -1,5 +1,5 @@
 import { type LockWait, LockWaitsPort } from '../lock-waits.port.js';
-import type { PostgresLane } from './postgres-lane.js';
+import type { PostgresLane } from './lanes/postgres-lane.js';
 
 /** More waits than this say nothing more. */
 const LISTED = 100;

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { type RateLimit, RateLimiterPort, type RateVerdict, rateVerdict, unlimited } from '../rate-limiter.port.js';
+import { type RateLimit, RateLimiterPort, type RateVerdict, rateVerdict, unlimited } from '../limit/rate-limiter.port.js';
 
 // About 10 MB. A key that is pushed out is one that was not seen for long; it starts again with a full bucket.
 const MAX_KEYS = 100_000;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { BreakerState, CallVerdict, Permit } from '../breaker.port.js';
+import type { BreakerState, CallVerdict, Permit } from '../call/breaker.port.js';
 import { OpossumBreaker, WindowClock } from './opossum-breaker.js';
 
 const RESET_MS = 10_000;

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import CircuitBreaker from 'opossum';
-import { type BreakerCause, BreakerPort, type BreakerSettings, type BreakerState, type Permit } from '../breaker.port.js';
-import { Breakers } from '../breakers.js';
+import { type BreakerCause, BreakerPort, type BreakerSettings, type BreakerState, type Permit } from '../call/breaker.port.js';
+import { Breakers } from '../call/breakers.js';
 
 const WINDOW_MS = 10_000;
 const BUCKETS = 10;

@@ -1,9 +1,9 @@
 import type { Redis } from 'ioredis';
-import { metrics } from '#lib/runtime/metrics';
-import type { Breakers } from '../breakers.js';
-import { DependencyCall } from '../dependency-call.js';
-import { gather } from '../gather.js';
-import type { RateLimit } from '../rate-limiter.port.js';
+import { metrics } from '#lib/runtime/metrics/metrics';
+import type { Breakers } from '../call/breakers.js';
+import { DependencyCall } from '../call/dependency-call.js';
+import { batchPerTick } from '../load/batch-per-tick.js';
+import type { RateLimit } from '../limit/rate-limiter.port.js';
 
 // A limiter that takes longer costs more than it protects: a quarter of the 200 ms that a send may take (law 2), and fifty times what Redis takes.
 // Five answers in a row that come later open the breaker, and then nobody waits at all until its next trial.
@@ -69,7 +69,7 @@ interface Question {
 export class RedisBuckets {
   private readonly redis: WithTake;
   private readonly call: DependencyCall;
-  private readonly ask = gather<Question>((questions) => void this.askRedis(questions));
+  private readonly ask = batchPerTick<Question>((questions) => void this.askRedis(questions));
 
   constructor(redis: Redis, breakers: Breakers) {
     redis.defineCommand('takeTokens', { lua: TAKE });

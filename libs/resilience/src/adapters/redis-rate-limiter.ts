@@ -1,5 +1,5 @@
-import { beginWait } from '#lib/runtime/in-flight';
-import { type RateLimit, RateLimiterPort, type RateVerdict, rateVerdict, unlimited } from '../rate-limiter.port.js';
+import { beginWait } from '#lib/runtime/work/work-registry';
+import { type RateLimit, RateLimiterPort, type RateVerdict, rateVerdict, unlimited } from '../limit/rate-limiter.port.js';
 import { MemoryRateLimiter } from './memory-rate-limiter.js';
 import { LIMIT_OPERATION, type RedisBuckets } from './redis-buckets.js';
 

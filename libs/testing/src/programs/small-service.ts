@@ -1,12 +1,12 @@
 import 'reflect-metadata';
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OperationsModule } from '#lib/runtime/adapters/http/operations.module';
-import { runInContext } from '#lib/runtime/context';
-import { createOperationsApp } from '#lib/runtime/http-server';
-import { beginWait, beginWork } from '#lib/runtime/in-flight';
-import { watchPool } from '#lib/runtime/pools';
-import { runWorkers } from '#lib/runtime/run-workers';
+import { ProcessModule } from '#lib/runtime/process/process.module';
+import { runInContext } from '#lib/runtime/log/context';
+import { createOperationsApp } from '#lib/runtime/process/http-server';
+import { beginWait, beginWork } from '#lib/runtime/work/work-registry';
+import { watchPool } from '#lib/runtime/work/pools';
+import { runWorkers } from '#lib/runtime/workers/run-workers';
 
 // A process for tests that need a real one to kill, to block and to stop: the operations endpoints of every process, and a few that misbehave.
 
@@ -33,7 +33,7 @@ await runWorkers({
   drainMs: () => 5_000,
   start: async (parts) => {
     if (process.env['SMALL_FAILS'] === 'start') throw new Error('told to fail');
-    const app = await createOperationsApp(OperationsModule.of(parts), parts.logger);
+    const app = await createOperationsApp(ProcessModule.of(parts), parts.logger);
     const fastify = app.getHttpAdapter().getInstance();
     fastify.get('/pid', () => ({ pid: process.pid }));
     fastify.get<{ Querystring: { ms: string } }>('/slow', async ({ query }) => {

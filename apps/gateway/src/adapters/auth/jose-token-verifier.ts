@@ -1,0 +1,108 @@
+import { createSecretKey, hash, type KeyObject } from 'node:crypto';
+import { errors, type FlattenedJWSInput, type JWSHeaderParameters, jwtVerify } from 'jose';
+import { LRUCache } from 'lru-cache';
+import { UserId } from '#lib/contracts/ids';
+import type { Caller } from '../../auth/caller.js';
+import { InvalidToken, type TokenFault, TokenVerifierPort } from '../../auth/token-verifier.port.js';
+import type { RemoteKeys } from './jose-remote-keys.js';
+
+/** Clocks of two well-run machines differ by less. Only for `nbf`: an expired token is expired. */
+const CLOCK_SKEW_S = 5;
+/** A verified token is not verified again for this long, so this is how late a withdrawn key is noticed. */
+const CACHE_TTL_MS = 60_000;
+/** About 5 MB; more users than that at once pay one verification (0.1 ms) per request. */
+const CACHE_SIZE = 10_000;
+
+const ASYMMETRIC = ['RS256', 'ES256', 'EdDSA'] as const;
+
+/** How tokens are signed: a shared secret (at least 32 bytes), a published key set, or both. */
+export interface TokenKeys {
+  readonly secret?: string | undefined;
+  readonly remote?: RemoteKeys | undefined;
+}
+
+interface Verified {
+  readonly caller: Caller;
+  readonly expiresAtS: number;
+}
+
+/**
+ * Verifies JWTs. Algorithms are pinned by configuration, never taken from the token: HS256 exists only with a secret and only the secret
+ * verifies it, so neither `alg: none` nor HS256 "signed" with a public key can pass.
+ */
+export class JoseTokenVerifier extends TokenVerifierPort {
+  private readonly secret: KeyObject | undefined;
+  private readonly remote: RemoteKeys | undefined;
+  private readonly algorithms: string[];
+  // By hash, so that a heap dump holds no usable tokens.
+  private readonly verified = new LRUCache<string, Verified>({ max: CACHE_SIZE, ttl: CACHE_TTL_MS });
+
+  /** @param maxLifeS a token that is valid for longer than this many seconds from now is refused. */
+  constructor(
+    keys: TokenKeys,
+    private readonly audience: string,
+    private readonly maxLifeS = Number.POSITIVE_INFINITY,
+  ) {
+    super();
+    this.secret = keys.secret === undefined ? undefined : createSecretKey(Buffer.from(keys.secret));
+    this.remote = keys.remote;
+    this.algorithms = [...(keys.secret === undefined ? [] : ['HS256']), ...(keys.remote === undefined ? [] : ASYMMETRIC)];
+  }
+
+  override async verify(token: string): Promise<Caller> {
+    const key = hash('sha256', token, 'base64');
+    const known = this.verified.get(key);
+    if (known !== undefined) {
+      assertNotExpired(known.expiresAtS);
+      return known.caller;
+    }
+    const fresh = await this.verifyAnew(token);
+    this.verified.set(key, fresh);
+    return fresh.caller;
+  }
+
+  private async verifyAnew(token: string): Promise<Verified> {
+    const { payload } = await jwtVerify(token, (header, jws) => this.keyFor(header, jws), {
+      algorithms: this.algorithms,
+      audience: this.audience,
+      requiredClaims: ['sub', 'exp'],
+      clockTolerance: CLOCK_SKEW_S,
+    }).catch((error: unknown) => {
+      if (error instanceof errors.JOSEError) throw new InvalidToken(error.code, { fault: faultOf(error), cause: error });
+      // Node's own complaints about a token's bytes (a key that does not fit its signature, broken base64).
+      if (error instanceof TypeError) throw new InvalidToken('malformed', { cause: error });
+      throw error;
+    });
+    const expiresAtS = payload.exp ?? 0;
+    assertNotExpired(expiresAtS);
+    if (expiresAtS - Date.now() / 1_000 > this.maxLifeS) throw new InvalidToken('lives too long', { fault: 'lives-too-long' });
+    const userId = UserId.safeParse(payload.sub);
+    if (!userId.success) throw new InvalidToken('sub is not a user id');
+    return { caller: { userId: userId.data, scopes: scopesOf(payload['scope']) }, expiresAtS };
+  }
+
+  private async keyFor(header: JWSHeaderParameters, jws: FlattenedJWSInput) {
+    if (header.alg === 'HS256') {
+      if (this.secret === undefined) throw new InvalidToken('HS256 without a secret');
+      return this.secret;
+    }
+    if (this.remote === undefined) throw new InvalidToken('asymmetric without a key set');
+    return this.remote.keyFor(header, jws);
+  }
+}
+
+// Only after the signature was found to be good: a forged token is told nothing about its claims.
+const faultOf = (error: errors.JOSEError): TokenFault => {
+  if (error instanceof errors.JWTExpired) return 'expired';
+  if (!(error instanceof errors.JWTClaimValidationFailed)) return 'forged';
+  if (error.claim === 'nbf') return 'not-yet-valid';
+  return error.claim === 'aud' ? 'other-audience' : 'forged';
+};
+
+// jose allows the same tolerance for `exp` as for `nbf`; for us expired is expired.
+const assertNotExpired = (expiresAtS: number): void => {
+  if (expiresAtS * 1_000 <= Date.now()) throw new InvalidToken('expired', { fault: 'expired' });
+};
+
+const scopesOf = (claim: unknown): ReadonlySet<string> =>
+  new Set(typeof claim === 'string' ? claim.split(' ').filter((scope) => scope !== '') : []);

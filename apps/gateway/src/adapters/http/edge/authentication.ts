@@ -1,0 +1,21 @@
+import { ProblemError } from '#lib/contracts/problems';
+import type { Caller } from '../../../auth/caller.js';
+import type { TokenVerifierPort } from '../../../auth/token-verifier.port.js';
+
+const BEARER = /^Bearer +([^\s]+)$/i;
+const ADMIN_ROUTES = '/v1/admin/';
+
+/**
+ * Says who calls a route, or refuses. Every route that reaches this needs a token: there is no way to opt out of it but to be an operations
+ * route. `route` is the template of the route.
+ * @throws ProblemError `unauthenticated`, `forbidden`; InvalidToken.
+ */
+export const authenticate = async (verifier: TokenVerifierPort, authorization: string | undefined, route: string): Promise<Caller> => {
+  const token = BEARER.exec(authorization ?? '')?.[1];
+  if (token === undefined) throw new ProblemError('unauthenticated', 'Send a token: Authorization: Bearer <JWT>.');
+  const caller = await verifier.verify(token);
+  if (route.startsWith(ADMIN_ROUTES) && !caller.scopes.has('admin')) {
+    throw new ProblemError('forbidden', 'This needs a token with the scope admin.');
+  }
+  return caller;
+};

@@ -1,0 +1,65 @@
+import type { FastifyReply } from 'fastify';
+import type { UserId } from '#lib/contracts/ids';
+import { ProblemError } from '#lib/contracts/problems';
+import type { RateLimit, RateLimiterPort, RateVerdict } from '#lib/resilience/limit/rate-limiter.port';
+import { metrics } from '#lib/runtime/metrics/metrics';
+import type { ByteQuota } from './byte-quota.js';
+
+/** The limiters of the gateway: one bucket per user and kind of request, and one for everybody together. */
+export interface Limiters {
+  readonly perUser: RateLimiterPort;
+  readonly global: RateLimiterPort;
+}
+
+/** Injection token of the {@link Limiters}. */
+export const LIMITERS = Symbol('Limiters');
+
+// draft-ietf-httpapi-ratelimit-headers-10: q = quota, w = window in seconds, r = remaining, t = seconds until it is back.
+// The bucket holds twice what flows in per second (R020), so a full one is the quota of two seconds.
+const BURST_SECONDS = 2;
+
+/** The limit of one user and kind of request: a burst of what flows in within 2 s, at least one request. */
+export const userLimit = (ratePerSecond: number): RateLimit => ({
+  ratePerSecond,
+  burst: Math.max(1, Math.round(BURST_SECONDS * ratePerSecond)),
+});
+
+/** The key of the one bucket of all callers. */
+const EVERYBODY = 'all';
+const READS = new Set(['GET', 'HEAD']);
+
+/**
+ * Counts a request against its caller's quota and everybody's, both asked at once, and tells the caller what is left.
+ * Reads and writes have buckets of their own, so that scrolling back never costs a user the right to send.
+ * One who is over its limit must not use up what is everybody's: that is given back.
+ * @throws ProblemError `rate-limited`.
+ */
+export const takeFromQuota = async (limiters: Limiters, caller: UserId, method: string, reply: FastifyReply): Promise<void> => {
+  const kind = READS.has(method) ? 'reads' : 'writes';
+  const asked = limiters.global.take(EVERYBODY);
+  const own = await limiters.perUser.take(`${kind}:${caller}`);
+  announce(reply, kind, own);
+  const all = await asked;
+  if (!own.allowed) {
+    if (all.allowed) limiters.global.giveBack(EVERYBODY);
+    throw limited('user', 'Your quota is used up.', own.resetSeconds);
+  }
+  if (!all.allowed) throw limited('global', 'All callers together have used up the quota.', all.resetSeconds);
+};
+
+/** Refuses a caller whose answers of the last seconds were larger than its quota of bytes. @throws ProblemError `rate-limited`. */
+export const takeFromByteQuota = (quota: ByteQuota, caller: string): void => {
+  const retryAfterSeconds = quota.retryAfterSeconds(caller);
+  if (retryAfterSeconds > 0) throw limited('bytes', 'Your quota of bytes is used up.', retryAfterSeconds);
+};
+
+const announce = (reply: FastifyReply, policy: string, { limit, remaining, resetSeconds }: RateVerdict): void => {
+  if (limit === Number.POSITIVE_INFINITY) return;
+  reply.header('ratelimit-policy', `"${policy}";q=${limit};w=${BURST_SECONDS}`);
+  reply.header('ratelimit', `"${policy}";r=${remaining};t=${resetSeconds}`);
+};
+
+const limited = (scope: 'user' | 'global' | 'bytes', detail: string, retryAfterSeconds: number): ProblemError => {
+  metrics.rateLimited.inc({ scope });
+  return new ProblemError('rate-limited', detail, { retryAfterSeconds });
+};

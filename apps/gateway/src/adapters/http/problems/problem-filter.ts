@@ -1,0 +1,33 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ProblemError } from '#lib/contracts/problems';
+import { PROBLEM_TYPE, problemErrorOf, renderProblem, retryAfterOf } from './problems.js';
+import { workOf } from '../edge/request-work.js';
+
+/** Answers every error, Nest's and Fastify's included, with a problem document. The log line of the request says what was behind it. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  catch(error: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    sendProblem(http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>(), error);
+  }
+}
+
+/** Answers `request` with the problem that `error` is. Does nothing when it is answered already (its deadline came first). */
+export const sendProblem = (request: FastifyRequest, reply: FastifyReply, error: unknown): void => {
+  if (reply.sent) return;
+  const work = workOf(request);
+  const problem = problemErrorOf(error);
+  work.failure = problem;
+  const { requestId } = work.context;
+  const retryAfter = retryAfterOf(problem);
+  if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
+  if (problem.code === 'unauthenticated') reply.header('www-authenticate', challengeOf(problem));
+  // Bytes, because Fastify would add a charset to a text, and this media type has none.
+  const body = Buffer.from(JSON.stringify(renderProblem(problem, { url: request.raw.url ?? '', requestId })));
+  void reply.code(problem.status).header('x-request-id', requestId).header('cache-control', 'no-store').type(PROBLEM_TYPE).send(body);
+};
+
+// RFC 6750: `error` only when there was a token that is not good enough.
+const challengeOf = ({ cause }: ProblemError): string =>
+  cause === undefined ? 'Bearer realm="parley"' : 'Bearer realm="parley", error="invalid_token"';

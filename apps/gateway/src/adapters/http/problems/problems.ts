@@ -1,0 +1,123 @@
+import { HttpException } from '@nestjs/common';
+import type { Problem, ProblemCode } from '#lib/contracts/problems';
+import { ProblemError, problems } from '#lib/contracts/problems';
+import { BulkheadFull } from '#lib/resilience/limit/bulkhead';
+import { DeadlineExceeded, DependencyError } from '#lib/resilience/call/errors';
+import { InvalidToken, type TokenFault } from '../../../auth/token-verifier.port.js';
+
+/** Media type of every error answer (RFC 9457). */
+export const PROBLEM_TYPE = 'application/problem+json';
+
+/** The page that explains every problem; the `type` of one is its place on it. */
+export const PROBLEMS_PAGE = '/problems';
+
+/** What 503 and 429 say when nobody knows better. */
+const DEFAULT_RETRY_SECONDS = 1;
+
+/** Anything that was thrown while answering, as the problem that the caller is told. Nothing of a driver or a stack gets into it. */
+export const problemErrorOf = (error: unknown): ProblemError => {
+  if (error instanceof ProblemError) return error;
+  if (error instanceof DependencyError) return dependencyProblem(error);
+  if (error instanceof DeadlineExceeded) {
+    return new ProblemError('timeout', 'It took too long. What it was to change may have happened: send it again with the same key.', {
+      cause: error,
+      retryAfterSeconds: DEFAULT_RETRY_SECONDS,
+    });
+  }
+  if (error instanceof BulkheadFull) {
+    return new ProblemError('overloaded', 'Too many requests are waiting.', { cause: error, retryAfterSeconds: DEFAULT_RETRY_SECONDS });
+  }
+  if (error instanceof InvalidToken) return new ProblemError('unauthenticated', tokenFaults[error.fault], { cause: error });
+  if (error instanceof HttpException) return frameworkProblem(error.getStatus(), error.cause ?? error);
+  if (isFastifyError(error)) return frameworkProblem(error.statusCode, error);
+  return new ProblemError('internal', 'Something went wrong on our side. It is logged under this request id.', { cause: error });
+};
+
+// What its owner can do something about; of a forged one nothing is told.
+const tokenFaults: Readonly<Record<TokenFault, string>> = {
+  expired: 'The token has expired: get a new one.',
+  'not-yet-valid': 'The token is not valid yet: its `nbf` lies ahead.',
+  'other-audience': 'The token is for another audience.',
+  'lives-too-long': 'The token is valid for longer than this server allows (AUTH_TOKEN_MAX_LIFE_S): get one that ends sooner.',
+  forged: 'The token is not valid.',
+};
+
+/** The body of an error answer. `instance` is the path of the request without its query, which may hold what people search for. */
+export const renderProblem = (
+  { code, status, detail, errors }: ProblemError,
+  { url, requestId }: { url: string; requestId: string },
+): Problem => {
+  const { title, retryable } = problems[code];
+  return {
+    type: `${PROBLEMS_PAGE}#${code}`,
+    title,
+    status,
+    detail,
+    instance: pathOf(url),
+    code,
+    requestId,
+    retryable,
+    ...(errors === undefined ? {} : { errors: [...errors] }),
+  };
+};
+
+/** Seconds for `Retry-After`: 429 and 503 always have one, other answers none. */
+export const retryAfterOf = ({ status, retryAfterSeconds }: ProblemError): number | undefined => {
+  if (status !== 429 && status !== 503) return undefined;
+  return Math.max(1, Math.ceil(retryAfterSeconds ?? DEFAULT_RETRY_SECONDS));
+};
+
+const MAX_PATH = 512;
+const pathOf = (url: string): string => (url.split('?', 1)[0] ?? '').slice(0, MAX_PATH);
+
+const dependencyProblem = (error: DependencyError): ProblemError => {
+  const options = { cause: error, retryAfterSeconds: error.retryAfterMs / 1_000 };
+  switch (error.kind) {
+    case 'timeout':
+      return new ProblemError(
+        'timeout',
+        'A part of the system did not answer in time. The outcome is unknown: send it again with the same key.',
+        options,
+      );
+    case 'overloaded':
+      return new ProblemError('overloaded', 'A part of the system has as much to do as it can take.', options);
+    case 'unavailable':
+    case 'open':
+      return new ProblemError('dependency-unavailable', 'A part of the system is unavailable.', options);
+    default:
+      return error.kind satisfies never;
+  }
+};
+
+interface FastifyLikeError extends Error {
+  readonly statusCode: number;
+  readonly code?: string;
+}
+
+const isFastifyError = (error: unknown): error is FastifyLikeError =>
+  error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number';
+
+const details: Readonly<Record<string, string>> = {
+  FST_ERR_BAD_URL: 'The path is not well-formed.',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'The body must be application/json.',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'The body is not as long as Content-Length says.',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'The body is not valid JSON.',
+};
+
+const UNSUPPORTED_MEDIA_TYPE = 415;
+
+// What the framework found wrong before a handler ran. Its own messages are not ours to promise, and may repeat input.
+const frameworkProblem = (status: number, cause: unknown): ProblemError => {
+  const code = codeOf(status);
+  const known = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? details[cause.code] : undefined;
+  return new ProblemError(code, known ?? problems[code].title, { cause, ...(status === UNSUPPORTED_MEDIA_TYPE ? { status } : {}) });
+};
+
+const codeOf = (status: number): ProblemCode => {
+  if (status === 401) return 'unauthenticated';
+  if (status === 403) return 'forbidden';
+  if (status === 404 || status === 405) return 'not-found';
+  if (status === 413) return 'payload-too-large';
+  if (status === 503) return 'overloaded';
+  return status >= 400 && status < 500 ? 'validation' : 'internal';
+};

@@ -1,0 +1,77 @@
+import { Controller, Get, HttpCode, Post, Res } from '@nestjs/common';
+import { ApiAcceptedResponse, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { MessagePage, MessageView, NewMessage } from '#lib/contracts/http';
+import type { UserId } from '#lib/contracts/ids';
+import { ProblemError } from '#lib/contracts/problems';
+import { MessageStorePort } from '#lib/conversations/message-store.port';
+import { currentContext, enrichContext } from '#lib/runtime/log/context';
+import { viewOf } from '../../../messages/message-view.js';
+import { atAcknowledgement } from '../../../messages/pipeline-state.js';
+import { ShowMessages } from '../../../messages/show-messages.js';
+import { StoreMessage } from '../../../messages/store-message.js';
+import { Caller, ConversationRef, IdempotencyKey } from './parameters.js';
+import { FromBody, FromPath, FromQuery } from '../problems/validation.js';
+
+const MessageList = z.object({ items: z.array(MessageView), headSeq: z.int().nonnegative() }).meta({ id: 'MessageList' });
+
+@ApiTags('messages')
+@Controller('v1/conversations/:conversationId/messages')
+export class MessagesController {
+  constructor(
+    private readonly storeMessage: StoreMessage,
+    private readonly messages: MessageStorePort,
+    private readonly showMessages: ShowMessages,
+  ) {}
+
+  @Post()
+  @ApiOperation({ operationId: 'sendMessage', summary: 'Send a message: committed when this is answered' })
+  @HttpCode(202)
+  @ApiHeader({
+    name: 'Idempotency-Key',
+    required: false,
+    description: 'Same meaning as clientMessageId: 1-255 printable ASCII characters.',
+  })
+  @ApiAcceptedResponse({ standardSchema: MessageView, headers: { Location: { schema: { type: 'string' } } } })
+  async send(
+    @Caller() senderId: UserId,
+    @FromPath(ConversationRef) { conversationId }: ConversationRef,
+    @FromBody(NewMessage) body: NewMessage,
+    @IdempotencyKey() header: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<MessageView> {
+    enrichContext({ conversationId });
+    const { content, metadata, priority } = body;
+    const { requestId, traceparent } = currentContext();
+    const key = oneKeyOf(header, body.clientMessageId);
+    const draft = { conversationId, senderId, content, metadata, priority, key, requestId, traceparent };
+    const { message, replayed, isIndexed } = await this.storeMessage.execute(draft);
+    enrichContext({ messageId: message.id });
+    reply.header('location', `/v1/messages/${message.id}`);
+    if (replayed) reply.header('idempotency-replayed', 'true');
+    // A replay answers what the first one answered, not what has become of the message since.
+    return viewOf(message, isIndexed ? { ...atAcknowledgement, embedding: 'done' } : atAcknowledgement);
+  }
+
+  @Get()
+  @ApiOperation({ operationId: 'listMessages', summary: 'Messages of a conversation, by seq' })
+  @ApiOkResponse({ standardSchema: MessageList })
+  async page(
+    @Caller() reader: UserId,
+    @FromPath(ConversationRef) { conversationId }: ConversationRef,
+    @FromQuery(MessagePage) range: MessagePage,
+  ): Promise<z.infer<typeof MessageList>> {
+    enrichContext({ conversationId });
+    const page = await this.messages.page(conversationId, reader, range);
+    if (page === undefined) throw new ProblemError('not-found', 'There is no such conversation.');
+    return { items: await this.showMessages.execute(page.messages), headSeq: page.headSeq };
+  }
+}
+
+const oneKeyOf = (header: string | undefined, inBody: string | undefined): string | undefined => {
+  if (header === undefined || inBody === undefined || header === inBody) return header ?? inBody;
+  throw new ProblemError('validation', 'Idempotency-Key and clientMessageId mean the same and must not differ.', {
+    errors: [{ pointer: '/clientMessageId', message: 'differs from the Idempotency-Key header' }],
+  });
+};

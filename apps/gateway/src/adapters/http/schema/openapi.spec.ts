@@ -1,0 +1,84 @@
+import { createConfig, lintFromString } from '@redocly/openapi-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { NewMessage } from '#lib/contracts/http';
+import { parseConfig } from '#lib/runtime/config/config';
+import { createLogger } from '#lib/runtime/log/logger';
+import { Readiness } from '#lib/runtime/health/readiness';
+import { MemoryAdaptersModule } from '../../../memory-adapters.module.js';
+import { createGateway } from '../../../create-gateway.js';
+
+type Json = Record<string, unknown>;
+interface Operation {
+  readonly operationId?: string;
+  readonly summary?: string;
+  readonly responses: Record<string, unknown>;
+}
+
+let text: string;
+let document: { paths: Record<string, Record<string, Operation>>; components: { schemas: Record<string, Json> } };
+const running: { close(): Promise<void> }[] = [];
+beforeAll(async () => {
+  const readiness = new Readiness();
+  const config = parseConfig({
+    DATABASE_URL: 'postgres://unused',
+    RABBITMQ_URL: 'amqp://unused',
+    CHROMA_URL: 'http://unused',
+    AUTH_JWT_SECRET: 'a-secret-of-at-least-thirty-two-bytes',
+  });
+  const app = await createGateway(MemoryAdaptersModule, { config, logger: createLogger('test', 'fatal'), readiness });
+  running.push({ close: () => app.close().finally(() => readiness.stop()) });
+  await app.init();
+  const instance = app.getHttpAdapter().getInstance();
+  await instance.ready();
+  text = (await instance.inject({ url: '/openapi.json' })).body;
+  document = JSON.parse(text) as typeof document;
+});
+afterAll(() => Promise.all(running.map((app) => app.close())));
+
+const operations = () =>
+  Object.entries(document.paths).flatMap(([path, item]) =>
+    Object.entries(item).map(([method, operation]) => ({ path, method, operation })),
+  );
+
+it('passes a strict linter', async () => {
+  const config = await createConfig({ extends: ['recommended-strict'] });
+  const found = await lintFromString({ source: text, absoluteRef: 'openapi.json', config });
+  expect(found.map(({ ruleId, message, location }) => `${ruleId}: ${message} ${location[0]?.pointer ?? ''}`)).toEqual([]);
+}, 30_000);
+
+it('names each operation as a client would call it, once', () => {
+  const names = operations().map(({ operation }) => operation.operationId ?? '');
+  expect(names.filter((name) => !/^[a-z]+([A-Z][a-z]+)+$/.test(name))).toEqual([]);
+  expect(new Set(names).size).toBe(names.length);
+});
+
+it('describes each operation, and each field of what a client sends and reads', () => {
+  expect(operations().filter(({ operation }) => (operation.summary ?? '') === '')).toEqual([]);
+  const undescribed = ['NewMessage', 'EditedMessage', 'Message', 'NewConversation', 'Receipt', 'ContextRequest', 'Problem'].flatMap(
+    (name) =>
+      Object.entries((document.components.schemas[name]?.['properties'] ?? {}) as Record<string, Json>)
+        .filter(([, property]) => property['description'] === undefined && property['$ref'] === undefined)
+        .map(([property]) => `${name}.${property}`),
+  );
+  expect(undescribed).toEqual(['Message.id', 'Message.conversationId']);
+});
+
+describe('what Swagger UI puts into a request', () => {
+  it('is a message that may be sent as it is, and sent twice', () => {
+    const example = document.components.schemas['NewMessage']?.['example'] as Json;
+    expect(NewMessage.safeParse(example).success).toBe(true);
+    expect(example).not.toHaveProperty('clientMessageId');
+  });
+
+  it('is no pattern that a tool makes garbage of', () => {
+    expect(text).not.toMatch(/"format":"(?:date-time|uuid)","pattern"|"pattern":"[^"]{100,}/);
+  });
+});
+
+it('says for each route of the API which problems it may answer with', () => {
+  const poor = operations().filter(
+    ({ path, operation }) =>
+      path.startsWith('/v1/') && path !== '/v1/health' && !['400', '401', '429', '503'].every((status) => status in operation.responses),
+  );
+  expect(poor).toEqual([]);
+});

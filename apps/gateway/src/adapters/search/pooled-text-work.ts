@@ -1,0 +1,164 @@
+import { Piscina } from 'piscina';
+import type { UserId } from '#lib/contracts/ids';
+import { BulkheadFull } from '#lib/resilience/limit/bulkhead';
+import { currentDeadline } from '#lib/resilience/call/deadline';
+import { DeadlineExceeded } from '#lib/resilience/call/errors';
+import { FairQueue } from '#lib/resilience/limit/fair-queue';
+import type { Logger } from '#lib/runtime/log/logger';
+import { metrics } from '#lib/runtime/metrics/metrics';
+import { beginningOf } from '../../search/highlight.js';
+import { MAX_HIGHLIGHTED, TextWorkPort } from '../../search/text-work.port.js';
+import { doTextJob, type TextJob, type TextJobResult } from './text-jobs.js';
+
+const POOL = 'text';
+/** Up to this many UTF-16 units a job is done at once, in less than a millisecond: the way to a thread and back costs about as much. */
+const AT_ONCE = 16_384;
+/** Jobs that may wait, of all callers and of one. A job takes up to 40 ms; one caller's quota makes about ten requests at a time. */
+const MAX_WAITING = 1_000;
+const MAX_WAITING_PER_CALLER = 64;
+/** No job takes this long, not even the one that loads the vocabulary on a busy machine; its thread is ended and another one started. */
+const JOB_LIMIT_MS = 10_000;
+/** What the vocabulary and the longest texts take three times over. */
+const resourceLimits = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 16 } as const;
+/** Text work gives way to the event loop where both want one core. */
+const NICE = 10;
+
+// Tests run the sources: there the thread loads TypeScript, whose imports name the files that a build would make.
+const isSource = import.meta.url.endsWith('.ts');
+const built = new URL('./text-worker.js', import.meta.url).href;
+const entry = isSource ? built.replace(/\.js$/, '.ts') : built;
+const loadSources = `import { registerHooks } from 'node:module';
+registerHooks({ resolve: (name, context, next) =>
+  next(context.parentURL?.endsWith('.ts') && name.startsWith('.') ? name.replace(/\\.js$/, '.ts') : name, context) });`;
+const execArgv = isSource ? ['--import', `data:text/javascript,${encodeURIComponent(loadSources)}`] : undefined;
+
+interface Waiting {
+  readonly enter: () => void;
+  readonly refuse: (reason: unknown) => void;
+}
+
+/**
+ * Does text work in threads of its own, so that the event loop turns meanwhile. One job per thread; the others wait in turn, one of each caller
+ * (fair-queue.ts), within the deadline of their request. The threads start with the first job and end with `close`.
+ */
+export class PooledTextWork extends TextWorkPort {
+  private pool: Piscina<TextJob, TextJobResult[TextJob['kind']]> | undefined;
+  private readonly waiting = new FairQueue<Waiting>();
+  private running = 0;
+  private isClosed = false;
+
+  /** `threads`: TEXT_WORKERS. */
+  constructor(
+    private readonly threads: number,
+    private readonly logger: Logger,
+  ) {
+    super();
+  }
+
+  override async excerpts(caller: UserId, query: string, texts: readonly string[]): Promise<string[]> {
+    // What the budget does not reach is not sent to a thread: to copy a megabyte takes longer than to cut off its beginning.
+    const reached: string[] = [];
+    let left = MAX_HIGHLIGHTED;
+    for (const text of texts) {
+      if (left <= 0) break;
+      reached.push(text);
+      left -= text.length;
+    }
+    const job: TextJob = { kind: 'excerpts', query, texts: reached, maxRead: MAX_HIGHLIGHTED };
+    const found = (await this.soonOrIn(caller, job)) as TextJobResult['excerpts'];
+    return [...found, ...texts.slice(reached.length).map(beginningOf)];
+  }
+
+  override async overlap(caller: UserId, query: string, texts: readonly string[]): Promise<number[]> {
+    return (await this.soonOrIn(caller, { kind: 'overlap', query, texts })) as TextJobResult['overlap'];
+  }
+
+  // Never at once: the vocabulary is loaded in the threads only.
+  override async tokens(caller: UserId, texts: readonly string[], limit: number): Promise<number[]> {
+    return (await this.submit(caller, { kind: 'tokens', texts, limit })) as TextJobResult['tokens'];
+  }
+
+  override async close(): Promise<void> {
+    this.isClosed = true;
+    for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift()) next.refuse(new BulkheadFull(POOL));
+    await this.pool?.destroy();
+  }
+
+  private async soonOrIn(caller: UserId, job: TextJob): Promise<TextJobResult[TextJob['kind']]> {
+    const units = job.texts.reduce((sum, { length }) => sum + length, 0);
+    return units <= AT_ONCE ? doTextJob(job) : this.submit(caller, job);
+  }
+
+  private async submit(caller: UserId, job: TextJob): Promise<TextJobResult[TextJob['kind']]> {
+    const deadline = currentDeadline();
+    deadline?.signal.throwIfAborted();
+    if (this.isClosed) throw new BulkheadFull(POOL);
+    if (this.running < this.threads) this.occupy();
+    else await this.turnOf(caller, deadline?.signal);
+    try {
+      return await this.inThread(job);
+    } finally {
+      this.running -= 1;
+      metrics.workerPoolActive.dec({ pool: POOL });
+      this.waiting.shift()?.enter();
+    }
+  }
+
+  private occupy(): void {
+    this.running += 1;
+    metrics.workerPoolActive.inc({ pool: POOL });
+  }
+
+  /** Resolves with a place taken. */
+  private async turnOf(caller: UserId, signal: AbortSignal | undefined): Promise<void> {
+    if (this.waiting.size >= MAX_WAITING || this.waiting.sizeOf(caller) >= MAX_WAITING_PER_CALLER) throw new BulkheadFull(POOL);
+    await new Promise<void>((resolve, reject) => {
+      const onAbort = () => waiting.refuse(signal?.reason);
+      const end = () => {
+        this.waiting.remove(caller, waiting);
+        metrics.workerPoolQueued.dec({ pool: POOL });
+        signal?.removeEventListener('abort', onAbort);
+      };
+      const waiting: Waiting = {
+        enter: () => {
+          end();
+          // Occupied here, not after the await: a call that comes in between must not take the place.
+          this.occupy();
+          resolve();
+        },
+        refuse: (reason) => {
+          end();
+          reject(reason);
+        },
+      };
+      this.waiting.push(caller, waiting);
+      metrics.workerPoolQueued.inc({ pool: POOL });
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  /** The limit is the job's own: a thread that was ended with each request that gives up would load its vocabulary anew each time. */
+  private async inThread(job: TextJob): Promise<TextJobResult[TextJob['kind']]> {
+    this.pool ??= this.start();
+    try {
+      return await this.pool.run(job, { signal: AbortSignal.timeout(JOB_LIMIT_MS) });
+    } catch (error) {
+      if (error instanceof Error && error.name === 'AbortError') throw new DeadlineExceeded(JOB_LIMIT_MS);
+      throw error;
+    }
+  }
+
+  private start(): Piscina<TextJob, TextJobResult[TextJob['kind']]> {
+    const pool = new Piscina<TextJob, TextJobResult[TextJob['kind']]>({
+      filename: entry,
+      minThreads: this.threads,
+      maxThreads: this.threads,
+      niceIncrement: NICE,
+      resourceLimits,
+      ...(execArgv === undefined ? {} : { execArgv }),
+    });
+    // A thread that dies without a job is replaced; without a listener its error would end the process.
+    pool.on('error', (err) => this.logger.error({ err }, 'a text thread died'));
+    return pool;
+  }
+}

@@ -1,0 +1,265 @@
+import type { ConversationId } from '#lib/contracts/ids';
+import type { PostgresLane } from '#lib/database/adapters/lanes/postgres-lane';
+import { Bulkhead } from '#lib/resilience/limit/bulkhead';
+import { currentDeadline } from '#lib/resilience/call/deadline';
+import { type LexicalHit, LexicalIndexPort, type SearchFilter } from '../../search/lexical-index.port.js';
+import { MIN_PREFIX_LENGTH, wordsOf } from '../../search/words.js';
+import { FEW_CONVERSATIONS, newestOf, respellAmong } from './similar-words.js';
+
+/** Messages that are looked through for all words of a query at once, the newest ones: 5 ms at most, however many messages have a word. */
+const RECENT = 5_000;
+/** Of each of few conversations at least so many. */
+const MIN_RECENT = RECENT / FEW_CONVERSATIONS;
+/** Different words of all messages that are looked through: four times what so many ordinary ones have. A long text costs what its words do. */
+const RECENT_WORDS = 300_000;
+/** Milliseconds for which it may be out of date whether all words are there. */
+const STATE_FOR_MS = 10_000;
+/** The same while search is behind: it should not be called so for longer than it is. */
+const STATE_BEHIND_FOR_MS = 1_000;
+/** Of the older messages at most so many that match are read (some 15 ms), before it is known who may see them. A rare word has fewer. */
+const READ_PER_WORD = 20_000;
+/**
+ * Messages that are ranked, of more only the newest. When only some words are needed as many for each word: a frequent one must not push out
+ * the finds of a rare one.
+ */
+const RANKED = 100;
+/** Different words of all messages that are ranked, of more only the newest messages: a long text costs what its words do. */
+const RANKED_WORDS = 100_000;
+/** Words that are looked up one by one, the longest (rarest) ones. */
+const SINGLE_WORDS = 8;
+/**
+ * Words whose nearness decides among equals, the longest ones. What ts_rank_cd costs grows with the square and more: a text that repeats 32 words
+ * took 70 ms, with 4 of them it takes less than 1 ms.
+ */
+const NEAR_WORDS = 4;
+/** With fewer messages than a page that have every word, those with some of the words are asked for too. */
+const ENOUGH = 20;
+/** Characters of a word that are compared: `parley_words` cuts longer ones there. */
+const COMPARED = 64;
+/** Age of a message whose words are not indexed from which search counts as behind; usually it is less than one second. */
+const BEHIND_AFTER_SECONDS = 10;
+
+/** More than searches run at once (SEARCH_WORKERS), so it never fills: what waits here has its place among the searches already. */
+const MAX_WAITING = 1_000;
+
+// $1 spellings, $2 place of the word in the query that each of them stands for, $3 number of the spelling that may be unfinished (0: none).
+// Quoted, so that nothing in a word is an operator; folding happens first, because it can bring quotes in (ŉ becomes 'n). A spelling of two
+// words asks for both anywhere: for neighbours Postgres would have to read every text that has them.
+const TERMS = `
+  SELECT
+    place,
+    '(' || string_agg(term || CASE WHEN number = $3 THEN ':*' ELSE '' END, ' | ') || ')' AS term,
+    -- Longer words are rarer: the cheapest stand-in for a word's frequency, which Postgres does not rank by.
+    max(least(char_length(spelling), 8))::real AS weight,
+    row_number() OVER (ORDER BY max(least(char_length(spelling), 8)) DESC, place) AS rarity
+  FROM unnest($1::text[], $2::int[]) WITH ORDINALITY AS asked (spelling, place, number)
+  CROSS JOIN LATERAL (
+    SELECT string_agg('''' || replace(replace(word, '\\', '\\\\'), '''', '''''') || '''', ' & ') AS term
+    FROM regexp_split_to_table(parley_fold(left(spelling, ${COMPARED})), ' ') AS word
+  ) quoted
+  GROUP BY place`;
+
+const near = (operator: '&' | '|') =>
+  `to_tsquery('simple', string_agg(term, ' ${operator} ') FILTER (WHERE rarity <= ${NEAR_WORDS})) AS near`;
+
+// $6-$8 filter
+const FILTER = `
+  ($6::text IS NULL OR t.sender_id = $6)
+  AND ($7::timestamptz IS NULL OR t.created_at >= $7)
+  AND ($8::timestamptz IS NULL OR t.created_at <= $8)`;
+
+const FOUND = 't.message_id, t.version, t.place, t.word_count, t.words';
+
+/**
+ * What is looked through before any index is asked for words: the newest messages that the reader may see. Only these, so that neither the length
+ * nor the number of messages elsewhere costs this reader anything. $4 visible conversations.
+ */
+const newestSeen = {
+  // One conversation after the other, by the index of their messages.
+  few: `
+    SELECT t.* FROM conversations c
+    CROSS JOIN LATERAL (
+      SELECT * FROM message_texts t
+      WHERE t.conversation_id = c.id AND t.seq > c.head_seq - greatest(${MIN_RECENT}, ${RECENT} / cardinality($4::uuid[])) OFFSET 0
+    ) t
+    WHERE c.id = ANY ($4::uuid[])`,
+  // IS TRUE keeps the conversations from being planned with one by one, and makes the condition a lookup in a hash table.
+  many: `
+    SELECT t.* FROM (SELECT * FROM message_texts ORDER BY place DESC LIMIT ${RECENT}) t
+    WHERE (t.conversation_id IN (SELECT unnest($4::uuid[]))) IS TRUE`,
+};
+type Visibility = keyof typeof newestSeen;
+
+/** Whether there may be more: a reader of little is not looked up in the index at all. */
+const hasOlder = {
+  few: `
+    CASE WHEN EXISTS (
+      SELECT FROM conversations WHERE id = ANY ($4::uuid[]) AND head_seq > greatest(${MIN_RECENT}, ${RECENT} / cardinality($4::uuid[]))
+    ) THEN true
+    ELSE (SELECT sum(word_count) FROM message_texts WHERE conversation_id = ANY ($4::uuid[])) > ${RECENT_WORDS} END`,
+  many: `EXISTS (SELECT FROM message_texts ORDER BY place DESC OFFSET ${RECENT})`,
+};
+
+/** Those messages that match `query`, newest first among many conversations. Postgres reads no more of them than are asked for. */
+const recent = (query: string, visibility: Visibility) => `
+      SELECT ${FOUND}
+      FROM (SELECT *, sum(word_count) OVER (ROWS UNBOUNDED PRECEDING) - word_count AS words_before FROM (${newestSeen[visibility]}) newest) t
+      WHERE t.words_before < ${RECENT_WORDS} AND ${FILTER} AND t.words @@ ${query}`;
+
+const seen = { few: 't.conversation_id = ANY ($4::uuid[])', many: '(t.conversation_id IN (SELECT unnest($4::uuid[]))) IS TRUE' };
+
+/**
+ * The newest messages that match `query`: first those that were looked through, and only when they are too few, the full-text index. Postgres
+ * reads its matches in the order of the table, the oldest first, which is why there is a limit.
+ * Sorted by `place + 0`: an ORDER BY that an index offers tempts the planner into reading all messages from the newest on.
+ */
+const newest = (query: string, visibility: Visibility) => `
+  (SELECT ${FOUND} FROM recent t WHERE t.words @@ ${query} ORDER BY t.place DESC LIMIT ${RANKED})
+  UNION ALL
+  (
+    SELECT ${FOUND}
+    FROM (
+      SELECT * FROM message_texts t
+      WHERE t.words @@ ${query} AND ${hasOlder[visibility]} ${visibility === 'few' ? `AND ${seen.few}` : ''}
+      LIMIT ${READ_PER_WORD}
+    ) t
+    WHERE ${visibility === 'many' ? seen.many : 'TRUE'} AND ${FILTER} AND (t.message_id IN (SELECT message_id FROM recent)) IS NOT TRUE
+    ORDER BY t.place + 0 DESC
+    LIMIT ${RANKED}
+  )
+  LIMIT ${RANKED}`;
+
+// The words may be of a version that was edited or deleted a moment ago: only those of today's are an answer.
+const answer = (scored: string) => `
+    SELECT hit.message_id AS id, hit.score
+    FROM (${scored} ORDER BY score DESC, place DESC LIMIT $5) hit
+    JOIN messages m ON m.id = hit.message_id AND m.version = hit.version AND m.deleted_at IS NULL
+    ORDER BY hit.score DESC, hit.place DESC`;
+
+const ranked = `(${newestOf('found', RANKED_WORDS)})`;
+
+// Neither statement has a name: only a plan that is made for these parameters knows which of the filters are there. Making one takes 0.3 ms.
+const everyWordAmong = (visibility: Visibility) => `
+    WITH terms AS MATERIALIZED (${TERMS}),
+    query AS MATERIALIZED (SELECT to_tsquery('simple', string_agg(term, ' & ')) AS every, ${near('&')} FROM terms),
+    recent AS MATERIALIZED (
+      ${recent('(SELECT every FROM query)', visibility)} ${visibility === 'few' ? 'ORDER BY t.place DESC' : ''} LIMIT ${RANKED}
+    ),
+    found AS MATERIALIZED (${newest('(SELECT every FROM query)', visibility)})
+    ${answer(`
+      SELECT r.message_id, r.version, r.place, 1 + ts_rank_cd(r.words, (SELECT near FROM query), 1 | 32) / 1000 AS score
+      FROM ${ranked} r`)}`;
+
+// Score: the share of the query (by weight) that the message has; ts_rank_cd decides among equals. setweight changes nothing: it unpacks the
+// words once for all that looks at them.
+const someWordsAmong = (visibility: Visibility) => `
+    WITH terms AS MATERIALIZED (SELECT *, to_tsquery('simple', term) AS query FROM (${TERMS}) word),
+    query AS MATERIALIZED (SELECT to_tsquery('simple', string_agg(term, ' | ')) AS either, ${near('|')}, sum(weight) AS weight FROM terms),
+    recent AS MATERIALIZED (${recent('(SELECT either FROM query)', visibility)}),
+    found AS MATERIALIZED (
+      SELECT DISTINCT ON (hit.message_id) hit.*
+      FROM (SELECT query FROM terms ORDER BY rarity LIMIT ${SINGLE_WORDS}) rarest
+      CROSS JOIN LATERAL (${newest('rarest.query', visibility)}) hit
+    )
+    ${answer(`
+      SELECT r.message_id, r.version, r.place, share.score + ts_rank_cd(read.words, (SELECT near FROM query), 1 | 32) / 1000 AS score
+      FROM ${ranked} r
+      CROSS JOIN LATERAL (SELECT setweight(r.words, 'D') AS words OFFSET 0) read
+      CROSS JOIN LATERAL (
+        SELECT sum(weight) FILTER (WHERE read.words @@ query) / (SELECT weight FROM query) AS score FROM terms
+      ) share
+      WHERE share.score > 0`)}`;
+
+const statements = {
+  few: { everyWord: everyWordAmong('few'), someWords: someWordsAmong('few') },
+  many: { everyWord: everyWordAmong('many'), someWords: someWordsAmong('many') },
+};
+
+const STATE = {
+  name: 'text-index-state',
+  text: `
+    SELECT NOT EXISTS (SELECT FROM text_backfill WHERE before_id > '00000000-0000-0000-0000-000000000000')
+      AND coalesce(
+        (SELECT changed_at FROM texts_to_index WHERE id > 0 AND attempts = 0 ORDER BY id LIMIT 1) > now() - interval '${BEHIND_AFTER_SECONDS} seconds',
+        true
+      ) AS "isComplete"`,
+};
+
+/** Parameters $4 to $8. */
+type Rest = readonly [visible: readonly ConversationId[], k: number, senderId: string | null, from: Date | null, to: Date | null];
+
+interface Row {
+  id: string;
+  score: number;
+}
+
+/**
+ * Full text of Postgres over the stored words of messages (`message_texts`). Asks for messages with every word first; only when those do not fill a
+ * page for messages with some of the words. When no message has them all, a word that the reader's messages do not know stands for similar ones
+ * of theirs.
+ */
+export class PostgresLexicalIndex extends LexicalIndexPort {
+  // Reading pages needs the same connections, and a search may hold one for two seconds: it gets half of them.
+  private readonly places: Bulkhead;
+  private complete = true;
+  private completeUntil = 0;
+
+  constructor(private readonly lane: PostgresLane) {
+    super();
+    this.places = new Bulkhead('lexical', { concurrent: Math.max(1, Math.floor(lane.size / 2)), queued: MAX_WAITING });
+  }
+
+  override get isComplete(): boolean {
+    return this.complete;
+  }
+
+  override async find(query: string, visible: readonly ConversationId[], k: number, filter: SearchFilter = {}): Promise<LexicalHit[]> {
+    const words = wordsOf(query);
+    if (words.length === 0 || visible.length === 0) return [];
+    return this.places.run(async () => {
+      const rest: Rest = [visible, k, filter.senderId ?? null, dateOf(filter.fromMs), dateOf(filter.toMs)];
+      await this.lookAtState();
+      return hitsOf(await this.ask(words, rest));
+    }, currentDeadline()?.signal);
+  }
+
+  private async ask(words: readonly string[], rest: Rest): Promise<Row[]> {
+    const [visible, k] = rest;
+    const asTyped = words.map((word) => [word]);
+    const { everyWord, someWords } = visible.length <= FEW_CONVERSATIONS ? statements.few : statements.many;
+    const withEvery = await this.lane.query<Row>(everyWord, [...spelled(asTyped), ...rest]);
+    if (withEvery.length >= Math.min(k, ENOUGH)) return withEvery;
+    // A message that has every word proves that the reader's messages know them.
+    const meant = withEvery.length > 0 ? undefined : await this.asMeant(words, rest);
+    if (words.length === 1 && meant === undefined) return withEvery;
+    const withSome = await this.lane.query<Row>(someWords, [...spelled(meant ?? asTyped), ...rest]);
+    const known = new Set(withEvery.map(({ id }) => id));
+    return [...withEvery, ...withSome.filter(({ id }) => !known.has(id))].slice(0, k);
+  }
+
+  /** Each word as typed and as it may have been meant; undefined when nothing that the reader may see comes near an unknown one. */
+  private async asMeant(words: readonly string[], [visible]: Rest): Promise<string[][] | undefined> {
+    const rows = await this.lane.query<{ place: number; spelling: string }>(respellAmong(visible.length), [words, visible]);
+    if (rows.length === 0) return undefined;
+    return words.map((word, index) => [word, ...rows.filter(({ place }) => place === index + 1).map(({ spelling }) => spelling)]);
+  }
+
+  private async lookAtState(): Promise<void> {
+    if (performance.now() < this.completeUntil) return;
+    const [state] = await this.lane.query<{ isComplete: boolean }>(STATE);
+    this.complete = state?.isComplete === true;
+    this.completeUntil = performance.now() + (this.complete ? STATE_FOR_MS : STATE_BEHIND_FOR_MS);
+  }
+}
+
+/** The first three parameters: for each word of the query the ways in which it may be spelled, as it was typed first. */
+const spelled = (words: readonly (readonly string[])[]): [spellings: string[], places: number[], unfinished: number] => {
+  const spellings = words.flat();
+  const places = words.flatMap((ways, index) => ways.map(() => index + 1));
+  const last = words.at(-1)?.[0] ?? '';
+  return [spellings, places, last.length >= MIN_PREFIX_LENGTH ? places.indexOf(words.length) + 1 : 0];
+};
+
+const dateOf = (ms: number | undefined): Date | null => (ms === undefined ? null : new Date(ms));
+
+const hitsOf = (rows: readonly Row[]): LexicalHit[] => rows.map(({ id, score }) => ({ messageId: id, score }));

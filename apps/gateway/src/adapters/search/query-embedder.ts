@@ -1,0 +1,34 @@
+import type { Breakers } from '#lib/resilience/call/breakers';
+import { DependencyCall } from '#lib/resilience/call/dependency-call';
+import { EmbedderPort } from '#lib/vectors/embedder/embedder.port';
+
+/** resilience.md, "search": a person waits for this vector. */
+const TIMEOUT_MS = 2_000;
+
+/**
+ * An embedder for queries: it gives up after 2 s, where the one for batches of messages has 30 s, and has a breaker that opens after a few of
+ * these, so that searches do not wait 2 s each for a model that hangs.
+ */
+export class QueryEmbedder extends EmbedderPort {
+  readonly model: string;
+  readonly dimension: number;
+  private readonly call: DependencyCall;
+
+  constructor(
+    private readonly inner: EmbedderPort,
+    breakers: Breakers,
+  ) {
+    super();
+    this.model = inner.model;
+    this.dimension = inner.dimension;
+    // An error of the model's own call is judged there, by its own breaker.
+    this.call = new DependencyCall(
+      { dependency: 'embedder', operation: 'query', timeoutMs: TIMEOUT_MS, resetMs: 10_000, isItsFault: () => false },
+      breakers,
+    );
+  }
+
+  override async embed(texts: readonly string[]): Promise<Float32Array[]> {
+    return this.call.run(() => this.inner.embed(texts));
+  }
+}

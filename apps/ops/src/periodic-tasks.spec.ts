@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { createLogger } from '#lib/runtime/log/logger';
+import { eventually } from '#lib/testing/eventually';
+import { PeriodicTasks } from './periodic-tasks.js';
+
+const logger = createLogger('test', 'silent');
+
+describe('rounds', () => {
+  it('go on after a failure, and one that fails holds up no other', async () => {
+    const runs = { failing: 0, fine: 0 };
+    const rounds = new PeriodicTasks(
+      [
+        { name: 'failing', everyMs: 1, run: () => Promise.reject(new Error(`failure ${(runs.failing += 1)}`)) },
+        { name: 'fine', everyMs: 1, run: async () => (runs.fine += 1) },
+      ],
+      logger,
+    );
+    rounds.start();
+    await eventually(() => {
+      expect(runs.failing).toBeGreaterThan(2);
+      expect(runs.fine).toBeGreaterThan(2);
+    });
+    await rounds.stop();
+  });
+
+  it('end when told, after the run that is under way and without waiting for the next one', async () => {
+    const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+    let isStopped = false;
+    const rounds = new PeriodicTasks([{ name: 'slow', everyMs: 3_600_000, run: () => held }], logger);
+    rounds.start();
+    const stopped = rounds.stop().then(() => (isStopped = true));
+    await Promise.resolve();
+    expect(isStopped).toBe(false);
+    letGo();
+    await stopped;
+  });
+
+  it('end at once when they were never started', async () => {
+    let runs = 0;
+    await new PeriodicTasks([{ name: 'never', everyMs: 1, run: async () => (runs += 1) }], logger).stop();
+    expect(runs).toBe(0);
+  });
+});

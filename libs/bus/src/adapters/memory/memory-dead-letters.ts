@@ -1,0 +1,53 @@
+import { ProblemError } from '#lib/contracts/problems';
+import { DeadLettersPort, HeldDeadLetters } from '../../dead-letters/dead-letters.port.js';
+import type { PublishOutcome } from '../../publish/publisher.port.js';
+import { deadLetterQueue } from '../../topology.js';
+import type { WireMessage } from '../../wire-message.js';
+import type { MemoryBus } from './memory-bus.js';
+import type { MemoryQueue } from './memory-queue.js';
+
+/** The dead letters of the memory bus. */
+export class MemoryDeadLetters extends DeadLettersPort {
+  private last: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly bus: MemoryBus) {
+    super();
+  }
+
+  async hold<T>(queue: string, work: (letters: HeldDeadLetters) => Promise<T>): Promise<T> {
+    if (!Object.hasOwn(this.bus.pipeline, queue)) throw new ProblemError('not-found', 'There is no such queue.');
+    const mine = this.last.then(() => work(new MemoryHold(this.bus, queue)));
+    this.last = mine.catch(() => undefined);
+    return mine;
+  }
+}
+
+class MemoryHold extends HeldDeadLetters {
+  private readonly left: WireMessage[];
+  private readonly letters: MemoryQueue;
+  readonly count: number;
+
+  constructor(
+    private readonly bus: MemoryBus,
+    private readonly queue: string,
+  ) {
+    super();
+    this.letters = bus.queue(deadLetterQueue(queue));
+    this.left = this.letters.messages();
+    this.count = this.left.length;
+  }
+
+  async next(): Promise<WireMessage | undefined> {
+    return this.left.shift();
+  }
+
+  async sendBack(letter: WireMessage, copy: WireMessage): Promise<PublishOutcome> {
+    const outcome = await this.bus.copyTo(this.queue, copy);
+    if (outcome.kind === 'confirmed') this.remove(letter);
+    return outcome;
+  }
+
+  remove(letter: WireMessage): void {
+    this.letters.take(letter);
+  }
+}

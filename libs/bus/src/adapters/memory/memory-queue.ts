@@ -1,0 +1,162 @@
+import { metrics } from '#lib/runtime/metrics/metrics';
+import type { Delivery } from '../../consume/delivery.js';
+import { Places } from '../../consume/buffer/places.js';
+import { countHeader, header, type WireMessage } from '../../wire-message.js';
+
+/** A message in a queue, and how often it came back. */
+interface Stored {
+  readonly message: WireMessage;
+  readonly returnCount: number;
+}
+
+/** One consumer of a queue: what it may still get, and what it has. */
+export class MemoryConsumption {
+  readonly unsettled = new Map<number, Stored>();
+  isOpen = false;
+  private lastTag = 0;
+
+  constructor(
+    private readonly queue: MemoryQueue,
+    private readonly generation: number,
+    private readonly prefetch: number,
+    private readonly onDelivery: (delivery: Delivery) => void,
+  ) {}
+
+  get hasRoom(): boolean {
+    return this.isOpen && this.unsettled.size < this.prefetch;
+  }
+
+  deliver(stored: Stored): void {
+    this.lastTag += 1;
+    this.unsettled.set(this.lastTag, stored);
+    const { message } = stored;
+    const isRedelivered = stored.returnCount > 0;
+    const returnCount = countHeader(message, header.returns) + stored.returnCount;
+    this.onDelivery({ ...message, queue: this.queue.name, generation: this.generation, tag: this.lastTag, isRedelivered, returnCount });
+  }
+
+  /** Settles what it has; a number that it does not have is ignored. */
+  settle(tags: readonly number[]): void {
+    for (const tag of tags) if (this.unsettled.delete(tag)) this.queue.removed();
+  }
+}
+
+/** One bounded queue in memory with the manners of a broker: prefetch, settling by number, redelivery of what was not settled. */
+export class MemoryQueue {
+  private readonly ready: Stored[] = [];
+  private readonly consumptions = new Set<MemoryConsumption>();
+  private readonly places: Places;
+  private generation = 0;
+  private isDispatching = false;
+
+  /** @param size messages that it holds, those being handled included; as many publishers may wait for room. */
+  constructor(
+    readonly name: string,
+    size: number,
+  ) {
+    this.places = new Places(size, size);
+  }
+
+  get readyCount(): number {
+    return this.ready.length;
+  }
+
+  get unsettledCount(): number {
+    return [...this.consumptions].reduce((sum, { unsettled }) => sum + unsettled.size, 0);
+  }
+
+  get consumerCount(): number {
+    return [...this.consumptions].filter(({ isOpen }) => isOpen).length;
+  }
+
+  /** The messages that nobody has taken, oldest first. */
+  messages(): WireMessage[] {
+    return this.ready.map(({ message }) => message);
+  }
+
+  /** Takes out what nobody has taken, for good. */
+  takeAll(): WireMessage[] {
+    const taken = this.ready.splice(0);
+    for (const _ of taken) this.removed();
+    return taken.map(({ message }) => message);
+  }
+
+  /** Takes out one of {@link messages}, for good. */
+  take(message: WireMessage): void {
+    const index = this.ready.findIndex((stored) => stored.message === message);
+    if (index === -1) return;
+    this.ready.splice(index, 1);
+    this.removed();
+  }
+
+  /** Waits for room for one message. @returns false when there was none in time. What is reserved is put or given up. */
+  reserve(withinMs: number): Promise<boolean> {
+    return this.places.take(withinMs);
+  }
+
+  /** Puts a message into a place that was reserved for it. */
+  put(message: WireMessage): void {
+    this.ready.push({ message, returnCount: 0 });
+    this.dispatchSoon();
+  }
+
+  /** Puts a message that was in the queue before and only waited elsewhere: it must not be kept out. */
+  putAnyway(message: WireMessage): void {
+    this.places.takeAnyway();
+    this.put(message);
+  }
+
+  /** A reserved place is not used, or a message is done with. */
+  removed(): void {
+    this.places.giveBack();
+    this.dispatchSoon();
+  }
+
+  consume(prefetch: number, onDelivery: (delivery: Delivery) => void): MemoryConsumption {
+    this.generation += 1;
+    const consumption = new MemoryConsumption(this, this.generation, prefetch, onDelivery);
+    this.consumptions.add(consumption);
+    return consumption;
+  }
+
+  setOpen(consumption: MemoryConsumption, isOpen: boolean): void {
+    consumption.isOpen = isOpen;
+    if (isOpen) this.dispatchSoon();
+  }
+
+  /** Ends a consumption. What it had goes back to the front, in its old order, with one more return on its count. */
+  end(consumption: MemoryConsumption): void {
+    if (!this.consumptions.delete(consumption)) return;
+    consumption.isOpen = false;
+    const returned = [...consumption.unsettled.values()].map(({ message, returnCount }) => ({ message, returnCount: returnCount + 1 }));
+    this.ready.unshift(...returned);
+    this.dispatchSoon();
+  }
+
+  /** Not at once: whoever publishes must not run handlers. */
+  private dispatchSoon(): void {
+    this.report();
+    if (this.isDispatching) return;
+    this.isDispatching = true;
+    setImmediate(() => {
+      this.isDispatching = false;
+      this.dispatch();
+    });
+  }
+
+  private dispatch(): void {
+    while (this.ready.length > 0) {
+      const takers = [...this.consumptions].filter(({ hasRoom }) => hasRoom);
+      const idlest = takers.sort((one, other) => one.unsettled.size - other.unsettled.size)[0];
+      if (idlest === undefined) break;
+      const next = this.ready.shift();
+      if (next !== undefined) idlest.deliver(next);
+    }
+    this.report();
+  }
+
+  private report(): void {
+    metrics.queueLength.set({ queue: this.name }, this.ready.length);
+    if (Number.isFinite(this.places.count)) metrics.eventBusBufferUsed.set({ topic: this.name }, this.places.taken / this.places.count);
+  }
+}

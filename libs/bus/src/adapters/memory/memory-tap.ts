@@ -1,0 +1,45 @@
+import type { Delivery } from '../../consume/delivery.js';
+import type { PublishOutcome } from '../../publish/publisher.port.js';
+import { QueueTapPort, type TapListener } from '../../queue-status/queue-tap.port.js';
+import type { WireMessage } from '../../wire-message.js';
+import type { MemoryBus } from './memory-bus.js';
+import type { MemoryConsumption, MemoryQueue } from './memory-queue.js';
+
+/** A tap on a queue of the memory bus. It never loses a generation: there is nothing in between that could break. */
+export class MemoryTap extends QueueTapPort {
+  private readonly queue: MemoryQueue;
+  private consumption: MemoryConsumption | undefined;
+
+  constructor(
+    private readonly bus: MemoryBus,
+    queue: string,
+    private readonly prefetch: number,
+  ) {
+    super();
+    this.queue = bus.queue(queue);
+  }
+
+  listen(listener: TapListener): void {
+    this.consumption = this.queue.consume(this.prefetch, (delivery) => listener.onDelivery(delivery));
+  }
+
+  open(): void {
+    if (this.consumption !== undefined) this.queue.setOpen(this.consumption, true);
+  }
+
+  async shut(): Promise<void> {
+    if (this.consumption !== undefined) this.queue.setOpen(this.consumption, false);
+  }
+
+  done(deliveries: readonly Delivery[]): void {
+    this.consumption?.settle(deliveries.map(({ tag }) => tag));
+  }
+
+  copyTo(queue: string, message: WireMessage): Promise<PublishOutcome> {
+    return this.bus.copyTo(queue, message);
+  }
+
+  async close(): Promise<void> {
+    if (this.consumption !== undefined) this.queue.end(this.consumption);
+  }
+}

@@ -1,0 +1,66 @@
+import { BaseRpcContext, type MessageHandler } from '@nestjs/microservices';
+import { isObservable, lastValueFrom } from 'rxjs';
+import type { ParleyEvent } from '#lib/contracts/events';
+import type { PipelineRow } from '#lib/contracts/pipeline';
+import type { BatchHandler } from '../../consume/received.js';
+import type { PipelineRows } from '../../topology.js';
+
+/** The registered handlers and the pipeline disagree; the process must not start. */
+export class PipelineMismatch extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(`The handlers of this process and the pipeline disagree:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    this.name = 'PipelineMismatch';
+  }
+}
+
+/** The rows of a pipeline that belong to an app. */
+export const rowsOf = (app: string, pipeline: PipelineRows): PipelineRows =>
+  Object.fromEntries(Object.entries(pipeline).filter(([, row]) => row.app === app));
+
+/** A row with the concurrency that this process was given for it. */
+export const rowOf = (rows: PipelineRows, queue: string, concurrency: Readonly<Record<string, number>> = {}): PipelineRow => {
+  const row = rows[queue];
+  if (row === undefined) throw new PipelineMismatch([`${queue}: no row`]);
+  return { ...row, concurrency: concurrency[queue] ?? row.concurrency };
+};
+
+/**
+ * The handlers of a process by queue name: what `@EventPattern('<queue>')` registered.
+ * @throws PipelineMismatch unless they are exactly the rows, one handler each.
+ */
+export const handlersOf = (registered: ReadonlyMap<string, MessageHandler>, rows: PipelineRows): Map<string, BatchHandler> => {
+  const problems = [
+    ...Object.entries(rows).flatMap(([queue, { app }]) =>
+      registered.has(queue) ? [] : [`${queue}: a row of ${app}, but nothing handles it`],
+    ),
+    ...[...registered.keys()].flatMap((pattern) => (pattern in rows ? [] : [`${pattern}: handled here, but no row of this app`])),
+    ...[...registered].flatMap(([pattern, { next }]) => (next === undefined ? [] : [`${pattern}: handled twice`])),
+  ];
+  if (problems.length > 0) throw new PipelineMismatch(problems);
+  return new Map([...registered].map(([queue, handler]) => [queue, called(queue, handler)]));
+};
+
+/** Nest's handler as the bus calls it: once per batch, with the array of its events. */
+const called =
+  (queue: string, handler: MessageHandler): BatchHandler =>
+  async (events) => {
+    const value = await resultOf(queue, handler, events);
+    if (value === undefined || value === null) return [];
+    if (!Array.isArray(value)) throw new TypeError(`the handler of ${queue} returned something other than an array of events`);
+    return value as ParleyEvent[];
+  };
+
+const resultOf = async (queue: string, handler: MessageHandler, events: readonly ParleyEvent[]): Promise<unknown> => {
+  try {
+    // Some of Nest's layers answer with an observable, some with a promise of one.
+    const result: unknown = await handler(events, new BaseRpcContext([queue]));
+    return isObservable(result) ? await lastValueFrom(result, { defaultValue: undefined }) : result;
+  } catch (error) {
+    if (!isReplacement(error)) throw error;
+    throw new Error(`the handler of ${queue} failed and Nest hid its error: connect it with the OriginalErrors filter`, { cause: error });
+  }
+};
+
+/** What Nest makes of an error that no filter took. */
+const isReplacement = (error: unknown): boolean =>
+  typeof error === 'object' && error !== null && !(error instanceof Error) && 'status' in error && error.status === 'error';

@@ -1,0 +1,150 @@
+import { connect } from 'amqplib';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import { CONTROL_EXCHANGE } from '#lib/contracts/control';
+import { createLogger } from '#lib/runtime/log/logger';
+import { freshVhost } from '#lib/testing/databases';
+import { eventually } from '#lib/testing/eventually';
+import { FaultProxy } from '#lib/testing/fault-proxy';
+import { aBreaker, controlChannelContract } from '../../control/control-channel.contract.js';
+import { RabbitControlChannel } from './rabbit-control-channel.js';
+
+let vhost: Awaited<ReturnType<typeof freshVhost>>;
+beforeAll(async () => {
+  vhost = await freshVhost(inject('stack'));
+});
+afterAll(async () => vhost.drop());
+
+type Respond = (question: string) => unknown;
+const silent: Respond = () => new Promise(() => undefined);
+
+const open: RabbitControlChannel[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((each) => each.stop()));
+});
+
+/** A process of this app; all of them run in this one, so the app is what tells them apart. */
+const join = async (app: string, answer: Respond = () => undefined, url = vhost.url): Promise<RabbitControlChannel> => {
+  const siblings = async (question: string) => ({
+    workers: [{ pid: process.pid, silent: false as const, answer: (await answer(question)) as never }],
+    counts: null,
+  });
+  const channel = new RabbitControlChannel({ url, app, heartbeatS: 5, logger: createLogger('test', 'fatal'), answer, siblings });
+  open.push(channel);
+  await channel.start();
+  return channel;
+};
+
+describe('RabbitControlChannel', () => {
+  controlChannelContract(async () => {
+    let how: Respond = () => undefined;
+    const channel = await join('observer', (question) => how(question));
+    return { channel, answer: (given) => (how = given), close: async () => undefined };
+  });
+});
+
+describe('the control channel of several processes', () => {
+  it('asks every process of every app, and names each', async () => {
+    const asker = await join('gateway', () => [aBreaker('postgres', 'closed')]);
+    await join('embedding', () => [aBreaker('chroma', 'open')]);
+    await join('ops');
+
+    const { processes, others } = await asker.ask('breakers');
+
+    expect(others).toBe('asked');
+    expect(processes).toEqual([
+      { app: 'embedding', host: expect.any(String), pid: process.pid, silent: false, answer: [aBreaker('chroma', 'open')] },
+      { app: 'gateway', host: expect.any(String), pid: process.pid, silent: false, answer: [aBreaker('postgres', 'closed')] },
+      { app: 'ops', host: expect.any(String), pid: process.pid, silent: false, answer: null },
+    ]);
+  });
+
+  it('shows a process that is there and does not answer as silent, within its time', async () => {
+    const asker = await join('gateway');
+    await join('embedding', silent);
+    // It announced itself when it came; one that is asked for the first time is known from then on.
+    await eventually(async () => expect((await asker.ask('presence')).processes).toHaveLength(2));
+
+    const startedAt = performance.now();
+    const { processes } = await asker.ask('consumers');
+
+    expect(processes).toMatchObject([
+      { app: 'embedding', silent: true, reason: 'no-answer' },
+      { app: 'gateway', silent: false },
+    ]);
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+  });
+
+  it('waits for nobody when all that are known have answered, and forgets one that leaves', async () => {
+    const asker = await join('gateway');
+    const leaving = await join('embedding');
+    await asker.ask('presence');
+    expect((await asker.ask('presence')).processes).toHaveLength(2);
+
+    await leaving.stop();
+
+    await eventually(async () => expect((await asker.ask('presence')).processes).toHaveLength(1));
+  });
+
+  it('shows its own process and that nothing is known of the others while RabbitMQ does not pass questions on', async () => {
+    const proxy = await FaultProxy.before(vhost.url);
+    try {
+      const asker = await join('gateway', () => [aBreaker('postgres', 'closed')], proxy.through(vhost.url));
+      await join('embedding', () => [aBreaker('chroma', 'open')]);
+      await eventually(async () => expect((await asker.ask('breakers')).processes).toHaveLength(2));
+
+      await proxy.set({ kind: 'hang' });
+
+      const during = await asker.ask('breakers');
+      expect(during.others).toBe('unreachable');
+      expect(during.processes).toMatchObject([
+        { app: 'embedding', silent: true, reason: 'unreachable' },
+        { app: 'gateway', silent: false },
+      ]);
+
+      await proxy.heal();
+      await eventually(
+        async () => expect(await asker.ask('breakers')).toMatchObject({ others: 'asked', processes: [{ silent: false }, {}] }),
+        {
+          timeoutMs: 30_000,
+        },
+      );
+    } finally {
+      await proxy.stop();
+    }
+  });
+
+  it('says that nothing is known of the others when RabbitMQ was never there', async () => {
+    const asker = await join('gateway', undefined, 'amqp://127.0.0.1:1');
+    expect(await asker.ask('breakers')).toMatchObject({ others: 'unreachable', processes: [{ app: 'gateway', silent: false }] });
+  });
+
+  it('survives what is not of its kind, an answer that is too long, and a question that it does not know', async () => {
+    const asker = await join('gateway');
+    await join('embedding', (question) => (question === 'breakers' ? Array.from({ length: 5_000 }, () => aBreaker('chroma')) : undefined));
+    await join('ops', () => {
+      throw new Error('cannot say');
+    });
+    const model = await connect(vhost.url, { timeout: 5_000 });
+    const channel = await model.createConfirmChannel();
+    const unknown: unknown[] = [];
+    await channel.consume('amq.rabbitmq.reply-to', (message) => unknown.push(JSON.parse(message?.content.toString() ?? '')), {
+      noAck: true,
+    });
+    const from = { app: 'later', host: 'version', pid: 1 };
+    for (const body of ['{', '[]', '{"kind":"restart"}', JSON.stringify({ kind: 'question', from, question: 'toString' })]) {
+      channel.publish(CONTROL_EXCHANGE, '', Buffer.from(body), { replyTo: 'amq.rabbitmq.reply-to', correlationId: 'x' });
+    }
+    await channel.waitForConfirms();
+    await eventually(() => expect(unknown).toHaveLength(3));
+    expect(unknown).toMatchObject([{ failure: 'unknown-question' }, {}, {}]);
+    await model.close();
+
+    const { processes } = await asker.ask('breakers');
+
+    expect(processes.filter(({ app }) => app !== 'later')).toMatchObject([
+      { app: 'embedding', silent: true, reason: 'failed' },
+      { app: 'gateway', silent: false },
+      { app: 'ops', silent: true, reason: 'failed' },
+    ]);
+  });
+});

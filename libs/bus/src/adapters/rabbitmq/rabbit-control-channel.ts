@@ -1,0 +1,244 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
+import {
+  CONTROL_EXCHANGE,
+  CONTROL_REPLY_MAX_BYTES,
+  type ControlAnswer,
+  ControlMessage,
+  ControlReply,
+  type ControlQuestion,
+  type ProcessName,
+} from '#lib/contracts/control';
+import type { Logger } from '#lib/runtime/log/logger';
+import { answerOf, askSiblings } from '#lib/runtime/workers/sibling-workers';
+import { answerFrom, combined, replyOf, siblingAnswers } from '../../control/control-answers.js';
+import { type ControlAnswers, ControlChannelPort, type ProcessAnswer } from '../../control/control-channel.port.js';
+import { nameOf, ProcessRoster } from '../../control/process-roster.js';
+import { errorMessage } from '../../wire-message.js';
+import { within } from '../../within.js';
+import { connectionName, RabbitConnection } from './rabbit-connection.js';
+
+/** How a process takes part. */
+export interface RabbitControlChannelOptions {
+  readonly url: string;
+  readonly app: string;
+  readonly heartbeatS: number;
+  readonly logger: Logger;
+  /** How this process answers; tests bring their own. */
+  readonly answer?: (question: string) => unknown;
+  /** How the processes behind the same port are asked. */
+  readonly siblings?: typeof askSiblings;
+}
+
+/** Longest wait for the answers of all processes, in milliseconds: an operator, a scrape and a health check wait for it. */
+const ANSWERS_WITHIN_MS = 1_000;
+/** Questions that wait in the queue of a process; one that is this far behind is silent anyway. */
+const MAX_WAITING = 100;
+/** Questions that this process asks at once: one of each kind, and what a deadline has left behind. */
+const MAX_OPEN = 20;
+const GOODBYE_MS = 1_000;
+const REPLY_TO = 'amq.rabbitmq.reply-to';
+
+/** A question that answers are still awaited for. */
+interface Round {
+  readonly question: ControlQuestion;
+  readonly answers: Map<string, ProcessAnswer<unknown>>;
+  /** RabbitMQ brought our own question back to us: it takes it to the others too. */
+  wasHeard: boolean;
+  /** Called with each answer. */
+  progressed: () => void;
+}
+
+/**
+ * Asks over a fanout exchange, answers straight back to the asker's channel (direct reply-to). Each process has a queue of its own, which is
+ * exclusive, lives as long as its connection, and drops what nobody waits for any more.
+ *
+ *     asker --question--> parley.control ==fanout==> parley.control.<app>.<uuid> of every process, the asker's included
+ *     asker <--answer---- amq.rabbitmq.reply-to <--- every process
+ */
+export class RabbitControlChannel extends ControlChannelPort {
+  private readonly self: ProcessName;
+  private readonly connection: RabbitConnection;
+  private readonly roster = new ProcessRoster();
+  private readonly rounds = new Map<string, Round>();
+  private readonly shared = new Map<ControlQuestion, Promise<ControlAnswers<unknown>>>();
+  private channel: Channel | undefined;
+  /** Until the first full round nobody knows who should answer: it then waits for as long as it may. */
+  private knowsOthers = false;
+
+  constructor(private readonly options: RabbitControlChannelOptions) {
+    super();
+    const { url, app, heartbeatS, logger } = options;
+    this.self = { app, host: hostname(), pid: process.pid };
+    this.connection = new RabbitConnection({
+      url,
+      name: connectionName(app, 'control'),
+      heartbeatS,
+      logger,
+      onOpen: (model) => this.openChannel(model),
+      onLost: () => (this.channel = undefined),
+    });
+  }
+
+  /** Begins to connect and to take part. Resolves after the first try. */
+  async start(): Promise<void> {
+    await this.connection.start();
+  }
+
+  /** Says goodbye, so that nobody waits for us. */
+  async stop(): Promise<void> {
+    const { channel } = this;
+    this.send({ kind: 'leaving', from: this.self }, {});
+    this.channel = undefined;
+    // The end of a connection overtakes what its channels still have to say (amqplib writes it past their buffers).
+    if (channel !== undefined) await within(GOODBYE_MS, channel.close()).catch(() => undefined);
+    await this.connection.stop();
+  }
+
+  ask<Q extends ControlQuestion>(question: Q): Promise<ControlAnswers<ControlAnswer<Q>>> {
+    const running = this.shared.get(question);
+    const round = running ?? this.askAll(question).finally(() => this.shared.delete(question));
+    this.shared.set(question, round);
+    return round as Promise<ControlAnswers<ControlAnswer<Q>>>;
+  }
+
+  private async askAll(question: ControlQuestion): Promise<ControlAnswers<unknown>> {
+    const { siblings = askSiblings } = this.options;
+    const [near, far] = await Promise.all([siblingAnswers(siblings, question, this.self), this.askOthers(question)]);
+    return combined(near, far);
+  }
+
+  private async askOthers(question: ControlQuestion): Promise<ControlAnswers<unknown>> {
+    this.roster.prune();
+    const id = randomUUID();
+    const { promise: complete, resolve } = Promise.withResolvers<void>();
+    const round: Round = { question, answers: new Map(), wasHeard: false, progressed: () => undefined };
+    round.progressed = () => {
+      const isEveryoneHeard = this.roster.all().every((process) => round.answers.has(nameOf(process)));
+      if (this.knowsOthers && round.wasHeard && isEveryoneHeard) resolve();
+    };
+    const isSent =
+      this.rounds.size < MAX_OPEN &&
+      this.send({ kind: 'question', from: this.self, question }, { replyTo: REPLY_TO, correlationId: id, expiration: ANSWERS_WITHIN_MS });
+    if (!isSent) return { processes: this.silentOnes(round, 'unreachable'), others: 'unreachable' };
+    this.rounds.set(id, round);
+    const timer = setTimeout(resolve, ANSWERS_WITHIN_MS);
+    await complete;
+    clearTimeout(timer);
+    this.rounds.delete(id);
+    if (!round.wasHeard) return { processes: this.silentOnes(round, 'unreachable'), others: 'unreachable' };
+    this.knowsOthers = true;
+    for (const process of this.roster.all()) if (!round.answers.has(nameOf(process)) && this.isGone(process)) this.roster.remove(process);
+    return { processes: [...round.answers.values(), ...this.silentOnes(round, 'no-answer')], others: 'asked' };
+  }
+
+  private silentOnes({ answers }: Round, reason: 'no-answer' | 'unreachable'): ProcessAnswer<unknown>[] {
+    return this.roster
+      .all()
+      .filter((process) => !answers.has(nameOf(process)))
+      .map((process) => ({ ...process, silent: true, reason }));
+  }
+
+  /** Of its own host a process knows better than to wait for one that is dead. Asked only about one that gave no answer. */
+  private isGone({ host, pid }: ProcessName): boolean {
+    if (host !== this.self.host) return false;
+    try {
+      process.kill(pid, 0);
+      return false;
+    } catch (error) {
+      return error instanceof Error && 'code' in error && error.code === 'ESRCH';
+    }
+  }
+
+  /** @returns whether it was handed to the connection. Nothing of this is worth waiting for a broker that blocks publishers. */
+  private send(message: ControlMessage, properties: { replyTo?: string; correlationId?: string; expiration?: number }): boolean {
+    const { channel } = this;
+    if (channel === undefined || this.connection.isBlocked) return false;
+    try {
+      channel.publish(CONTROL_EXCHANGE, '', Buffer.from(JSON.stringify(message)), { ...properties, contentType: 'application/json' });
+      return true;
+    } catch {
+      return false; // The channel is closing; its connection is replaced.
+    }
+  }
+
+  private async openChannel(model: ChannelModel): Promise<void> {
+    const { logger, app } = this.options;
+    const channel = await model.createChannel();
+    channel.on('error', (error) => logger.warn({ error: error.message }, 'control channel failed'));
+    channel.on('close', () => {
+      if (this.channel !== channel) return;
+      this.channel = undefined;
+      if (this.connection.current === model) this.connection.destroy('control channel closed');
+    });
+    await channel.assertExchange(CONTROL_EXCHANGE, 'fanout', { durable: true });
+    const { queue } = await channel.assertQueue(`${CONTROL_EXCHANGE}.${app}.${randomUUID()}`, {
+      exclusive: true,
+      autoDelete: true,
+      durable: false,
+      messageTtl: ANSWERS_WITHIN_MS,
+      maxLength: MAX_WAITING,
+    });
+    await channel.bindQueue(queue, CONTROL_EXCHANGE, '');
+    await channel.consume(REPLY_TO, (message) => this.onReply(message), { noAck: true });
+    await channel.consume(queue, (message) => this.onMessage(channel, message), { noAck: true });
+    this.channel = channel;
+    this.knowsOthers = false;
+    // Tells the others that we are here, and us who they are.
+    void this.ask('presence');
+  }
+
+  private onMessage(channel: Channel, message: ConsumeMessage | null): void {
+    if (message === null) return;
+    const parsed = ControlMessage.safeParse(jsonOf(message));
+    if (!parsed.success) return; // of a later version, or not ours
+    const { kind, from } = parsed.data;
+    const isOurs = nameOf(from) === nameOf(this.self);
+    if (kind === 'leaving') return isOurs ? undefined : this.roster.remove(from);
+    const correlationId = String(message.properties.correlationId);
+    if (isOurs) return this.cameBack(correlationId);
+    this.roster.note(from);
+    void this.reply(channel, parsed.data.question, { replyTo: String(message.properties.replyTo), correlationId });
+  }
+
+  private cameBack(correlationId: string): void {
+    const round = this.rounds.get(correlationId);
+    if (round === undefined) return;
+    round.wasHeard = true;
+    round.progressed();
+  }
+
+  private async reply(
+    channel: Channel,
+    question: string,
+    { replyTo, correlationId }: { replyTo: string; correlationId: string },
+  ): Promise<void> {
+    const { answer = answerOf, logger } = this.options;
+    const reply = await replyOf(this.self, question, answer);
+    try {
+      channel.publish('', replyTo, reply, { correlationId, contentType: 'application/json' });
+    } catch (error) {
+      logger.debug({ question, error: errorMessage(error) }, 'a control question was not answered');
+    }
+  }
+
+  private onReply(message: ConsumeMessage | null): void {
+    const round = this.rounds.get(String(message?.properties.correlationId));
+    if (message === null || round === undefined) return; // it came too late
+    const parsed = message.content.length > CONTROL_REPLY_MAX_BYTES ? undefined : ControlReply.safeParse(jsonOf(message)).data;
+    if (parsed === undefined) return;
+    this.roster.note(parsed.from);
+    round.answers.set(nameOf(parsed.from), answerFrom(round.question, parsed));
+    round.progressed();
+  }
+}
+
+/** Undefined when it is not JSON: what comes through an exchange is checked. */
+const jsonOf = ({ content }: ConsumeMessage): unknown => {
+  try {
+    return JSON.parse(content.toString());
+  } catch {
+    return undefined;
+  }
+};

@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto';
+import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
+import type { Breakers } from '#lib/resilience/call/breakers';
+import { remainingMs } from '#lib/resilience/call/deadline';
+import { DependencyCall } from '#lib/resilience/call/dependency-call';
+import type { Logger } from '#lib/runtime/log/logger';
+import { RequesterPort } from '../../request-reply/requester.port.js';
+import { connectionName, RabbitConnection } from './rabbit-connection.js';
+
+/** How questions are asked. */
+export interface RabbitRequesterOptions {
+  readonly url: string;
+  readonly app: string;
+  readonly heartbeatS: number;
+  readonly breakers: Breakers;
+  readonly logger: Logger;
+  /** Longest wait for an answer in milliseconds; a nearer deadline of the caller counts. */
+  readonly timeoutMs: number;
+}
+
+/** Questions that wait for their answer at once; one more is refused, which costs its asker nothing but the answer. */
+const MAX_OPEN = 50;
+/** Longest answer that is parsed. */
+const MAX_ANSWER_BYTES = 65_536;
+/** RabbitMQ's pseudo-queue for answers: no queue is declared per asker, the answer goes straight to this channel. */
+const REPLY_TO = 'amq.rabbitmq.reply-to';
+
+interface OpenQuestion {
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Request and reply over RabbitMQ with direct reply-to, on a connection of its own. */
+export class RabbitRequester extends RequesterPort {
+  private readonly connection: RabbitConnection;
+  private readonly call: DependencyCall;
+  private readonly open = new Map<string, OpenQuestion>();
+  private channel: Channel | undefined;
+
+  constructor(private readonly options: RabbitRequesterOptions) {
+    super();
+    const { url, app, heartbeatS, breakers, logger, timeoutMs } = options;
+    this.call = new DependencyCall(
+      { dependency: 'rabbitmq', operation: 'request', timeoutMs, bulkhead: { concurrent: MAX_OPEN, queued: 0 } },
+      breakers,
+    );
+    this.connection = new RabbitConnection({
+      url,
+      name: connectionName(app, 'request'),
+      heartbeatS,
+      logger,
+      onOpen: (model) => this.openChannel(model),
+      onLost: () => this.lost(),
+    });
+  }
+
+  async start(): Promise<void> {
+    await this.connection.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.connection.stop();
+  }
+
+  async ask(queue: string, question: unknown): Promise<unknown> {
+    return this.call.run((signal) => this.askOnce(queue, question, signal));
+  }
+
+  private async askOnce(queue: string, question: unknown, signal: AbortSignal): Promise<unknown> {
+    const { channel } = this;
+    if (channel === undefined) throw new Error('not connected');
+    const correlationId = randomUUID();
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.open.set(correlationId, { resolve, reject });
+    try {
+      const expiresInMs = Math.max(1, Math.floor(Math.min(this.options.timeoutMs, remainingMs())));
+      channel.publish('', queue, Buffer.from(JSON.stringify(question)), {
+        correlationId,
+        replyTo: REPLY_TO,
+        contentType: 'application/json',
+        mandatory: true,
+        // A question that nobody took in time must not be worked on for nobody.
+        expiration: expiresInMs,
+      });
+      return await promise;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      this.open.delete(correlationId);
+    }
+  }
+
+  private async openChannel(model: ChannelModel): Promise<void> {
+    const channel = await model.createChannel();
+    channel.on('error', (error) => this.options.logger.warn({ error: error.message }, 'request channel failed'));
+    channel.on('close', () => this.lost(channel));
+    channel.on('return', ({ properties, fields }) => this.fail(String(properties.correlationId), `nobody answers ${fields.routingKey}`));
+    await channel.consume(REPLY_TO, (message) => this.onAnswer(message), { noAck: true });
+    this.channel = channel;
+  }
+
+  private onAnswer(message: ConsumeMessage | null): void {
+    if (message === null) return;
+    const question = this.open.get(String(message.properties.correlationId));
+    if (question === undefined) return; // it came too late
+    try {
+      if (message.content.byteLength > MAX_ANSWER_BYTES) throw new RangeError(`answer of ${message.content.byteLength} bytes`);
+      question.resolve(JSON.parse(message.content.toString()));
+    } catch (error) {
+      question.reject(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  private fail(correlationId: string, reason: string): void {
+    this.open.get(correlationId)?.reject(new Error(reason));
+  }
+
+  private lost(channel = this.channel): void {
+    if (channel !== this.channel) return;
+    this.channel = undefined;
+    for (const question of this.open.values()) question.reject(new Error('connection lost'));
+    // A channel that closes while its connection lives would never come back by itself.
+    if (this.connection.current !== undefined) this.connection.destroy('request channel closed');
+  }
+}

@@ -1,0 +1,130 @@
+import { hostname } from 'node:os';
+import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
+import type { z } from 'zod';
+import type { RequestRow } from '#lib/contracts/pipeline';
+import { withDeadline } from '#lib/resilience/call/deadline';
+import type { Logger } from '#lib/runtime/log/logger';
+import type { Answer } from '../../request-reply/requester.port.js';
+import { requestTopology } from '../../topology.js';
+import { errorMessage } from '../../wire-message.js';
+import { connectionName, RabbitConnection } from './rabbit-connection.js';
+import { RabbitTopology, type TopologyDrift } from './rabbit-topology.js';
+
+/** Who answers which queue. */
+export interface RabbitResponderOptions {
+  readonly url: string;
+  readonly app: string;
+  readonly heartbeatS: number;
+  readonly logger: Logger;
+  readonly queue: string;
+  /** The queue's row in `pipeline.ts`. */
+  readonly row: RequestRow;
+  /** What a question must be; anything else is dropped unanswered. */
+  readonly question: z.ZodType;
+  readonly answer: Answer;
+  /** Questions answered at once. */
+  readonly concurrency: number;
+}
+
+/** Ours are UUIDs. */
+const MAX_CORRELATION_ID = 64;
+
+/** RabbitMQ's own names for the channel of whoever asked. An answer to any other queue would let an asker write into that queue. */
+const ASKER = /^amq\.rabbitmq\.reply-to\.[\w=+/.-]{1,230}$/;
+
+/**
+ * Answers questions on a queue whose messages live for seconds. Each is taken once and acknowledged when it is answered or has failed: whoever asked has given up by then,
+ * and the durable way does the work.
+ */
+export class RabbitResponder {
+  private readonly connection: RabbitConnection;
+  private readonly topology: RabbitTopology;
+  private readonly running = new Set<Promise<void>>();
+  private isStopping = false;
+
+  constructor(private readonly options: RabbitResponderOptions) {
+    const { url, app, heartbeatS, logger, queue, row } = options;
+    this.topology = new RabbitTopology(requestTopology(queue, row), logger);
+    this.connection = new RabbitConnection({
+      url,
+      name: connectionName(app, 'answer'),
+      heartbeatS,
+      logger,
+      onOpen: async (model) => {
+        await this.topology.declare(model);
+        await this.openChannel(model);
+      },
+    });
+  }
+
+  /** Set when the broker's queue differs from what this version wants; such a process must not call itself ready. */
+  get drift(): TopologyDrift | undefined {
+    return this.topology.drift;
+  }
+
+  async start(): Promise<void> {
+    await this.connection.start();
+  }
+
+  /** Finishes the answers that are being made, which takes at most their limit. */
+  async stop(): Promise<void> {
+    this.isStopping = true;
+    await Promise.all(this.running);
+    this.topology.stop();
+    await this.connection.stop();
+  }
+
+  private async openChannel(model: ChannelModel): Promise<void> {
+    const { queue, concurrency, app } = this.options;
+    const channel = await model.createChannel();
+    channel.on('error', (error) => this.options.logger.warn({ queue, error: error.message }, 'answer channel failed'));
+    channel.on('close', () => {
+      // A channel that closes while its connection lives would leave a queue that nobody answers.
+      if (this.connection.current === model) this.connection.destroy('answer channel closed');
+    });
+    await channel.prefetch(concurrency);
+    await channel.consume(queue, (message) => this.take(channel, message), { consumerTag: `${app}@${hostname()}#${process.pid} ${queue}` });
+  }
+
+  private take(channel: Channel, message: ConsumeMessage | null): void {
+    if (message === null || this.isStopping) return;
+    const work = this.answer(channel, message).finally(() => this.running.delete(work));
+    this.running.add(work);
+  }
+
+  private async answer(channel: Channel, message: ConsumeMessage): Promise<void> {
+    const { queue, answer, row, logger } = this.options;
+    try {
+      const { replyTo, correlationId } = this.askerOf(message);
+      const question = this.questionIn(message.content);
+      const reply = await withDeadline(row.timeoutMs, () => answer(question));
+      channel.publish('', replyTo, Buffer.from(JSON.stringify(reply)), { correlationId });
+      channel.ack(message);
+    } catch (error) {
+      logger.warn({ queue, error: errorMessage(error) }, 'question not answered');
+      try {
+        channel.ack(message);
+      } catch {
+        // The channel is gone, and with it whoever asked through it.
+      }
+    }
+  }
+
+  private askerOf({ properties }: ConsumeMessage): { replyTo: string; correlationId: string } {
+    const { replyTo, correlationId } = properties as { replyTo?: unknown; correlationId?: unknown };
+    if (typeof replyTo !== 'string' || !ASKER.test(replyTo)) throw new Error('asked from a queue that is not an asker');
+    if (typeof correlationId !== 'string' || correlationId.length > MAX_CORRELATION_ID) throw new Error('asked without a correlation id');
+    return { replyTo, correlationId };
+  }
+
+  /** Size first: what is parsed occupies the process that indexes. */
+  private questionIn(content: Buffer): unknown {
+    const { row, question } = this.options;
+    if (content.byteLength > row.maxBytes) throw new Error(`question of ${content.byteLength} bytes is too large`);
+    const parsed = question.safeParse(JSON.parse(content.toString()));
+    // The paths only: the values are what people wrote.
+    if (!parsed.success)
+      throw new Error(`no question: ${parsed.error.issues.map(({ path, code }) => `${path.join('.')} ${code}`).join(', ')}`);
+    return parsed.data;
+  }
+}

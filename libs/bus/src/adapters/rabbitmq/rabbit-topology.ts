@@ -1,0 +1,161 @@
+import type { Channel, ChannelModel } from 'amqplib';
+import type { Logger } from '#lib/runtime/log/logger';
+import type { QueuePlan, Topology } from '../../topology.js';
+
+/** The broker has something else under our names than the code wants. One line for each difference. */
+export class TopologyDrift extends Error {
+  /** @param isIncomplete something is only missing: whoever may declare it has not come up yet. */
+  constructor(
+    readonly differences: readonly string[],
+    readonly isIncomplete = false,
+  ) {
+    super(`RabbitMQ differs from what this version wants:\n${differences.map((difference) => `  - ${difference}`).join('\n')}`);
+    this.name = 'TopologyDrift';
+  }
+}
+
+// Only a person can resolve a drift, by deleting a queue or a policy: no hurry.
+const RETRY_DRIFT_MS = 30_000;
+const RETRY_SOON_MS = 1_000;
+
+/**
+ * Declares a topology on each new connection, and again when something seems to be missing. A drift is reported and tried again slowly;
+ * the process keeps running (what is there still works, more or less) but must not call itself ready.
+ */
+export class RabbitTopology {
+  private found: TopologyDrift | undefined;
+  private model: ChannelModel | undefined;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly topology: Topology,
+    private readonly logger: Logger,
+    /** Told when everything is there. */
+    private readonly onDeclared: () => void = () => undefined,
+  ) {}
+
+  /** How the broker differs from the topology, as of the last declaration. */
+  get drift(): TopologyDrift | undefined {
+    return this.found;
+  }
+
+  /** Declares everything. Does not reject for a drift. @throws when the connection fails underneath. */
+  async declare(model: ChannelModel): Promise<void> {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.model = model;
+    try {
+      await assertTopology(model, this.topology);
+      if (this.found !== undefined) this.logger.info('RabbitMQ is as this version wants it again');
+      this.found = undefined;
+      this.onDeclared();
+    } catch (error) {
+      if (!(error instanceof TopologyDrift)) throw error;
+      if (this.found === undefined) this.logger.error({ differences: error.differences }, error.message);
+      this.found = error;
+      this.declareIn(error.isIncomplete ? RETRY_SOON_MS : RETRY_DRIFT_MS);
+    }
+  }
+
+  /** Declares everything again in a moment: something that should be there was missed. */
+  declareSoon(): void {
+    if (this.timer === undefined || this.found !== undefined) this.declareIn(RETRY_SOON_MS);
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+    this.model = undefined;
+  }
+
+  private declareIn(ms: number): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      const { model } = this;
+      // A connection that fails meanwhile is replaced, and the new one declares everything.
+      if (model !== undefined) this.declare(model).catch(() => undefined);
+    }, ms);
+    this.timer.unref();
+  }
+}
+
+/**
+ * Declares every exchange, queue and binding, all of them even when some are refused.
+ * @throws TopologyDrift with what was refused and why; anything else when the connection failed.
+ */
+export const assertTopology = async (model: ChannelModel, { exchange, queues, bindings }: Topology): Promise<void> => {
+  const session = new DeclaringSession(model);
+  try {
+    await session.declare(
+      (channel) => channel.assertExchange(exchange, 'topic', { durable: true }),
+      (channel) => channel.checkExchange(exchange),
+    );
+    for (const queue of queues)
+      await session.declare(
+        (channel) => assertQueue(channel, queue),
+        (channel) => channel.checkQueue(queue.name),
+      );
+    for (const { queue, routingKey } of bindings) await session.declare((channel) => channel.bindQueue(queue, exchange, routingKey));
+  } finally {
+    await session.end();
+  }
+  if (session.differences.length > 0) throw new TopologyDrift(session.differences, session.isIncomplete);
+};
+
+const assertQueue = (channel: Channel, { name, arguments: args }: QueuePlan) =>
+  channel.assertQueue(name, { durable: true, arguments: args });
+
+const NOT_FOUND = 404;
+const ACCESS_REFUSED = 403;
+const PRECONDITION_FAILED = 406;
+
+/** A channel for declaring, replaced whenever a refusal closes it. Never the one that publishes or consumes: a refusal must not hurt those. */
+class DeclaringSession {
+  readonly differences: string[] = [];
+  isIncomplete = false;
+  private channel: Channel | undefined;
+
+  constructor(private readonly model: ChannelModel) {}
+
+  /** @param check asks for it without declaring it: enough for a user that may not configure, when somebody else has declared it. */
+  async declare(assert: (channel: Channel) => Promise<unknown>, check?: (channel: Channel) => Promise<unknown>): Promise<void> {
+    try {
+      await assert(await this.open());
+    } catch (error) {
+      this.channel = undefined;
+      const code = codeOf(error);
+      if (code === ACCESS_REFUSED && check !== undefined) return this.declare(check);
+      if (code !== PRECONDITION_FAILED && code !== ACCESS_REFUSED && code !== NOT_FOUND) throw error;
+      if (code === NOT_FOUND) this.isIncomplete = true;
+      this.differences.push(readable(error));
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.channel?.close().catch(() => undefined);
+  }
+
+  private async open(): Promise<Channel> {
+    if (this.channel !== undefined) return this.channel;
+    const channel = await this.model.createChannel();
+    // The refusal comes back as the rejection of the call; without a listener it would end the connection too.
+    channel.on('error', () => undefined);
+    this.channel = channel;
+    return channel;
+  }
+}
+
+const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined);
+
+const INEQUIVALENT = /inequivalent arg '([^']+)' for (queue|exchange) '([^']+)'.*?: received (.+?) but current is ([^"]+)/;
+
+/** `queue embedding.messages: x-max-length should be 1000, is 500`; whatever else the broker says stays in its own words. */
+const readable = (error: unknown): string => {
+  const message = error instanceof Error ? error.message : String(error);
+  const [, argument, kind, name, wanted, present] = INEQUIVALENT.exec(message) ?? [];
+  if (argument === undefined || wanted === undefined || present === undefined) return message;
+  return `${kind} ${name}: ${argument} should be ${valueIn(wanted)}, is ${valueIn(present)}`;
+};
+
+/** The broker says `the value '5' of type 'signedint'`, `'true'` or `none`. */
+const valueIn = (text: string): string => /'([^']*)'/.exec(text)?.[1] ?? (text.startsWith('none') ? 'absent' : text);

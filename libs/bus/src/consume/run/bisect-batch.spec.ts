@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest';
+import { bisectBatch, type Verdict } from './bisect-batch.js';
+import { Postpone } from '../../outcome.js';
+
+const items = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
+const noOutage = { isOutage: () => false, budgetMs: 10_000 };
+const of = (verdicts: readonly Verdict<number>[], kind: Verdict<number>['kind']): number[] =>
+  verdicts.filter((verdict) => verdict.kind === kind).map(({ item }) => item);
+
+/** A handler that fails for some items, and what it was called with. */
+const failingFor = (...bad: number[]) => {
+  const runs: number[][] = [];
+  const handled: number[] = [];
+  const run = async (part: readonly number[]) => {
+    runs.push([...part]);
+    if (part.some((item) => bad.includes(item))) throw new Error('bad item');
+    handled.push(...part);
+  };
+  return { run, runs, handled };
+};
+
+describe('handleBatch', () => {
+  it('runs a good batch once', async () => {
+    const { run, runs } = failingFor();
+    expect(of(await bisectBatch(items(50), run, noOutage), 'passed')).toEqual(items(50));
+    expect(runs).toHaveLength(1);
+  });
+
+  it.each([[0], [1], [24], [49]])('finds item %i alone among fifty, in few runs', async (bad) => {
+    const { run, runs, handled } = failingFor(bad);
+    const verdicts = await bisectBatch(items(50), run, noOutage);
+    expect(of(verdicts, 'failed')).toEqual([bad]);
+    expect(handled).toEqual(items(50).filter((item) => item !== bad));
+    expect(runs.length).toBeLessThanOrEqual(1 + 2 * Math.ceil(Math.log2(50)));
+  });
+
+  it('finds several bad items and gives each its own error', async () => {
+    const run = async (part: readonly number[]) => {
+      const bad = part.find((item) => item % 10 === 3);
+      if (bad !== undefined) throw new Error(`bad ${bad}`);
+    };
+    const verdicts = await bisectBatch(items(25), run, noOutage);
+    const failed = verdicts.flatMap((verdict) => (verdict.kind === 'failed' ? [[verdict.item, verdict.error]] : []));
+    expect(failed).toEqual([
+      [3, new Error('bad 3')],
+      [13, new Error('bad 13')],
+      [23, new Error('bad 23')],
+    ]);
+  });
+
+  it('calls it a failure whatever was thrown', async () => {
+    const verdicts = await bisectBatch([1], () => Promise.reject(undefined), noOutage);
+    expect(verdicts).toEqual([{ item: 1, kind: 'failed', error: undefined }]);
+  });
+
+  it('does not halve for an outage: that would only ask again and again', async () => {
+    const { run, runs } = failingFor(...items(50));
+    const verdicts = await bisectBatch(items(50), run, { ...noOutage, isOutage: () => true });
+    expect(runs).toHaveLength(1);
+    expect(of(verdicts, 'outage')).toEqual(items(50));
+  });
+
+  it('runs no further part once it meets an outage, and keeps what had passed', async () => {
+    let runs = 0;
+    const run = async (part: readonly number[]) => {
+      runs += 1;
+      if (runs === 1) throw new Error('first the whole');
+      if (runs === 3) throw new Error('outage');
+      return part;
+    };
+    const verdicts = await bisectBatch(items(4), run, { ...noOutage, isOutage: (error) => (error as Error).message === 'outage' });
+    expect(of(verdicts, 'passed')).toEqual([0, 1]);
+    expect(of(verdicts, 'outage')).toEqual([2, 3]);
+    expect(runs).toBe(3);
+  });
+
+  it('postpones what it has no time left for, so that no delivery grows old', async () => {
+    const run = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      throw new Error('slow and bad');
+    };
+    const verdicts = await bisectBatch(items(4), run, { ...noOutage, budgetMs: 1 });
+    expect(verdicts.map((verdict) => verdict.kind === 'failed' && verdict.error instanceof Postpone)).toEqual([true, true, true, true]);
+  });
+});

@@ -1,0 +1,17 @@
+import { currentContext } from '#lib/runtime/log/context';
+import { beginWork } from '#lib/runtime/work/work-registry';
+import type { Layer } from '../received.js';
+
+/** Lets operators and the watchdog see each run of a handler, and what it waits for, until it has really settled (R064). */
+export const inHand =
+  (queue: string, deadlineMs: number): Layer =>
+  (next) =>
+  async (items) => {
+    const id = items[0]?.event.eventId ?? '';
+    const work = beginWork(currentContext(), { kind: 'event', id, what: `${queue} x ${items.length}` });
+    try {
+      return await work.handle(deadlineMs, () => next(items));
+    } finally {
+      work.end();
+    }
+  };

@@ -1,0 +1,19 @@
+import { metrics } from '#lib/runtime/metrics/metrics';
+import type { Layer } from '../received.js';
+
+/** Measures each run by its outcome: `done`, `failed`, or `outage` when nothing was wrong with the events. */
+export const measure =
+  (queue: string, isOutage: (error: unknown) => boolean): Layer =>
+  (next) =>
+  async (items) => {
+    const startedAt = performance.now();
+    const observe = (outcome: string) => metrics.eventHandleDuration.observe({ queue, outcome }, (performance.now() - startedAt) / 1_000);
+    try {
+      const events = await next(items);
+      observe('done');
+      return events;
+    } catch (error) {
+      observe(isOutage(error) ? 'outage' : 'failed');
+      throw error;
+    }
+  };

@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { currentContext } from '#lib/runtime/log/context';
+import { aMessageCreated } from '#lib/testing/builders';
+import { aReceived } from '../../builders.contract.js';
+import type { Received } from '../received.js';
+import { trace } from './trace.js';
+import { toWireMessage } from '../../wire-message.js';
+
+const TRACE = '0af7651916cd43dd8448eb211c80319c';
+const from = (event = aMessageCreated(), requestId = 'r1', traceparent = `00-${TRACE}-b7ad6b7169203331-01`): Received =>
+  aReceived(event, toWireMessage(event, { requestId, traceparent }));
+
+const contextIn = async (items: readonly Received[]) => {
+  let seen = {};
+  await trace(async () => {
+    seen = currentContext();
+    return [];
+  })(items);
+  return seen;
+};
+
+describe('trace', () => {
+  it('runs a single event with its ids, as a span below the one that published it', async () => {
+    const event = aMessageCreated();
+    expect(await contextIn([from(event)])).toEqual({
+      requestId: 'r1',
+      conversationId: event.conversationId,
+      messageId: event.data.messageId,
+      traceparent: expect.stringMatching(new RegExp(`^00-${TRACE}-(?!b7ad6b7169203331)[0-9a-f]{16}-01$`)),
+    });
+  });
+
+  it('runs a batch with what its events have in common', async () => {
+    const first = aMessageCreated();
+    const second = aMessageCreated({ conversationId: first.conversationId });
+    expect(await contextIn([from(first), from(second, 'r2')])).toEqual({ conversationId: first.conversationId });
+    expect(await contextIn([from(first), from(aMessageCreated(), 'r2')])).toEqual({});
+  });
+
+  it('ignores a traceparent that is none', async () => {
+    expect(await contextIn([from(aMessageCreated(), 'r1', 'nonsense')])).not.toHaveProperty('traceparent');
+  });
+});

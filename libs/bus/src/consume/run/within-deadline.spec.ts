@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { currentDeadline } from '#lib/resilience/call/deadline';
+import { DeadlineExceeded, DependencyError } from '#lib/resilience/call/errors';
+import { aReceived } from '../../builders.contract.js';
+import type { Run } from '../received.js';
+import { withinDeadline } from './within-deadline.js';
+
+const items = [aReceived()];
+const limited = (run: Run): Promise<unknown> => withinDeadline(20)(run)(items);
+const whenAborted = (): Promise<void> =>
+  new Promise((resolve) => currentDeadline()?.signal.addEventListener('abort', () => resolve(), { once: true }));
+
+describe('withinDeadline', () => {
+  it('passes on what the handler returns and what it throws', async () => {
+    expect(await limited(async () => [])).toEqual([]);
+    await expect(limited(() => Promise.reject(new RangeError('own')))).rejects.toThrow(RangeError);
+  });
+
+  it('ends a handler that never comes back', async () => {
+    await expect(limited(() => new Promise(() => undefined))).rejects.toThrow(DeadlineExceeded);
+  });
+
+  it('reports what an aborted handler was waiting for, so that an outage is not counted as a failure', async () => {
+    const outage = new DependencyError('chroma', 'upsert', 'timeout');
+    const run = async () => {
+      await whenAborted();
+      throw outage;
+    };
+    await expect(limited(run)).rejects.toBe(outage);
+  });
+
+  it('takes any other last word for what it is: too late', async () => {
+    const run = async () => {
+      await whenAborted();
+      throw new Error('aborted');
+    };
+    await expect(limited(run)).rejects.toThrow(DeadlineExceeded);
+  });
+
+  it('accepts a result that comes a moment late rather than doing the work again', async () => {
+    const run = async () => {
+      await whenAborted();
+      return [];
+    };
+    expect(await limited(run)).toEqual([]);
+  });
+});

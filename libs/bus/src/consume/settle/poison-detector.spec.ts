@@ -1,0 +1,28 @@
+import { describe, expect, it } from 'vitest';
+import { DependencyError } from '#lib/resilience/call/errors';
+import { PoisonDetector } from './poison-detector.js';
+
+const timeout = new DependencyError('chroma', 'upsert', 'timeout');
+
+describe('Suspicion', () => {
+  it('is proven by the third outage before which others went through', () => {
+    const suspicion = new PoisonDetector();
+    const proven = [10, 11, 12, 13].map((passedCount) => {
+      suspicion.metOutage(timeout, passedCount);
+      return suspicion.isProven;
+    });
+    expect(proven).toEqual([false, false, false, true]);
+  });
+
+  it('is never proven while nothing goes through: that is an outage', () => {
+    const suspicion = new PoisonDetector();
+    for (let outage = 0; outage < 1_000; outage += 1) suspicion.metOutage(timeout, 10);
+    expect(suspicion.isProven).toBe(false);
+  });
+
+  it('is not fed by calls that were not made', () => {
+    const suspicion = new PoisonDetector();
+    for (let passed = 0; passed < 10; passed += 1) suspicion.metOutage(new DependencyError('chroma', 'upsert', 'open'), passed);
+    expect(suspicion.isProven).toBe(false);
+  });
+});

@@ -1,0 +1,302 @@
+import { Pool, type PoolConfig, type PoolClient, type QueryResultRow } from 'pg';
+import { Bulkhead, BulkheadFull } from '#lib/resilience/limit/bulkhead';
+import { currentDeadline } from '#lib/resilience/call/deadline';
+import { DependencyCall } from '#lib/resilience/call/dependency-call';
+import type { Breakers } from '#lib/resilience/call/breakers';
+import { DependencyError } from '#lib/resilience/call/errors';
+import type { DatabaseTimeouts } from '#lib/resilience/call/timeout-chain';
+import { beginWait, enterWaitStage } from '#lib/runtime/work/work-registry';
+import type { Logger } from '#lib/runtime/log/logger';
+import { metrics } from '#lib/runtime/metrics/metrics';
+import { watchPool } from '#lib/runtime/work/pools';
+import { isRepeatable, sqlStateOf, translated } from './postgres-errors.js';
+import { NoAnswer, type SafeClient } from './safe-client.js';
+
+/** SQL, or SQL with a name under which each connection prepares it once: for hot statements. One name, one text. */
+export type Statement = string | { readonly name: string; readonly text: string };
+
+/** Runs one statement and gives its rows. */
+export type Query = <Row extends object>(statement: Statement, values?: readonly unknown[]) => Promise<Row[]>;
+
+/** What the clients of all lanes of a process have learnt about the network between them and Postgres. */
+export interface StaleConnectionCutoff {
+  /** Clients made before this instant (`performance.now()`) may sit on a dead connection. */
+  madeBefore: number;
+  /** When Postgres last answered a statement, in milliseconds of `performance.now()`. */
+  answeredAt: number;
+}
+
+/** How one lane works. All times in milliseconds. */
+export interface LaneOptions {
+  readonly name: string;
+  readonly pool: PoolConfig;
+  readonly timeouts: DatabaseTimeouts;
+  readonly slowQueryMs: number;
+  readonly breakers: Breakers;
+  readonly logger: Logger;
+  readonly suspicion: StaleConnectionCutoff;
+}
+
+/** Callers that may wait for a connection; more are refused at once. As many as a process takes requests (R100). */
+const MAX_WAITING = 1_000;
+
+/**
+ * How long an open breaker waits before its trial: half of what others wait. A trial that was under way when Postgres came back, and one
+ * more that a busy machine makes late, must both fit into the 12 s in which a lane is promised to work again.
+ */
+const RESET_MS = 5_000;
+
+/** Tries of a transaction that met a deadlock or a serialization failure. */
+const TRANSACTION_TRIES = 3;
+
+/** What a lane needs of a connection; `PoolClient` of a pool that makes SafeClients. */
+type LaneClient = PoolClient & SafeClient;
+
+/**
+ * A small pool of its own for one kind of work, so that a flood of one kind cannot take the connections of another (R078).
+ * Every call goes through the breaker of its lane, honours the current deadline, and ends in time whatever the network does.
+ */
+export class PostgresLane {
+  private readonly pool: Pool;
+  private readonly call: DependencyCall;
+  private readonly places: Bulkhead;
+  private readonly inUse = new Set<LaneClient>();
+  private readonly unwatch: () => void;
+
+  constructor(private readonly options: LaneOptions) {
+    const { name, pool, timeouts, breakers, logger } = options;
+    this.pool = new Pool(pool);
+    this.places = new Bulkhead(`postgres.${name}`, { concurrent: this.size, queued: MAX_WAITING });
+    // An idle client that lost its connection is already out of the pool; without a listener the process would end.
+    this.pool.on('error', (error) => logger.debug({ lane: name, error: error.message }, 'idle postgres connection lost'));
+    this.pool.on('acquire', (client) => this.inUse.add(client as LaneClient));
+    this.pool.on('release', (_error, client) => this.inUse.delete(client as LaneClient));
+    // A lane whose connections are all taken and never come back is how a service hangs for a night (R063): the watchdog looks at it.
+    this.unwatch = watchPool(`postgres.${name}`, () => this.places.state);
+    for (const event of ['acquire', 'release', 'remove'] as const) this.pool.on(event, () => this.countConnections());
+    this.call = new DependencyCall(
+      {
+        dependency: 'postgres',
+        operation: name,
+        timeoutMs: timeouts.callMs,
+        resetMs: RESET_MS,
+        // What is Postgres' fault arrives as a DependencyError; everything else proves that it answered.
+        isItsFault: () => false,
+      },
+      breakers,
+    );
+  }
+
+  /** Connections of this lane at most. */
+  get size(): number {
+    return this.options.pool.max ?? 1;
+  }
+
+  /**
+   * Runs one statement, committed when it returns.
+   * @throws DependencyError when Postgres cannot (kind `timeout`: it may have happened), pg's DatabaseError when statement or data are wrong.
+   */
+  async query<Row extends object>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
+    return this.onClient((client) => this.run<Row>(client, statement, values));
+  }
+
+  /**
+   * Runs `work` in one transaction, within the time of one statement all in all: PostgreSQL has a limit for the whole only since 17.
+   * Run again at once, at most twice, after a deadlock or a serialization failure: `work` must do nothing but query.
+   * When this rejects, nothing of it is or becomes visible, except after a `timeout` that hit the COMMIT itself: then the outcome is unknown.
+   * @throws what `work` throws, after the rollback; DependencyError when Postgres cannot.
+   */
+  async transaction<T>(work: (query: Query) => Promise<T>): Promise<T> {
+    return this.onClient(async (client) => {
+      const limitMs = this.options.timeouts.queryMs;
+      const timer = setTimeout(() => client.destroy(this.tookTooLong(limitMs)), limitMs);
+      try {
+        for (let tries = 1; ; tries += 1) {
+          try {
+            return await this.runTransaction(client, work);
+          } catch (error) {
+            if (tries >= TRANSACTION_TRIES || !isRepeatable(error) || !client.isFit) throw error;
+          }
+        }
+      } finally {
+        clearTimeout(timer);
+      }
+    });
+  }
+
+  /** Like {@link query}, with less time than the lane's statements have: `limitMs`. Costs three round trips more. */
+  async queryWithin<Row extends object>(limitMs: number, statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
+    return this.transaction(async (query) => {
+      await query(`SET LOCAL statement_timeout = ${Math.ceil(limitMs)}`);
+      return query<Row>(statement, values);
+    });
+  }
+
+  /** Closes the connections when their work is done; what still runs after `withinMs` is cut. */
+  async close(withinMs: number): Promise<void> {
+    this.unwatch();
+    const timer = setTimeout(() => {
+      for (const client of this.inUse) client.destroy(new Error('the process stops'));
+    }, withinMs);
+    try {
+      await this.pool.end();
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private async onClient<T>(work: (client: LaneClient) => Promise<T>): Promise<T> {
+    const startedAt = performance.now();
+    return this.withPlace(() =>
+      this.call.run(async (signal) => {
+        const client = await this.acquire(signal).finally(() => {
+          metrics.dbPoolWait.observe({ lane: this.options.name }, (performance.now() - startedAt) / 1_000);
+        });
+        const onAbort = () => client.destroy(signal.reason);
+        signal.addEventListener('abort', onAbort, { once: true });
+        try {
+          return await work(client);
+        } finally {
+          signal.removeEventListener('abort', onAbort);
+          client.release(!client.isFit);
+        }
+      }),
+    );
+  }
+
+  /**
+   * Waits for a place in the lane, not in pg-pool, where a caller that times out while a connection is being made for it hides
+   * from everybody that it could not be made. Outside the breaker: being busy is not being broken.
+   */
+  private async withPlace<T>(work: () => Promise<T>): Promise<T> {
+    const { name, timeouts } = this.options;
+    const wait = beginWait('postgres', name);
+    const enter = () => {
+      wait?.end(); // the call notes what it waits for itself
+      return work();
+    };
+    try {
+      return await this.places.run(enter, currentDeadline()?.signal, timeouts.acquireMs);
+    } catch (error) {
+      throw error instanceof BulkheadFull ? new DependencyError('postgres', name, 'overloaded', { cause: error }) : error;
+    } finally {
+      wait?.end();
+    }
+  }
+
+  private async acquire(signal: AbortSignal): Promise<LaneClient> {
+    enterWaitStage('connection');
+    for (;;) {
+      const client = await this.connect();
+      if (signal.aborted) {
+        client.release();
+        throw signal.reason;
+      }
+      if (client.createdAt >= this.options.suspicion.madeBefore) {
+        enterWaitStage('answer');
+        return client;
+      }
+      client.release(true);
+    }
+  }
+
+  private async connect(): Promise<LaneClient> {
+    try {
+      // pg-pool makes what its `Client` option says.
+      return (await this.pool.connect()) as LaneClient;
+    } catch (error) {
+      throw translated(error, this.options.name);
+    }
+  }
+
+  private async runTransaction<T>(client: LaneClient, work: (query: Query) => Promise<T>): Promise<T> {
+    let isOpen = true;
+    const query: Query = async (statement, values = []) => {
+      // A query that outlives its transaction would run alone, committed, on whatever the client does next.
+      if (!isOpen) throw new Error('this transaction has ended');
+      return this.run(client, statement, values);
+    };
+    await this.run(client, 'BEGIN', []);
+    try {
+      const result = await work(query);
+      isOpen = false;
+      await this.commit(client);
+      return result;
+    } catch (error) {
+      isOpen = false;
+      await this.rollBack(client);
+      throw error;
+    }
+  }
+
+  private async commit(client: LaneClient): Promise<void> {
+    const { command } = await this.timed(client, 'COMMIT', () => client.query('COMMIT'));
+    // Postgres answers the COMMIT of a transaction in which a statement failed with ROLLBACK, not with an error.
+    if (command !== 'COMMIT') throw new Error('the transaction was rolled back because one of its statements had failed');
+  }
+
+  private async rollBack(client: LaneClient): Promise<void> {
+    if (client.isFit) return;
+    try {
+      await client.query('ROLLBACK');
+    } catch (error) {
+      // In doubt the connection goes, and with it the transaction.
+      client.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  private async run<Row extends object>(client: LaneClient, statement: Statement, values: readonly unknown[]): Promise<Row[]> {
+    const config = typeof statement === 'string' ? { text: statement } : statement;
+    const { rows } = await this.timed(client, statement, () => client.query<Row & QueryResultRow>({ ...config, values: [...values] }));
+    return rows;
+  }
+
+  private async timed<T>(client: LaneClient, statement: Statement, run: () => Promise<T>): Promise<T> {
+    const { name, suspicion } = this.options;
+    const startedAt = performance.now();
+    try {
+      const answer = await run();
+      suspicion.answeredAt = performance.now();
+      return answer;
+    } catch (failure) {
+      // pg only says that such a client is not queryable.
+      const error = client.destroyedBecause ?? failure;
+      const answersOthers = this.answersOthers();
+      if (sqlStateOf(error) !== undefined) suspicion.answeredAt = performance.now();
+      // Rarely a slow statement (Postgres ends those itself): nothing comes back at all. The other connections of that time share its fate.
+      if (error instanceof NoAnswer) suspicion.madeBefore = performance.now();
+      throw translated(error, name, answersOthers);
+    } finally {
+      const durationMs = performance.now() - startedAt;
+      if (durationMs > this.options.slowQueryMs) this.reportSlow(statement, durationMs);
+    }
+  }
+
+  private reportSlow(statement: Statement, durationMs: number): void {
+    const { name: lane, logger } = this.options;
+    metrics.dbSlowQueries.inc({ lane });
+    // Never the values: they hold what people wrote.
+    const shown = typeof statement === 'string' ? statement.replaceAll(/\s+/g, ' ').trim().slice(0, 80) : statement.name;
+    logger.warn({ lane, statement: shown, durationMs: Math.round(durationMs) }, 'slow query');
+  }
+
+  /**
+   * Whether Postgres answered any statement of this process in the second half of the time that a statement has. A Postgres that hangs
+   * answers nobody; one that is busy with one text (some of its functions cannot be interrupted) answers the others.
+   */
+  private answersOthers(): boolean {
+    const { suspicion, timeouts } = this.options;
+    return suspicion.answeredAt > performance.now() - timeouts.queryMs / 2;
+  }
+
+  private tookTooLong(limitMs: number): DependencyError {
+    const cause = new Error(`the transaction took longer than ${limitMs} ms`);
+    return new DependencyError('postgres', this.options.name, 'timeout', { cause, isAttributable: this.answersOthers() });
+  }
+
+  private countConnections(): void {
+    const { name: lane } = this.options;
+    metrics.dbConnUsage.set({ lane, state: 'active' }, this.inUse.size);
+    metrics.dbConnUsage.set({ lane, state: 'idle' }, this.pool.totalCount - this.inUse.size);
+  }
+}

@@ -1,0 +1,129 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, type MetricObjectWithValues, type MetricValue, register } from 'prom-client';
+import { overdueWork } from '../work/work-registry.js';
+import { poolReports } from '../work/pools.js';
+
+// A person waits for these: fine steps below 200 ms, coarse above.
+const INTERACTIVE = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
+const BACKGROUND = [0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300];
+
+const counter = (name: string, help: string, ...labelNames: string[]) => new Counter({ name, help, labelNames });
+// With several workers the sum of them is shown; of a gauge whose sum would say nothing, the highest.
+const gauge = (name: string, help: string, ...labelNames: string[]) => new Gauge({ name, help, labelNames });
+const highest = (name: string, help: string, ...labelNames: string[]) => new Gauge({ name, help, labelNames, aggregator: 'max' });
+const histogram = (name: string, help: string, buckets: number[], ...labelNames: string[]) =>
+  new Histogram({ name, help, buckets, labelNames });
+
+/** Every metric that this version of Parley writes, named in contract section 7. `docs/metrics.md` is checked against this table. */
+export const metrics = {
+  httpRequestDuration: histogram('http_request_duration_seconds', 'Time to answer a request', INTERACTIVE, 'route', 'method', 'status'),
+  httpConcurrentRequests: gauge('http_concurrent_requests', 'Requests being answered now'),
+  errorRate: new Gauge({
+    name: 'error_rate',
+    help: 'Share of requests answered with 5xx over the last minute, 0 to 1',
+    aggregator: 'average',
+  }),
+  ingestBatchSize: histogram('ingest_batch_size', 'Messages per shared commit', [1, 2, 4, 8, 16, 32, 64, 128, 256]),
+  ingestCommitDuration: histogram('ingest_commit_duration_seconds', 'Time of the shared commit', INTERACTIVE),
+  outboxPending: highest('outbox_pending', 'Events promised by a commit that RabbitMQ has not confirmed'),
+  outboxOldestAge: highest('outbox_oldest_age_seconds', 'Age of the oldest of them'),
+  outboxParked: highest('outbox_parked', 'Events set aside because they cannot be published'),
+  textIndexPending: highest('text_index_pending', 'Messages whose newest words search does not know yet'),
+  textIndexOldestAge: highest('text_index_oldest_age_seconds', 'Age of the oldest of them'),
+  textIndexParked: highest('text_index_parked', 'Messages set aside because their words cannot be indexed'),
+  amqpPublishDuration: histogram('amqp_publish_duration_seconds', 'From publish to its outcome', INTERACTIVE, 'routing_key', 'outcome'),
+  amqpPublishFailing: gauge('amqp_publish_failing', '1 while RabbitMQ refuses what is published with this key', 'routing_key'),
+  amqpUnconfirmed: gauge('amqp_unconfirmed', 'Publishes in the confirm window'),
+  queueLength: highest('queue_length', 'Messages ready in a queue', 'queue'),
+  queueOldestAge: highest(
+    'queue_oldest_age_seconds',
+    'Age of the oldest message of a queue: in ops of all, in a consumer of those that it holds',
+    'queue',
+  ),
+  deadLetter: counter('dead_letter_total', 'Events that went to the dead-letter queue', 'queue', 'error_class'),
+  consistencyFindings: highest('consistency_findings', 'What the last comparison of messages and vectors found', 'kind'),
+  consistencyRepaired: counter(
+    'consistency_repaired_total',
+    'What comparisons of messages and vectors have repaired: messages indexed again (ordered), vectors without a message (removed)',
+    'by',
+    'what',
+  ),
+  vectorsRewritten: counter('vectors_rewritten_total', 'Messages whose vectors an older write had replaced, or may have', 'cause'),
+  indexingIgnored: counter('indexing_ignored_total', 'Events about messages that Postgres does not have', 'type'),
+  consumerPaused: highest('consumer_paused', '1 while a consumer of a queue waits for a dependency', 'queue'),
+  eventHandleDuration: histogram('event_handle_duration_seconds', 'One handler run over a batch', BACKGROUND, 'queue', 'outcome'),
+  eventAttempts: counter('event_attempts_total', 'Handled events by outcome', 'queue', 'outcome'),
+  eventBusBufferUsed: highest('event_bus_buffer_used', 'Share of a bounded topic buffer in use, 0 to 1', 'topic'),
+  embeddingLatency: histogram('embedding_latency_seconds', 'One embedder call', BACKGROUND, 'provider'),
+  embeddingCacheHits: counter('embedding_cache_hits_total', 'Texts whose vector was remembered'),
+  vectorUpsertDuration: histogram('vector_upsert_duration_seconds', 'One upsert of at most 100 vectors', BACKGROUND),
+  vectorQueryTime: histogram('vector_query_time_seconds', 'One nearest-neighbour query', INTERACTIVE),
+  timeToSearchable: histogram('time_to_searchable_seconds', 'From the commit of a message to its vectors', BACKGROUND),
+  searchDuration: histogram('search_duration_seconds', 'One search', INTERACTIVE, 'mode'),
+  dbConnUsage: gauge('db_conn_usage', 'Pool connections', 'lane', 'state'),
+  dbPoolWait: histogram('db_pool_wait_seconds', 'Wait for a pool connection', INTERACTIVE, 'lane'),
+  dbSlowQueries: counter('db_slow_queries_total', 'Statements slower than DB_SLOW_QUERY_MS', 'lane'),
+  workerPoolActive: gauge('worker_pool_active', 'Calls running in a bulkhead', 'pool'),
+  workerPoolQueued: gauge('worker_pool_queued', 'Calls waiting for a place in a bulkhead', 'pool'),
+  circuitBreakerState: highest('circuit_breaker_state', '0 closed, 0.5 half-open, 1 open; the worst of its operations', 'dependency'),
+  dependencyCallDuration: histogram(
+    'dependency_call_duration_seconds',
+    'One attempt of a call',
+    INTERACTIVE,
+    'dependency',
+    'operation',
+    'outcome',
+  ),
+  fallback: counter('fallback_total', 'Answers given without a part that failed', 'dependency', 'operation'),
+  connectionsRefused: counter('http_connections_refused_total', 'Connections beyond the limit of their address or of the process', 'scope'),
+  answersCut: counter(
+    'http_answers_cut_total',
+    'Answers that their clients did not read: stalled, or the oldest when memory for them ran out',
+    'reason',
+  ),
+  rateLimited: counter('rate_limited_total', 'Requests refused with 429', 'scope'),
+  pressureRatio: highest('pressure_ratio', 'How full something is that must not overflow, 0 to 1; no value = not known', 'source'),
+  pressureLevel: highest('pressure_level', '0 normal, 1 warn (80 %), 2 shed (90 %), 3 critical (95 %), 4 full (100 %)'),
+  loadShed: counter('load_shed_total', 'Requests refused with 503 or answered with a part left out because of pressure', 'reason'),
+  workerProcesses: highest('worker_processes', 'Processes behind one port: wanted, running, and silent when asked', 'state'),
+  workerRestarts: counter(
+    'worker_restarts_total',
+    'Workers that were started again: crash, hang (the watchdog), left (told to stop)',
+    'reason',
+  ),
+  eventLoopUtilization: highest('nodejs_eventloop_utilization', 'Busy share of the event loop since the last scrape, 0 to 1'),
+  workOverdue: gauge('work_overdue', 'Handlers that have outlived twice their deadline and have not ended'),
+  poolExhaustedSeconds: highest('pool_exhausted_seconds', 'How long a pool has had all places taken and given none back', 'pool'),
+  runtimeActiveHandles: gauge('runtime_active_handles', 'Open handles of the process (timers, sockets, ...)'),
+} as const;
+
+let last = performance.eventLoopUtilization();
+
+let isStarted = false;
+
+/** Starts Node's own metrics (memory, event-loop lag, GC) beside ours; once per process, however often it is called. */
+export const startProcessMetrics = (): void => {
+  if (isStarted) return;
+  isStarted = true;
+  collectDefaultMetrics();
+};
+
+const measureNow = (): void => {
+  const now = performance.eventLoopUtilization();
+  metrics.eventLoopUtilization.set(performance.eventLoopUtilization(now, last).utilization);
+  last = now;
+  metrics.runtimeActiveHandles.set(process.getActiveResourcesInfo().length);
+  metrics.workOverdue.set(overdueWork(0).length);
+  for (const { name, exhaustedForMs } of poolReports()) metrics.poolExhaustedSeconds.set({ pool: name }, exhaustedForMs / 1_000);
+};
+
+/** The metrics of this process as text (Prometheus exposition format) and its content type. */
+export const renderMetrics = async (): Promise<{ contentType: string; body: string }> => {
+  measureNow();
+  return { contentType: register.contentType, body: await register.metrics() };
+};
+
+/** The metrics of this process as data, to be added up with those of others. */
+export const metricValues = async (): Promise<MetricObjectWithValues<MetricValue<string>>[]> => {
+  measureNow();
+  return register.getMetricsAsJSON();
+};

@@ -1,0 +1,40 @@
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { limitConnections } from './connection-limits.js';
+import type { Logger } from '../log/logger.js';
+import { NestLogger } from '../log/nest-logger.js';
+
+/**
+ * Limits of every HTTP server of Parley, in milliseconds. `keepAliveTimeout` is longer than the 60 s of a load balancer: the one
+ * who closes an idle connection first must be the one who sends on it. `requestTimeout` is the time to receive a whole request.
+ */
+export const httpServerLimits = { keepAliveTimeout: 65_000, requestTimeout: 30_000 } as const;
+
+/** Orchestrators, Prometheus and a few operators: who needs more connections to a background process attacks it. */
+const OPERATIONS_CONNECTIONS = { max: 256, maxPerAddress: 0 } as const;
+// Nobody sends a body to /livez, /readyz and /metrics.
+const OPERATIONS_BODY_LIMIT_BYTES = 1_024;
+
+/** The module type of Nest's factory, static or dynamic. */
+type Module = Parameters<typeof NestFactory.create>[0];
+
+/**
+ * The Nest application of a background process: the operations endpoints on its own port and no other HTTP.
+ * The caller connects its transports, calls `listen`, and closes it.
+ */
+export const createOperationsApp = async (module: Module, logger: Logger): Promise<NestFastifyApplication> => {
+  const app = await NestFactory.create<NestFastifyApplication>(
+    module,
+    new FastifyAdapter({
+      ...httpServerLimits,
+      // No answer here takes longer, and one that is not read must not be kept.
+      connectionTimeout: httpServerLimits.requestTimeout,
+      bodyLimit: OPERATIONS_BODY_LIMIT_BYTES,
+      forceCloseConnections: 'idle',
+    }),
+    // An error while building must come back to us, to be logged once and to end the process with our exit code.
+    { logger: new NestLogger(logger), abortOnError: false },
+  );
+  limitConnections(app.getHttpServer(), OPERATIONS_CONNECTIONS, (socket) => socket.destroy());
+  return app;
+};

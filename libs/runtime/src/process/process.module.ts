@@ -1,0 +1,27 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { CONFIG } from '../config/config.js';
+import { LOGGER } from '../log/logger.js';
+import { Readiness } from '../health/readiness.js';
+import type { ProcessParts } from './run-process.js';
+import { OperationsController } from './operations.controller.js';
+
+/**
+ * `/livez`, `/readyz` and `/metrics`, and the parts every process has: CONFIG, LOGGER and Readiness can be injected anywhere.
+ * The only global module.
+ */
+@Module({})
+export class ProcessModule {
+  static of({ config, logger, readiness }: ProcessParts): DynamicModule {
+    return {
+      module: ProcessModule,
+      global: true,
+      controllers: [OperationsController],
+      providers: [
+        { provide: CONFIG, useValue: config },
+        { provide: LOGGER, useValue: logger },
+        { provide: Readiness, useValue: readiness },
+      ],
+      exports: [CONFIG, LOGGER, Readiness],
+    };
+  }
+}

@@ -1,0 +1,179 @@
+import { type Config, ConfigError, EXIT_CONFIG, parseConfig } from '../config/config.js';
+import { createLogger, type Logger } from '../log/logger.js';
+import { startProcessMetrics } from '../metrics/metrics.js';
+import { processReport } from '../work/process-report.js';
+import { Readiness } from '../health/readiness.js';
+import { answerSiblings } from '../workers/sibling-workers.js';
+import { EXIT_HUNG, Watchdog, type WatchdogOptions } from '../watchdog/watchdog.js';
+import { shareMetrics } from '../metrics/worker-metrics.js';
+
+/** What every process of Parley has before it builds anything of its own. */
+export interface ProcessParts {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly readiness: Readiness;
+}
+
+/** One process: what `main.ts` hands to {@link runProcess}. */
+export interface ProcessPlan {
+  /** As in logs, metrics and the management UI, e.g. `embedding`. */
+  readonly service: string;
+  /** Milliseconds that the process gets to finish what it holds when it is told to stop; what is left then is cut off. */
+  readonly drainMs: (config: Config) => number;
+  /**
+   * Builds and starts everything, resolves when it listens, with the function that stops it all in order:
+   * no new work, finish what is in flight, then close connections (architecture, messaging rule 10). Readiness is off by then.
+   */
+  readonly start: (parts: ProcessParts) => Promise<() => Promise<void>>;
+}
+
+/** As much of Node's `process` as is needed here; tests bring their own. */
+export interface ProcessHost {
+  readonly env: NodeJS.ProcessEnv;
+  readonly stderr: { write(text: string): unknown };
+  /** Where log lines go; without it stdout. */
+  readonly logTo?: { write(line: string): void };
+  on(event: 'SIGTERM' | 'SIGINT' | 'SIGUSR2', listener: (signal: NodeJS.Signals) => void): unknown;
+  on(event: 'uncaughtException' | 'unhandledRejection', listener: (error: unknown) => void): unknown;
+  exit(code: number): void;
+  /** Begins to watch the process; left out by tests, whose process must not be ended. */
+  readonly watch?: (options: WatchdogOptions) => void;
+}
+
+/** The process that we are in. */
+export const thisProcess: ProcessHost = {
+  env: process.env, // oxlint-disable-line node/no-process-env -- parseConfig is given it from here
+  stderr: process.stderr,
+  on: process.on.bind(process) as ProcessHost['on'],
+  exit: (code) => process.exit(code),
+  watch: (options) => void new Watchdog(options),
+};
+
+const EXIT_CLEAN = 0;
+const EXIT_FORCED = 1;
+/** A process that has lost a pool has little to finish; what still moves has this long, in milliseconds. */
+const RECYCLE_WITHIN_MS = 5_000;
+/** Units of work that a report lists when somebody asks: the limit of requests in flight is ten times that. */
+const LISTED = 100;
+
+/**
+ * The life of a process, from configuration to exit code. SIGUSR2 makes it log what it has in hand. A `main.ts` is one call:
+ *
+ *     await runProcess({
+ *       service: 'embedding',
+ *       drainMs: (config) => config.BUS_DRAIN_MS,
+ *       start: async (parts) => {
+ *         verifyTimeoutChain(timeoutChain(parts.config, { name: 'embedding.messages', deadlineMs: 30_000 }));
+ *         const app = await createOperationsApp(EmbeddingModule.of(parts), parts.logger);
+ *         await app.listen(parts.config.PORT, parts.config.HOST);
+ *         return () => app.close();
+ *       },
+ *     });
+ *
+ *
+ *     start --(listening)--> run --SIGTERM, SIGINT--> drain --(stopped)--> exit 0
+ *       |                     |                        `--(drainMs over, or a second signal)--> exit 1
+ *       |                     |--(uncaught error)--> exit 1
+ *       |                     `--(a pool has lost its places, see watchdog.ts)--> exit 70
+ *       `--(configuration)--> exit 78;  (anything else) exit 1
+ */
+export const runProcess = async (plan: ProcessPlan, host: ProcessHost = thisProcess): Promise<void> => {
+  const config = readConfig(host);
+  if (config === undefined) return host.exit(EXIT_CONFIG);
+  const logger = createLogger(plan.service, config.LOG_LEVEL, host.logTo);
+  const readiness = new Readiness();
+  const exit = (code: number) => {
+    logger.flush();
+    host.exit(code);
+  };
+  // The state of a process after an uncaught error is unknown; what it held is requeued by the broker or found by the outbox sweep.
+  const crash = (err: unknown) => {
+    logger.fatal({ err }, 'uncaught error');
+    exit(EXIT_FORCED);
+  };
+  host.on('uncaughtException', crash);
+  host.on('unhandledRejection', crash);
+  startProcessMetrics();
+  shareMetrics();
+  const report = () => processReport(LISTED, readiness.eventLoopLagMs);
+  answerSiblings('report', report);
+  host.on('SIGUSR2', () => logger.info({ inHand: report() }, 'asked what is in hand'));
+
+  const startedAt = performance.now();
+  const starting = (async () => plan.start({ config, logger, readiness }))();
+  const stop = stopOnce({ logger, readiness }, starting, exit);
+  const toldToStop = (signal: NodeJS.Signals) => void stop({ why: signal, drainMs: plan.drainMs(config), exitCode: EXIT_CLEAN });
+  host.on('SIGTERM', toldToStop);
+  host.on('SIGINT', toldToStop);
+  const hangMs = config.WATCHDOG_HANG_MS;
+  if (hangMs > 0) {
+    const onStuck = () => void stop({ why: 'watchdog', drainMs: RECYCLE_WITHIN_MS, exitCode: EXIT_HUNG });
+    host.watch?.({ service: plan.service, hangMs, logger, eventLoopLagMs: () => readiness.eventLoopLagMs, onStuck });
+  }
+  try {
+    await starting;
+    readiness.started();
+    logger.info({ durationMs: Math.round(performance.now() - startedAt) }, 'started');
+  } catch (error) {
+    const isConfiguration = error instanceof ConfigError;
+    logger.fatal(isConfiguration ? {} : { err: error }, startFailure(error, config));
+    exit(isConfiguration ? EXIT_CONFIG : EXIT_FORCED);
+  }
+};
+
+const readConfig = (host: ProcessHost): Config | undefined => {
+  try {
+    return parseConfig(host.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    host.stderr.write(`${error.message}\n`);
+    return undefined;
+  }
+};
+
+/** Why a process ends, how long that may take, and the exit code when it ended in order. */
+interface Stop {
+  readonly why: string;
+  readonly drainMs: number;
+  readonly exitCode: number;
+}
+
+const stopOnce = (parts: Omit<ProcessParts, 'config'>, starting: Promise<() => Promise<void>>, exit: (code: number) => void) => {
+  const { logger, readiness } = parts;
+  return async ({ why, drainMs, exitCode }: Stop): Promise<void> => {
+    const forced = exitCode === EXIT_CLEAN ? EXIT_FORCED : exitCode;
+    if (readiness.isDraining) {
+      // The watchdog need not hurry a process that is on its way out: its drain has a limit.
+      if (exitCode !== EXIT_CLEAN) return;
+      logger.warn({ signal: why }, 'told twice to stop: leaving at once');
+      return exit(forced);
+    }
+    const startedAt = performance.now();
+    logger.info({ signal: why, drainMs }, 'stopping');
+    readiness.drain();
+    const timer = setTimeout(() => {
+      logger.error({ drainMs }, 'not finished in time: leaving');
+      exit(forced);
+    }, drainMs);
+    try {
+      const stop = await starting;
+      await stop();
+      logger.info({ durationMs: Math.round(performance.now() - startedAt) }, 'stopped');
+      exit(exitCode);
+    } catch (err) {
+      logger.error({ err }, 'could not stop cleanly');
+      exit(forced);
+    } finally {
+      clearTimeout(timer);
+      readiness.stop();
+    }
+  };
+};
+
+const startFailure = (error: unknown, config: Config): string => {
+  if (error instanceof ConfigError) return error.message;
+  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
+    return `port ${config.PORT} is taken: give this process another one with PORT`;
+  }
+  return 'could not start';
+};
