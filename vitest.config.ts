@@ -13,7 +13,12 @@ export default defineConfig({
       {
         extends: true,
         // Re-importing Nest per file is four fifths of the time of an isolated run; unit tests share no state.
-        test: { ...shared, name: 'unit', include: ['{apps,libs,scripts}/**/*.spec.ts', 'test/docs/**/*.spec.ts'], isolate: false },
+        test: {
+          ...shared,
+          name: 'unit',
+          include: ['{apps,libs,scripts}/**/*.spec.ts', 'test/{bench,chaos,docs}/**/*.spec.ts'],
+          isolate: false,
+        },
       },
       {
         extends: true,

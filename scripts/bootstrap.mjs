@@ -24,6 +24,8 @@ const BUILD_TIMEOUT_MS = 120_000;
 const STOP_WITHIN_MS = 5_000;
 
 const EXIT_INTERRUPTED = 130;
+/** What is not an entry point of `scripts/`. */
+const entries = { bench: 'test/bench/main.js', chaos: 'test/chaos/main.js' };
 
 const [verb = '', ...args] = process.argv.slice(2);
 /** The child that works for us just now; a signal to us is for it. */
@@ -263,7 +265,7 @@ function sourcesFingerprint() {
     const { mtimeMs, size } = statSync(join(root, path));
     hash.update(`${path}\0${mtimeMs}\0${size}\n`);
   };
-  for (const folder of ['apps', 'libs', 'scripts', 'test', 'bench']) {
+  for (const folder of ['apps', 'libs', 'scripts', 'test']) {
     if (!existsSync(join(root, folder))) continue;
     const files = readdirSync(join(root, folder), { recursive: true }).map((file) => join(folder, file));
     for (const file of files.filter((each) => /\.(ts|json)$/.test(each)).sort()) add(file);
@@ -276,7 +278,7 @@ function sourcesFingerprint() {
 
 /** Runs the built command with everything passed through, and ends the way it ended. */
 async function hand(node, name, rest) {
-  const entry = join(dist, 'scripts', `${name}.js`);
+  const entry = join(dist, entries[name] ?? `scripts/${name}.js`);
   if (!existsSync(entry)) stopWith(`there is no command "${name}"`);
   const child = spawn(node, ['--enable-source-maps', entry, ...rest], { stdio: 'inherit', env: childEnvironment() });
   // A Ctrl-C reaches the whole process group and npm passes its own copy on, so the child may hear the same one three times;

@@ -5,7 +5,7 @@ const INTRODUCTION = `# When something is away
 
 Printed by \`npm run docs\` from \`test/faults/matrix.ts\`; each cell is a test (\`test/faults/matrix.e2e-spec.ts\`).
 \`npm test -- faults\` runs the outages marked with ●, \`npm run chaos -- --matrix\` (or \`PARLEY_LONG_TESTS=1 npm test -- faults\`) all of them.
-\`npm run chaos\` does the same and worse under load and counts what became of every message: \`bench/results/chaos.md\`.
+\`npm run chaos\` does the same and worse under load and counts what became of every message: \`test/bench/results/chaos.md\`.
 
 Under light traffic one dependency is taken away by a proxy before it, or by the server itself, and given back. In every outage:
 nothing acknowledged is lost, nothing is stored twice, \`seq\` has no gap, no attempt is counted, nothing is dead-lettered or set aside,

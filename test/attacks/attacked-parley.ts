@@ -8,7 +8,7 @@ import { expect } from 'vitest';
 import { metricsOf } from '#lib/testing/metrics-of';
 import { type RunningParley, type RunningParleyOptions, startParley } from '#lib/testing/running-parley';
 import { projectRoot } from '#lib/testing/stack/project-root';
-import { type Percentiles, percentilesOf } from '../../scripts/chaos/percentiles.js';
+import { type Percentiles, percentilesOf } from '../chaos/percentiles.js';
 import type { Asked, BystanderOrders, Sample } from './bystanders.js';
 
 /** What the bystanders of an attack met, and what it did to the gateway. */

@@ -99,7 +99,7 @@ export const missedFigures = ({ faults }: ChaosResults): string[] =>
 /** Milliseconds as seconds with one digit. */
 export const inSeconds = (ms: number | null): string => (ms === null ? 'never' : `${(ms / 1_000).toFixed(1)} s`);
 
-/** `bench/results/chaos.md`. */
+/** `test/bench/results/chaos.md`. */
 export const renderChaos = (results: ChaosResults): string => {
   const { counts, faults, baseline, peakMemoryMiB } = results;
   const broken = brokenPromises(results);

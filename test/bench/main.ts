@@ -5,22 +5,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import pc from 'picocolors';
-import { type AckFigure, compareAcks } from '../bench/ack.js';
-import { type AckAtSizeFigure, fillDatabase, measureAcksAtSize } from '../bench/ack-at-size.js';
-import { postMessages } from '../bench/load.js';
-import { runPipeline, untilIndexed } from '../bench/pipeline.js';
-import { type BenchResults, machineLine, renderCharts, renderReport } from '../bench/report.js';
-import { measureSearch, type SearchFigure } from '../bench/search.js';
-import { anonymousSenders, askDatabase, parleySenders, startBenchServer, type Target } from '../bench/targets.js';
-import { chatText } from '../bench/text.js';
-import { compareVectorRates } from '../bench/vectors.js';
+import { type AckFigure, compareAcks } from './ack.js';
+import { type AckAtSizeFigure, fillDatabase, measureAcksAtSize } from './ack-at-size.js';
+import { postMessages } from './load.js';
+import { runPipeline, untilIndexed } from './pipeline.js';
+import { type BenchResults, machineLine, renderCharts, renderReport } from './report.js';
+import { measureSearch, type SearchFigure } from './search.js';
+import { anonymousSenders, askDatabase, parleySenders, startBenchServer, type Target } from './targets.js';
+import { chatText } from './text.js';
+import { compareVectorRates } from './vectors.js';
 import { freshDatabase, freshVhost } from '#lib/testing/databases';
 import { startPrivateStack } from '#lib/testing/private-stack';
 import { startParley } from '#lib/testing/running-parley';
 import { freePorts } from '#lib/testing/stack/ports';
 
 const options = new Command('bench')
-  .description('Measures Parley beside a floor and a stock NestJS peer on a private stack of its own; writes bench/results/.')
+  .description('Measures Parley beside a floor and a stock NestJS peer on a private stack of its own; writes test/bench/results/.')
   .option('--quick', 'shorter runs and fewer messages: to see that it works, not to publish', false)
   .option('--messages <n>', 'stored messages of the largest search figure', '100000')
   .option('--stored <n>', 'messages in the database for the sends at size', '1500000')
@@ -138,7 +138,7 @@ try {
         growth,
         gatewayMemoryMiB,
       };
-      writeResults(results, options.quick ? 'bench/results/quick' : 'bench/results');
+      writeResults(results, options.quick ? 'test/bench/results/quick' : 'test/bench/results');
     } finally {
       await whole.stop();
     }

@@ -12,7 +12,7 @@ export interface Target {
   readonly senders: readonly Sender[];
 }
 
-/** Starts `dist/bench/<entry>` as a process of its own, ready when `/readyz` answers. */
+/** Starts `dist/test/bench/<entry>` as a process of its own, ready when `/readyz` answers. */
 export const startBenchServer = async (
   name: 'floor' | 'stock-peer',
   entry: string,
@@ -25,7 +25,7 @@ export const startBenchServer = async (
   const server = new ServerProcess({
     name,
     command: process.execPath,
-    args: [join(projectRoot, 'dist', 'bench', entry)],
+    args: [join(projectRoot, 'dist', 'test', 'bench', entry)],
     env: { ...process.env, NODE_ENV: 'production', ...env, PORT: String(port) },
     cwd: projectRoot,
     logFile,

@@ -6,18 +6,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
 import { machineLine } from '../bench/report.js';
-import { type ChaosFault, chaosFaults } from './chaos/faults.js';
-import { type Attempt, PacedLoad } from './chaos/load.js';
-import { MemoryWatch, Searcher, servicesMiB, untilWhole } from './chaos/observe.js';
-import { percentilesOf } from './chaos/percentiles.js';
+import { type ChaosFault, chaosFaults } from './faults.js';
+import { type Attempt, PacedLoad } from './load.js';
+import { MemoryWatch, Searcher, servicesMiB, untilWhole } from './observe.js';
+import { percentilesOf } from './percentiles.js';
 import { pick, seededRandom } from '#lib/testing/random';
-import { brokenPromises, type ChaosResults, type FaultFigures, inSeconds, missedFigures, renderChaos } from './chaos/report.js';
-import { staleAnswers, wrongAnswers } from './chaos/truth.js';
-import { tableOf } from './table.js';
+import { brokenPromises, type ChaosResults, type FaultFigures, inSeconds, missedFigures, renderChaos } from './report.js';
+import { staleAnswers, wrongAnswers } from './truth.js';
+import { tableOf } from '../../scripts/table.js';
 import { checkConsistency, type ConsistencyReport, consistent, countRun } from '#lib/testing/consistency-checker';
 import { LocalEmbedder } from '#lib/vectors/embedder/adapters/local-embedder';
 import { FaultyWorld } from '#lib/testing/faulty-world';
 import { ParleyClient } from '#lib/testing/parley-client';
+import { projectRoot } from '#lib/testing/stack/project-root';
 
 const wholeNumber = (text: string): number => {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('not a whole number');
@@ -37,7 +38,7 @@ const options = new Command('chaos')
   .opts<{ quick: boolean; matrix: boolean; seed?: number; only?: string; hold?: number; rate: number; users: number }>();
 
 if (options.matrix) {
-  const { status } = spawnSync(process.execPath, [join(import.meta.dirname, 'test.js'), 'faults'], {
+  const { status } = spawnSync(process.execPath, [join(projectRoot, 'dist', 'scripts', 'test.js'), 'faults'], {
     stdio: 'inherit',
     env: { ...process.env, PARLEY_LONG_TESTS: '1' },
   });
@@ -252,7 +253,8 @@ function countBy(statuses: readonly number[]): Record<string, number> {
 
 /** What is published comes from a whole run; others are only looked at. */
 function write(results: ChaosResults): void {
-  const place = options.quick || options.only !== undefined || options.hold !== undefined ? 'bench/results/quick' : 'bench/results';
+  const place =
+    options.quick || options.only !== undefined || options.hold !== undefined ? 'test/bench/results/quick' : 'test/bench/results';
   mkdirSync(place, { recursive: true });
   const few = (lines: readonly string[]) => lines.slice(0, 50);
   const problems = Object.fromEntries(Object.entries(results.problems).map(([name, lines]: [string, string[]]) => [name, few(lines)]));
