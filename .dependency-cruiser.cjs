@@ -1,4 +1,4 @@
-// The one structural rule of docs/architecture.md, as a check. Each rule says why it is there.
+// The one structural rule of docs/concepts/architecture.md, as a check. Each rule says why it is there.
 const order = ['contracts', 'runtime', 'resilience', 'bus', 'database'];
 const siblings = ['conversations', 'vectors'];
 const lib = (name) => `^libs/${name}/`;

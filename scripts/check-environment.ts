@@ -24,7 +24,7 @@ export function refuseBadEnvironment(rows: readonly ServiceRow[], env: NodeJS.Pr
   if (problems.length === 0) return;
   const list = problems.map((problem) => `  - ${problem}`).join('\n');
   throw new Explained(
-    `nothing was started: the environment has ${problems.length === 1 ? 'a setting' : `${problems.length} settings`} that cannot work\n${list}\nAll settings: docs/configuration.md`,
+    `nothing was started: the environment has ${problems.length === 1 ? 'a setting' : `${problems.length} settings`} that cannot work\n${list}\nAll settings: docs/reference/configuration.md`,
     EXIT_CONFIG,
   );
 }

@@ -22,11 +22,11 @@ const partOf = (path: string, printed: string): string => withPrintedPart(readFi
 
 /** Every document that is printed from code, by path: `npm run docs` writes them, test/docs compares them. */
 export const printedDocuments: Readonly<Record<string, () => string>> = {
-  'docs/events.md': renderEvents,
+  'docs/reference/events.md': renderEvents,
   'docker/rabbitmq/definitions.json': () => `${JSON.stringify(definitionsFor(pipeline, requests), undefined, 2)}\n`,
-  'docs/faults.md': renderFaults,
-  'docs/configuration.md': renderConfigurationDoc,
+  'docs/reference/faults.md': renderFaults,
+  'docs/reference/configuration.md': renderConfigurationDoc,
   '.env.example': renderEnvExample,
-  'docs/api.md': () => partOf('docs/api.md', renderProblems()),
-  'docs/metrics.md': () => partOf('docs/metrics.md', renderMetricsTable()),
+  'docs/reference/api.md': () => partOf('docs/reference/api.md', renderProblems()),
+  'docs/reference/metrics.md': () => partOf('docs/reference/metrics.md', renderMetricsTable()),
 };

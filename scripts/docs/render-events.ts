@@ -14,7 +14,7 @@ const rowsOf = (type: EventType): string => {
     .join('\n');
 };
 
-/** `docs/events.md`: who hears what and what the events carry, printed from `pipeline.ts` and the event schemas. */
+/** `docs/reference/events.md`: who hears what and what the events carry, printed from `pipeline.ts` and the event schemas. */
 export const renderEvents = (): string => `# Events
 
 Printed from \`libs/contracts/src/{pipeline,events}.ts\` by \`npm run docs\`; a test keeps it true. The same as AsyncAPI: \`GET /asyncapi.json\`.

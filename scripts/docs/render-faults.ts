@@ -14,7 +14,7 @@ no process is restarted. *consume*: indexing a message from its queue. *relay*: 
 Tests on shared machines hold the limits below one second only to that order; \`npm run chaos\` measures them.
 `;
 
-/** `docs/faults.md`. */
+/** `docs/reference/faults.md`. */
 export const renderFaults = (): string =>
   [
     INTRODUCTION,

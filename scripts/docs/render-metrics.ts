@@ -6,7 +6,7 @@ interface Described {
   readonly labelNames: readonly string[];
 }
 
-/** The table of metrics in `docs/metrics.md`, printed from `libs/runtime/src/metrics/metrics.ts`. */
+/** The table of metrics in `docs/reference/metrics.md`, printed from `libs/runtime/src/metrics/metrics.ts`. */
 export const renderMetricsTable = (): string =>
   [
     '| metric | labels | meaning |',

@@ -1,6 +1,6 @@
 import { problems } from '#lib/contracts/problems';
 
-/** The table of problem codes in `docs/api.md`. */
+/** The table of problem codes in `docs/reference/api.md`. */
 export const renderProblems = (): string =>
   [
     '| code | status | title | same request may succeed later | what to do |',

@@ -57,10 +57,14 @@ export function nodeFinding(version: string): Finding {
 export function settingsFinding(env: NodeJS.ProcessEnv): Finding {
   const problems = environmentProblems(processes.services, env);
   if (problems.length > 0)
-    return { level: 'fail', says: problems.join(' '), toDo: 'change these variables; docs/configuration.md has all' };
+    return { level: 'fail', says: problems.join(' '), toDo: 'change these variables; docs/reference/configuration.md has all' };
   const unknown = unknownNames(env);
   if (unknown.length === 0) return { level: 'ok', says: 'every variable that is set can be used' };
-  return { level: 'warn', says: `nothing reads ${unknown.join(', ')}`, toDo: 'a typing mistake? docs/configuration.md has all names' };
+  return {
+    level: 'warn',
+    says: `nothing reads ${unknown.join(', ')}`,
+    toDo: 'a typing mistake? docs/reference/configuration.md has all names',
+  };
 }
 
 /** Variables under Parley's prefix that no part of it reads. */

@@ -92,7 +92,7 @@ function textOf({ items, publishers, consumers }: QueuesView): string {
     tableOf(['queue', 'ready', 'unacked', 'consumers', 'paused', 'oldest', 'dead'], rows),
     ...(unknown.length === 0
       ? []
-      : [pc.red(`not in the pipeline, nothing empties it: ${unknown.join(', ')} (docs/runbooks/unknown-queue.md)`)]),
+      : [pc.red(`not in the pipeline, nothing empties it: ${unknown.join(', ')} (docs/operate/runbooks/unknown-queue.md)`)]),
     ...troubles.map((each) =>
       pc.red(`${label(each)} cannot publish ${each.routingKey}: ${each.reason}, ${each.count} times in ${ago(each.since)}`),
     ),

@@ -26,7 +26,7 @@ interface Seen {
 }
 
 /**
- * Law 9 of docs/resilience.md, Memory: the attacks that it was made for took 560 to 780 MiB; what Node keeps of the garbage of the
+ * Law 9 of docs/concepts/resilience.md, Memory: the attacks that it was made for took 560 to 780 MiB; what Node keeps of the garbage of the
  * largest context windows was measured as 200 to 230.
  */
 const LAW = { sendP95Ms: 200, loopDelayP99Ms: 100, grownMiB: 350 } as const;
@@ -131,7 +131,7 @@ const broken = (seen: Seen): Complaint[] => {
   ];
 };
 
-/** Appends what was seen to the file that `PARLEY_ATTACK_RESULTS` names, a line of JSON for each attack: the figures of docs/security.md. */
+/** Appends what was seen to the file that `PARLEY_ATTACK_RESULTS` names, a line of JSON for each attack: the figures of docs/concepts/security.md. */
 const writeDown = (seen: Seen): void => {
   const file = process.env['PARLEY_ATTACK_RESULTS'];
   if (file !== undefined) appendFileSync(file, `${JSON.stringify({ attack: expect.getState().currentTestName, ...seen })}\n`);

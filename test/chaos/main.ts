@@ -28,7 +28,7 @@ const wholeNumber = (text: string): number => {
 const options = new Command('chaos')
   .description('Breaks one thing after another under steady load on a private stack, then two at a time, and checks that nothing was lost.')
   .option('--quick', 'some faults and a short mix, about two minutes', false)
-  .option('--matrix', 'instead: every cell of docs/faults.md, some ten minutes', false)
+  .option('--matrix', 'instead: every cell of docs/reference/faults.md, some ten minutes', false)
   .option('--seed <n>', 'repeat the mix of a run that printed this seed', wholeNumber)
   .option('--only <text>', 'only faults whose name contains this, and no mix')
   .option('--hold <seconds>', 'how long each fault lasts, instead of a few seconds', wholeNumber)

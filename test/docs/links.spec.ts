@@ -23,7 +23,7 @@ describe('documentation', () => {
       string,
       Record<string, string>
     >;
-    const text = readFileSync('docs/dependencies.md', 'utf8');
+    const text = readFileSync('docs/develop/dependencies.md', 'utf8');
     const missing = Object.keys({ ...dependencies, ...devDependencies, ...optionalDependencies }).filter(
       (name) => !text.includes(`\`${name}\``),
     );

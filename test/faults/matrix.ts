@@ -122,7 +122,7 @@ const slow = (dependency: FaultyDependency, instead: string) =>
 const REFUSED = 'connections are reset, new ones refused';
 const BLACK_HOLE = 'connections stay open, new ones are accepted, nothing comes through';
 
-/** Every way in which something that Parley needs can be away, and what is seen then. The tests and docs/faults.md are made from it. */
+/** Every way in which something that Parley needs can be away, and what is seen then. The tests and docs/reference/faults.md are made from it. */
 export const matrix: readonly Outage[] = [
   {
     dependency: 'postgres',

@@ -71,7 +71,7 @@ const definePipeline = <Queue extends string>(rows: Record<Queue, PipelineRow>):
 
 /**
  * Who hears what: the table of contents of the system. The bus declares its queues from this table, boot fails when the
- * registered handlers and the table disagree, and `docs/events.md` is printed from it.
+ * registered handlers and the table disagree, and `docs/reference/events.md` is printed from it.
  */
 export const pipeline = definePipeline({
   'embedding.messages': {

@@ -68,7 +68,7 @@ const visibilityProblem = (text: string): string | undefined =>
   text === '' || VISIBLE.test(text) ? undefined : 'must have at least one visible character';
 
 /**
- * Why no part of Parley takes this text, as a sentence that follows its name, or undefined: the policy of docs/text.md for text that may be
+ * Why no part of Parley takes this text, as a sentence that follows its name, or undefined: the policy of docs/reference/text.md for text that may be
  * empty. Time grows with the length alone: at most about 3 ms for 16,384 units of the strangest text, microseconds for an ordinary one.
  */
 export const textProblem = (text: string): string | undefined =>

@@ -12,7 +12,7 @@ import { waitBeforeRetry } from './retry.js';
 
 export type { BreakerState } from './breaker.port.js';
 
-/** How one class of operations on one dependency is called. Numbers: docs/resilience.md. */
+/** How one class of operations on one dependency is called. Numbers: docs/concepts/resilience.md. */
 export interface CallPolicy {
   readonly dependency: DependencyName;
   /** Operation class, e.g. `query`, `upsert`, `send`: one breaker each, label of the metrics. */

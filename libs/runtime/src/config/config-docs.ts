@@ -12,7 +12,7 @@ interface Row {
   readonly values: string;
 }
 
-/** What `docs/configuration.md` and `.env.example` show of each setting, in the order of the table in config.ts. */
+/** What `docs/reference/configuration.md` and `.env.example` show of each setting, in the order of the table in config.ts. */
 const rows = (): Row[] =>
   (Object.keys(settings) as SettingName[]).map((name) => {
     const entry = settings[name];
@@ -45,7 +45,7 @@ export const renderEnvExample = (): string =>
     '',
   ].join('\n');
 
-/** `docs/configuration.md`: the same as a table. */
+/** `docs/reference/configuration.md`: the same as a table. */
 export const renderConfigurationDoc = (): string => `# Configuration
 
 Printed from \`libs/runtime/src/config/config.ts\` by \`npm run docs\`; a test keeps it true. Environment variables only, read once at start: every problem is

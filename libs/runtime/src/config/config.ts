@@ -36,7 +36,7 @@ const setting = <Schema extends z.ZodType>(schema: Schema, doc: string): Setting
 const secret = <Schema extends z.ZodType>(schema: Schema, doc: string): Setting<Schema> => ({ schema, doc, secret: true });
 
 /**
- * Every environment variable that Parley's services read: the single source for parsing, `.env.example`, `docs/configuration.md`
+ * Every environment variable that Parley's services read: the single source for parsing, `.env.example`, `docs/reference/configuration.md`
  * and `npm run parley -- config`. Secrets may also be given as `<NAME>_FILE` with a path.
  */
 export const settings = {

@@ -20,7 +20,7 @@ const PAGE = `<!doctype html>
 <dt><a href="/v1/health">Health</a></dt><dd>of everything behind this process, and since when</dd>
 <dt><a href="/metrics">Metrics</a>, <a href="/openapi.json">OpenAPI</a>, <a href="/asyncapi.json">AsyncAPI</a></dt><dd>for Prometheus and generators</dd>
 <dt>RabbitMQ's own page</dt><dd><code>npm run status</code> shows its address and login</dd>
-<dt>Operating</dt><dd><code>npm run parley -- --help</code>: queues, breakers, what is in flight, dead letters; runbooks are in <code>docs/runbooks</code></dd>
+<dt>Operating</dt><dd><code>npm run parley -- --help</code>: queues, breakers, what is in flight, dead letters; runbooks are in <code>docs/operate/runbooks</code></dd>
 <dt>See it work</dt><dd><code>npm run demo</code>, and with an outage: <code>npm run demo -- --break chroma</code></dd>
 </dl>
 </html>
