@@ -1,8 +1,8 @@
 import type { MessageCreated } from '#lib/contracts/events';
 import { aMessageCreated } from '#lib/testing/builders';
 import type { Delivery } from './consume/delivery.js';
-import type { Received } from './consume/received.js';
-import { PoisonDetector } from './consume/settle/poison-detector.js';
+import type { Received } from './consume/buffer/received.js';
+import { PoisonDetector } from './consume/buffer/poison-detector.js';
 import { toWireMessage } from './wire-message.js';
 
 /** A delivery as a transport would make it from `event`; `facts` overrides any of it. */
@@ -22,5 +22,5 @@ export const aReceived = (event: MessageCreated = aMessageCreated(), facts: Part
   event,
   receivedAt: performance.now(),
   wasHeld: false,
-  suspicion: new PoisonDetector(),
+  poison: new PoisonDetector(),
 });

@@ -9,11 +9,11 @@ import { createLogger } from '#lib/runtime/log/logger';
 import { aMessageCreated } from '#lib/testing/builders';
 import { eventually } from '#lib/testing/eventually';
 import { MemoryBus } from '../adapters/memory/memory-bus.js';
-import { MemoryTap } from '../adapters/memory/memory-tap.js';
+import { MemoryDeliverySource } from '../adapters/memory/memory-delivery-source.js';
 import { aRow, SwitchedBreakers } from '../bus.contract.js';
 import { Consumer } from './consumer.js';
 import type { BreakerView } from './pause.js';
-import type { BatchHandler } from './received.js';
+import type { BatchHandler } from './run/layer.js';
 
 const QUEUE = 'embedding.messages';
 
@@ -24,11 +24,11 @@ const consuming = (
   const pipeline = { [QUEUE]: aRow(row) };
   const retryDelaysMs = [20, 40, 80];
   const bus = new MemoryBus({ pipeline, bufferSize: 1_000, publishTimeoutMs: 100, retryDelaysMs });
-  const tap = new MemoryTap(bus, QUEUE, 40);
+  const source = new MemoryDeliverySource(bus, QUEUE, 40);
   const consumer = new Consumer({
     queue: QUEUE,
     row: pipeline[QUEUE] ?? aRow(),
-    tap,
+    source,
     handler,
     publisher: bus,
     breakers,

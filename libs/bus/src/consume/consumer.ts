@@ -15,10 +15,11 @@ import type { InboxPort } from './run/inbox.port.js';
 import { CrashLoop, Interrupted, NotKnownYet, Postpone, Reject } from '../outcome.js';
 import { type BreakerView, Pause, type PauseState } from './pause.js';
 import type { PublisherPort } from '../publish/publisher.port.js';
-import type { QueueTapPort } from '../queue-status/queue-tap.port.js';
-import type { BatchHandler, Received, Run } from './received.js';
+import type { DeliverySourcePort } from './delivery-source.port.js';
+import type { Received } from './buffer/received.js';
+import type { BatchHandler, Run } from './run/layer.js';
 import { type Account, type DeadLetterListener, Settlement } from './settle/settle.js';
-import { PoisonDetector } from './settle/poison-detector.js';
+import { PoisonDetector } from './buffer/poison-detector.js';
 import { MAX_RETURNS } from '../topology.js';
 import { RedeliveryTracker } from './buffer/redelivery-tracker.js';
 import { DeliveryBuffer } from './buffer/delivery-buffer.js';
@@ -29,7 +30,7 @@ import { within } from '../within.js';
 export interface ConsumerSettings {
   readonly queue: string;
   readonly row: PipelineRow;
-  readonly tap: QueueTapPort;
+  readonly source: DeliverySourcePort;
   readonly handler: BatchHandler;
   readonly publisher: PublisherPort;
   readonly breakers: BreakerView;
@@ -90,13 +91,13 @@ const HOUSEKEEPING_MS = 5_000;
  */
 export class Consumer {
   private readonly run: Run;
-  private readonly waiting: DeliveryBuffer;
+  private readonly buffer: DeliveryBuffer;
   private readonly pause: Pause;
-  private readonly twins = new RedeliveryTracker();
+  private readonly redeliveries = new RedeliveryTracker();
   private readonly settlement: Settlement;
   private readonly timing: ConsumerTiming;
   /** Fires when nobody waits any longer. */
-  private readonly giveUp = new AbortController();
+  private readonly abortion = new AbortController();
   private readonly work = new Set<Promise<void>>();
   private housekeeping: NodeJS.Timeout | undefined;
   private readonly inFlight = new Set<Received>();
@@ -104,14 +105,14 @@ export class Consumer {
   private passedCount = 0;
   private lastRunMs = 0;
   private lostGeneration = 0;
-  private isTapOpen = false;
+  private isConsuming = false;
   private lastPauseState: PauseState = 'running';
   private pausedSince: Date | undefined;
   private stopReporting: () => void = () => undefined;
   private drainEndsAt: number | undefined;
 
   constructor(private readonly settings: ConsumerSettings) {
-    const { queue, row, tap, logger, publisher, handler, breakers } = settings;
+    const { queue, row, source, logger, publisher, handler, breakers } = settings;
     if (row.deduplicate && settings.inbox === undefined) throw new TypeError(`${queue} deduplicates and needs an inbox`);
     this.timing = { ...TIMING, ...settings.timing };
     this.run = middleware({
@@ -122,12 +123,12 @@ export class Consumer {
       handler,
       publisher,
       emits: row.emits,
-      signal: this.giveUp.signal,
+      signal: this.abortion.signal,
       onFailure: (outcome, failures) => {
         if (failures === 5) logger.warn({ queue, outcome }, 'cannot publish what follows from an event yet, still trying');
       },
     });
-    this.waiting = new DeliveryBuffer(row.batch, () => this.pump());
+    this.buffer = new DeliveryBuffer(row.batch, () => this.pump());
     this.pause = new Pause({
       pausesWith: row.pausesWith,
       breakers,
@@ -137,13 +138,13 @@ export class Consumer {
     });
     this.settlement = new Settlement({
       queue,
-      tap,
-      twins: this.twins,
+      source,
+      redeliveries: this.redeliveries,
       logger,
-      signal: this.giveUp.signal,
+      signal: this.abortion.signal,
       onDeadLetter: settings.onDeadLetter,
     });
-    tap.listen({
+    source.listen({
       onDelivery: (delivery) => detached(() => this.onDelivery(delivery)),
       onLost: (generation) => this.onLost(generation),
     });
@@ -156,7 +157,7 @@ export class Consumer {
 
   /** How it is, for operators. */
   report(): ConsumerState {
-    const held = [...this.waiting.items(), ...this.inFlight];
+    const held = [...this.buffer.items(), ...this.inFlight];
     const oldest = held.map(occurredAt).reduce((one, other) => Math.min(one, other), Number.POSITIVE_INFINITY);
     return {
       queue: this.settings.queue,
@@ -172,7 +173,7 @@ export class Consumer {
     // A gauge that nobody has set yet is missing, not 0.
     metrics.consumerPaused.set({ queue: this.settings.queue }, 0);
     this.pause.start();
-    this.steerTap();
+    this.reconcileFlow();
     this.housekeeping = setInterval(() => this.keepHouse(), Math.min(HOUSEKEEPING_MS, this.timing.holdMs));
     this.housekeeping.unref();
   }
@@ -184,18 +185,18 @@ export class Consumer {
   async stop(drainMs: number): Promise<Drained> {
     this.drainEndsAt ??= performance.now() + drainMs;
     clearInterval(this.housekeeping);
-    const shut = this.settings.tap.shut();
-    this.waiting.flush();
+    const shut = this.settings.source.cancel();
+    this.buffer.flush();
     await within(
       drainMs,
       shut.then(() => this.idle()),
     );
     this.pause.stop();
-    this.waiting.stop();
-    const left = [...this.waiting.items(), ...this.inFlight].filter((item) => !this.isLost(item));
-    this.waiting.drop(() => true);
+    this.buffer.stop();
+    const left = [...this.buffer.items(), ...this.inFlight].filter((item) => !this.isLost(item));
+    this.buffer.drop(() => true);
     const sentRoundCount = await this.settlement.sendRound(left, AbortSignal.timeout(SEND_ROUND_MS));
-    this.giveUp.abort();
+    this.abortion.abort();
     this.stopReporting();
     // What waited for the broker notices that it need not; what ignores its deadline is not waited for.
     await within(LAST_MOMENT_MS, this.idle());
@@ -203,11 +204,11 @@ export class Consumer {
   }
 
   private onDelivery(delivery: Delivery): void {
-    switch (this.twins.recognise(delivery)) {
+    switch (this.redeliveries.recognise(delivery)) {
       case 'in-progress':
         return;
       case 'finished':
-        this.settings.tap.done([delivery]);
+        this.settings.source.ack([delivery]);
         return;
       case 'new':
         this.take(delivery);
@@ -224,10 +225,10 @@ export class Consumer {
       this.refuse({ delivery, event }, error);
       return;
     }
-    const item: Received = { delivery, event, receivedAt: performance.now(), wasHeld: false, suspicion: new PoisonDetector() };
+    const item: Received = { delivery, event, receivedAt: performance.now(), wasHeld: false, poison: new PoisonDetector() };
     metrics.queueOldestAge.set({ queue }, secondsSince(occurredAt(item)));
-    this.twins.hold(item);
-    this.waiting.add(item);
+    this.redeliveries.hold(item);
+    this.buffer.add(item);
   }
 
   /** Settles one that no handler sees. */
@@ -245,15 +246,15 @@ export class Consumer {
   /** A channel died: what waits here comes again through the next one. What is being handled goes on and meets its twin. */
   private onLost(generation: number): void {
     this.lostGeneration = Math.max(this.lostGeneration, generation);
-    for (const item of this.waiting.items()) if (this.isLost(item)) this.twins.letGo(item);
-    this.waiting.drop((item) => this.isLost(item));
-    this.steerTap();
+    for (const item of this.buffer.items()) if (this.isLost(item)) this.redeliveries.letGo(item);
+    this.buffer.drop((item) => this.isLost(item));
+    this.reconcileFlow();
   }
 
   /** Starts as many runs as there is room for. Called whenever something becomes due or room becomes free. */
   private pump(): void {
     while (this.runCount < this.settings.row.concurrency && this.hasTimeForARun()) {
-      const batch = this.waiting.take(this.pause.allowance - this.inFlight.size, this.runCount);
+      const batch = this.buffer.take(this.pause.allowance - this.inFlight.size, this.runCount);
       if (batch.length === 0) return;
       this.track(detached(() => this.handle(batch)));
     }
@@ -264,15 +265,15 @@ export class Consumer {
     this.runCount += 1;
     for (const item of batch) this.inFlight.add(item);
     const verdicts = await bisectBatch(batch, this.run, {
-      isOutage: (error, part) => this.isOutage(error) && !part.some(({ suspicion }) => suspicion.isProven),
+      isOutage: (error, part) => this.isOutage(error) && !part.some(({ poison }) => poison.isProven),
       budgetMs: this.timing.batchBudgetMs,
     });
     this.runCount -= 1;
     for (const item of batch) this.inFlight.delete(item);
     this.lastRunMs = performance.now() - startedAt;
     this.conclude(verdicts, { startedAt, batchSize: batch.length });
-    this.waiting.ended();
-    this.steerTap();
+    this.buffer.ended();
+    this.reconcileFlow();
     this.pump();
   }
 
@@ -299,7 +300,7 @@ export class Consumer {
       attempt: attemptOf(item.delivery),
       attempts: row.attempts,
       pausesWith: row.pausesWith,
-      isToBlame: item.suspicion.isProven,
+      isToBlame: item.poison.isProven,
       ...(this.timing.retryDelaysMs === undefined ? {} : { retryDelaysMs: this.timing.retryDelaysMs }),
     });
     if (decision.kind === 'hold') return false;
@@ -311,10 +312,10 @@ export class Consumer {
     const { queue, row, logger } = this.settings;
     for (const item of items) {
       item.wasHeld = true;
-      item.suspicion.metOutage(error, this.passedCount);
-      if (this.isLost(item)) this.twins.letGo(item);
+      item.poison.metOutage(error, this.passedCount);
+      if (this.isLost(item)) this.redeliveries.letGo(item);
     }
-    this.waiting.putBack(items.filter((item) => !this.isLost(item)));
+    this.buffer.putBack(items.filter((item) => !this.isLost(item)));
     metrics.eventAttempts.inc({ queue, outcome: 'hold' }, items.length);
     const outage = outageOf(error, row.pausesWith);
     if (outage === undefined || error instanceof Interrupted) return;
@@ -330,18 +331,18 @@ export class Consumer {
     metrics.consumerPaused.set({ queue }, isPaused ? 1 : 0);
     if (state !== this.lastPauseState) logger.info({ queue, from: this.lastPauseState, to: state }, 'consumer pause');
     this.lastPauseState = state;
-    this.steerTap();
+    this.reconcileFlow();
     this.pump();
   }
 
   /** Opens or shuts the tap as the pause wants it. */
-  private steerTap(): void {
+  private reconcileFlow(): void {
     if (this.drainEndsAt !== undefined) return;
     const isWanted = this.isFlowWanted();
-    if (isWanted === this.isTapOpen) return;
-    this.isTapOpen = isWanted;
-    if (isWanted) this.settings.tap.open();
-    else void this.settings.tap.shut();
+    if (isWanted === this.isConsuming) return;
+    this.isConsuming = isWanted;
+    if (isWanted) this.settings.source.consume();
+    else void this.settings.source.cancel();
   }
 
   private isFlowWanted(): boolean {
@@ -351,20 +352,20 @@ export class Consumer {
         return true;
       case 'paused':
         // On a mere suspicion others must be able to come and show that it is only one event that fails.
-        return this.isTapOpen && !this.pause.isBreakerOpen;
+        return this.isConsuming && !this.pause.isBreakerOpen;
       case 'probing':
         // A probe uses what is held. When all of that was tried in vain, it may be the events that break what they need.
-        return this.isTapOpen || (this.inFlight.size === 0 && this.waiting.items().every(({ wasHeld }) => wasHeld));
+        return this.isConsuming || (this.inFlight.size === 0 && this.buffer.items().every(({ wasHeld }) => wasHeld));
       case 'ramp':
         // The broker counts its prefetch from zero each time: what is held already must go down first.
-        return this.isTapOpen || this.waiting.count < batch.size * concurrency;
+        return this.isConsuming || this.buffer.count < batch.size * concurrency;
     }
   }
 
   /** Sends round what was held for so long that the broker would take it away, and keeps the age of what waits up to date. */
   private keepHouse(): void {
     const { queue } = this.settings;
-    const waiting = this.waiting.items();
+    const waiting = this.buffer.items();
     const { oldestAt } = this.report();
     // 0 when it holds none: the age of the last event that was taken says nothing about the queue any more.
     metrics.queueOldestAge.set({ queue }, oldestAt === null ? 0 : secondsSince(Date.parse(oldestAt)));
@@ -372,10 +373,10 @@ export class Consumer {
     const isTooOld = (item: Received) => now - item.receivedAt > this.timing.holdMs;
     const old = waiting.filter(isTooOld);
     if (old.length === 0) return;
-    this.waiting.drop(isTooOld);
+    this.buffer.drop(isTooOld);
     const longest = new Postpone(Number.POSITIVE_INFINITY, 'held for too long');
     for (const item of old) this.settleFailed({ kind: 'failed', item, error: longest }, { startedAt: now, batchSize: 1 });
-    this.steerTap();
+    this.reconcileFlow();
   }
 
   private isLost(item: Received): boolean {
@@ -388,7 +389,7 @@ export class Consumer {
 
   /** While draining, a run is only begun when one like the last would end in time: an interrupted one is repeated by somebody else. */
   private hasTimeForARun(): boolean {
-    if (this.giveUp.signal.aborted) return false;
+    if (this.abortion.signal.aborted) return false;
     return this.drainEndsAt === undefined || performance.now() + 2 * this.lastRunMs < this.drainEndsAt;
   }
 

@@ -3,10 +3,10 @@ import type { Logger } from '#lib/runtime/log/logger';
 import { Consumer, type ConsumerTiming, sumOf } from '../../consume/consumer.js';
 import type { InboxPort } from '../../consume/run/inbox.port.js';
 import type { BreakerView, PauseState } from '../../consume/pause.js';
-import type { BatchHandler } from '../../consume/received.js';
+import type { BatchHandler } from '../../consume/run/layer.js';
 import type { DeadLetterListener } from '../../consume/settle/settle.js';
 import type { MemoryBus } from './memory-bus.js';
-import { MemoryTap } from './memory-tap.js';
+import { MemoryDeliverySource } from './memory-delivery-source.js';
 import { handlersOf, rowOf, rowsOf } from '../nest/nest-handlers.js';
 
 /** How a consuming app is set up on the memory bus; the same words as over RabbitMQ. */
@@ -28,7 +28,7 @@ const PREFETCH_FACTOR = 2;
 export class MemoryServer extends Server implements CustomTransportStrategy {
   override readonly transportId = Symbol('parley-memory');
   override readonly propagatesEventHandlerErrors = true;
-  private readonly running = new Map<string, { readonly consumer: Consumer; readonly tap: MemoryTap }>();
+  private readonly running = new Map<string, { readonly consumer: Consumer; readonly source: MemoryDeliverySource }>();
   private stopping: Promise<void> | undefined;
 
   constructor(private readonly options: MemoryServerOptions) {
@@ -68,12 +68,12 @@ export class MemoryServer extends Server implements CustomTransportStrategy {
   private consume(queue: string, handler: BatchHandler): void {
     const { bus, logger, breakers, inbox, onDeadLetter, timing, concurrency } = this.options;
     const row = rowOf(bus.pipeline, queue, concurrency);
-    const tap = new MemoryTap(bus, queue, row.batch.size * row.concurrency * PREFETCH_FACTOR);
+    const source = new MemoryDeliverySource(bus, queue, row.batch.size * row.concurrency * PREFETCH_FACTOR);
     const retryDelaysMs = timing?.retryDelaysMs ?? bus.retryDelaysMs;
     const consumer = new Consumer({
       queue,
       row,
-      tap,
+      source,
       handler,
       publisher: bus,
       breakers,
@@ -82,13 +82,13 @@ export class MemoryServer extends Server implements CustomTransportStrategy {
       onDeadLetter,
       timing: { ...timing, retryDelaysMs },
     });
-    this.running.set(queue, { consumer, tap });
+    this.running.set(queue, { consumer, source });
   }
 
   private async drain(): Promise<void> {
     const all = [...this.running.values()];
     const drained = await Promise.all(all.map(({ consumer }) => consumer.stop(this.options.drainMs)));
     this.options.logger.info(sumOf(drained), 'consumers drained');
-    await Promise.all(all.map(({ tap }) => tap.close()));
+    await Promise.all(all.map(({ source }) => source.close()));
   }
 }

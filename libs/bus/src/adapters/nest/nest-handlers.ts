@@ -2,7 +2,7 @@ import { BaseRpcContext, type MessageHandler } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
 import type { ParleyEvent } from '#lib/contracts/events';
 import type { PipelineRow } from '#lib/contracts/pipeline';
-import type { BatchHandler } from '../../consume/received.js';
+import type { BatchHandler } from '../../consume/run/layer.js';
 import type { PipelineRows } from '../../topology.js';
 
 /** The registered handlers and the pipeline disagree; the process must not start. */

@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { type ChannelModel, connect, type SocketOptions } from 'amqplib';
 import type { Logger } from '#lib/runtime/log/logger';
 import { fullJitter } from '../../backoff.js';
-import { OutageLog } from '../../consume/settle/outage-log.js';
+import { OutageLog } from './outage-log.js';
 import { errorMessage } from '../../wire-message.js';
 
 /** What a connection needs. */

@@ -5,13 +5,13 @@ import type { Logger } from '#lib/runtime/log/logger';
 import { Consumer, type ConsumerTiming, sumOf } from '../../consume/consumer.js';
 import type { InboxPort } from '../../consume/run/inbox.port.js';
 import type { BreakerView, PauseState } from '../../consume/pause.js';
-import type { BatchHandler } from '../../consume/received.js';
+import type { BatchHandler } from '../../consume/run/layer.js';
 import type { DeadLetterListener } from '../../consume/settle/settle.js';
 import { type PipelineRows, topologyOf } from '../../topology.js';
 import { handlersOf, rowOf, rowsOf } from '../nest/nest-handlers.js';
 import { connectionName, RabbitConnection } from './rabbit-connection.js';
 import type { RabbitPublisher } from './rabbit-publisher.js';
-import { RabbitTap } from './rabbit-tap.js';
+import { RabbitDeliverySource } from './rabbit-delivery-source.js';
 import { RabbitTopology, type TopologyDrift } from './rabbit-topology.js';
 
 /** How a consuming process is set up. */
@@ -42,7 +42,7 @@ const PREFETCH_FACTOR = 2;
 
 interface Running {
   readonly consumer: Consumer;
-  readonly tap: RabbitTap;
+  readonly source: RabbitDeliverySource;
 }
 
 /**
@@ -72,10 +72,10 @@ export class RabbitServer extends Server implements CustomTransportStrategy {
       logger,
       onOpen: async (model) => {
         await this.topology.declare(model);
-        for (const { tap } of this.running.values()) tap.attach(model);
+        for (const { source } of this.running.values()) source.attach(model);
       },
       onLost: () => {
-        for (const { tap } of this.running.values()) tap.detach();
+        for (const { source } of this.running.values()) source.detach();
       },
     });
   }
@@ -125,7 +125,7 @@ export class RabbitServer extends Server implements CustomTransportStrategy {
   private assemble(queue: string, handler: BatchHandler): Running {
     const { app, publisher, logger, breakers, inbox, onDeadLetter, timing, concurrency = {} } = this.options;
     const row = rowOf(this.rows, queue, concurrency);
-    const tap = new RabbitTap({
+    const source = new RabbitDeliverySource({
       queue,
       prefetch: row.batch.size * row.concurrency * PREFETCH_FACTOR,
       consumerTag: `${app}@${hostname()}#${process.pid} ${queue}`,
@@ -136,7 +136,7 @@ export class RabbitServer extends Server implements CustomTransportStrategy {
     const consumer = new Consumer({
       queue,
       row,
-      tap,
+      source,
       handler,
       publisher,
       breakers,
@@ -145,7 +145,7 @@ export class RabbitServer extends Server implements CustomTransportStrategy {
       onDeadLetter,
       ...(timing && { timing }),
     });
-    return { consumer, tap };
+    return { consumer, source };
   }
 
   private async drain(): Promise<void> {
@@ -153,7 +153,7 @@ export class RabbitServer extends Server implements CustomTransportStrategy {
     const drained = await Promise.all([...this.running.values()].map(({ consumer }) => consumer.stop(drainMs)));
     logger.info(sumOf(drained), 'consumers drained');
     this.topology.stop();
-    await Promise.all([...this.running.values()].map(({ tap }) => tap.close()));
+    await Promise.all([...this.running.values()].map(({ source }) => source.close()));
     await this.connection.stop();
   }
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { aReceived } from '../../builders.contract.js';
-import type { Received } from '../received.js';
+import type { Received } from './received.js';
 import { DeliveryBuffer } from './delivery-buffer.js';
 
 const ordinary = (): Received => aReceived();

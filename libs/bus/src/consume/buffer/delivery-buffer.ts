@@ -1,6 +1,6 @@
 import { type BatchLimits, MicroBatcher } from './micro-batcher.js';
-import { Quarantine } from '../settle/quarantine.js';
-import type { Received } from '../received.js';
+import { Quarantine } from './quarantine.js';
+import type { Received } from './received.js';
 
 // Two deaths can be a restart and bad luck.
 const RETURNS_TO_BE_SUSPECT = 3;
@@ -10,7 +10,7 @@ const BETWEEN_SUSPECTS_MS = 30;
 
 /** Where decoded deliveries wait for their run: in company, or alone when they may be what kills the processes that take them. */
 export class DeliveryBuffer {
-  private readonly gather: MicroBatcher<Received>;
+  private readonly batcher: MicroBatcher<Received>;
   private readonly quarantine = new Quarantine<Received>();
   private timer: NodeJS.Timeout | undefined;
   private isSuspectOut = false;
@@ -19,33 +19,33 @@ export class DeliveryBuffer {
     limits: BatchLimits,
     private readonly onDue: () => void,
   ) {
-    this.gather = new MicroBatcher(limits, onDue);
+    this.batcher = new MicroBatcher(limits, onDue);
   }
 
   get count(): number {
-    return this.gather.count + this.quarantine.count;
+    return this.batcher.count + this.quarantine.count;
   }
 
   items(): Received[] {
-    return [...this.gather.items(), ...this.quarantine.items()];
+    return [...this.batcher.items(), ...this.quarantine.items()];
   }
 
   add(item: Received): void {
-    if (!isSuspect(item)) return this.gather.add(item);
+    if (!isSuspect(item)) return this.batcher.add(item);
     if (this.quarantine.count === 0) this.waitForSuspects();
     this.quarantine.add(item);
   }
 
   /** Puts back what was taken and could not be handled now, behind what waits. */
   putBack(items: readonly Received[]): void {
-    this.gather.putBack(items.filter((item) => !isSuspect(item)));
+    this.batcher.putBack(items.filter((item) => !isSuspect(item)));
     for (const item of items) if (isSuspect(item)) this.quarantine.add(item);
   }
 
   /** The next batch of at most `room`, or one suspect when nothing else runs; empty when nothing is due. Call `ended` after its run. */
   take(room: number, runningCount: number): Received[] {
     if (room <= 0 || this.isSuspectOut || this.timer !== undefined) return [];
-    if (this.quarantine.count === 0) return this.gather.take(room);
+    if (this.quarantine.count === 0) return this.batcher.take(room);
     if (runningCount > 0) return [];
     this.isSuspectOut = true;
     return this.quarantine.takeOne();
@@ -60,17 +60,17 @@ export class DeliveryBuffer {
 
   /** Takes out everything of which `isGone` is true. */
   drop(isGone: (item: Received) => boolean): void {
-    this.gather.drop(isGone);
+    this.batcher.drop(isGone);
     this.quarantine.drop(isGone);
   }
 
   /** From now on nobody waits for company. */
   flush(): void {
-    this.gather.flush();
+    this.batcher.flush();
   }
 
   stop(): void {
-    this.gather.stop();
+    this.batcher.stop();
     clearTimeout(this.timer);
   }
 

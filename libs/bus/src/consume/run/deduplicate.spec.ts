@@ -3,7 +3,7 @@ import { MemoryInbox } from '#lib/database/inbox/adapters/memory-inbox';
 import { aMessageCreated } from '#lib/testing/builders';
 import { aReceived } from '../../builders.contract.js';
 import { deduplicate } from './deduplicate.js';
-import type { Received } from '../received.js';
+import type { Received } from '../buffer/received.js';
 
 const deduplicated = (inbox = new MemoryInbox()) => {
   const runs: Received[][] = [];

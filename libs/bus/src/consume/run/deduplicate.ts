@@ -1,5 +1,5 @@
 import type { InboxPort } from './inbox.port.js';
-import type { Layer } from '../received.js';
+import type { Layer } from './layer.js';
 
 /**
  * Lets through what the inbox has not seen, and notes it once it is handled and what follows from it is published. Noted last: a crash in

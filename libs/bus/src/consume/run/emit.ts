@@ -1,7 +1,8 @@
 import type { EventType, ParleyEvent } from '#lib/contracts/events';
 import { Interrupted } from '../../outcome.js';
 import type { EventHeaders, PublisherPort, PublishOutcome } from '../../publish/publisher.port.js';
-import type { Layer, Received } from '../received.js';
+import type { Received } from '../buffer/received.js';
+import type { Layer } from './layer.js';
 import { contextOf } from './trace.js';
 import { untilConfirmed } from '../../publish/until-confirmed.js';
 

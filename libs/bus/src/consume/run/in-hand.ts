@@ -1,6 +1,6 @@
 import { currentContext } from '#lib/runtime/log/context';
 import { beginWork } from '#lib/runtime/work/work-registry';
-import type { Layer } from '../received.js';
+import type { Layer } from './layer.js';
 
 /** Lets operators and the watchdog see each run of a handler, and what it waits for, until it has really settled (R064). */
 export const inHand =

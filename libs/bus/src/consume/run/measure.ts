@@ -1,5 +1,5 @@
 import { metrics } from '#lib/runtime/metrics/metrics';
-import type { Layer } from '../received.js';
+import type { Layer } from './layer.js';
 
 /** Measures each run by its outcome: `done`, `failed`, or `outage` when nothing was wrong with the events. */
 export const measure =

@@ -3,7 +3,7 @@ import { emit, type EmitSettings } from './emit.js';
 import { inHand } from './in-hand.js';
 import type { InboxPort } from './inbox.port.js';
 import { measure } from './measure.js';
-import { type BatchHandler, type Layer, type Run, stack } from '../received.js';
+import { type BatchHandler, type Layer, type Run, stack } from './layer.js';
 import { trace } from './trace.js';
 import { withinDeadline } from './within-deadline.js';
 

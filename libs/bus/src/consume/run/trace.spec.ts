@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { currentContext } from '#lib/runtime/log/context';
 import { aMessageCreated } from '#lib/testing/builders';
 import { aReceived } from '../../builders.contract.js';
-import type { Received } from '../received.js';
+import type { Received } from '../buffer/received.js';
 import { trace } from './trace.js';
 import { toWireMessage } from '../../wire-message.js';
 

@@ -1,7 +1,8 @@
 import type { ParleyEvent } from '#lib/contracts/events';
 import { runInContext, type WorkContext } from '#lib/runtime/log/context';
 import { childTraceparent, parseTraceparent } from '#lib/runtime/log/traceparent';
-import type { Layer, Received } from '../received.js';
+import type { Received } from '../buffer/received.js';
+import type { Layer } from './layer.js';
 import { header, textHeader, type WireMessage } from '../../wire-message.js';
 
 /** Runs the rest with the ids of what is being handled, so that each log line and each call below carries them (R022). */

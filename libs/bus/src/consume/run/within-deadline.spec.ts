@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { currentDeadline } from '#lib/resilience/call/deadline';
 import { DeadlineExceeded, DependencyError } from '#lib/resilience/call/errors';
 import { aReceived } from '../../builders.contract.js';
-import type { Run } from '../received.js';
+import type { Run } from './layer.js';
 import { withinDeadline } from './within-deadline.js';
 
 const items = [aReceived()];

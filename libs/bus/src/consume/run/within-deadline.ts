@@ -1,7 +1,7 @@
 import { withDeadline } from '#lib/resilience/call/deadline';
 import { DeadlineExceeded, DependencyError } from '#lib/resilience/call/errors';
 import type { ParleyEvent } from '#lib/contracts/events';
-import type { Layer } from '../received.js';
+import type { Layer } from './layer.js';
 
 // Long enough for an aborted call to reject, short enough not to matter.
 const LAST_WORDS_MS = 250;

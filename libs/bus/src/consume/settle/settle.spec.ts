@@ -6,13 +6,13 @@ import { aMessageCreated } from '#lib/testing/builders';
 import { aReceived } from '../../builders.contract.js';
 import type { Delivery } from '../delivery.js';
 import type { PublishOutcome } from '../../publish/publisher.port.js';
-import { QueueTapPort } from '../../queue-status/queue-tap.port.js';
+import { DeliverySourcePort } from '../delivery-source.port.js';
 import { type DeadLetterListener, Settlement } from './settle.js';
 import { RedeliveryTracker } from '../buffer/redelivery-tracker.js';
 import { attemptOf, toWireMessage, type WireMessage } from '../../wire-message.js';
 
-/** A tap that notes in which order copies are made and deliveries are settled. */
-class NotingTap extends QueueTapPort {
+/** A delivery source that notes in which order copies are made and deliveries are settled. */
+class NotingSource extends DeliverySourcePort {
   readonly notes: string[] = [];
   readonly copies: WireMessage[] = [];
 
@@ -21,11 +21,11 @@ class NotingTap extends QueueTapPort {
   }
 
   listen(): void {}
-  open(): void {}
-  async shut(): Promise<void> {}
+  consume(): void {}
+  async cancel(): Promise<void> {}
   async close(): Promise<void> {}
 
-  done(deliveries: readonly Delivery[]): void {
+  ack(deliveries: readonly Delivery[]): void {
     this.notes.push(`done ${deliveries.map(({ tag }) => tag).join()}`);
   }
 
@@ -37,7 +37,7 @@ class NotingTap extends QueueTapPort {
   }
 }
 
-const settling = (tap = new NotingTap(), onDeadLetter?: DeadLetterListener) => {
+const settling = (source = new NotingSource(), onDeadLetter?: DeadLetterListener) => {
   const lines: Record<string, unknown>[] = [];
   const sink = new Writable({
     write: (line: Buffer, _, written) => {
@@ -48,23 +48,23 @@ const settling = (tap = new NotingTap(), onDeadLetter?: DeadLetterListener) => {
   const stopping = new AbortController();
   const settlement = new Settlement({
     queue: 'q',
-    tap,
-    twins: new RedeliveryTracker(),
+    source,
+    redeliveries: new RedeliveryTracker(),
     logger: pino({}, sink),
     signal: stopping.signal,
     onDeadLetter,
   });
-  return { settlement, tap, lines, stopping };
+  return { settlement, source, lines, stopping };
 };
 
 const account = { startedAt: performance.now(), batchSize: 2 };
 
 describe('Settlement', () => {
   it('writes one line per event with all its ids, however large the batch was', () => {
-    const { settlement, tap, lines } = settling();
+    const { settlement, source, lines } = settling();
     const [one, two] = [aMessageCreated(), aMessageCreated()];
     settlement.done([aReceived(one, { ...toWireMessage(one, { requestId: 'r1' }), tag: 1 }), aReceived(two, { tag: 2 })], account);
-    expect(tap.notes).toEqual(['done 1,2']);
+    expect(source.notes).toEqual(['done 1,2']);
     expect(lines).toHaveLength(2);
     expect(lines[0]).toMatchObject({
       queue: 'q',
@@ -83,25 +83,25 @@ describe('Settlement', () => {
 
   it('settles a retry only after its copy is confirmed', async () => {
     const outcomes: PublishOutcome[] = [{ kind: 'nacked', reason: 'full' }, { kind: 'confirmed' }];
-    const { settlement, tap } = settling(new NotingTap(() => outcomes.shift() ?? { kind: 'confirmed' }));
+    const { settlement, source } = settling(new NotingSource(() => outcomes.shift() ?? { kind: 'confirmed' }));
     await settlement.failed(aReceived(), { kind: 'retry', tier: 2 }, new Error('x'), account);
-    expect(tap.notes).toEqual(['nacked in q.retry.2', 'confirmed in q.retry.2', 'done 1']);
-    expect(tap.copies.map(attemptOf)).toEqual([2, 2]);
+    expect(source.notes).toEqual(['nacked in q.retry.2', 'confirmed in q.retry.2', 'done 1']);
+    expect(source.copies.map(attemptOf)).toEqual([2, 2]);
   });
 
   it('does not settle what has no copy when the process stops', async () => {
-    const { settlement, tap, stopping } = settling(new NotingTap(() => ({ kind: 'ambiguous', reason: 'silence' })));
+    const { settlement, source, stopping } = settling(new NotingSource(() => ({ kind: 'ambiguous', reason: 'silence' })));
     const failing = settlement.failed(aReceived(), { kind: 'dead-letter' }, new Error('x'), account);
     stopping.abort();
     await failing;
-    expect(tap.notes).toEqual(['ambiguous in q.dlq']);
+    expect(source.notes).toEqual(['ambiguous in q.dlq']);
   });
 
   it('counts dead letters by the class of their error, and tells the listener when they are there', async () => {
     const told: unknown[] = [];
     const event = aMessageCreated();
-    const tap = new NotingTap();
-    const { settlement, lines } = settling(tap, (queue, failed, error) => void told.push([queue, failed, error, [...tap.notes]]));
+    const source = new NotingSource();
+    const { settlement, lines } = settling(source, (queue, failed, error) => void told.push([queue, failed, error, [...source.notes]]));
     const count = async () =>
       (await metrics.deadLetter.get()).values.find(({ labels }) => labels['error_class'] === 'SyntaxError')?.value ?? 0;
     const before = await count();

@@ -3,7 +3,7 @@ import type { Logger } from '#lib/runtime/log/logger';
 import { metrics } from '#lib/runtime/metrics/metrics';
 import type { Decision } from './decide.js';
 import type { Delivery } from '../delivery.js';
-import type { QueueTapPort } from '../../queue-status/queue-tap.port.js';
+import type { DeliverySourcePort } from '../delivery-source.port.js';
 import { NotKnownYet } from '../../outcome.js';
 import { deadLetterQueue, retryQueue } from '../../topology.js';
 import { contextOf } from '../run/trace.js';
@@ -39,8 +39,8 @@ type Final = Exclude<Decision, { kind: 'hold' }>;
 /** What settling needs. */
 export interface SettleSettings {
   readonly queue: string;
-  readonly tap: QueueTapPort;
-  readonly twins: RedeliveryTracker;
+  readonly source: DeliverySourcePort;
+  readonly redeliveries: RedeliveryTracker;
   readonly logger: Logger;
   /** Fires when the process will not wait any longer. */
   readonly signal: AbortSignal;
@@ -58,28 +58,28 @@ export class Settlement {
     if (items.length === 0) return;
     this.settle(items);
     for (const item of items) {
-      this.settings.twins.finished(item);
+      this.settings.redeliveries.finished(item);
       this.report(item, 'done', account);
     }
   }
 
   /** Settles one that failed. Resolves when it is settled, or when the process stops first; then the broker has it again. */
   async failed(item: Settleable, decision: Final, error: unknown, account: Account): Promise<void> {
-    const { tap, queue, signal, logger, twins } = this.settings;
+    const { source, queue, signal, logger, redeliveries } = this.settings;
     const { to, copy } = this.plan(item.delivery, decision, error);
     const isThere = await untilConfirmed(
-      () => tap.copyTo(to, copy),
+      () => source.copyTo(to, copy),
       signal,
       (outcome, failures) => {
         // The publisher itself reports when it loses the broker; this is about one queue that does not take copies.
         if (failures === 5) logger.warn({ queue, to, outcome, eventId: item.delivery.id }, 'cannot set an event aside yet, still trying');
       },
     );
-    if (!isThere) return twins.letGo(item);
+    if (!isThere) return redeliveries.letGo(item);
     this.settle([item]);
     // The copy of a postponed one is on the same try: it must not be taken for a mistake.
-    if (decision.kind === 'postpone') twins.letGo(item);
-    else twins.finished(item);
+    if (decision.kind === 'postpone') redeliveries.letGo(item);
+    else redeliveries.finished(item);
     this.report(item, decision.kind, account, error);
     if (decision.kind === 'dead-letter') await this.announce(item, error);
   }
@@ -90,13 +90,13 @@ export class Settlement {
    * @returns how many are given back; the others the broker takes back itself. Tries until `signal` fires.
    */
   async sendRound(items: readonly Settleable[], signal: AbortSignal): Promise<number> {
-    const { tap, queue, twins, logger } = this.settings;
+    const { source, queue, redeliveries, logger } = this.settings;
     let sentCount = 0;
     const sendOne = async (item: Settleable) => {
       const copy = forLater(item.delivery, item.delivery.returnCount);
-      if (!(await untilConfirmed(() => tap.copyTo(retryQueue(queue, 1), copy), signal))) return;
+      if (!(await untilConfirmed(() => source.copyTo(retryQueue(queue, 1), copy), signal))) return;
       this.settle([item]);
-      twins.letGo(item);
+      redeliveries.letGo(item);
       sentCount += 1;
     };
     await Promise.all(items.map((item) => sendOne(item)));
@@ -121,7 +121,7 @@ export class Settlement {
   }
 
   private settle(items: readonly Settleable[]): void {
-    this.settings.tap.done(items.map(({ delivery }) => delivery));
+    this.settings.source.ack(items.map(({ delivery }) => delivery));
   }
 
   private report({ delivery, event }: Settleable, outcome: Final['kind'] | 'done', account: Account, error?: unknown): void {

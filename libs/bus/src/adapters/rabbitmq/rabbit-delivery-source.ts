@@ -1,17 +1,17 @@
 import type { Channel, ChannelModel, ConsumeMessage, Message } from 'amqplib';
 import type { Logger } from '#lib/runtime/log/logger';
 import { fullJitter } from '../../backoff.js';
-import { ContiguousAcks } from '../../consume/settle/contiguous-acks.js';
+import { ContiguousAcks } from './contiguous-acks.js';
 import type { Delivery } from '../../consume/delivery.js';
 import type { PublishOutcome } from '../../publish/publisher.port.js';
-import { QueueTapPort, type TapListener } from '../../queue-status/queue-tap.port.js';
+import { DeliverySourcePort, type DeliveryListener } from '../../consume/delivery-source.port.js';
 import { countHeader, header, type WireMessage } from '../../wire-message.js';
 import { within } from '../../within.js';
 import type { RabbitPublisher } from './rabbit-publisher.js';
 import { wireMessageOf } from './wire-message-of.js';
 
 /** What a tap needs. */
-export interface RabbitTapSettings {
+export interface RabbitDeliverySourceSettings {
   readonly queue: string;
   /** Messages delivered and not settled at once. */
   readonly prefetch: number;
@@ -41,8 +41,8 @@ const NOT_FOUND = 404;
  * Consumes one queue over one channel of its own, so that a channel that fails takes no other consumer with it. What is wanted (open or
  * shut) and what is there (connection, channel, consumer) may differ at any time; one step after another brings them together.
  */
-export class RabbitTap extends QueueTapPort {
-  private listener: TapListener | undefined;
+export class RabbitDeliverySource extends DeliverySourcePort {
+  private listener: DeliveryListener | undefined;
   private model: ChannelModel | undefined;
   private session: Session | undefined;
   private generation = 0;
@@ -52,11 +52,11 @@ export class RabbitTap extends QueueTapPort {
   private step: Promise<void> = Promise.resolve();
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly settings: RabbitTapSettings) {
+  constructor(private readonly settings: RabbitDeliverySourceSettings) {
     super();
   }
 
-  listen(listener: TapListener): void {
+  listen(listener: DeliveryListener): void {
     this.listener = listener;
   }
 
@@ -72,17 +72,17 @@ export class RabbitTap extends QueueTapPort {
     this.model = undefined;
   }
 
-  open(): void {
+  consume(): void {
     this.isOpenWanted = true;
     this.reconcileSoon(0);
   }
 
-  async shut(): Promise<void> {
+  async cancel(): Promise<void> {
     this.isOpenWanted = false;
     await within(ANSWER_TIMEOUT_MS, this.reconcile());
   }
 
-  done(deliveries: readonly Delivery[]): void {
+  ack(deliveries: readonly Delivery[]): void {
     const { session } = this;
     if (session === undefined) return;
     const tags = deliveries.filter(({ generation }) => generation === session.generation).map(({ tag }) => tag);

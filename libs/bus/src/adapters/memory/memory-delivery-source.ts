@@ -1,12 +1,12 @@
 import type { Delivery } from '../../consume/delivery.js';
 import type { PublishOutcome } from '../../publish/publisher.port.js';
-import { QueueTapPort, type TapListener } from '../../queue-status/queue-tap.port.js';
+import { DeliverySourcePort, type DeliveryListener } from '../../consume/delivery-source.port.js';
 import type { WireMessage } from '../../wire-message.js';
 import type { MemoryBus } from './memory-bus.js';
 import type { MemoryConsumption, MemoryQueue } from './memory-queue.js';
 
 /** A tap on a queue of the memory bus. It never loses a generation: there is nothing in between that could break. */
-export class MemoryTap extends QueueTapPort {
+export class MemoryDeliverySource extends DeliverySourcePort {
   private readonly queue: MemoryQueue;
   private consumption: MemoryConsumption | undefined;
 
@@ -19,19 +19,19 @@ export class MemoryTap extends QueueTapPort {
     this.queue = bus.queue(queue);
   }
 
-  listen(listener: TapListener): void {
+  listen(listener: DeliveryListener): void {
     this.consumption = this.queue.consume(this.prefetch, (delivery) => listener.onDelivery(delivery));
   }
 
-  open(): void {
+  consume(): void {
     if (this.consumption !== undefined) this.queue.setOpen(this.consumption, true);
   }
 
-  async shut(): Promise<void> {
+  async cancel(): Promise<void> {
     if (this.consumption !== undefined) this.queue.setOpen(this.consumption, false);
   }
 
-  done(deliveries: readonly Delivery[]): void {
+  ack(deliveries: readonly Delivery[]): void {
     this.consumption?.settle(deliveries.map(({ tag }) => tag));
   }
 

@@ -1,0 +1,15 @@
+import type { ParleyEvent } from '#lib/contracts/events';
+import type { Delivery } from '../delivery.js';
+import type { PoisonDetector } from './poison-detector.js';
+import type { Held } from './redelivery-tracker.js';
+
+/** A decoded delivery on its way from the buffer to its settlement. */
+export interface Received extends Held {
+  delivery: Delivery;
+  readonly event: ParleyEvent;
+  /** Milliseconds of `performance.now()`. */
+  readonly receivedAt: number;
+  /** Whether a run was given up at least once because a dependency was out. */
+  wasHeld: boolean;
+  readonly poison: PoisonDetector;
+}
