@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { renderConfigurationDoc, renderEnvExample } from '#lib/runtime/config/config-docs';
 import { definitionsFor } from '#lib/bus/permissions';
 import { pipeline, requests } from '#lib/contracts/pipeline';
+import { renderDecisions } from './render-decisions.js';
 import { renderEvents } from './render-events.js';
 import { renderFaults } from './render-faults.js';
 import { renderMetricsTable } from './render-metrics.js';
@@ -27,6 +28,7 @@ export const printedDocuments: Readonly<Record<string, () => string>> = {
   'docs/reference/faults.md': renderFaults,
   'docs/reference/configuration.md': renderConfigurationDoc,
   '.env.example': renderEnvExample,
+  'docs/adr/README.md': renderDecisions,
   'docs/reference/api.md': () => partOf('docs/reference/api.md', renderProblems()),
   'docs/reference/metrics.md': () => partOf('docs/reference/metrics.md', renderMetricsTable()),
 };

@@ -78,7 +78,7 @@ export const pipeline = definePipeline({
     app: 'embedding',
     hears: ['message.created', 'message.edited', 'message.deleted', 'vectors.rebuild'],
     emits: ['message.embedded'],
-    // In batches of 10 Chroma works 1.9 ms for a vector, of 50 half as long (docs/performance.md): 500 messages/s in 20 ms are 10, in 100 ms 50.
+    // In batches of 10 Chroma works 1.9 ms for a vector, of 50 half as long (docs/performance/vectors.md): 500 messages/s in 20 ms are 10, in 100 ms 50.
     batch: { size: 100, waitMs: 100 },
     concurrency: 2,
     attempts: 3,

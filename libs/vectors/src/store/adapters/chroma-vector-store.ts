@@ -78,7 +78,7 @@ const WRITES_AT_ONCE = 1;
 /**
  * Chroma's defaults but for `ef_search` (default 100): of the true 50 nearest among 10,000 vectors of 384 dimensions 0.97 (`local`) and 0.51
  * (random) are found with 100, 0.997 and 0.98 with 800, for less than 1 ms per query. More neighbours find as much, but make each overwrite
- * of a vector up to ten times dearer, and redelivered messages are overwrites (server 1.0.0, docs/performance.md).
+ * of a vector up to ten times dearer, and redelivered messages are overwrites (server 1.0.0, docs/performance/vectors.md).
  */
 const HNSW = { space: 'cosine', max_neighbors: 16, ef_construction: 100, ef_search: 800 } as const;
 

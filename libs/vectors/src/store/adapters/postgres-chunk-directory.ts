@@ -7,7 +7,7 @@ import type { ChunkDirectory } from './chunk-directory.js';
 const FEW = 1_000;
 /**
  * And one message in so many. To fetch a vector and compare it here takes 0.06 ms of CPU; a filter makes Chroma walk past all that it does not
- * let through, 0.001 ms each (server 1.0.0, docs/performance.md).
+ * let through, 0.001 ms each (server 1.0.0, docs/performance/search.md).
  */
 const FEW_IN = 64;
 
