@@ -12,7 +12,7 @@ import { MessageStorePort } from '#lib/conversations/message-store.port';
 import { OutboxPort } from '#lib/database/outbox/outbox.port';
 import { OutboxRelay } from '#lib/database/outbox/outbox-relay';
 import { ParkedEvents } from '#lib/database/outbox/parked-events';
-import { Bulkhead } from '#lib/resilience/limit/bulkhead';
+import { Semaphore } from '#lib/resilience/limit/semaphore';
 import { MemoryPressure, memoryLimitBytes, memoryUse } from '#lib/resilience/load/memory-pressure';
 import { Pressure, type PressureSource, sustained } from '#lib/resilience/load/pressure';
 import { ProcessModule } from '#lib/runtime/process/process.module';
@@ -203,9 +203,9 @@ const searchMessages = (
   config: Config,
   logger: Logger,
 ) => {
-  const searches = new Bulkhead('search', { concurrent: config.SEARCH_WORKERS, queued: config.SEARCH_QUEUE_SIZE });
+  const searches = new Semaphore('search', { concurrent: config.SEARCH_WORKERS, queued: config.SEARCH_QUEUE_SIZE });
   // Whoever searches already waited for a place there, so as many as search may wait here.
-  const reranks = new Bulkhead('rerank', { concurrent: config.ML_RERANK_WORKERS, queued: config.SEARCH_WORKERS });
+  const reranks = new Semaphore('rerank', { concurrent: config.ML_RERANK_WORKERS, queued: config.SEARCH_WORKERS });
   const stages = { lexical, nearest, reranker: new BoundedReranker(reranker, reranks, calm), text };
   return new SearchMessages(conversations, messages, stages, searches, logger);
 };

@@ -5,7 +5,7 @@ import { MemoryConversationStore } from '#lib/conversations/adapters/memory-conv
 import { MemoryMessageStore } from '#lib/conversations/adapters/memory-message-store';
 import type { Message } from '#lib/conversations/message';
 import { MemoryOutbox } from '#lib/database/outbox/adapters/memory-outbox';
-import { Bulkhead } from '#lib/resilience/limit/bulkhead';
+import { Semaphore } from '#lib/resilience/limit/semaphore';
 import { createLogger } from '#lib/runtime/log/logger';
 import { DependencyError } from '#lib/resilience/call/errors';
 import { LocalEmbedder } from '#lib/vectors/embedder/adapters/local-embedder';
@@ -55,7 +55,7 @@ describe('the context of a conversation', () => {
       counted += counts.reduce((sum, count) => sum + count, 0);
       return counts;
     };
-    const places = new Bulkhead('search', { concurrent: 4, queued: 4 });
+    const places = new Semaphore('search', { concurrent: 4, queued: 4 });
     const search = new SearchMessages(conversations, messages, { lexical, nearest, reranker, text }, places, createLogger('test', 'fatal'));
     context = new BuildContext(messages, ledger, search, new CachedTokenCounter(text));
     conversationId = (await conversations.create({ title: null, creatorId: 'alice', memberIds: ['bob'] })).id;

@@ -9,7 +9,7 @@ export abstract class TokenCounterPort {
   /**
    * Tokens of each message, in their order, up to the one with which their sum passes `limit`: what comes after it is not counted, and it is
    * counted only as far as was needed. May be a few too many, never too few to rely on. `caller` is on whose behalf.
-   * Throws BulkheadFull or DeadlineExceeded when it cannot in time.
+   * Throws SemaphoreFull or DeadlineExceeded when it cannot in time.
    */
   abstract count(messages: readonly Countable[], limit: number, caller: UserId): Promise<number[]>;
 }

@@ -1,5 +1,5 @@
 import type { UserId } from '#lib/contracts/ids';
-import { type Bulkhead, BulkheadFull } from '#lib/resilience/limit/bulkhead';
+import { type Semaphore, SemaphoreFull } from '#lib/resilience/limit/semaphore';
 import { withDeadline } from '#lib/resilience/call/deadline';
 import type { Pressure } from '#lib/resilience/load/pressure';
 import { metrics } from '#lib/runtime/metrics/metrics';
@@ -15,7 +15,7 @@ const RERANK_DEADLINE_MS = 10_000;
 export class BoundedReranker extends RerankerPort {
   constructor(
     private readonly inner: RerankerPort,
-    private readonly places: Bulkhead,
+    private readonly places: Semaphore,
     private readonly pressure: Pick<Pressure, 'allows'>,
   ) {
     super();
@@ -24,7 +24,7 @@ export class BoundedReranker extends RerankerPort {
   override async rerank(query: string, texts: readonly string[], caller: UserId): Promise<number[]> {
     if (!this.pressure.allows('extra')) {
       metrics.loadShed.inc({ reason: 'extra' });
-      throw new BulkheadFull('rerank');
+      throw new SemaphoreFull('rerank');
     }
     return withDeadline(RERANK_DEADLINE_MS, ({ signal }) => this.places.run(() => this.inner.rerank(query, texts, caller), signal));
   }

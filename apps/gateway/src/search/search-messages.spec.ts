@@ -7,7 +7,7 @@ import { MemoryConversationStore } from '#lib/conversations/adapters/memory-conv
 import { MemoryMessageStore } from '#lib/conversations/adapters/memory-message-store';
 import type { Message } from '#lib/conversations/message';
 import { MemoryOutbox } from '#lib/database/outbox/adapters/memory-outbox';
-import { Bulkhead, BulkheadFull } from '#lib/resilience/limit/bulkhead';
+import { Semaphore, SemaphoreFull } from '#lib/resilience/limit/semaphore';
 import { DependencyError } from '#lib/resilience/call/errors';
 import { createLogger } from '#lib/runtime/log/logger';
 import { LocalEmbedder } from '#lib/vectors/embedder/adapters/local-embedder';
@@ -59,7 +59,7 @@ interface Stages {
   nearest?: NearestMessages;
   reranker?: RerankerPort;
   text?: TextWorkPort;
-  places?: Bulkhead;
+  places?: Semaphore;
 }
 
 let archive: MemoryArchive;
@@ -99,7 +99,7 @@ const searcher = ({ lexical, nearest, reranker, text, places }: Stages = {}) =>
       reranker: reranker ?? new LexicalOverlapReranker(text ?? inline),
       text: text ?? inline,
     },
-    places ?? new Bulkhead('test', { concurrent: 4, queued: 4 }),
+    places ?? new Semaphore('test', { concurrent: 4, queued: 4 }),
     logger,
   );
 const withoutMeaning = new NearestMessages(() => {
@@ -286,7 +286,7 @@ describe('excerpts', () => {
     await said(conversationId, 'a <b> coffee');
     const text = new InlineTextWork();
     text.excerpts = async () => {
-      throw new BulkheadFull('text');
+      throw new SemaphoreFull('text');
     };
     const found = await search({ mode: 'sparse' }, { text });
     expect(found.items.map(({ highlight }) => highlight)).toEqual(['a &lt;b&gt; coffee']);
@@ -296,7 +296,7 @@ describe('excerpts', () => {
 
 it('refuses more searches than may wait, at once', async () => {
   await conversationOf('alice');
-  const places = new Bulkhead('test', { concurrent: 1, queued: 1 });
+  const places = new Semaphore('test', { concurrent: 1, queued: 1 });
   const stages = { lexical: new SilentLexicalIndex(), places };
   const running = [search({ mode: 'sparse' }, stages), search({ mode: 'sparse' }, stages)];
   await expect(search({ mode: 'sparse' }, stages)).rejects.toMatchObject({ code: 'overloaded', retryAfterSeconds: 1 });

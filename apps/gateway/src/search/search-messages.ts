@@ -4,7 +4,7 @@ import { ProblemError } from '#lib/contracts/problems';
 import type { ConversationStorePort } from '#lib/conversations/conversation-store.port';
 import type { Message } from '#lib/conversations/message';
 import type { MessageStorePort } from '#lib/conversations/message-store.port';
-import { type Bulkhead, BulkheadFull } from '#lib/resilience/limit/bulkhead';
+import { type Semaphore, SemaphoreFull } from '#lib/resilience/limit/semaphore';
 import { withDeadline } from '#lib/resilience/call/deadline';
 import { DeadlineExceeded, DependencyError } from '#lib/resilience/call/errors';
 import type { Logger } from '#lib/runtime/log/logger';
@@ -66,7 +66,7 @@ export class SearchMessages {
     private readonly conversations: ConversationStorePort,
     private readonly messages: MessageStorePort,
     private readonly stages: SearchStages,
-    private readonly places: Bulkhead,
+    private readonly places: Semaphore,
     private readonly logger: Logger,
   ) {}
 
@@ -107,7 +107,7 @@ export class SearchMessages {
     try {
       return await this.places.run(work);
     } catch (error) {
-      if (!(error instanceof BulkheadFull)) throw error;
+      if (!(error instanceof SemaphoreFull)) throw error;
       throw new ProblemError('overloaded', 'Too many searches are waiting.', { retryAfterSeconds: 1, cause: error });
     } finally {
       metrics.searchDuration.observe({ mode }, (performance.now() - startedAt) / 1_000);
@@ -268,7 +268,7 @@ const withinUnits = (messages: readonly Message[], units: number): readonly Mess
 const stageDependency = { dense: 'chroma', sparse: 'postgres', rerank: 'embedder' } as const;
 
 const isPlanned = (error: unknown): boolean =>
-  error instanceof DependencyError || error instanceof DeadlineExceeded || error instanceof BulkheadFull;
+  error instanceof DependencyError || error instanceof DeadlineExceeded || error instanceof SemaphoreFull;
 
 const filterOf = ({ senderId, from, to }: SearchQuery): SearchFilter => ({
   senderId,

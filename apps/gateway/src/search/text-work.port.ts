@@ -4,7 +4,7 @@ import type { UserId } from '#lib/contracts/ids';
  * Reading of stored texts whose cost grows with their length. Done away from what other callers wait for, and shared out fairly: each call
  * names the caller on whose behalf it is.
  *
- * Every call throws BulkheadFull when this caller, or all of them, have too much waiting already, and DeadlineExceeded when the deadline of the
+ * Every call throws SemaphoreFull when this caller, or all of them, have too much waiting already, and DeadlineExceeded when the deadline of the
  * running unit of work passes first.
  */
 export abstract class TextWorkPort {

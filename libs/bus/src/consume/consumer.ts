@@ -24,7 +24,7 @@ import { MAX_RETURNS } from '../topology.js';
 import { RedeliveryTracker } from './buffer/redelivery-tracker.js';
 import { DeliveryBuffer } from './buffer/delivery-buffer.js';
 import { attemptOf, countHeader, errorMessage, header } from '../wire-message.js';
-import { within } from '../within.js';
+import { within } from '#lib/resilience/call/within';
 
 /** What a consumer of one queue is made of. */
 export interface ConsumerSettings {

@@ -1,6 +1,6 @@
 import type { DependencyName } from '#lib/contracts/dependencies';
 import type { BreakerState } from '#lib/resilience/call/dependency-call';
-import { fullJitter } from '../backoff.js';
+import { fullJitter } from '#lib/resilience/call/backoff';
 
 /** What a consumer must know of the breakers of its process; `Breakers` of libs/resilience is one. */
 export interface BreakerView {

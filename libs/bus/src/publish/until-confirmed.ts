@@ -1,4 +1,4 @@
-import { fullJitter } from '../backoff.js';
+import { fullJitter } from '#lib/resilience/call/backoff';
 import type { PublishOutcome } from './publisher.port.js';
 
 const BACKOFF = { baseMs: 200, capMs: 10_000 };

@@ -4,8 +4,8 @@ import { ProblemError } from '#lib/contracts/problems';
 import { PostgresClock } from '#lib/database/adapters/lanes/postgres-clock';
 import { sqlStateOf } from '#lib/database/adapters/lanes/postgres-errors';
 import type { PostgresLane, Query } from '#lib/database/adapters/lanes/postgres-lane';
-import { BulkheadFull } from '#lib/resilience/limit/bulkhead';
-import { BulkheadPerCaller } from '#lib/resilience/limit/bulkhead-per-caller';
+import { SemaphoreFull } from '#lib/resilience/limit/semaphore';
+import { SemaphorePerCaller } from '#lib/resilience/limit/semaphore-per-caller';
 import { currentDeadline } from '#lib/resilience/call/deadline';
 import { DependencyError } from '#lib/resilience/call/errors';
 import { beginWait } from '#lib/runtime/work/work-registry';
@@ -102,7 +102,7 @@ const PAGE_BEFORE = page('page-before', '< $3', 'DESC');
 export class PostgresMessageStore extends MessageStorePort {
   private readonly commits: GroupCommit<PreparedMessage, Verdict>;
   private readonly clock: PostgresClock;
-  private readonly editors = new BulkheadPerCaller('edits', { concurrent: 1, queued: MAX_EDITS_WAITING });
+  private readonly editors = new SemaphorePerCaller('edits', { concurrent: 1, queued: MAX_EDITS_WAITING });
 
   /** @param sends lane of `store` alone. @param edits lane of `edit` and `delete`. @param reads lane of everything else. */
   constructor(
@@ -188,7 +188,7 @@ export class PostgresMessageStore extends MessageStorePort {
     try {
       return await this.editors.run(actor, () => this.edits.transaction(work), currentDeadline()?.signal);
     } catch (error) {
-      throw error instanceof BulkheadFull ? new DependencyError('postgres', 'edits', 'overloaded', { cause: error }) : error;
+      throw error instanceof SemaphoreFull ? new DependencyError('postgres', 'edits', 'overloaded', { cause: error }) : error;
     }
   }
 

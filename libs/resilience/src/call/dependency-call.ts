@@ -5,7 +5,7 @@ import { metrics } from '#lib/runtime/metrics/metrics';
 import type { BreakerPort, BreakerState, CallVerdict } from './breaker.port.js';
 import { AttributedFailures, currentCaller } from './attribution.js';
 import type { Breakers } from './breakers.js';
-import { Bulkhead, BulkheadFull } from '../limit/bulkhead.js';
+import { Semaphore, SemaphoreFull } from '../limit/semaphore.js';
 import { currentDeadline, remainingMs } from './deadline.js';
 import { DeadlineExceeded, DependencyError } from './errors.js';
 import { waitBeforeRetry } from './retry.js';
@@ -47,7 +47,7 @@ type Outcome = 'ok' | 'slow' | 'answered' | 'unavailable' | 'timeout' | 'deadlin
  */
 export class DependencyCall {
   private readonly breaker: BreakerPort;
-  private readonly bulkhead: Bulkhead | undefined;
+  private readonly bulkhead: Semaphore | undefined;
   private readonly attributed = new AttributedFailures();
 
   constructor(
@@ -56,7 +56,7 @@ export class DependencyCall {
   ) {
     this.breaker = breakers.of(policy.dependency, policy.operation, policy.resetMs ?? DEFAULT_RESET_MS);
     if (policy.bulkhead === undefined) return;
-    const bulkhead = new Bulkhead(`${policy.dependency}.${policy.operation}`, policy.bulkhead);
+    const bulkhead = new Semaphore(`${policy.dependency}.${policy.operation}`, policy.bulkhead);
     this.bulkhead = bulkhead;
     // Whoever waits behind calls that hang would wait for their timeouts only to hear the same.
     this.breaker.onChange((state) => {
@@ -125,7 +125,7 @@ export class DependencyCall {
     try {
       return await this.bulkhead.run(() => this.attempt(action, wait), currentDeadline()?.signal);
     } catch (error) {
-      throw error instanceof BulkheadFull ? this.refused('overloaded') : error;
+      throw error instanceof SemaphoreFull ? this.refused('overloaded') : error;
     }
   }
 

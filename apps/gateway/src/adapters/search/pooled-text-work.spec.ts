@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { BulkheadFull } from '#lib/resilience/limit/bulkhead';
+import { SemaphoreFull } from '#lib/resilience/limit/semaphore';
 import { withDeadline } from '#lib/resilience/call/deadline';
 import { DeadlineExceeded } from '#lib/resilience/call/errors';
 import { createLogger } from '#lib/runtime/log/logger';
@@ -64,7 +64,7 @@ describe('text work in threads', () => {
     const outcomes = await Promise.allSettled(jobs);
     const refused = outcomes.filter((outcome) => outcome.status === 'rejected');
     expect(refused.length).toBe(5);
-    expect(refused[0]?.reason).toBeInstanceOf(BulkheadFull);
+    expect(refused[0]?.reason).toBeInstanceOf(SemaphoreFull);
     expect(await other).toEqual([1]);
   });
 
@@ -87,7 +87,7 @@ describe('text work in threads', () => {
     const outcomes = Promise.allSettled([1, 2, 3].map(() => ending.tokens('alice', ['a'], 1)));
     await ending.close();
     expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
-    await expect(ending.tokens('alice', ['a'], 1)).rejects.toBeInstanceOf(BulkheadFull);
+    await expect(ending.tokens('alice', ['a'], 1)).rejects.toBeInstanceOf(SemaphoreFull);
     expect(process.getActiveResourcesInfo().filter((name) => name === 'MessagePort')).toEqual([]);
   });
 });

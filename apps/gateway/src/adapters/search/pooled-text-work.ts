@@ -1,6 +1,6 @@
 import { Piscina } from 'piscina';
 import type { UserId } from '#lib/contracts/ids';
-import { BulkheadFull } from '#lib/resilience/limit/bulkhead';
+import { SemaphoreFull } from '#lib/resilience/limit/semaphore';
 import { currentDeadline } from '#lib/resilience/call/deadline';
 import { DeadlineExceeded } from '#lib/resilience/call/errors';
 import { FairQueue } from '#lib/resilience/limit/fair-queue';
@@ -80,7 +80,7 @@ export class PooledTextWork extends TextWorkPort {
 
   override async close(): Promise<void> {
     this.isClosed = true;
-    for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift()) next.refuse(new BulkheadFull(POOL));
+    for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift()) next.refuse(new SemaphoreFull(POOL));
     await this.pool?.destroy();
   }
 
@@ -92,7 +92,7 @@ export class PooledTextWork extends TextWorkPort {
   private async submit(caller: UserId, job: TextJob): Promise<TextJobResult[TextJob['kind']]> {
     const deadline = currentDeadline();
     deadline?.signal.throwIfAborted();
-    if (this.isClosed) throw new BulkheadFull(POOL);
+    if (this.isClosed) throw new SemaphoreFull(POOL);
     if (this.running < this.threads) this.occupy();
     else await this.turnOf(caller, deadline?.signal);
     try {
@@ -111,7 +111,7 @@ export class PooledTextWork extends TextWorkPort {
 
   /** Resolves with a place taken. */
   private async turnOf(caller: UserId, signal: AbortSignal | undefined): Promise<void> {
-    if (this.waiting.size >= MAX_WAITING || this.waiting.sizeOf(caller) >= MAX_WAITING_PER_CALLER) throw new BulkheadFull(POOL);
+    if (this.waiting.size >= MAX_WAITING || this.waiting.sizeOf(caller) >= MAX_WAITING_PER_CALLER) throw new SemaphoreFull(POOL);
     await new Promise<void>((resolve, reject) => {
       const onAbort = () => waiting.refuse(signal?.reason);
       const end = () => {

@@ -1,6 +1,6 @@
 import type { ConversationId } from '#lib/contracts/ids';
 import type { PostgresLane } from '#lib/database/adapters/lanes/postgres-lane';
-import { Bulkhead } from '#lib/resilience/limit/bulkhead';
+import { Semaphore } from '#lib/resilience/limit/semaphore';
 import { currentDeadline } from '#lib/resilience/call/deadline';
 import { type LexicalHit, LexicalIndexPort, type SearchFilter } from '../../search/lexical-index.port.js';
 import { MIN_PREFIX_LENGTH, wordsOf } from '../../search/words.js';
@@ -200,13 +200,13 @@ interface Row {
  */
 export class PostgresLexicalIndex extends LexicalIndexPort {
   // Reading pages needs the same connections, and a search may hold one for two seconds: it gets half of them.
-  private readonly places: Bulkhead;
+  private readonly places: Semaphore;
   private complete = true;
   private completeUntil = 0;
 
   constructor(private readonly lane: PostgresLane) {
     super();
-    this.places = new Bulkhead('lexical', { concurrent: Math.max(1, Math.floor(lane.size / 2)), queued: MAX_WAITING });
+    this.places = new Semaphore('lexical', { concurrent: Math.max(1, Math.floor(lane.size / 2)), queued: MAX_WAITING });
   }
 
   override get isComplete(): boolean {

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { type ChannelModel, connect, type SocketOptions } from 'amqplib';
 import type { Logger } from '#lib/runtime/log/logger';
-import { fullJitter } from '../../backoff.js';
+import { fullJitter } from '#lib/resilience/call/backoff';
 import { OutageLog } from './outage-log.js';
 import { errorMessage } from '../../wire-message.js';
 

@@ -7,7 +7,7 @@ import { DeadLettersPort, HeldDeadLetters } from '../../dead-letters/dead-letter
 import type { PublishOutcome } from '../../publish/publisher.port.js';
 import { deadLetterQueue } from '../../topology.js';
 import type { WireMessage } from '../../wire-message.js';
-import { within } from '../../within.js';
+import { within } from '#lib/resilience/call/within';
 import { connectionName, RabbitConnection } from './rabbit-connection.js';
 import type { RabbitPublisher } from './rabbit-publisher.js';
 import { wireMessageOf } from './wire-message-of.js';

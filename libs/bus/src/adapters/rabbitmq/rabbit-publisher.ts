@@ -4,13 +4,13 @@ import { EVENTS_EXCHANGE, pipeline } from '#lib/contracts/pipeline';
 import { currentContext } from '#lib/runtime/log/context';
 import type { Logger } from '#lib/runtime/log/logger';
 import { metrics } from '#lib/runtime/metrics/metrics';
-import { fullJitter } from '../../backoff.js';
+import { fullJitter } from '#lib/resilience/call/backoff';
 import { Places } from '../../consume/buffer/places.js';
 import { type PublishFailure, PublishFailures } from '../../publish/publish-failures.js';
 import { type EventHeaders, PublisherPort, type PublishOutcome } from '../../publish/publisher.port.js';
 import { isHeard, type PipelineRows, topologyOf } from '../../topology.js';
 import { toWireMessage, type WireMessage } from '../../wire-message.js';
-import { within } from '../../within.js';
+import { within } from '#lib/resilience/call/within';
 import { connectionName, RabbitConnection } from './rabbit-connection.js';
 import { RabbitTopology, type TopologyDrift } from './rabbit-topology.js';
 

@@ -6,7 +6,7 @@ import type { Logger } from '#lib/runtime/log/logger';
 import { QueueStatusPort, type UnknownQueue } from '../../queue-status/queue-status.port.js';
 import { deadLetterQueue, type PipelineRows } from '../../topology.js';
 import { errorMessage } from '../../wire-message.js';
-import { within } from '../../within.js';
+import { within } from '#lib/resilience/call/within';
 import { connectionName, RabbitConnection } from './rabbit-connection.js';
 
 /** Where queue status is asked. */

@@ -1,5 +1,5 @@
 import { Pool, type PoolConfig, type PoolClient, type QueryResultRow } from 'pg';
-import { Bulkhead, BulkheadFull } from '#lib/resilience/limit/bulkhead';
+import { Semaphore, SemaphoreFull } from '#lib/resilience/limit/semaphore';
 import { currentDeadline } from '#lib/resilience/call/deadline';
 import { DependencyCall } from '#lib/resilience/call/dependency-call';
 import type { Breakers } from '#lib/resilience/call/breakers';
@@ -59,14 +59,14 @@ type LaneClient = PoolClient & SafeClient;
 export class PostgresLane {
   private readonly pool: Pool;
   private readonly call: DependencyCall;
-  private readonly places: Bulkhead;
+  private readonly places: Semaphore;
   private readonly inUse = new Set<LaneClient>();
   private readonly unwatch: () => void;
 
   constructor(private readonly options: LaneOptions) {
     const { name, pool, timeouts, breakers, logger } = options;
     this.pool = new Pool(pool);
-    this.places = new Bulkhead(`postgres.${name}`, { concurrent: this.size, queued: MAX_WAITING });
+    this.places = new Semaphore(`postgres.${name}`, { concurrent: this.size, queued: MAX_WAITING });
     // An idle client that lost its connection is already out of the pool; without a listener the process would end.
     this.pool.on('error', (error) => logger.debug({ lane: name, error: error.message }, 'idle postgres connection lost'));
     this.pool.on('acquire', (client) => this.inUse.add(client as LaneClient));
@@ -178,7 +178,7 @@ export class PostgresLane {
     try {
       return await this.places.run(enter, currentDeadline()?.signal, timeouts.acquireMs);
     } catch (error) {
-      throw error instanceof BulkheadFull ? new DependencyError('postgres', name, 'overloaded', { cause: error }) : error;
+      throw error instanceof SemaphoreFull ? new DependencyError('postgres', name, 'overloaded', { cause: error }) : error;
     } finally {
       wait?.end();
     }

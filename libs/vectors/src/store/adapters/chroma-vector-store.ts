@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ConversationId, MessageId } from '#lib/contracts/ids';
 import type { Breakers } from '#lib/resilience/call/breakers';
-import { Bulkhead, BulkheadFull } from '#lib/resilience/limit/bulkhead';
+import { Semaphore, SemaphoreFull } from '#lib/resilience/limit/semaphore';
 import { currentDeadline } from '#lib/resilience/call/deadline';
 import { DependencyCall } from '#lib/resilience/call/dependency-call';
 import { DependencyError } from '#lib/resilience/call/errors';
@@ -121,8 +121,8 @@ export class ChromaVectorStore extends VectorStorePort {
   private readonly http: JsonOverHttp;
   private readonly dimension: number;
   private readonly directory: ChunkDirectory | undefined;
-  private readonly replacing: Bulkhead;
-  private readonly writing = new Bulkhead('chroma.write', { concurrent: WRITES_AT_ONCE, queued: INDEX_QUEUE_SIZE });
+  private readonly replacing: Semaphore;
+  private readonly writing = new Semaphore('chroma.write', { concurrent: WRITES_AT_ONCE, queued: INDEX_QUEUE_SIZE });
   private readonly upserts: DependencyCall;
   private readonly deletes: DependencyCall;
   private readonly queries: DependencyCall;
@@ -135,7 +135,7 @@ export class ChromaVectorStore extends VectorStorePort {
     this.directory = directory;
     this.collection = collectionName(model, dimension);
     this.http = new JsonOverHttp(endpoint({ url, token }, MAX_SOCKETS));
-    this.replacing = new Bulkhead('chroma.index', { concurrent: indexWorkers, queued: INDEX_QUEUE_SIZE });
+    this.replacing = new Semaphore('chroma.index', { concurrent: indexWorkers, queued: INDEX_QUEUE_SIZE });
     const policy = { dependency: 'chroma', isItsFault: isChromasFault } as const;
     const write = { ...policy, timeoutMs: 10_000 };
     const read = { ...policy, timeoutMs: 2_000, bulkhead: { concurrent: MAX_SOCKETS, queued: 1_000 } };
@@ -274,11 +274,11 @@ export class ChromaVectorStore extends VectorStorePort {
     );
   }
 
-  private async inTurn<T>(places: Bulkhead, operation: string, work: () => Promise<T>): Promise<T> {
+  private async inTurn<T>(places: Semaphore, operation: string, work: () => Promise<T>): Promise<T> {
     try {
       return await places.run(work, currentDeadline()?.signal);
     } catch (error) {
-      throw error instanceof BulkheadFull ? new DependencyError('chroma', operation, 'overloaded') : error;
+      throw error instanceof SemaphoreFull ? new DependencyError('chroma', operation, 'overloaded') : error;
     }
   }
 

@@ -1,7 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import type { Problem, ProblemCode } from '#lib/contracts/problems';
 import { ProblemError, problems } from '#lib/contracts/problems';
-import { BulkheadFull } from '#lib/resilience/limit/bulkhead';
+import { SemaphoreFull } from '#lib/resilience/limit/semaphore';
 import { DeadlineExceeded, DependencyError } from '#lib/resilience/call/errors';
 import { InvalidToken, type TokenFault } from '../../../auth/token-verifier.port.js';
 
@@ -24,7 +24,7 @@ export const problemErrorOf = (error: unknown): ProblemError => {
       retryAfterSeconds: DEFAULT_RETRY_SECONDS,
     });
   }
-  if (error instanceof BulkheadFull) {
+  if (error instanceof SemaphoreFull) {
     return new ProblemError('overloaded', 'Too many requests are waiting.', { cause: error, retryAfterSeconds: DEFAULT_RETRY_SECONDS });
   }
   if (error instanceof InvalidToken) return new ProblemError('unauthenticated', tokenFaults[error.fault], { cause: error });

@@ -2,16 +2,16 @@ import { metrics } from '#lib/runtime/metrics/metrics';
 import type { PoolState } from '#lib/runtime/work/pools';
 
 /** How many calls may run at once, and how many may wait for a place. */
-export interface BulkheadLimits {
+export interface SemaphoreLimits {
   readonly concurrent: number;
   readonly queued: number;
 }
 
 /** No place, and no place to wait for one. */
-export class BulkheadFull extends Error {
+export class SemaphoreFull extends Error {
   constructor(pool: string) {
     super(`${pool}: no place left`);
-    this.name = 'BulkheadFull';
+    this.name = 'SemaphoreFull';
   }
 }
 
@@ -24,7 +24,7 @@ interface Waiting {
  * Limits the calls in flight; the others wait in the order they came, up to a limit. It stands outside the breaker, because being
  * busy is not being broken. Several bulkheads may share a `pool` name: the metrics add them up.
  */
-export class Bulkhead {
+export class Semaphore {
   private active = 0;
   private releases = 0;
   // A set keeps the order of insertion and lets the one that gives up leave from the middle at no cost.
@@ -32,12 +32,12 @@ export class Bulkhead {
 
   constructor(
     private readonly pool: string,
-    private readonly limits: BulkheadLimits,
+    private readonly limits: SemaphoreLimits,
   ) {}
 
   /**
    * Runs `work` when there is a place.
-   * @throws BulkheadFull at once when too many wait already, and when no place came free `withinMs`; the reason of `signal` when it fires
+   * @throws SemaphoreFull at once when too many wait already, and when no place came free `withinMs`; the reason of `signal` when it fires
    * while waiting.
    */
   async run<T>(work: () => Promise<T>, signal?: AbortSignal, withinMs?: number): Promise<T> {
@@ -62,10 +62,10 @@ export class Bulkhead {
   private async enter(signal: AbortSignal | undefined, withinMs: number | undefined): Promise<void> {
     signal?.throwIfAborted();
     if (this.active < this.limits.concurrent) return this.occupy();
-    if (this.waiting.size >= this.limits.queued) throw new BulkheadFull(this.pool);
+    if (this.waiting.size >= this.limits.queued) throw new SemaphoreFull(this.pool);
     await new Promise<void>((resolve, reject) => {
       const onAbort = () => waiting.refuse(signal?.reason);
-      const patience = withinMs === undefined ? undefined : setTimeout(() => waiting.refuse(new BulkheadFull(this.pool)), withinMs);
+      const patience = withinMs === undefined ? undefined : setTimeout(() => waiting.refuse(new SemaphoreFull(this.pool)), withinMs);
       const end = () => {
         clearTimeout(patience);
         this.waiting.delete(waiting);
