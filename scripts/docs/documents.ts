@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { renderConfigurationDoc, renderEnvExample } from '#lib/runtime/config/config-docs';
 import { definitionsFor } from '#lib/bus/permissions';
-import { pipeline, requests } from '#lib/contracts/pipeline';
+import { queues } from '#lib/contracts/pipeline';
 import { renderDecisions } from './render-decisions.js';
 import { renderEvents } from './render-events.js';
 import { renderFaults } from './render-faults.js';
@@ -24,7 +24,7 @@ const partOf = (path: string, printed: string): string => withPrintedPart(readFi
 /** Every document that is printed from code, by path: `npm run docs` writes them, test/docs compares them. */
 export const printedDocuments: Readonly<Record<string, () => string>> = {
   'docs/reference/events.md': renderEvents,
-  'docker/rabbitmq/definitions.json': () => `${JSON.stringify(definitionsFor(pipeline, requests), undefined, 2)}\n`,
+  'docker/rabbitmq/definitions.json': () => `${JSON.stringify(definitionsFor(queues), undefined, 2)}\n`,
   'docs/reference/faults.md': renderFaults,
   'docs/reference/configuration.md': renderConfigurationDoc,
   '.env.example': renderEnvExample,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type EventType, eventSchemas } from '#lib/contracts/events';
-import { EVENTS_EXCHANGE, pipeline, requests, RETRY_DELAYS_MS } from '#lib/contracts/pipeline';
+import { EVENTS_EXCHANGE, pipeline, queues, requests, RETRY_DELAYS_MS } from '#lib/contracts/pipeline';
 
 const rowsOf = (type: EventType): string => {
   const schema = z.toJSONSchema(eventSchemas[type].shape.data, { io: 'input', unrepresentable: 'any' }) as {
@@ -14,7 +14,7 @@ const rowsOf = (type: EventType): string => {
     .join('\n');
 };
 
-/** `docs/reference/events.md`: who hears what and what the events carry, printed from `pipeline.ts` and the event schemas. */
+/** `docs/reference/events.md`: the queues and what the events carry, printed from `pipeline.ts` and the event schemas. */
 export const renderEvents = (): string => `# Events
 
 Printed from \`libs/contracts/src/{pipeline,events}.ts\` by \`npm run docs\`; a test keeps it true. The same as AsyncAPI: \`GET /asyncapi.json\`.
@@ -22,29 +22,39 @@ Printed from \`libs/contracts/src/{pipeline,events}.ts\` by \`npm run docs\`; a 
 Topic exchange \`${EVENTS_EXCHANGE}\`; the routing key is the event's type. Envelope: \`{eventId, type, version, occurredAt, conversationId, data}\`.
 Consumers ignore fields they do not know; \`eventId\` stays the same through every retry and replay.
 
-## Who hears what
+## Queues
 
-| queue | app | hears | emits | batch | attempts | deadline | pauses with |
-| --- | --- | --- | --- | --- | --- | --- | --- |
+Rows of \`libs/contracts/src/pipeline.ts\`. An app puts events into a queue of events by publishing them, and requests straight into a queue of requests.
+
+| queue | kind | produced by | consumed by | handled in |
+| --- | --- | --- | --- | --- |
+${Object.entries(queues)
+  .map(([queue, { kind, producers, app, handler }]) => `| \`${queue}\` | ${kind} | ${producers.join(', ')} | ${app} | \`${handler}\` |`)
+  .join('\n')}
+
+### Queues of events
+
+| queue | hears | emits | batch | attempts | deadline | pauses with |
+| --- | --- | --- | --- | --- | --- | --- |
 ${Object.entries(pipeline)
   .map(
     ([queue, row]) =>
-      `| \`${queue}\` | ${row.app} | ${row.hears.map((type) => `\`${type}\``).join(', ')} | ${row.emits.map((type) => `\`${type}\``).join(', ') || '-'} | ${row.batch.size} or ${row.batch.waitMs} ms | ${row.attempts} | ${row.deadlineMs / 1000} s | ${row.pausesWith.join(', ')} |`,
+      `| \`${queue}\` | ${row.hears.map((type) => `\`${type}\``).join(', ')} | ${row.emits.map((type) => `\`${type}\``).join(', ') || '-'} | ${row.batch.size} or ${row.batch.waitMs} ms | ${row.attempts} | ${row.deadlineMs / 1000} s | ${row.pausesWith.join(', ')} |`,
   )
   .join('\n')}
 
 A failed event waits in \`<queue>.retry.<n>\` (${RETRY_DELAYS_MS.map((ms) => `${ms / 1000} s`).join(', ')}) and comes back to its queue; after its last attempt it goes to
-\`<queue>.dlq\` with \`x-error\`, \`x-error-class\`, \`x-first-failed-at\` and \`x-origin-queue\`. While a breaker of the last column is open the queue is paused
-and no attempt is counted.
+\`<queue>.dlq\` with \`x-error\`, \`x-error-class\`, \`x-first-failed-at\` and \`x-origin-queue\`. An open breaker of the last column pauses the queue;
+no attempt is counted.
 
-## Who answers what
+### Queues of requests
 
-Questions go straight to a queue and are answered to \`amq.rabbitmq.reply-to\`, once or not at all.
+A request goes straight to its queue and is answered to \`amq.rabbitmq.reply-to\`, once or not at all.
 
-| queue | answered by | within | waiting at most | longest question |
-| --- | --- | --- | --- | --- |
+| queue | reply within | waiting at most | longest request |
+| --- | --- | --- | --- |
 ${Object.entries(requests)
-  .map(([queue, row]) => `| \`${queue}\` | ${row.app} | ${row.timeoutMs / 1000} s | ${row.maxWaiting} | ${row.maxBytes / 1024} KiB |`)
+  .map(([queue, row]) => `| \`${queue}\` | ${row.timeoutMs / 1000} s | ${row.maxWaiting} | ${row.maxBytes / 1024} KiB |`)
   .join('\n')}
 
 ## What they carry

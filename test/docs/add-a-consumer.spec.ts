@@ -10,7 +10,7 @@ import { Reject } from '#lib/bus/outcome';
 import { definitionsFor } from '#lib/bus/permissions';
 import { type PipelineRows, topologyOf } from '#lib/bus/topology';
 import type { ParleyEvent } from '#lib/contracts/events';
-import { pipeline, requests } from '#lib/contracts/pipeline';
+import { queues } from '#lib/contracts/pipeline';
 import { MemoryInbox } from '#lib/database/inbox/adapters/memory-inbox';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
 import { createLogger } from '#lib/runtime/log/logger';
@@ -21,7 +21,10 @@ const page = readFileSync('docs/develop/add-a-consumer.md', 'utf8');
 const [, row = ''] = /<!-- the row of the test -->\n```ts\n(.*?)```/s.exec(page) ?? [];
 const NEW = 'scoring.messages';
 const OLD = 'embedding.messages';
-const rows: PipelineRows = { ...pipeline, ...(runInNewContext(`({${row}})`) as PipelineRows) };
+const table = { ...queues, ...(runInNewContext(`({${row}})`) as PipelineRows) };
+const rows: PipelineRows = Object.fromEntries(
+  Object.entries(table).flatMap(([queue, row]) => (row.kind === 'events' ? [[queue, row]] : [])),
+);
 const logger = createLogger('test', 'silent');
 
 describe('the page on adding a consumer', () => {
@@ -49,7 +52,7 @@ describe('the page on adding a consumer', () => {
     const { queues, bindings } = topologyOf(rows);
     expect(queues.filter(({ name }) => name.startsWith(NEW))).toHaveLength(5);
     expect(bindings.filter(({ queue }) => queue === NEW)).toHaveLength(2);
-    const user = definitionsFor(rows, requests).permissions.find((permission) => permission.user === 'parley-scoring');
+    const user = definitionsFor(table).permissions.find((permission) => permission.user === 'parley-scoring');
     expect(new RegExp(user?.read ?? '').test(`${NEW}.retry.1`)).toBe(true);
     expect(new RegExp(user?.read ?? '').test(OLD)).toBe(false);
   });

@@ -1,13 +1,12 @@
 import type { MessageHandler } from '@nestjs/microservices';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { DependencyName } from '#lib/contracts/dependencies';
 import { type MessageCreated, type MessageEvent, newEvent, type ParleyEvent } from '#lib/contracts/events';
 import type { PipelineRow } from '#lib/contracts/pipeline';
 import { MemoryInbox } from '#lib/database/inbox/adapters/memory-inbox';
-import type { BreakerState } from '#lib/resilience/call/dependency-call';
 import { DependencyError } from '#lib/resilience/call/errors';
 import { aMessageCreated } from '#lib/testing/builders';
 import { eventually } from '#lib/testing/eventually';
+import { aRow, SwitchedBreakers } from './builders.contract.js';
 import type { ConsumerTiming } from './consume/consumer.js';
 import type { InboxPort } from './consume/run/inbox.port.js';
 import { Postpone, Reject } from './outcome.js';
@@ -52,41 +51,6 @@ export interface BusPlan {
   readonly retryDelaysMs: readonly number[];
   readonly room: number;
 }
-
-/** Breakers that a test switches by hand. */
-export class SwitchedBreakers implements BreakerView {
-  private readonly states = new Map<DependencyName, BreakerState>();
-  private readonly listeners = new Set<(dependency: DependencyName, state: BreakerState) => void>();
-
-  stateOf(dependency: DependencyName): BreakerState {
-    return this.states.get(dependency) ?? 'closed';
-  }
-
-  onChange(listener: (dependency: DependencyName, state: BreakerState) => void): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
-  }
-
-  switch(dependency: DependencyName, state: BreakerState): void {
-    this.states.set(dependency, state);
-    for (const listener of this.listeners) listener(dependency, state);
-  }
-}
-
-/** A row with plausible numbers; `row` overrides any of them. */
-export const aRow = (row: Partial<PipelineRow> = {}): PipelineRow => ({
-  app: 'embedding',
-  hears: ['message.created', 'message.edited', 'message.deleted'],
-  emits: ['message.embedded'],
-  batch: { size: 10, waitMs: 10 },
-  concurrency: 2,
-  attempts: 3,
-  deadlineMs: 5_000,
-  pausesWith: ['chroma', 'embedder', 'postgres'],
-  deduplicate: false,
-  maxLength: 10_000,
-  ...row,
-});
 
 const QUEUE = 'embedding.messages';
 const RETRY_DELAYS_MS = [150, 300, 600];

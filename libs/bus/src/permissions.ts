@@ -1,6 +1,5 @@
 import { CONTROL_EXCHANGE } from '#lib/contracts/control';
-import { EVENTS_EXCHANGE, type RequestRow } from '#lib/contracts/pipeline';
-import type { PipelineRows } from './topology.js';
+import { EVENTS_EXCHANGE, type QueueRow } from '#lib/contracts/pipeline';
 
 /** What one user of RabbitMQ may do in one virtual host: regular expressions over the names of exchanges and queues. */
 export interface Permission {
@@ -18,45 +17,46 @@ export interface Definitions {
   readonly permissions: readonly Permission[];
 }
 
-/** Rows of requests by queue name. */
-export type RequestRows = Readonly<Record<string, RequestRow>>;
+/** Rows of any kind by queue name; `queues` in contracts are those of the product. */
+export type QueueRows = Readonly<Record<string, QueueRow>>;
 
 const VHOST = 'parley';
-/** Answers REST, asks and publishes, consumes nothing; declares and sweeps everything. Every other app has its user for having a row. */
+/** Shows dead letters to administrators and sends them back. */
 const GATEWAY = 'gateway';
+/** Declares every queue. */
 const OPS = 'ops';
-/** The operator's command line: as `ops`, and also with queues that no row describes any more. */
+/** The operator's command line: as `ops`, and also for queues whose row is gone. */
 const CLI = 'cli';
-/** Reads lengths through the management API for those that show them, and may do nothing else. */
+/** Reads queue lengths through the management API, and may do nothing else. */
 const MONITOR = 'monitor';
 const ANY_QUEUE = '[a-z]+\\.[a-z]+';
 const SATELLITES = '(\\.retry\\.[0-9]+|\\.dlq)?';
 
 /**
- * The users of RabbitMQ and what each needs, derived from who hears and answers what. Every app publishes, and binds queues that others have
- * declared again, which takes `write` on the queue; messages are read by the app whose row it is. `ops` declares all of it, and with the
- * gateway looks into dead letters, one at a time (`.dlq.lock`).
+ * The users of RabbitMQ with the permissions each needs, derived from the rows: every producer and consumer has a user. Every app publishes and
+ * binds work queues again, which takes `write` on the queue; only the consuming app reads it. `ops` declares every queue; the gateway and `ops`
+ * read dead letters, one process at a time (`.dlq.lock`).
  */
-export const definitionsFor = (rows: PipelineRows, requests: RequestRows): Definitions => {
-  const consumers = [...rowsByApp(rows).keys(), ...rowsByApp(requests).keys()];
-  const apps = [...new Set([GATEWAY, ...consumers.filter((app) => app !== OPS), OPS, CLI])];
+export const definitionsFor = (rows: QueueRows): Definitions => {
+  const named = Object.values(rows).flatMap(({ producers, app }) => [...producers, app]);
+  const apps = [...new Set([...named.filter((app) => app !== OPS), OPS, CLI])];
   return {
     vhosts: [{ name: VHOST }],
-    // `monitoring` opens the management API, which knows what is unacknowledged and what is bound. No service has it with its own login.
+    // `monitoring` opens the management API, which counts unacknowledged messages and lists bindings. No service has it with its own login.
     users: [...apps.map((app) => ({ name: userOf(app), tags: '' })), { name: userOf(MONITOR), tags: 'monitoring' }],
     permissions: [
-      ...apps.map((app) => permissionOf(app, rows, requests)),
+      ...apps.map((app) => permissionOf(app, rows)),
       { user: userOf(MONITOR), vhost: VHOST, configure: '^$', write: '^$', read: '^$' },
     ],
   };
 };
 
-const permissionOf = (app: string, rows: PipelineRows, requests: RequestRows): Permission => {
-  const queues = app === CLI ? [ANY_QUEUE] : Object.keys(rows).map(escaped);
+const permissionOf = (app: string, rows: QueueRows): Permission => {
+  const queues = app === CLI ? [ANY_QUEUE] : namesOf(rows, 'events').map(escaped);
   const isOperator = app === OPS || app === CLI;
-  const own = isOperator ? queues : (rowsByApp(rows).get(app) ?? []).map(escaped);
+  const own = isOperator ? queues : namesOf(rows, 'events', app).map(escaped);
   const withSatellites = own.map((queue) => `${queue}${SATELLITES}`);
-  const answered = (rowsByApp(requests).get(app) ?? []).map(escaped);
+  const answered = namesOf(rows, 'requests', app).map(escaped);
   const seesDeadLetters = app === GATEWAY || isOperator;
   const locks = seesDeadLetters ? queues.map((queue) => `${queue}\\.dlq\\.lock`) : [];
   const deadLetters = seesDeadLetters ? queues.map((queue) => `${queue}\\.dlq`) : [];
@@ -71,10 +71,9 @@ const permissionOf = (app: string, rows: PipelineRows, requests: RequestRows): P
   };
 };
 
-const rowsByApp = (rows: Readonly<Record<string, { readonly app: string }>>): Map<string, string[]> => {
-  const byApp = Map.groupBy(Object.entries(rows), ([, { app }]) => app);
-  return new Map([...byApp].map(([app, entries]) => [app, entries.map(([queue]) => queue)]));
-};
+/** The queues of a kind, of one app or of all. */
+const namesOf = (rows: QueueRows, kind: QueueRow['kind'], app?: string): string[] =>
+  Object.entries(rows).flatMap(([queue, row]) => (row.kind === kind && (app === undefined || row.app === app) ? [queue] : []));
 
 const userOf = (app: string): string => `parley-${app}`;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { pipeline, RETRY_DELAYS_MS } from '#lib/contracts/pipeline';
-import { aRow } from './bus.contract.js';
+import { aRow } from './builders.contract.js';
 import { isHeard, retryDelayMs, topologyOf } from './topology.js';
 
 const rows = { 'embedding.messages': aRow({ maxLength: 500 }) };

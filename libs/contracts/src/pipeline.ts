@@ -1,16 +1,31 @@
 import type { DependencyName } from './dependencies.js';
 import type { EventType } from './events.js';
 
-/** The exchange that carries every event (topic). */
+/** The topic exchange that carries every event. */
 export const EVENTS_EXCHANGE = 'parley.events';
 
 /** Wait before attempt 2, 3, 4 in milliseconds (R085: 2 -> 10 s, exponential); a queue uses as many as it has attempts left. */
 export const RETRY_DELAYS_MS = [2_000, 4_000, 8_000] as const;
 
-/** One line of the pipeline: a queue, who consumes it, what it hears, and how failures are treated. */
-export interface PipelineRow {
-  /** The consuming app; its process name in logs, metrics and the management UI. */
-  readonly app: 'embedding' | 'scoring' | 'delivery' | 'ops';
+/** An app that consumes; its process name in logs, metrics and the management UI. */
+export type ConsumingApp = 'embedding' | 'scoring' | 'delivery' | 'ops';
+
+/** An app that publishes events or asks requests. */
+export type ProducingApp = 'gateway' | ConsumingApp;
+
+/** What every queue has, whatever travels through it. */
+interface QueueEnds {
+  /** Apps that put messages into the queue. */
+  readonly producers: readonly ProducingApp[];
+  /** The app that consumes it. */
+  readonly app: ConsumingApp;
+  /** The file whose code handles its messages, from the root of the repository; `test/docs/pipeline.spec.ts` opens it. */
+  readonly handler: `apps/${string}.ts`;
+}
+
+/** A queue of events: what it hears, and how failures are treated. */
+export interface PipelineRow extends QueueEnds {
+  readonly kind: 'events';
   /** Routing keys bound to the queue. */
   readonly hears: readonly EventType[];
   /** Events that a handler of this queue may return; the bus publishes them before it acks. */
@@ -21,70 +36,84 @@ export interface PipelineRow {
   readonly concurrency: number;
   /** Tries in all, the first included; then the dead-letter queue (R021). */
   readonly attempts: number;
-  /** One handler run may take this long (resilience.md, "event handler"). */
+  /** Longest run of the handler in milliseconds (docs/concepts/resilience.md, "event handler"). */
   readonly deadlineMs: number;
-  /** When the breaker of one of these is open, the queue is paused: an outage is not an attempt (law 4). */
+  /** An open breaker of one of these pauses the queue: an outage is not an attempt (law 4). */
   readonly pausesWith: readonly DependencyName[];
-  /** Handled event ids are remembered in the inbox so that an effect happens once. Off where the effect is idempotent by itself. */
+  /** The inbox keeps handled event ids so that an effect happens once. Off where the effect is idempotent by itself. */
   readonly deduplicate: boolean;
-  /** How many messages the queue takes before the broker refuses more (`reject-publish`), R096. */
+  /** Messages the queue takes before the broker refuses more (`reject-publish`), R096. */
   readonly maxLength: number;
 }
 
-/** A queue for questions that are answered within seconds or not at all. */
-export interface RequestRow {
-  /** The app whose processes answer. */
-  readonly app: PipelineRow['app'];
-  /** Longest wait for an answer in milliseconds; a question lives no longer in the queue. */
+/** A queue of requests, which are answered within seconds or not at all. They go straight to their queue, not through the exchange. */
+export interface RequestRow extends QueueEnds {
+  readonly kind: 'requests';
+  /** Longest wait for a reply in milliseconds; a request lives no longer in the queue. */
   readonly timeoutMs: number;
-  /** Questions that wait in the queue; the broker drops the oldest, whose asker is the first to give up anyway. */
+  /** Requests that wait in the queue; the broker drops the oldest, whose client is the first to give up anyway. */
   readonly maxWaiting: number;
-  /** Longest question in bytes; a longer one is dropped unread. */
+  /** Longest request in bytes; a longer one is dropped unread. */
   readonly maxBytes: number;
 }
 
-const defineRequests = <Queue extends string>(rows: Record<Queue, RequestRow>): Record<Queue, RequestRow> => rows;
+/** One queue of the system. */
+export type QueueRow = PipelineRow | RequestRow;
 
-/** Asked to index one message before its sender is answered (`priority: "high"`, R012); the question is the `message.created`. */
+const defineQueues = <const Rows extends Readonly<Record<string, QueueRow>>>(rows: Rows): Rows => rows;
+
+/** Indexes one message before its sender is answered (`priority: "high"`, R012); the request is the `message.created`. */
 export const EMBED_NOW_QUEUE = 'embedding.requests';
 
-/** Who answers what; the second half of the table of contents. Questions go straight to their queue, not through the exchange. */
-export const requests = defineRequests({
-  [EMBED_NOW_QUEUE]: {
-    app: 'embedding',
-    timeoutMs: 2_000, // resilience.md, "request/reply over RabbitMQ"
-    maxWaiting: 100,
-    maxBytes: 262_144, // 16,384 characters, each escaped in six bytes, and the metadata
-  },
-});
-
-/** Longest wait for {@link EMBED_NOW_QUEUE} in milliseconds. */
-export const EMBED_NOW_TIMEOUT_MS = requests[EMBED_NOW_QUEUE].timeoutMs;
-
 /**
- * Queues of earlier versions whose row is gone. Their name stays here, so that a broker without the management API can be asked whether they
- * still exist; `parley queues retire <name>` removes one.
- */
-export const retiredQueues: readonly string[] = [];
-
-const definePipeline = <Queue extends string>(rows: Record<Queue, PipelineRow>): Record<Queue, PipelineRow> => rows;
-
-/**
- * Who hears what: the table of contents of the system. The bus declares its queues from this table, boot fails when the
+ * Every queue of the system: the table of contents. The bus declares its queues from this table, boot fails when the
  * registered handlers and the table disagree, and `docs/reference/events.md` is printed from it.
  */
-export const pipeline = definePipeline({
+export const queues = defineQueues({
   'embedding.messages': {
+    kind: 'events',
+    producers: ['gateway', 'ops'],
     app: 'embedding',
+    handler: 'apps/embedding/src/adapters/amqp/messages.consumer.ts',
     hears: ['message.created', 'message.edited', 'message.deleted', 'vectors.rebuild'],
     emits: ['message.embedded'],
-    // In batches of 10 Chroma works 1.9 ms for a vector, of 50 half as long (docs/performance/vectors.md): 500 messages/s in 20 ms are 10, in 100 ms 50.
+    // Chroma takes 1.9 ms per vector in batches of 10 and half of it in batches of 50 (docs/performance/vectors.md): at 500 messages/s 100 ms collect 50.
     batch: { size: 100, waitMs: 100 },
     concurrency: 2,
     attempts: 3,
     deadlineMs: 30_000,
     pausesWith: ['chroma', 'embedder', 'postgres'],
-    deduplicate: false, // upserts by `{messageId}#chunk_{i}` guarded by the ledger's version are idempotent by themselves
+    deduplicate: false, // upserts by `{messageId}#chunk_{i}`, guarded by the ledger's version, are idempotent by themselves
     maxLength: 1_000_000,
   },
+  [EMBED_NOW_QUEUE]: {
+    kind: 'requests',
+    producers: ['gateway'],
+    app: 'embedding',
+    handler: 'apps/embedding/src/embedding.module.ts',
+    timeoutMs: 2_000, // docs/concepts/resilience.md, "request/reply over RabbitMQ"
+    maxWaiting: 100,
+    maxBytes: 262_144, // 16,384 characters, each escaped in six bytes, and the metadata
+  },
 });
+
+type Queues = typeof queues;
+type NamesOf<Kind extends QueueRow['kind']> = { [Name in keyof Queues]: Queues[Name]['kind'] extends Kind ? Name : never }[keyof Queues];
+
+const rowsOfKind = (kind: QueueRow['kind']): Record<string, QueueRow> =>
+  Object.fromEntries(Object.entries<QueueRow>(queues).filter(([, row]) => row.kind === kind));
+
+/** The queues of events, in the order of {@link queues}. */
+export const pipeline = rowsOfKind('events') as Record<NamesOf<'events'>, PipelineRow>;
+
+/** The queues of requests, in the order of {@link queues}. */
+export const requests = rowsOfKind('requests') as Record<NamesOf<'requests'>, RequestRow>;
+
+/** Longest wait for {@link EMBED_NOW_QUEUE} in milliseconds. */
+export const EMBED_NOW_TIMEOUT_MS = requests[EMBED_NOW_QUEUE].timeoutMs;
+
+/**
+ * Queues of earlier versions whose row is gone. Without the management API a broker is asked for them by name;
+ * `parley queues retire <name>` removes one.
+ */
+export const retiredQueues: readonly string[] = [];

@@ -10,7 +10,7 @@ import { aMessageCreated } from '#lib/testing/builders';
 import { eventually } from '#lib/testing/eventually';
 import { MemoryBus } from '../adapters/memory/memory-bus.js';
 import { MemoryDeliverySource } from '../adapters/memory/memory-delivery-source.js';
-import { aRow, SwitchedBreakers } from '../bus.contract.js';
+import { aRow, SwitchedBreakers } from '../builders.contract.js';
 import { Consumer } from './consumer.js';
 import type { BreakerView } from './pause.js';
 import type { BatchHandler } from './run/layer.js';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { SwitchedBreakers } from '../bus.contract.js';
+import { SwitchedBreakers } from '../builders.contract.js';
 import { Pause } from './pause.js';
 
 describe('Pause', () => {

@@ -4,7 +4,7 @@ import { newId } from '#lib/contracts/ids';
 import { createLogger } from '#lib/runtime/log/logger';
 import { aMessageCreated } from '#lib/testing/builders';
 import { eventually } from '#lib/testing/eventually';
-import { aRow } from '../bus.contract.js';
+import { aRow } from '../builders.contract.js';
 import { forReplay, REPLAYED } from './dead-letter.js';
 import { DeadLetters } from './dead-letters.js';
 import type { DeadLettersPort } from './dead-letters.port.js';

@@ -1,5 +1,5 @@
 import { describe } from 'vitest';
-import { aRow } from '../../bus.contract.js';
+import { aRow } from '../../builders.contract.js';
 import { type DeadLettersUnderTest, deadLettersContract, QUEUE, ROOM } from '../../dead-letters/dead-letters.contract.js';
 import { MemoryBus } from './memory-bus.js';
 import { MemoryDeadLetters } from './memory-dead-letters.js';

@@ -6,7 +6,7 @@ import { type MessageEvent, newEvent, type ParleyEvent } from '#lib/contracts/ev
 import { createLogger } from '#lib/runtime/log/logger';
 import { aMessageCreated } from '#lib/testing/builders';
 import { eventually } from '#lib/testing/eventually';
-import { aRow, SwitchedBreakers } from '../../bus.contract.js';
+import { aRow, SwitchedBreakers } from '../../builders.contract.js';
 import { Reject } from '../../outcome.js';
 import { header } from '../../wire-message.js';
 import { MemoryBus } from '../memory/memory-bus.js';

@@ -4,7 +4,7 @@ import { createLogger } from '#lib/runtime/log/logger';
 import { aMessageCreated } from '#lib/testing/builders';
 import { freshVhost } from '#lib/testing/databases';
 import { eventually } from '#lib/testing/eventually';
-import { aRow, SwitchedBreakers } from '../../bus.contract.js';
+import { aRow, SwitchedBreakers } from '../../builders.contract.js';
 import { PipelineTroubles } from '../../queue-status/pipeline-trouble.js';
 import { QueueWatch } from '../../queue-status/queue-watch.js';
 import { RabbitControlChannel } from './rabbit-control-channel.js';

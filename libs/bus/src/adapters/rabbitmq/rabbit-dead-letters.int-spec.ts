@@ -3,7 +3,7 @@ import { describe, expect, inject, it } from 'vitest';
 import { createLogger } from '#lib/runtime/log/logger';
 import { freshVhost } from '#lib/testing/databases';
 import { FaultProxy } from '#lib/testing/fault-proxy';
-import { aRow } from '../../bus.contract.js';
+import { aRow } from '../../builders.contract.js';
 import {
   aDeadLetter,
   type DeadLettersUnderTest,

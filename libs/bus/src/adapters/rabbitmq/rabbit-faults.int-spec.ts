@@ -9,7 +9,7 @@ import { freshVhost } from '#lib/testing/databases';
 import { eventually } from '#lib/testing/eventually';
 import { FaultProxy } from '#lib/testing/fault-proxy';
 import { type PrivateStack, startPrivateStack } from '#lib/testing/private-stack';
-import { aRow, SwitchedBreakers } from '../../bus.contract.js';
+import { aRow, SwitchedBreakers } from '../../builders.contract.js';
 import type { PublishOutcome } from '../../publish/publisher.port.js';
 import { deadLetterQueue, MAX_RETURNS, type PipelineRows, topologyOf } from '../../topology.js';
 import { header } from '../../wire-message.js';

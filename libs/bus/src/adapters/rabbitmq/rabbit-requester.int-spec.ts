@@ -5,6 +5,7 @@ import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
 import { createLogger } from '#lib/runtime/log/logger';
 import { freshVhost } from '#lib/testing/databases';
 import { eventually } from '#lib/testing/eventually';
+import { aRequestRow } from '../../builders.contract.js';
 import { requesterContract } from '../../request-reply/requester.contract.js';
 import type { Answer } from '../../request-reply/requester.port.js';
 import { RabbitRequester } from './rabbit-requester.js';
@@ -17,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(async () => vhost.drop());
 
-const ROW = { app: 'embedding', timeoutMs: 1_000, maxWaiting: 100, maxBytes: 10_000 } as const;
+const ROW = aRequestRow();
 
 const place = () => ({ url: vhost.url, app: 'test', heartbeatS: 5, logger });
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createLogger } from '#lib/runtime/log/logger';
 import { aMessageCreated } from '#lib/testing/builders';
 import { freshVhost } from '#lib/testing/databases';
-import { aRow } from '../../bus.contract.js';
+import { aRow } from '../../builders.contract.js';
 import { RabbitPublisher } from './rabbit-publisher.js';
 import { retireQueue } from './retire-queue.js';
 

@@ -1,7 +1,7 @@
 import type { Channel, ChannelModel } from 'amqplib';
 import { z } from 'zod';
 import { eventSchemas } from '#lib/contracts/events';
-import { EVENTS_EXCHANGE, pipeline, requests } from '#lib/contracts/pipeline';
+import { EVENTS_EXCHANGE, queues as queuesOfTheProduct } from '#lib/contracts/pipeline';
 import { ProblemError } from '#lib/contracts/problems';
 import { deadLetterQueue, RETRY_TIERS, retryQueue } from '../../topology.js';
 
@@ -41,7 +41,7 @@ const QueueName = z.string().regex(/^[\w.-]{1,200}$/, 'must be 1-200 characters 
  * @throws ProblemError `validation` for a queue that is in use or no name, `not-found` when there is none. What RabbitMQ refuses rejects.
  */
 export const retireQueue = async (model: ChannelModel, order: RetireOrder): Promise<Retirement> => {
-  const { name, force, inUse = [...Object.keys(pipeline), ...Object.keys(requests)] } = order;
+  const { name, force, inUse = Object.keys(queuesOfTheProduct) } = order;
   if (!QueueName.safeParse(name).success) throw new ProblemError('validation', `${JSON.stringify(name)} is no name of a queue.`);
   const owner = inUse.find((queue) => familyOf(queue).includes(name));
   if (owner !== undefined) throw new ProblemError('validation', `${name} is in use: pipeline.ts has ${owner}.`);
