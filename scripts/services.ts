@@ -5,7 +5,7 @@ export interface ServiceRow {
   readonly entry: string;
   /** Added to PARLEY_PORT_BASE. */
   readonly portOffset: number;
-  /** Longest drain after SIGTERM, in milliseconds: a little more than the process gives itself (`resilience.md`, drain). */
+  /** Longest drain after SIGTERM, in milliseconds: a little more than the process gives itself (docs/operate/deployment.md). */
   readonly stopWithinMs: number;
 }
 

@@ -12,7 +12,7 @@ import { type FoundState, type Origin, readState } from './state.js';
 import { tableOf } from './table.js';
 import { withoutLogin } from './url-login.js';
 
-/** What `npm run status -- --json` prints; binding (contract.md, section 1). Empty lists when nothing runs. */
+/** What `npm run status -- --json` prints: a promise to callers. Empty lists when nothing runs. */
 interface Status {
   readonly services: readonly { name: string; pid: number | null; url: string; ready: boolean }[];
   readonly dependencies: readonly { name: string; pid?: number; url: string; origin: Origin }[];

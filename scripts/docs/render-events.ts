@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { header } from '#lib/bus/wire-message';
 import { type EventType, eventSchemas } from '#lib/contracts/events';
 import { EVENTS_EXCHANGE, pipeline, queues, requests, RETRY_DELAYS_MS } from '#lib/contracts/pipeline';
 
@@ -21,6 +22,10 @@ Printed from \`libs/contracts/src/{pipeline,events}.ts\` by \`npm run docs\`; a 
 
 Topic exchange \`${EVENTS_EXCHANGE}\`; the routing key is the event's type. Envelope: \`{eventId, type, version, occurredAt, conversationId, data}\`.
 Consumers ignore fields they do not know; \`eventId\` stays the same through every retry and replay.
+Properties: \`message_id\` = \`eventId\`, \`type\` = the event's type, \`timestamp\`, \`content_type: application/json\`, persistent.
+Headers, each where it applies: ${Object.values(header)
+  .map((name) => `\`${name}\``)
+  .join(', ')}.
 
 ## Queues
 

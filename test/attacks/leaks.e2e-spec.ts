@@ -6,7 +6,7 @@ import { type ParleyClient, RefusedByParley } from '#lib/testing/parley-client';
 import { type RunningParley, startParley } from '#lib/testing/running-parley';
 import { RawClient } from './raw-client.js';
 
-// Families S10 (what is open by mistake), S19 (secrets), S23 (what is left of a deletion) and the words of others (S9 of the findings).
+// Families S10 (what is open by mistake), S19 (secrets), S23 (what is left of a deletion) and S24 (the words of others).
 
 let parley: RunningParley;
 let alice: ParleyClient;
@@ -86,7 +86,7 @@ describe('S23: a message that was deleted', () => {
   });
 });
 
-describe('S9 of the findings: the words of others', () => {
+describe('S24: the words of others', () => {
   it.each(['that are there', 'that were deleted'])('cannot be asked for, not even words %s', async (what) => {
     // A word that one user wrote, and a decoy with one letter changed: a typo search that knows the word answers otherwise.
     const word = what === 'that are there' ? 'quokkavelvet' : 'wombatsaffron';

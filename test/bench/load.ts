@@ -13,7 +13,7 @@ export interface LoadResult {
   readonly failures: Readonly<Record<string, number>>;
 }
 
-/** One message to post: each connection is a user of its own with a conversation of its own (contract section 9: distinct users). */
+/** One message to post: each connection is a user of its own with a conversation of its own. */
 export interface Sender {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;

@@ -83,7 +83,7 @@ const targetsOf = (results: BenchResults): string[] => {
   return rows;
 };
 
-/** `latest.md`: the figures beside their targets, then the tables behind them. */
+/** `test/bench/results/latest.md`: the figures beside their targets, then the tables behind them. */
 export const renderReport = (results: BenchResults): string => {
   const connections = [...new Set(results.acks.map((figure) => figure.connections))];
   const { pipeline, vectors, overload } = results;

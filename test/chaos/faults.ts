@@ -21,7 +21,7 @@ export interface ChaosFault {
   readonly isLong?: true;
 }
 
-/** Law 3 of resilience.md; a process of ours has to start, for which its supervisor gives it 15 s. */
+/** Law 3; a process of ours has to start, for which its supervisor gives it 15 s. */
 const RECOVER_MS: Readonly<Record<Target, number>> = {
   gateway: 15_000,
   embedding: 15_000,

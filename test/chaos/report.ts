@@ -52,7 +52,7 @@ export interface ChaosResults {
   readonly peakMemoryMiB: Readonly<Record<string, number>>;
 }
 
-/** resilience.md, law 2. */
+/** Law 2. */
 const ACK_P95_MS = 200;
 const FIRST_REFUSAL_MS = 5_500;
 const OPEN_REFUSAL_MS = 20;

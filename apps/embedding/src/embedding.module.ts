@@ -73,7 +73,7 @@ export class EmbeddingModule {
 
 /**
  * Builds the process and starts to consume; resolves when it listens, also when everything that it depends on is away.
- * @returns what stops it in the order of architecture rule 10: handlers finish, what they published is confirmed, connections close.
+ * @returns what stops it in the order of messaging rule 10: handlers finish, what they published is confirmed, connections close.
  */
 export async function startEmbedding(parts: ProcessParts): Promise<() => Promise<void>> {
   const { config, logger, readiness } = parts;

@@ -314,7 +314,7 @@ describe('told to make vectors anew', () => {
   });
 });
 
-/** What an event that nobody at Parley sent could do, and one that comes again: S11. */
+/** Forged and repeated events (attack S16). */
 describe('an event that does not say what Postgres says', () => {
   const FORGED_VERSION = 2_147_483_647;
 

@@ -18,7 +18,7 @@ export interface WireMessage {
   readonly body: Buffer;
 }
 
-/** The names of our headers (contract section 5). */
+/** The names of our headers (docs/reference/events.md). */
 export const header = {
   schemaVersion: 'x-schema-version',
   attempt: 'x-attempt',

@@ -36,7 +36,7 @@ export interface PipelineRow extends QueueEnds {
   readonly concurrency: number;
   /** Tries in all, the first included; then the dead-letter queue (R021). */
   readonly attempts: number;
-  /** Longest run of the handler in milliseconds (docs/concepts/resilience.md, "event handler"). */
+  /** Longest run of the handler in milliseconds (docs/concepts/resilience.md, "Numbers"). */
   readonly deadlineMs: number;
   /** An open breaker of one of these pauses the queue: an outage is not an attempt (law 4). */
   readonly pausesWith: readonly DependencyName[];
@@ -91,7 +91,7 @@ export const queues = defineQueues({
     producers: ['gateway'],
     app: 'embedding',
     handler: 'apps/embedding/src/embedding.module.ts',
-    timeoutMs: 2_000, // docs/concepts/resilience.md, "request/reply over RabbitMQ"
+    timeoutMs: 2_000, // docs/concepts/resilience.md, "Numbers"
     maxWaiting: 100,
     maxBytes: 262_144, // 16,384 characters, each escaped in six bytes, and the metadata
   },

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** The longest message, in UTF-16 code units (contract section 3). */
+/** The longest message, in UTF-16 code units (docs/reference/text.md). */
 export const MAX_CONTENT_LENGTH = 16_384;
 
 /**

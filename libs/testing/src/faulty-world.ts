@@ -17,7 +17,7 @@ export type FaultyDependency = (typeof faultyDependencies)[number];
 export const outageModes = ['refused', 'slow', 'just in time', 'black hole', 'erroring', 'blocked'] as const;
 export type OutageMode = (typeof outageModes)[number];
 
-/** Added to each direction in mode `slow`, in milliseconds: three times the limit of resilience.md for a call that somebody waits for. */
+/** Added to each direction in mode `slow`, in milliseconds: three times the limit of a call that a caller waits for (docs/concepts/resilience.md). */
 export const SLOW_MS: Readonly<Record<FaultyDependency, number>> = {
   postgres: 9_000,
   rabbitmq: 15_000,

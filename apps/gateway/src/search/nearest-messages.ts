@@ -5,7 +5,7 @@ import type { VectorStorePort } from '#lib/vectors/store/vector-store.port';
 import type { SearchFilter } from './lexical-index.port.js';
 
 /**
- * resilience.md, "search": embedding the query and asking the vector store have 2 s each. A little more here, so that the limit of the call itself
+ * docs/concepts/resilience.md, "Numbers": embedding the query and asking the vector store have 2 s each. A little more here, so that the limit of the call itself
  * fires first: its breaker learns from that one, and would not from a deadline of ours.
  */
 const EMBED_DEADLINE_MS = 2_200;

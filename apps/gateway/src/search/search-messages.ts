@@ -21,7 +21,7 @@ const CANDIDATES = 100;
 /** Messages that the reranker reads, and their UTF-16 units in all: its cost grows with each. What it does not read keeps its order after them. */
 const RERANKED = 50;
 const MAX_RERANKED = 200_000;
-/** resilience.md, "search: query 2 s". */
+/** Limit of one query stage (docs/concepts/resilience.md, "Numbers"). */
 const LEXICAL_DEADLINE_MS = 2_000;
 
 /** The stages of a search, each of which it can do without (but not without all of them). */

@@ -13,7 +13,7 @@ const highest = (name: string, help: string, ...labelNames: string[]) => new Gau
 const histogram = (name: string, help: string, buckets: number[], ...labelNames: string[]) =>
   new Histogram({ name, help, buckets, labelNames });
 
-/** Every metric that this version of Parley writes, named in contract section 7. `docs/reference/metrics.md` is checked against this table. */
+/** Every metric that this version of Parley writes. `docs/reference/metrics.md` is checked against this table. */
 export const metrics = {
   httpRequestDuration: histogram('http_request_duration_seconds', 'Time to answer a request', INTERACTIVE, 'route', 'method', 'status'),
   httpConcurrentRequests: gauge('http_concurrent_requests', 'Requests being answered now'),

@@ -22,7 +22,7 @@ export interface ProcessPlan {
   readonly drainMs: (config: Config) => number;
   /**
    * Builds and starts everything, resolves when it listens, with the function that stops it all in order:
-   * no new work, finish what is in flight, then close connections (architecture, messaging rule 10). Readiness is off by then.
+   * no new work, finish what is in flight, then close connections (messaging rule 10). Readiness is off by then.
    */
   readonly start: (parts: ProcessParts) => Promise<() => Promise<void>>;
 }

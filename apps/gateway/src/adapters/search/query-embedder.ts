@@ -2,7 +2,7 @@ import type { Breakers } from '#lib/resilience/call/breakers';
 import { DependencyCall } from '#lib/resilience/call/dependency-call';
 import { EmbedderPort } from '#lib/vectors/embedder/embedder.port';
 
-/** resilience.md, "search": a person waits for this vector. */
+/** Limit of embedding one query, in milliseconds: a user waits for it (docs/concepts/resilience.md, "Numbers"). */
 const TIMEOUT_MS = 2_000;
 
 /**

@@ -94,7 +94,7 @@ export class RabbitServer extends Server implements CustomTransportStrategy {
     }
   }
 
-  /** Drains and closes (architecture rule 10). Repeated calls wait for the first. Settles within `drainMs` and about 5 s. */
+  /** Drains and closes (messaging rule 10). Repeated calls wait for the first. Settles within `drainMs` and about 5 s. */
   close(): Promise<void> {
     this.stopping ??= this.drain();
     return this.stopping;

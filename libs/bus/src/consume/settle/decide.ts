@@ -30,7 +30,7 @@ export interface DeliveryHistory {
 /** About ten minutes in the longest tier: longer than a rolling upgrade has old and new consumers on one queue. */
 export const MAX_UNKNOWN = 75;
 
-/** Decides by the error alone what happens to one delivery. The table of contract section 5 and architecture rules 4-6, in this order. */
+/** Decides by the error alone what happens to one delivery. Messaging rules 4 to 6 (docs/concepts/messaging.md), in this order. */
 export const decide = (error: unknown, history: DeliveryHistory): Decision => {
   if (error instanceof Reject || error instanceof CrashLoop) return { kind: 'dead-letter' };
   if (error instanceof Postpone) return { kind: 'postpone', tier: tierFor(error.delayMs, history) };

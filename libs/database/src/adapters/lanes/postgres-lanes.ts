@@ -23,7 +23,7 @@ export interface PostgresLanesOptions {
   readonly logger: Logger;
 }
 
-// Ceilings of resilience.md, "Postgres ceiling".
+// docs/concepts/resilience.md, "Numbers".
 const LOCK_TIMEOUT_MS = 2_000;
 const IDLE_IN_TRANSACTION_MS = 5_000;
 /** An idle connection costs Postgres memory; one that is used every few seconds stays. */

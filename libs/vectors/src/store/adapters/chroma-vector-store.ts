@@ -26,7 +26,7 @@ export interface ChromaOptions {
   readonly directory?: ChunkDirectory;
 }
 
-/** `parley-messages-<model-slug>-<dimension>` (contract section 6): a new model gets a collection of its own. */
+/** `parley-messages-<model-slug>-<dimension>`: a new model gets a collection of its own. */
 export const collectionName = (model: string, dimension: number): string =>
   `parley-messages-${model
     .toLowerCase()

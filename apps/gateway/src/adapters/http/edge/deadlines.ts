@@ -4,7 +4,7 @@ import { runInContext } from '#lib/runtime/log/context';
 import { isOperations } from './operations-routes.js';
 import { workOf } from './request-work.js';
 
-/** A send: one commit, 1 s for a connection and 3 s for the statement, and room for an answer (resilience.md). */
+/** A send: one commit, 1 s for a connection and 3 s for the statement, and room for an answer. */
 const SEND_MS = 5_500;
 /** Any other access to Postgres. */
 const ACCESS_MS = 6_000;

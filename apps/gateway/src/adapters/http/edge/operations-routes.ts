@@ -1,4 +1,4 @@
-/** Where orchestrators, Prometheus and people with a browser look: no token, no quota, no place in flight needed (contract section 3). */
+/** Where orchestrators, Prometheus and people with a browser look: no token, no quota, no place in flight needed. */
 const OPERATIONS = new Set(['/', '/livez', '/readyz', '/metrics', '/v1/health', '/openapi.json', '/asyncapi.json', '/problems']);
 
 /** Whether a route (its template, not a path that somebody sent) is an operations route. */

@@ -17,5 +17,5 @@ const docs = {
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'",
 } as const;
 
-/** Headers of every answer of a route: no sniffing, no framing, no caching. No CORS: browsers of other origins stay out (contract: off by default). */
+/** Headers of every answer of a route: no sniffing, no framing, no caching. No CORS: browsers of other origins stay out unless `CORS_ORIGINS` names them. */
 export const headersOf = (route: string | undefined): Readonly<Record<string, string>> => (isDocs(route) ? docs : api);
