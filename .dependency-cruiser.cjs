@@ -6,6 +6,8 @@ const outside = '/adapters/';
 const tests = '\\.(spec|int-spec|e2e-spec|contract)\\.ts$';
 const wiring = ['\\.module\\.ts$', '/main\\.ts$', '/create-gateway\\.ts$', tests];
 const ours = '^(apps|libs)/';
+/** What operates Parley from outside, on a developer's machine or an operator's terminal: wires what each command needs. */
+const operating = ['^apps/cli/', lib('devstack')];
 
 const rule = (name, comment, from, to) => ({ name, severity: 'error', comment, from, to });
 
@@ -14,7 +16,7 @@ const home = (vendor, homes) =>
   rule(
     `vendor-has-one-home:${vendor}`,
     `Only ${homes.join(', ')} may know ${vendor}: its types and errors are translated there.`,
-    { path: ours, pathNot: [...homes.map((place) => `^${place}`), lib('testing'), tests] },
+    { path: ours, pathNot: [...homes.map((place) => `^${place}`), lib('devstack'), lib('testing'), tests] },
     { path: `node_modules/${vendor}/` },
   );
 
@@ -33,7 +35,7 @@ module.exports = {
         `layers-point-down:${name}`,
         `${name} is below what it must not import.`,
         { path: lib(name), pathNot: tests },
-        { path: [...order.slice(i + 1), ...siblings, 'testing'].map(lib) },
+        { path: [...order.slice(i + 1), ...siblings, 'devstack', 'testing'].map(lib) },
       ),
     ),
     ...siblings.map((name) =>
@@ -47,20 +49,20 @@ module.exports = {
     rule(
       'core-does-not-see-adapters',
       'The core reads like the requirement; modules choose the adapters.',
-      { path: ours, pathNot: [outside, ...wiring, lib('testing')] },
+      { path: ours, pathNot: [outside, ...wiring, ...operating, lib('testing')] },
       { path: outside },
     ),
     rule(
       'core-does-not-see-vendors',
       'Outside adapters only zod, Injectable and ids: everything else is an adapter with a port.',
-      { path: ours, pathNot: [outside, ...wiring, lib('runtime'), lib('testing')] },
+      { path: ours, pathNot: [outside, ...wiring, ...operating, lib('runtime'), lib('testing')] },
       { dependencyTypes: ['npm', 'npm-dev', 'npm-optional', 'npm-peer'], pathNot: 'node_modules/(zod|uuid|@nestjs/common)/' },
     ),
-    home('amqplib', ['libs/bus/src/adapters/']),
-    home('pg', ['libs/database/src/adapters/']),
+    home('amqplib', ['libs/bus/src/adapters/', 'apps/cli/src/adapters/']),
+    home('pg', ['libs/database/src/adapters/', 'apps/cli/src/adapters/']),
     home('typeorm', ['libs/database/src/adapters/', 'libs/conversations/src/adapters/', 'libs/vectors/src/adapters/']),
     home('chromadb', ['libs/vectors/src/adapters/']),
-    home('ioredis', ['libs/resilience/src/adapters/']),
+    home('ioredis', ['libs/resilience/src/adapters/', 'apps/cli/src/adapters/']),
     home('opossum', ['libs/resilience/src/adapters/']),
     home('prom-client', ['libs/runtime/src/']),
     home('pino', ['libs/runtime/src/']),
@@ -71,6 +73,18 @@ module.exports = {
       'Nothing that runs in production leans on test code.',
       { path: ours, pathNot: [tests, lib('testing')] },
       { path: [lib('testing'), tests] },
+    ),
+    rule(
+      'runs-without-dev-packages',
+      'The image has what `npm ci --omit=dev` installs and nothing else.',
+      { path: ours, pathNot: [tests, lib('testing')] },
+      { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
+    ),
+    rule(
+      'devstack-stays-in-development',
+      'A service takes its servers from its settings; only the command line and tests know those that npm start runs.',
+      { path: ours, pathNot: [tests, ...operating, lib('testing')] },
+      { path: lib('devstack') },
     ),
     rule('no-barrels', 'A barrel hides where things live and loads what nobody asked for.', {}, { path: '^(apps|libs)/.*/index\\.ts$' }),
     rule('no-circular', 'A cycle means that two files are one thing, or that one of them knows too much.', {}, { circular: true }),

@@ -25,7 +25,7 @@ const STOP_WITHIN_MS = 5_000;
 
 const EXIT_INTERRUPTED = 130;
 /** What is not an entry point of `scripts/`. */
-const entries = { bench: 'test/bench/main.js', chaos: 'test/chaos/main.js' };
+const entries = { parley: 'apps/cli/src/main.js', bench: 'test/bench/main.js', chaos: 'test/chaos/main.js' };
 
 const [verb = '', ...args] = process.argv.slice(2);
 /** The child that works for us just now; a signal to us is for it. */

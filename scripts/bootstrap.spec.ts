@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '#lib/testing/eventually';
-import { projectRoot } from '#lib/testing/stack/project-root';
+import { projectRoot } from '#lib/devstack/project-root';
 
 /** `npm ci` as far as bootstrap sees it: says that it began, and ends when `let-go` appears, when told to, or with an error. */
 const NPM = `

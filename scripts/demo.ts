@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
-import { mintToken } from '#lib/testing/mint-token';
+import { mintToken } from '#lib/devstack/mint-token';
 import { ParleyClient, persistently } from '#lib/testing/parley-client';
 import { type Conversation, sampleConversation } from './demo/conversation.js';
 import { describeOutage } from './demo/describe-outage.js';
@@ -8,8 +8,9 @@ import { type Breakable, breakable, showOutage } from './demo/outage.js';
 import { play } from './demo/play.js';
 import { type PlayedSearch, Screen } from './demo/screen.js';
 import { summarise } from './demo/summary.js';
-import { type FoundParley, findParley, operatorEnvironment } from './running-stack.js';
-import { Explained, explainAndExit, reasonOf } from './explain.js';
+import { type FoundParley, findParley } from '../apps/cli/src/operator/find-parley.js';
+import { operatorEnvironment } from '../apps/cli/src/operator/operator-config.js';
+import { Explained, explainAndExit, reasonOf } from '#lib/devstack/terminal/explain';
 
 /** Stages of the contract that this version does not have; shown as missing, never as done. */
 const NOT_YET = ['realtime delivery over WebSocket', 'scores and friendship status'];

@@ -4,17 +4,17 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import pc from 'picocolors';
-import { signal } from '#lib/testing/stack/process-identity';
-import { refuseBadEnvironment } from './check-environment.js';
-import { Explained, explainAndExit } from './explain.js';
-import { type Home, parleyHome } from './home.js';
-import { refuseForeignHome } from './home-owner.js';
-import { killLeftovers } from './leftovers.js';
-import { processes } from './services.js';
-import { isReady } from './is-ready.js';
-import { readState } from './state.js';
-import { Supervisor } from './supervisor.js';
-import { Terminal } from './terminal.js';
+import { signal } from '#lib/devstack/process/process-identity';
+import { refuseBadEnvironment } from '#lib/devstack/supervisor/check-environment';
+import { Explained, explainAndExit } from '#lib/devstack/terminal/explain';
+import { type Home, parleyHome } from '#lib/devstack/home/home';
+import { refuseForeignHome } from '#lib/devstack/home/home-owner';
+import { killLeftovers } from '#lib/devstack/home/leftovers';
+import { processes } from '#lib/devstack/services';
+import { isReady } from '#lib/devstack/supervisor/is-ready';
+import { readState } from '#lib/devstack/home/state';
+import { Supervisor } from '#lib/devstack/supervisor/supervisor';
+import { Terminal } from '#lib/devstack/supervisor/terminal';
 import { welcome } from './welcome.js';
 
 /** From nothing, with images or packages to fetch; a start that takes longer has got stuck. */

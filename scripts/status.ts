@@ -1,16 +1,16 @@
 import { Command } from 'commander';
 import pc from 'picocolors';
-import { lockHolder } from '#lib/testing/stack/lock-file';
-import { isRunning, type ProcessIdentity } from '#lib/testing/stack/process-identity';
-import { explainAndExit } from './explain.js';
-import { type Home, parleyHome } from './home.js';
-import { refuseForeignHome } from './home-owner.js';
-import { isReady } from './is-ready.js';
-import { repeatedly } from './repeatedly.js';
-import { NOT_RUNNING } from './running-stack.js';
-import { type FoundState, type Origin, readState } from './state.js';
-import { tableOf } from './table.js';
-import { withoutLogin } from './url-login.js';
+import { lockHolder } from '#lib/devstack/process/lock-file';
+import { isRunning, type ProcessIdentity } from '#lib/devstack/process/process-identity';
+import { explainAndExit } from '#lib/devstack/terminal/explain';
+import { type Home, parleyHome } from '#lib/devstack/home/home';
+import { refuseForeignHome } from '#lib/devstack/home/home-owner';
+import { isReady } from '#lib/devstack/supervisor/is-ready';
+import { repeatedly } from '#lib/devstack/terminal/repeatedly';
+import { NOT_RUNNING } from '#lib/devstack/home/running-stack';
+import { type FoundState, type Origin, readState } from '#lib/devstack/home/state';
+import { tableOf } from '#lib/devstack/terminal/table';
+import { withoutLogin } from '#lib/devstack/terminal/url-login';
 
 /** What `npm run status -- --json` prints: a promise to callers. Empty lists when nothing runs. */
 interface Status {

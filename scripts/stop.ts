@@ -1,8 +1,8 @@
 import { Command } from 'commander';
-import { explainAndExit } from './explain.js';
-import { type Home, parleyHome } from './home.js';
-import { refuseForeignHome } from './home-owner.js';
-import { stopStack } from './stop-stack.js';
+import { explainAndExit } from '#lib/devstack/terminal/explain';
+import { type Home, parleyHome } from '#lib/devstack/home/home';
+import { refuseForeignHome } from '#lib/devstack/home/home-owner';
+import { stopStack } from '#lib/devstack/supervisor/stop-stack';
 
 await new Command('stop')
   .description('Stops the Parley that `npm start` runs here, services first, and whatever an earlier run left behind.')

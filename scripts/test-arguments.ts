@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { Command } from 'commander';
-import { projectRoot } from '#lib/testing/stack/project-root';
-import { Explained } from './explain.js';
+import { projectRoot } from '#lib/devstack/project-root';
+import { Explained } from '#lib/devstack/terminal/explain';
 
 /** The Vitest projects, from fast to whole, with what they are; see vitest.config.ts. */
 export const kinds = {

@@ -4,10 +4,10 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pc from 'picocolors';
 import { settings } from '#lib/runtime/config/config';
-import { type PrivateStack, startPrivateStack } from '#lib/testing/private-stack';
-import { runCommand } from '#lib/testing/stack/commands';
-import { projectRoot } from '#lib/testing/stack/project-root';
-import { explainAndExit } from './explain.js';
+import { type PrivateStack, startPrivateStack } from '#lib/devstack/private-stack';
+import { runCommand } from '#lib/devstack/process/commands';
+import { projectRoot } from '#lib/devstack/project-root';
+import { explainAndExit } from '#lib/devstack/terminal/explain';
 import { type Kind, type Wanted, wantedFrom } from './test-arguments.js';
 import { COUNTS_FILE_VARIABLE, type SkippedTests, type TestCounts } from './vitest-counts.js';
 

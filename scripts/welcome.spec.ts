@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { expect, it } from 'vitest';
-import type { StackState } from './state.js';
+import type { StackState } from '#lib/devstack/home/state';
 import { welcome } from './welcome.js';
 
 const password = 'a-password-of-24-letters';

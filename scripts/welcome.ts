@@ -1,8 +1,8 @@
 import pc from 'picocolors';
-import { mintToken } from '#lib/testing/mint-token';
-import type { StackState } from './state.js';
-import { tableOf } from './table.js';
-import { loginOf, withoutLogin } from './url-login.js';
+import { mintToken } from '#lib/devstack/mint-token';
+import type { StackState } from '#lib/devstack/home/state';
+import { tableOf } from '#lib/devstack/terminal/table';
+import { loginOf, withoutLogin } from '#lib/devstack/terminal/url-login';
 
 const TOKEN_SECONDS = 24 * 3_600;
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { UserId } from '#lib/contracts/ids';
 import { Content } from '#lib/contracts/text';
-import { projectRoot } from '#lib/testing/stack/project-root';
+import { projectRoot } from '#lib/devstack/project-root';
 
 const Conversation = z.object({
   title: z.string(),

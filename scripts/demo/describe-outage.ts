@@ -1,6 +1,6 @@
 import pc from 'picocolors';
-import { duration } from '../parley/cells.js';
-import { tableOf } from '../table.js';
+import { duration } from '../../apps/cli/src/output/cells.js';
+import { tableOf } from '#lib/devstack/terminal/table';
 import type { Outage } from './outage.js';
 import type { Spread } from './summary.js';
 

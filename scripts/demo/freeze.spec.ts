@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { platform } from 'node:os';
 import { afterEach, expect, it } from 'vitest';
 import { eventually } from '#lib/testing/eventually';
-import { descendantsOf, identify } from '#lib/testing/stack/process-identity';
+import { descendantsOf, identify } from '#lib/devstack/process/process-identity';
 import { Freeze } from './freeze.js';
 
 const started: (() => void)[] = [];

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { descendantsOf, identify, isRunning, type ProcessIdentity, signal } from '#lib/testing/stack/process-identity';
+import { descendantsOf, identify, isRunning, type ProcessIdentity, signal } from '#lib/devstack/process/process-identity';
 
 /**
  * Stops a process and all below it without ending them (SIGSTOP), as a server looks that hangs, until `thaw`. Processes are known by pid and

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { QueueView } from '#lib/contracts/http';
-import { mintToken } from '#lib/testing/mint-token';
+import { mintToken } from '#lib/devstack/mint-token';
 import { ParleyClient, persistently } from '#lib/testing/parley-client';
-import { isRunning, type ProcessIdentity } from '#lib/testing/stack/process-identity';
-import { Explained } from '../explain.js';
-import { askGateway } from '../parley/ask-gateway.js';
-import { duration } from '../parley/cells.js';
-import { findParley, runningStack } from '../running-stack.js';
+import { isRunning, type ProcessIdentity } from '#lib/devstack/process/process-identity';
+import { Explained } from '#lib/devstack/terminal/explain';
+import { askGateway } from '../../apps/cli/src/operator/ask-gateway.js';
+import { duration } from '../../apps/cli/src/output/cells.js';
+import { runningStack } from '#lib/devstack/home/running-stack';
+import { findParley } from '../../apps/cli/src/operator/find-parley.js';
 import { Freeze } from './freeze.js';
 import { type Spread, spread } from './summary.js';
 

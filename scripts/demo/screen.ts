@@ -1,6 +1,6 @@
 import pc from 'picocolors';
 import type { SearchResults } from '#lib/contracts/http';
-import { tableOf } from '../table.js';
+import { tableOf } from '#lib/devstack/terminal/table';
 import { type Audience, LOOK_EVERY_MS, type PlayedMessage } from './play.js';
 import type { Spread, Summary } from './summary.js';
 

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { metricsOf } from '#lib/testing/metrics-of';
 import { type RunningParley, type RunningParleyOptions, startParley } from '#lib/testing/running-parley';
-import { projectRoot } from '#lib/testing/stack/project-root';
+import { projectRoot } from '#lib/devstack/project-root';
 import { type Percentiles, percentilesOf } from '../chaos/percentiles.js';
 import type { Asked, BystanderOrders, Sample } from './bystanders.js';
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { projectRoot } from '#lib/testing/stack/project-root';
+import { projectRoot } from '#lib/devstack/project-root';
 
 // Family S21: what an installation brings along.
 

@@ -15,9 +15,9 @@ import { anonymousSenders, askDatabase, parleySenders, startBenchServer, type Ta
 import { chatText } from './text.js';
 import { compareVectorRates } from './vectors.js';
 import { freshDatabase, freshVhost } from '#lib/testing/databases';
-import { startPrivateStack } from '#lib/testing/private-stack';
+import { startPrivateStack } from '#lib/devstack/private-stack';
 import { startParley } from '#lib/testing/running-parley';
-import { freePorts } from '#lib/testing/stack/ports';
+import { freePorts } from '#lib/devstack/ports/free-ports';
 
 const options = new Command('bench')
   .description('Measures Parley beside a floor and a stock NestJS peer on a private stack of its own; writes test/bench/results/.')

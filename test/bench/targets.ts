@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import pg from 'pg';
-import { asPrivateServer, type PrivateServer, ServerProcess } from '#lib/testing/stack/server-process';
-import { projectRoot } from '#lib/testing/stack/project-root';
+import { asPrivateServer, type PrivateServer, ServerProcess } from '#lib/devstack/process/server-process';
+import { projectRoot } from '#lib/devstack/project-root';
 import type { RunningParley } from '#lib/testing/running-parley';
 import type { Sender } from './load.js';
 

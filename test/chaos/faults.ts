@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { FaultyDependency, FaultyWorld, OutageMode } from '#lib/testing/faulty-world';
-import type { PrivateServer } from '#lib/testing/stack/server-process';
+import type { PrivateServer } from '#lib/devstack/process/server-process';
 
 /** What a fault hits, and with that what may be expected of sends meanwhile. */
 export type Target = 'gateway' | 'embedding' | 'ops' | FaultyDependency;

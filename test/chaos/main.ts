@@ -13,12 +13,12 @@ import { percentilesOf } from './percentiles.js';
 import { pick, seededRandom } from '#lib/testing/random';
 import { brokenPromises, type ChaosResults, type FaultFigures, inSeconds, missedFigures, renderChaos } from './report.js';
 import { staleAnswers, wrongAnswers } from './truth.js';
-import { tableOf } from '../../scripts/table.js';
+import { tableOf } from '#lib/devstack/terminal/table';
 import { checkConsistency, type ConsistencyReport, consistent, countRun } from '#lib/testing/consistency-checker';
 import { LocalEmbedder } from '#lib/vectors/embedder/adapters/local-embedder';
 import { FaultyWorld } from '#lib/testing/faulty-world';
 import { ParleyClient } from '#lib/testing/parley-client';
-import { projectRoot } from '#lib/testing/stack/project-root';
+import { projectRoot } from '#lib/devstack/project-root';
 
 const wholeNumber = (text: string): number => {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('not a whole number');

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { FaultyWorld } from '#lib/testing/faulty-world';
 import type { ParleyClient } from '#lib/testing/parley-client';
-import type { PrivateServer } from '#lib/testing/stack/server-process';
+import type { PrivateServer } from '#lib/devstack/process/server-process';
 import { SearchResults } from '#lib/contracts/http';
 import type { Attempt, PacedLoad } from './load.js';
 

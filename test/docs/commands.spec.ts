@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { projectRoot } from '#lib/testing/stack/project-root';
+import { projectRoot } from '#lib/devstack/project-root';
 
 const documents = [
   'README.md',
@@ -13,9 +13,9 @@ const documents = [
 const read = (path: string) => readFileSync(join(projectRoot, path), 'utf8');
 const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
 const verbs = new Set([
-  ...readdirSync(join(projectRoot, 'scripts', 'parley'), { encoding: 'utf8' })
-    .concat('../parley.ts')
-    .flatMap((file) => [...read(join('scripts', 'parley', file)).matchAll(/\.command\(\s*'([a-z-]+)/g)].map(([, verb]) => verb)),
+  ...readdirSync(join(projectRoot, 'apps/cli/src'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .flatMap((file) => [...read(join('apps/cli/src', file)).matchAll(/\.command\(\s*'([a-z-]+)/g)].map(([, verb]) => verb)),
   'start',
   'stop',
   'status',

@@ -6,7 +6,7 @@ import { checkConsistency, consistent } from '#lib/testing/consistency-checker';
 import { eventually } from '#lib/testing/eventually';
 import { metricsOf } from '#lib/testing/metrics-of';
 import type { ParleyClient } from '#lib/testing/parley-client';
-import { type PrivateStack, startPrivateStack } from '#lib/testing/private-stack';
+import { type PrivateStack, startPrivateStack } from '#lib/devstack/private-stack';
 import { type RunningParley, startParley } from '#lib/testing/running-parley';
 import { SendJournal, SteadyLoad } from '#lib/testing/send-journal';
 

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { ParleyClient } from '#lib/testing/parley-client';
 import { type RunningParley, startParley } from '#lib/testing/running-parley';
-import { runCommand } from '#lib/testing/stack/commands';
-import { projectRoot } from '#lib/testing/stack/project-root';
+import { runCommand } from '#lib/devstack/process/commands';
+import { projectRoot } from '#lib/devstack/project-root';
 
 let parley: RunningParley;
 let home: string; // empty: what a developer runs beside the tests must not be found

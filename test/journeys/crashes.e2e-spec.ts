@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { checkConsistency, consistent } from '#lib/testing/consistency-checker';
 import { eventually } from '#lib/testing/eventually';
-import { type PrivateStack, startPrivateStack } from '#lib/testing/private-stack';
+import { type PrivateStack, startPrivateStack } from '#lib/devstack/private-stack';
 import { type RunningParley, startParley } from '#lib/testing/running-parley';
 import { SendJournal, SteadyLoad } from '#lib/testing/send-journal';
 

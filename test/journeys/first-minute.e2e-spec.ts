@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { settings } from '#lib/runtime/config/config';
 import { freshDatabase, type FreshPlace, freshVhost } from '#lib/testing/databases';
 import { eventually } from '#lib/testing/eventually';
-import { runCommand } from '#lib/testing/stack/commands';
-import { freePorts } from '#lib/testing/stack/ports';
-import { projectRoot } from '#lib/testing/stack/project-root';
+import { runCommand } from '#lib/devstack/process/commands';
+import { freePorts } from '#lib/devstack/ports/free-ports';
+import { projectRoot } from '#lib/devstack/project-root';
 
 const stack = inject('stack');
 let home: string;

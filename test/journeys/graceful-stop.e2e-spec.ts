@@ -3,8 +3,8 @@ import { checkConsistency, consistent } from '#lib/testing/consistency-checker';
 import { eventually } from '#lib/testing/eventually';
 import { type RunningParley, startParley } from '#lib/testing/running-parley';
 import { SendJournal, SteadyLoad } from '#lib/testing/send-journal';
-import { signal } from '#lib/testing/stack/process-identity';
-import type { PrivateServer } from '#lib/testing/stack/server-process';
+import { signal } from '#lib/devstack/process/process-identity';
+import type { PrivateServer } from '#lib/devstack/process/server-process';
 
 let parley: RunningParley;
 beforeAll(async () => {

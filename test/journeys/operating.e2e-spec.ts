@@ -13,8 +13,8 @@ import { eventually } from '#lib/testing/eventually';
 import type { ParleyClient } from '#lib/testing/parley-client';
 import { PickyModel } from '#lib/testing/picky-model';
 import { type RunningParley, startParley } from '#lib/testing/running-parley';
-import { runCommand } from '#lib/testing/stack/commands';
-import { projectRoot } from '#lib/testing/stack/project-root';
+import { runCommand } from '#lib/devstack/process/commands';
+import { projectRoot } from '#lib/devstack/project-root';
 
 const QUEUE = 'embedding.messages';
 /** The command needs no queue while there is only one; these tests must not depend on that. */
@@ -45,7 +45,7 @@ afterAll(async () => {
   await rm(home, { recursive: true, force: true });
 });
 
-const CLI = join(projectRoot, 'dist/scripts/parley.js');
+const CLI = join(projectRoot, 'dist/apps/cli/src/main.js');
 const cliEnvironment = () => ({ ...parley.environment, PARLEY_HOME: home, NO_COLOR: '1' });
 
 /** Runs `parley <args>` to its end. */

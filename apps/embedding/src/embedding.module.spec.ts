@@ -7,7 +7,7 @@ import { parseConfig } from '#lib/runtime/config/config';
 import { createLogger } from '#lib/runtime/log/logger';
 import { Readiness } from '#lib/runtime/health/readiness';
 import type { ProcessParts } from '#lib/runtime/process/run-process';
-import { freePorts } from '#lib/testing/stack/ports';
+import { freePorts } from '#lib/devstack/ports/free-ports';
 import { MessagesConsumer } from './adapters/amqp/messages.consumer.js';
 import { EmbeddingModule, startEmbedding } from './embedding.module.js';
 

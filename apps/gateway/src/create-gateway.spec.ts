@@ -16,7 +16,7 @@ import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
 import { parseConfig } from '#lib/runtime/config/config';
 import { createLogger } from '#lib/runtime/log/logger';
 import { Readiness } from '#lib/runtime/health/readiness';
-import { mintToken } from '#lib/testing/mint-token';
+import { mintToken } from '#lib/devstack/mint-token';
 import { MemoryAdaptersModule } from './memory-adapters.module.js';
 import { createGateway } from './create-gateway.js';
 import { LIMITERS, type Limiters } from './adapters/http/edge/quotas.js';

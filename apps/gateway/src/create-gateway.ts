@@ -13,7 +13,7 @@ import type { ProcessParts } from '#lib/runtime/process/run-process';
 import { TokenVerifierPort } from './auth/token-verifier.port.js';
 import { GatewayModule } from './gateway.module.js';
 import { admit } from './adapters/http/edge/admission.js';
-import { routeDeadlinesMs } from './adapters/http/edge/deadlines.js';
+import { routeDeadlinesMs } from '#lib/contracts/route-deadlines';
 import { type EdgeLimits, edgeLimits } from './adapters/http/edge/edge-limits.js';
 import { buildEdge } from './adapters/http/edge/edge.js';
 import { linger } from './adapters/http/edge/linger.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '#lib/runtime/config/config';
 import { parseRolePasswords, serviceRoles } from '#lib/database/service-roles';
-import { projectRoot } from './stack/project-root.js';
+import { projectRoot } from '#lib/devstack/project-root';
 
 const folder = join(projectRoot, 'docker');
 const compose = readFileSync(join(folder, 'compose.yaml'), 'utf8');

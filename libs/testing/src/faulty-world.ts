@@ -1,7 +1,7 @@
 import { Client } from 'pg';
 import { Redis } from 'ioredis';
 import { FaultProxy } from './fault-proxy.js';
-import { type PrivateStack, type PrivateStackOptions, startPrivateStack } from './private-stack.js';
+import { type PrivateStack, type PrivateStackOptions, startPrivateStack } from '#lib/devstack/private-stack';
 import { type RunningParley, startParley } from './running-parley.js';
 import { alwaysAnswering, MODEL_DIMENSION, openAiModel, ScriptedHttpServer } from './scripted-http-server.js';
 

@@ -2,8 +2,8 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runCommand } from './stack/commands.js';
-import { projectRoot } from './stack/project-root.js';
+import { runCommand } from '#lib/devstack/process/commands';
+import { projectRoot } from '#lib/devstack/project-root';
 
 /** One `FROM`: what it copies from the checkout, and what it runs. */
 interface Stage {
@@ -71,16 +71,18 @@ describe('docker/Dockerfile, run step by step in a folder with just what it copi
     const apps = new Set(
       [...compose.matchAll(/^ {4}command: \[(\w+)[\],]/gm)].map(([, app = '']) => app).filter((app) => app !== 'postgres'),
     );
-    expect([...apps].sort()).toEqual(readdirSync(join(projectRoot, 'apps')).sort());
-    for (const app of apps) expect(existsSync(join(image, 'dist', 'apps', app, 'src', 'main.js'))).toBe(true);
+    // The operator's command line is in the image too, and runs when it is called.
+    expect([...apps, 'cli'].sort()).toEqual(readdirSync(join(projectRoot, 'apps')).sort());
+    for (const app of [...apps, 'cli']) expect(existsSync(join(image, 'dist', 'apps', app, 'src', 'main.js'))).toBe(true);
   });
 
   it('runs the app that its command names, and says which there are when it does not know one', async () => {
     const run = (...args: string[]) =>
       runCommand(join(image, 'docker', 'run'), args, { timeoutMs: 30_000, cwd: image, env: { PATH: process.env['PATH'] } });
-    expect(await run('nothing')).toMatchObject({ code: 64, stderr: expect.stringContaining('apps: embedding gateway ops') });
+    expect(await run('nothing')).toMatchObject({ code: 64, stderr: expect.stringContaining('apps: cli embedding gateway ops') });
     // Without any setting each app gets as far as its configuration.
     for (const args of [['gateway'], ['embedding'], ['ops'], ['ops', 'migrate']])
       expect(await run(...args)).toMatchObject({ code: 78, stderr: expect.stringContaining('DATABASE_URL: is not set') });
+    expect(await run('cli', 'queues')).toMatchObject({ code: 1, stderr: expect.stringContaining('Parley is not running') });
   });
 });

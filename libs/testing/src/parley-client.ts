@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { ConversationView, MessageView, SearchResults } from '#lib/contracts/http';
 import { Problem } from '#lib/contracts/problems';
+import { Explained } from '#lib/devstack/terminal/explain';
 
 /** An answer of Parley as it came, whatever its status. `body` is parsed JSON, undefined when there is none. */
 export interface Answer {
@@ -20,7 +21,7 @@ export interface SearchParams {
 }
 
 /** Parley said no; `problem` is what it said, undefined when it was not a problem document. */
-export class RefusedByParley extends Error {
+export class RefusedByParley extends Explained {
   constructor(
     readonly answer: Answer,
     request: string,

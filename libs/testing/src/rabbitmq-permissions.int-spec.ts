@@ -10,7 +10,7 @@ import { CONTROL_EXCHANGE } from '#lib/contracts/control';
 import { EMBED_NOW_QUEUE, pipeline } from '#lib/contracts/pipeline';
 import { createLogger } from '#lib/runtime/log/logger';
 import { aMessageCreated } from './builders.js';
-import { importRabbitmqUsers, type ServiceUser, withRabbitmqLogin } from './stack/service-logins.js';
+import { importRabbitmqUsers, type ServiceUser, withRabbitmqLogin } from '#lib/devstack/servers/service-logins';
 
 const { rabbitmqUrl, rabbitmqManagementUrl } = inject('stack');
 

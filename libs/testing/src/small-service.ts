@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from './eventually.js';
-import { freePorts } from './stack/ports.js';
-import { projectRoot } from './stack/project-root.js';
+import { freePorts } from '#lib/devstack/ports/free-ports';
+import { projectRoot } from '#lib/devstack/project-root';
 
 const program = join(projectRoot, 'dist/libs/testing/src/programs/small-service.js');
 

@@ -1,5 +1,5 @@
 import type { TestProject } from 'vitest/node';
-import { startPrivateStack, type PrivateStack } from './private-stack.js';
+import { startPrivateStack, type PrivateStack } from '#lib/devstack/private-stack';
 
 /** Where the servers of this test run are. All in the URLs: `rabbitmqManagementUrl` carries user and password. */
 export interface StackUrls {

@@ -1,6 +1,6 @@
 import { ConfigError, EXIT_CONFIG, loadConfig } from '#lib/runtime/config/config';
 import { createLogger } from '#lib/runtime/log/logger';
-import { bringUpToDate } from './bring-up-to-date.js';
+import { bringUpToDate } from '#lib/database/adapters/bring-up-to-date';
 
 /** `main.js migrate`, the job before a rollout: one log line per migration. Exit code 0 done, 78 configuration, 1 anything else. */
 export async function migrateAndExit(): Promise<never> {

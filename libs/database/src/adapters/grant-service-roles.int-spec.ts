@@ -2,7 +2,7 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createLogger } from '#lib/runtime/log/logger';
 import { type FreshPlace, freshDatabase } from '#lib/testing/databases';
-import { rolePasswordsFor, withPostgresLogin } from '#lib/testing/stack/service-logins';
+import { rolePasswordsFor, withPostgresLogin } from '#lib/devstack/servers/service-logins';
 import { roleName, type ServiceRole, serviceRoles, tableGrants } from '../service-roles.js';
 import { grantServiceRoles } from './grant-service-roles.js';
 import { migrate } from './migrate.js';

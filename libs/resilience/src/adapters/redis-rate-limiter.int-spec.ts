@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '#lib/testing/eventually';
 import { FaultProxy } from '#lib/testing/fault-proxy';
-import { type PrivateStack, startPrivateStack } from '#lib/testing/private-stack';
+import { type PrivateStack, startPrivateStack } from '#lib/devstack/private-stack';
 import type { Breakers } from '../call/breakers.js';
 import { rateLimiterContract } from '../limit/rate-limiter.contract.js';
 import type { RateLimit, RateVerdict } from '../limit/rate-limiter.port.js';

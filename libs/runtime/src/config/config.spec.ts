@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { projectRoot } from '#lib/testing/stack/project-root';
+import { projectRoot } from '#lib/devstack/project-root';
 import { ConfigError, parseConfig, redactedConfig, settings } from './config.js';
 
 const required = {

@@ -8,7 +8,7 @@ import { aMessageCreated, deletionOf } from '#lib/testing/builders';
 import { freshVhost } from '#lib/testing/databases';
 import { eventually } from '#lib/testing/eventually';
 import { FaultProxy } from '#lib/testing/fault-proxy';
-import { type PrivateStack, startPrivateStack } from '#lib/testing/private-stack';
+import { type PrivateStack, startPrivateStack } from '#lib/devstack/private-stack';
 import { aRow, SwitchedBreakers } from '../../builders.contract.js';
 import type { PublishOutcome } from '../../publish/publisher.port.js';
 import { deadLetterQueue, MAX_RETURNS, type PipelineRows, topologyOf } from '../../topology.js';

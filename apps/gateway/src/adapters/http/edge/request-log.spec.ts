@@ -5,7 +5,7 @@ import { parseConfig } from '#lib/runtime/config/config';
 import { createLogger } from '#lib/runtime/log/logger';
 import { Readiness } from '#lib/runtime/health/readiness';
 import { eventually } from '#lib/testing/eventually';
-import { mintToken } from '#lib/testing/mint-token';
+import { mintToken } from '#lib/devstack/mint-token';
 import { newId } from '#lib/contracts/ids';
 import { MemoryAdaptersModule } from '../../../memory-adapters.module.js';
 import { createGateway } from '../../../create-gateway.js';

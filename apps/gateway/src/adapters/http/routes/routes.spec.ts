@@ -4,7 +4,7 @@ import { MemoryAdaptersModule } from '../../../memory-adapters.module.js';
 import { createLogger } from '#lib/runtime/log/logger';
 import { parseConfig } from '#lib/runtime/config/config';
 import { Readiness } from '#lib/runtime/health/readiness';
-import { routeDeadlinesMs } from '../edge/deadlines.js';
+import { routeDeadlinesMs } from '#lib/contracts/route-deadlines';
 
 const readiness = new Readiness();
 const config = parseConfig({ DATABASE_URL: 'postgres://unused', RABBITMQ_URL: 'amqp://unused', CHROMA_URL: 'http://unused' });

@@ -9,7 +9,7 @@ import { createLogger } from '#lib/runtime/log/logger';
 import { processReport } from '#lib/runtime/work/process-report';
 import { Readiness } from '#lib/runtime/health/readiness';
 import { answerSiblings } from '#lib/runtime/workers/sibling-workers';
-import { mintToken } from '#lib/testing/mint-token';
+import { mintToken } from '#lib/devstack/mint-token';
 import { MemoryAdaptersModule } from '../../../../memory-adapters.module.js';
 import { createGateway } from '../../../../create-gateway.js';
 

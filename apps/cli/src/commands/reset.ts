@@ -1,0 +1,50 @@
+import { readdir, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import { ComposeProject, composeProjectOf } from '#lib/devstack/provisioning/docker-engine';
+import { reachableFolder } from '#lib/devstack/servers/postgres';
+import { unprivilegedUser } from '#lib/devstack/provisioning/programs';
+import { Explained } from '#lib/devstack/terminal/explain';
+import { type Home, parleyHome } from '#lib/devstack/home/home';
+import { refuseForeignHome } from '#lib/devstack/home/home-owner';
+import { readState } from '#lib/devstack/home/state';
+import { stopStack } from '#lib/devstack/supervisor/stop-stack';
+
+/** All that `npm start` puts into a home. */
+const OURS = /^(data|logs|run|objects|secrets\.json|state\.json(\.\d+)?|supervisor\.lock)$/;
+
+/** `parley reset`: stops the Parley of this home and removes its data, secrets and logs; the next start begins from nothing. */
+export async function reset({ yes = false, json = false }: { yes?: boolean; json?: boolean }): Promise<void> {
+  const home = parleyHome();
+  refuseForeignHome(home, 'start');
+  const entries = await readdir(home.folder).catch(() => undefined);
+  if (entries === undefined) return say(json, { removed: [] }, 'there is nothing to remove: no Parley was started here');
+  const foreign = entries.filter((name) => !OURS.test(name));
+  if (foreign.length > 0) {
+    throw new Explained(
+      `${home.folder} holds what is not Parley's (${foreign.slice(0, 3).join(', ')}): is PARLEY_HOME right? Nothing was removed`,
+    );
+  }
+  if (!yes) await confirm(home);
+  const isContained = (await readState(home))?.state.dependencies.some(({ origin }) => origin === 'docker') === true;
+  await stopStack(home, (line) => process.stderr.write(`${line}\n`));
+  if (isContained) await new ComposeProject(composeProjectOf(home.folder), {}).down({ withData: true });
+  const postgres = await reachableFolder(join(home.dependencies, 'postgres'), await unprivilegedUser());
+  const removed = [postgres, ...entries.map((name) => join(home.folder, name))];
+  for (const path of removed) await rm(path, { recursive: true, force: true });
+  await rmdir(home.folder).catch(() => undefined);
+  say(json, { removed }, `removed ${home.folder}: the next \`npm start\` begins from nothing`);
+}
+
+async function confirm({ folder }: Home): Promise<void> {
+  const what = `stops Parley and removes all its data, secrets and logs in ${folder} for good`;
+  if (!process.stdin.isTTY) throw new Explained(`this ${what}: say --yes`, 2);
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await terminal.question(`This ${what}. Type yes to go on: `);
+  terminal.close();
+  if (answer.trim().toLowerCase() !== 'yes') throw new Explained('nothing was removed');
+}
+
+function say(json: boolean, outcome: object, text: string): void {
+  process.stdout.write(`${json ? JSON.stringify(outcome) : text}\n`);
+}

@@ -1,0 +1,109 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { showConfig } from './commands/config.js';
+import { explainAndExit } from '#lib/devstack/terminal/explain';
+import { compareVectors } from './commands/consistency.js';
+import { addDeadLetterCommands } from './commands/dead-letters.js';
+import { examine } from './doctor/doctor.js';
+import { showLogs } from './commands/logs.js';
+import { migrate } from './commands/migrate.js';
+import { addOutboxCommands } from './commands/outbox.js';
+import { addProcessCommands } from './commands/processes.js';
+import { showQueues } from './commands/queues.js';
+import { reset } from './commands/reset.js';
+import { retire } from './commands/retire-queue.js';
+import { makeToken } from './commands/token.js';
+
+/** The operator's command line: `npm run parley -- <verb>`. Verbs work on what the environment names, else on the Parley that `npm start` runs here. */
+const program = new Command('parley')
+  .description(
+    'Operates Parley: the one that the environment names (DATABASE_URL, RABBITMQ_URL, ...), else the one that `npm start` runs here.',
+  )
+  .showHelpAfterError()
+  .addHelpText(
+    'after',
+    '\nAlso, with `npx parley`: start, stop, status, demo, test, bench, chaos. Where --json is read by a program: `npx parley`, or `npm run --silent`.',
+  )
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 done, 1 not possible now (the message says why), 2 wrong usage, 78 configuration that cannot work.',
+  )
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+
+program
+  .command('token')
+  .description('mint an access token; prints nothing else on stdout')
+  .requiredOption('--user <id>', 'user id (`sub`): 1-64 characters of A-Z a-z 0-9 _ . : -')
+  .option('--admin', 'may use /v1/admin')
+  .option('--service', 'may act for any user')
+  .option('--ttl <duration>', 'lifetime, such as 30s, 15m, 1h, 7d', '1h')
+  .option('--json', 'print {token, user, scope, expiresAt}')
+  .action(makeToken);
+
+const queues = program
+  .command('queues')
+  .description('what waits where: ready, in work, paused for how long, dead; "?" (null in JSON) is what is not known')
+  .option('--json', 'print {items, unknownQueues, publishing, others} as GET /v1/admin/queues does')
+  .option('--watch', 'again every two seconds, until Ctrl-C; with --json one line each')
+  .action(showQueues);
+
+queues
+  .command('retire')
+  .description('unbind a queue that nothing describes any more, and delete it with its satellites when they are empty')
+  .argument('<name>', 'as `parley queues` lists it')
+  .option('--force', 'delete it with what it holds')
+  .option('--json', 'print {unbound, deleted, left}')
+  .action((name: string, options: { force?: boolean; json?: boolean }, command: Command) =>
+    retire(name, { ...options, json: options.json === true || command.parent?.opts()['json'] === true }),
+  );
+addOutboxCommands(program);
+addDeadLetterCommands(program);
+
+program
+  .command('consistency')
+  .description('compare messages, ledger and vectors now; exit code 1 when something is out of step')
+  .option('--repair', 'have vectors made anew where they are out of step, and remove those of unknown messages')
+  .option('--json', 'print the run as GET /v1/admin/consistency does')
+  .action(compareVectors);
+addProcessCommands(program);
+
+program
+  .command('config')
+  .description('the configuration as services see it, secrets hidden')
+  .option('--json', 'print {name: {value, from}}')
+  .action(showConfig);
+
+program
+  .command('migrate')
+  .description('bring the database schema up to date; safe to repeat, waits up to 30 s for Postgres')
+  .option('--json', 'print {migrations: [...]}')
+  .action(migrate);
+
+program
+  .command('logs')
+  .description('what the services wrote, in the order of time; also after a stop')
+  .argument('[service]', 'only of this one, such as gateway')
+  .option('--request <id>', 'only lines that name this request, conversation, message or event, as far back as there are any')
+  .option('--lines <n>', 'the last so many', wholeNumber, 50)
+  .option('--follow', 'and those that come, until Ctrl-C')
+  .option('--json', 'as they were written, one JSON object per line')
+  .action(showLogs);
+
+program
+  .command('doctor')
+  .description('look for what keeps Parley from starting or working, and say what to do; exit code 1 when something does')
+  .option('--json', 'print {checks: [{name, level, says, toDo}]}')
+  .action(examine);
+
+program
+  .command('reset')
+  .description('stop Parley and remove its data, secrets and logs')
+  .option('--yes', 'do not ask')
+  .option('--json', 'print {removed: [...]}')
+  .action(reset);
+
+await program.parseAsync().catch(explainAndExit);
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError('must be a whole number from 1 on');
+  return Number(text);
+}

@@ -1,0 +1,27 @@
+import { isAbsolute, join } from 'node:path';
+import { projectRoot } from '#lib/devstack/project-root';
+
+/** Where this checkout keeps data, logs, secrets and the record of what runs. Moved with PARLEY_HOME; relative to the checkout. */
+export interface Home {
+  readonly folder: string;
+  readonly logs: string;
+  readonly dependencies: string;
+  readonly secretsFile: string;
+  readonly stateFile: string;
+  /** Held by the process that runs the stack, for as long as it runs. */
+  readonly lockFile: string;
+}
+
+/** The home that the environment asks for, `.parley/` unless PARLEY_HOME says otherwise. */
+export function parleyHome(env: NodeJS.ProcessEnv = process.env): Home {
+  const wanted = env['PARLEY_HOME']?.trim() || '.parley';
+  const folder = isAbsolute(wanted) ? wanted : join(projectRoot, wanted);
+  return {
+    folder,
+    logs: join(folder, 'logs'),
+    dependencies: join(folder, 'data'),
+    secretsFile: join(folder, 'secrets.json'),
+    stateFile: join(folder, 'state.json'),
+    lockFile: join(folder, 'supervisor.lock'),
+  };
+}

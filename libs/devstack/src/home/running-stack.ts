@@ -1,0 +1,14 @@
+import { parleyHome } from './home.js';
+import { refuseForeignHome } from './home-owner.js';
+import { readState, type StackState } from './state.js';
+
+/** The Parley that `npm start` runs from this checkout (or from PARLEY_HOME); undefined when there is none. */
+export async function runningStack(): Promise<StackState | undefined> {
+  const home = parleyHome();
+  refuseForeignHome(home, 'look');
+  const found = await readState(home);
+  return found?.supervisor === undefined ? undefined : found.state;
+}
+
+/** What every command says that finds no Parley. */
+export const NOT_RUNNING = 'Parley is not running: npm start';

@@ -1,0 +1,77 @@
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { lockHolder } from '#lib/devstack/process/lock-file';
+import type { ProcessIdentity } from '#lib/devstack/process/process-identity';
+import type { DependencyName } from '#lib/devstack/provisioning/programs';
+import type { Home } from './home.js';
+
+/** Where a dependency came from: the caller's environment, Docker, or a private process. */
+export type Origin = 'env' | 'docker' | 'local';
+
+/** One of Parley's own processes. Without `process` it is down and waits to be started again. */
+export interface RecordedService {
+  readonly name: string;
+  readonly url: string;
+  readonly process?: ProcessIdentity;
+}
+
+/** One of the servers that Parley stands on. `url` carries its credentials. */
+export interface RecordedDependency {
+  readonly name: DependencyName;
+  readonly url: string;
+  readonly origin: Origin;
+  /** The project that `docker compose` knows it by. */
+  readonly composeProject?: string;
+  readonly process?: ProcessIdentity;
+}
+
+/** What `npm start` writes down, readable by its owner only, so that other commands find it and nothing is ever left behind. */
+export interface StackState {
+  readonly phase: 'starting' | 'ready' | 'stopping';
+  /** The run that this is true of: what a killed run wrote down says nothing about the next one. */
+  readonly supervisor: ProcessIdentity | undefined;
+  readonly gatewayUrl: string;
+  readonly services: readonly RecordedService[];
+  readonly dependencies: readonly RecordedDependency[];
+  /** What the services were given, under the logins of the operator's command line: DATABASE_URL, AUTH_JWT_SECRET and so on. Secret. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** The same under the role that owns the tables. Secret. */
+  readonly migration: Readonly<Record<string, string>>;
+  /** RabbitMQ's management page with the administrator's login; absent when we do not know it. Secret. */
+  readonly managementUrl: string | undefined;
+}
+
+/** What is written down, and whether whoever wrote it still runs. */
+export interface FoundState {
+  readonly state: StackState;
+  /** The process that wrote it and still runs the stack; undefined when that is gone, however it went. */
+  readonly supervisor: ProcessIdentity | undefined;
+}
+
+/** Reads the record of this home; undefined when nothing was started here, or all of it was stopped in order. */
+export async function readState(home: Home): Promise<FoundState | undefined> {
+  const state = await readJson(home.stateFile);
+  if (state === undefined) return undefined;
+  const holder = await lockHolder(home.lockFile);
+  const isOfThisRun = holder !== undefined && holder.pid === state.supervisor?.pid && holder.startedAt === state.supervisor.startedAt;
+  return { state, supervisor: isOfThisRun ? holder : undefined };
+}
+
+/** Replaces the record in one step, so that a reader never sees half of it. */
+export async function writeState(home: Home, state: StackState): Promise<void> {
+  const draft = `${home.stateFile}.${process.pid}`;
+  await writeFile(draft, `${JSON.stringify(state, undefined, 2)}\n`, { mode: 0o600 });
+  await rename(draft, home.stateFile);
+}
+
+/** Forgets the record: nothing of it runs any more. */
+export async function removeState(home: Home): Promise<void> {
+  await rm(home.stateFile, { force: true });
+}
+
+async function readJson(file: string): Promise<StackState | undefined> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as StackState;
+  } catch {
+    return undefined;
+  }
+}

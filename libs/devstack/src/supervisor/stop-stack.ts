@@ -1,0 +1,43 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ComposeProject, composeProjectOf } from '#lib/devstack/provisioning/docker-engine';
+import { dropLock, lockHolder } from '#lib/devstack/process/lock-file';
+import { isRunning, signal } from '#lib/devstack/process/process-identity';
+import { Explained } from '../terminal/explain.js';
+import type { Home } from '../home/home.js';
+import { findLeftovers, stopLeftovers } from '../home/leftovers.js';
+import { readState, removeState } from '../home/state.js';
+
+/** The longest drain of a service, the longest stop of a server, and some. */
+const STOPPED_WITHIN_MS = 120_000;
+const TELL_EVERY_MS = 5_000;
+
+/** What there was to stop. */
+export interface Stopped {
+  readonly wasRunning: boolean;
+  /** Names of what a run that was killed had left behind. */
+  readonly leftovers: readonly string[];
+}
+
+/** Stops the Parley of this home, services first, and what an earlier run left behind. @throws Explained when it takes more than 2 minutes. */
+export async function stopStack(home: Home, tell: (line: string) => void): Promise<Stopped> {
+  const supervisor = await lockHolder(home.lockFile);
+  const before = await readState(home);
+  if (supervisor !== undefined) {
+    signal(supervisor.pid, 'SIGTERM');
+    const startedAt = performance.now();
+    for (let told = startedAt; isRunning(supervisor); await sleep(50)) {
+      if (performance.now() - startedAt > STOPPED_WITHIN_MS)
+        throw new Explained(`Parley (pid ${supervisor.pid}) is still stopping; see ${home.logs}/parley.log`);
+      if (performance.now() - told < TELL_EVERY_MS) continue;
+      told = performance.now();
+      tell(`stopping ... ${Math.round((told - startedAt) / 1_000)} s`);
+    }
+  }
+  const leftovers = await findLeftovers(home);
+  await stopLeftovers(leftovers);
+  if (supervisor === undefined && before?.state.dependencies.some(({ origin }) => origin === 'docker'))
+    await new ComposeProject(composeProjectOf(home.folder), {}).down();
+  await removeState(home);
+  await dropLock(home.lockFile);
+  return { wasRunning: supervisor !== undefined, leftovers: leftovers.map(({ name }) => name) };
+}
