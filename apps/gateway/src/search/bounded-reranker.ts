@@ -26,6 +26,6 @@ export class BoundedReranker extends RerankerPort {
       metrics.loadShed.inc({ reason: 'extra' });
       throw new SemaphoreFull('rerank');
     }
-    return withDeadline(RERANK_DEADLINE_MS, ({ signal }) => this.places.run(() => this.inner.rerank(query, texts, caller), signal));
+    return withDeadline(RERANK_DEADLINE_MS, ({ signal }) => this.places.run(() => this.inner.rerank(query, texts, caller), { signal }));
   }
 }

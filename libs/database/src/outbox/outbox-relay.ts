@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Places } from '#lib/bus/consume/buffer/places';
+import { Semaphore } from '#lib/resilience/limit/semaphore';
 import type { EventHeaders, PublisherPort, PublishOutcome } from '#lib/bus/publish/publisher.port';
 import type { ParleyEvent } from '#lib/contracts/events';
 import { withoutDeadline } from '#lib/resilience/call/deadline';
@@ -72,7 +72,7 @@ type Attempt = PublishOutcome | { readonly kind: 'invalid'; readonly reason: str
 export class OutboxRelay {
   private readonly stopping = new AbortController();
   /** Taken from `publishSoon` to the outcome. */
-  private readonly fastPath = new Places(FAST_PATH_LIMIT, 0);
+  private readonly fastPath = new Semaphore(undefined, { concurrent: FAST_PATH_LIMIT, queued: 0 });
   /** After the answers that are being written in this turn of the event loop: nobody waits for this one. */
   private readonly publishLater = batchPerTick<Fresh>((fresh) => {
     for (const { event, headers } of fresh) void this.publishOne(event, headers);
@@ -97,7 +97,7 @@ export class OutboxRelay {
    * throws. Does nothing when publishing makes no sense now: the row is there, the sweep finds it.
    */
   publishSoon(event: ParleyEvent, headers: EventHeaders = {}): void {
-    if (this.isStopping || !this.publisher.isHealthy || !this.fastPath.takeNow()) return;
+    if (this.isStopping || !this.publisher.isHealthy || !this.fastPath.tryAcquire()) return;
     this.publishLater({ event, headers });
   }
 
@@ -141,7 +141,7 @@ export class OutboxRelay {
     this.stopListening();
     const idle = async () => {
       await this.sweeping;
-      await this.fastPath.empty();
+      await this.fastPath.idle();
       await this.removing;
     };
     const timer = new AbortController();
@@ -156,7 +156,7 @@ export class OutboxRelay {
 
   private async publishOne(event: ParleyEvent, headers: EventHeaders): Promise<void> {
     const { kind } = await this.attempt(event, headers);
-    this.fastPath.giveBack();
+    this.fastPath.release();
     if (kind !== 'confirmed' || this.confirmed.length >= CONFIRMED_LIMIT) return;
     this.confirmed.push(event.eventId);
     this.removing ??= this.removeConfirmed();

@@ -123,7 +123,7 @@ export class DependencyCall {
     if (this.breaker.state === 'open') throw this.refused('open');
     if (this.bulkhead === undefined) return this.attempt(action, wait);
     try {
-      return await this.bulkhead.run(() => this.attempt(action, wait), currentDeadline()?.signal);
+      return await this.bulkhead.run(() => this.attempt(action, wait), { signal: currentDeadline()?.signal });
     } catch (error) {
       throw error instanceof SemaphoreFull ? this.refused('overloaded') : error;
     }

@@ -1,6 +1,6 @@
 import { Semaphore, type SemaphoreLimits } from './semaphore.js';
 
-/** Gives each caller places of its own, so that the work of one never stands before the work of another. Who is idle costs nothing. */
+/** A semaphore of its own for each caller, so that no caller waits behind another one. An idle caller costs nothing. */
 export class SemaphorePerCaller {
   private readonly byCaller = new Map<string, Semaphore>();
 
@@ -10,19 +10,19 @@ export class SemaphorePerCaller {
     private readonly limits: SemaphoreLimits,
   ) {}
 
-  /** Runs `work` when `caller` has a place. @throws SemaphoreFull when too much of it waits already; the reason of `signal` when it fires before. */
+  /** Runs `work` with a permit of `caller`. @throws SemaphoreFull when too much of it waits already; the reason of `signal` when it fires before. */
   async run<T>(caller: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const places = this.byCaller.get(caller) ?? new Semaphore(this.pool, this.limits);
-    this.byCaller.set(caller, places);
+    const semaphore = this.byCaller.get(caller) ?? new Semaphore(this.pool, this.limits);
+    this.byCaller.set(caller, semaphore);
     try {
-      return await places.run(work, signal);
+      return await semaphore.run(work, { signal });
     } finally {
-      const { inUse, waiting } = places.state;
+      const { inUse, waiting } = semaphore.state;
       if (inUse === 0 && waiting === 0) this.byCaller.delete(caller);
     }
   }
 
-  /** Callers that have work in hand. */
+  /** Callers that run or wait. */
   get size(): number {
     return this.byCaller.size;
   }

@@ -1,11 +1,9 @@
 import { Piscina } from 'piscina';
 import type { UserId } from '#lib/contracts/ids';
-import { SemaphoreFull } from '#lib/resilience/limit/semaphore';
+import { Semaphore, SemaphoreFull } from '#lib/resilience/limit/semaphore';
 import { currentDeadline } from '#lib/resilience/call/deadline';
 import { DeadlineExceeded } from '#lib/resilience/call/errors';
-import { FairQueue } from '#lib/resilience/limit/fair-queue';
 import type { Logger } from '#lib/runtime/log/logger';
-import { metrics } from '#lib/runtime/metrics/metrics';
 import { beginningOf } from '../../search/highlight.js';
 import { MAX_HIGHLIGHTED, TextWorkPort } from '../../search/text-work.port.js';
 import { doTextJob, type TextJob, type TextJobResult } from './text-jobs.js';
@@ -32,19 +30,13 @@ registerHooks({ resolve: (name, context, next) =>
   next(context.parentURL?.endsWith('.ts') && name.startsWith('.') ? name.replace(/\\.js$/, '.ts') : name, context) });`;
 const execArgv = isSource ? ['--import', `data:text/javascript,${encodeURIComponent(loadSources)}`] : undefined;
 
-interface Waiting {
-  readonly enter: () => void;
-  readonly refuse: (reason: unknown) => void;
-}
-
 /**
  * Does text work in threads of its own, so that the event loop turns meanwhile. One job per thread; the others wait in turn, one of each caller
  * (fair-queue.ts), within the deadline of their request. The threads start with the first job and end with `close`.
  */
 export class PooledTextWork extends TextWorkPort {
   private pool: Piscina<TextJob, TextJobResult[TextJob['kind']]> | undefined;
-  private readonly waiting = new FairQueue<Waiting>();
-  private running = 0;
+  private readonly turns: Semaphore;
   private isClosed = false;
 
   /** `threads`: TEXT_WORKERS. */
@@ -53,6 +45,7 @@ export class PooledTextWork extends TextWorkPort {
     private readonly logger: Logger,
   ) {
     super();
+    this.turns = new Semaphore(POOL, { concurrent: threads, queued: MAX_WAITING, queuedPerCaller: MAX_WAITING_PER_CALLER });
   }
 
   override async excerpts(caller: UserId, query: string, texts: readonly string[]): Promise<string[]> {
@@ -80,7 +73,7 @@ export class PooledTextWork extends TextWorkPort {
 
   override async close(): Promise<void> {
     this.isClosed = true;
-    for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift()) next.refuse(new SemaphoreFull(POOL));
+    this.turns.refuseWaiting(() => new SemaphoreFull(POOL));
     await this.pool?.destroy();
   }
 
@@ -90,55 +83,12 @@ export class PooledTextWork extends TextWorkPort {
   }
 
   private async submit(caller: UserId, job: TextJob): Promise<TextJobResult[TextJob['kind']]> {
-    const deadline = currentDeadline();
-    deadline?.signal.throwIfAborted();
-    if (this.isClosed) throw new SemaphoreFull(POOL);
-    if (this.running < this.threads) this.occupy();
-    else await this.turnOf(caller, deadline?.signal);
-    try {
-      return await this.inThread(job);
-    } finally {
-      this.running -= 1;
-      metrics.workerPoolActive.dec({ pool: POOL });
-      this.waiting.shift()?.enter();
-    }
-  }
-
-  private occupy(): void {
-    this.running += 1;
-    metrics.workerPoolActive.inc({ pool: POOL });
-  }
-
-  /** Resolves with a place taken. */
-  private async turnOf(caller: UserId, signal: AbortSignal | undefined): Promise<void> {
-    if (this.waiting.size >= MAX_WAITING || this.waiting.sizeOf(caller) >= MAX_WAITING_PER_CALLER) throw new SemaphoreFull(POOL);
-    await new Promise<void>((resolve, reject) => {
-      const onAbort = () => waiting.refuse(signal?.reason);
-      const end = () => {
-        this.waiting.remove(caller, waiting);
-        metrics.workerPoolQueued.dec({ pool: POOL });
-        signal?.removeEventListener('abort', onAbort);
-      };
-      const waiting: Waiting = {
-        enter: () => {
-          end();
-          // Occupied here, not after the await: a call that comes in between must not take the place.
-          this.occupy();
-          resolve();
-        },
-        refuse: (reason) => {
-          end();
-          reject(reason);
-        },
-      };
-      this.waiting.push(caller, waiting);
-      metrics.workerPoolQueued.inc({ pool: POOL });
-      signal?.addEventListener('abort', onAbort, { once: true });
-    });
+    return this.turns.run(() => this.inThread(job), { signal: currentDeadline()?.signal, caller });
   }
 
   /** The limit is the job's own: a thread that was ended with each request that gives up would load its vocabulary anew each time. */
   private async inThread(job: TextJob): Promise<TextJobResult[TextJob['kind']]> {
+    if (this.isClosed) throw new SemaphoreFull(POOL); // after the wait: `close` may have come in between
     this.pool ??= this.start();
     try {
       return await this.pool.run(job, { signal: AbortSignal.timeout(JOB_LIMIT_MS) });

@@ -216,11 +216,12 @@ export class PostgresLexicalIndex extends LexicalIndexPort {
   override async find(query: string, visible: readonly ConversationId[], k: number, filter: SearchFilter = {}): Promise<LexicalHit[]> {
     const words = wordsOf(query);
     if (words.length === 0 || visible.length === 0) return [];
-    return this.places.run(async () => {
+    const work = async () => {
       const rest: Rest = [visible, k, filter.senderId ?? null, dateOf(filter.fromMs), dateOf(filter.toMs)];
       await this.lookAtState();
       return hitsOf(await this.ask(words, rest));
-    }, currentDeadline()?.signal);
+    };
+    return this.places.run(work, { signal: currentDeadline()?.signal });
   }
 
   private async ask(words: readonly string[], rest: Rest): Promise<Row[]> {

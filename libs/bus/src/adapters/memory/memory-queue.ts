@@ -1,6 +1,6 @@
 import { metrics } from '#lib/runtime/metrics/metrics';
 import type { Delivery } from '../../consume/delivery.js';
-import { Places } from '../../consume/buffer/places.js';
+import { Semaphore } from '#lib/resilience/limit/semaphore';
 import { countHeader, header, type WireMessage } from '../../wire-message.js';
 
 /** A message in a queue, and how often it came back. */
@@ -45,7 +45,7 @@ export class MemoryConsumption {
 export class MemoryQueue {
   private readonly ready: Stored[] = [];
   private readonly consumptions = new Set<MemoryConsumption>();
-  private readonly places: Places;
+  private readonly room: Semaphore;
   private generation = 0;
   private isDispatching = false;
 
@@ -54,7 +54,7 @@ export class MemoryQueue {
     readonly name: string,
     size: number,
   ) {
-    this.places = new Places(size, size);
+    this.room = new Semaphore(undefined, { concurrent: size, queued: size });
   }
 
   get readyCount(): number {
@@ -90,8 +90,11 @@ export class MemoryQueue {
   }
 
   /** Waits for room for one message. @returns false when there was none in time. What is reserved is put or given up. */
-  reserve(withinMs: number): Promise<boolean> {
-    return this.places.take(withinMs);
+  async reserve(withinMs: number): Promise<boolean> {
+    return this.room.acquire({ withinMs }).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** Puts a message into a place that was reserved for it. */
@@ -102,13 +105,13 @@ export class MemoryQueue {
 
   /** Puts a message that was in the queue before and only waited elsewhere: it must not be kept out. */
   putAnyway(message: WireMessage): void {
-    this.places.takeAnyway();
+    this.room.acquireAnyway();
     this.put(message);
   }
 
   /** A reserved place is not used, or a message is done with. */
   removed(): void {
-    this.places.giveBack();
+    this.room.release();
     this.dispatchSoon();
   }
 
@@ -157,6 +160,7 @@ export class MemoryQueue {
 
   private report(): void {
     metrics.queueLength.set({ queue: this.name }, this.ready.length);
-    if (Number.isFinite(this.places.count)) metrics.eventBusBufferUsed.set({ topic: this.name }, this.places.taken / this.places.count);
+    const { inUse, size } = this.room.state;
+    if (Number.isFinite(size)) metrics.eventBusBufferUsed.set({ topic: this.name }, inUse / size);
   }
 }

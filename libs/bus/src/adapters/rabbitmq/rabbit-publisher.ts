@@ -5,7 +5,7 @@ import { currentContext } from '#lib/runtime/log/context';
 import type { Logger } from '#lib/runtime/log/logger';
 import { metrics } from '#lib/runtime/metrics/metrics';
 import { fullJitter } from '#lib/resilience/call/backoff';
-import { Places } from '../../consume/buffer/places.js';
+import { Semaphore } from '#lib/resilience/limit/semaphore';
 import { type PublishFailure, PublishFailures } from '../../publish/publish-failures.js';
 import { type EventHeaders, PublisherPort, type PublishOutcome } from '../../publish/publisher.port.js';
 import { isHeard, type PipelineRows, topologyOf } from '../../topology.js';
@@ -62,7 +62,7 @@ const NO_ROUTE = 312;
 export class RabbitPublisher extends PublisherPort {
   private readonly connection: RabbitConnection;
   private readonly topology: RabbitTopology;
-  private readonly window: Places;
+  private readonly window: Semaphore;
   private readonly rows: PipelineRows;
   private readonly pending = new Set<Pending>();
   private readonly listeners = new Set<(isHealthy: boolean) => void>();
@@ -82,7 +82,7 @@ export class RabbitPublisher extends PublisherPort {
     super();
     const { url, app, heartbeatS, logger, window } = options;
     this.rows = options.pipeline ?? pipeline;
-    this.window = new Places(window, window * WAITING_PER_PLACE);
+    this.window = new Semaphore(undefined, { concurrent: window, queued: window * WAITING_PER_PLACE });
     this.failing = new PublishFailures(logger);
     this.topology = new RabbitTopology(topologyOf(this.rows, options.retryDelaysMs), logger, () => {
       for (const listener of this.declaredListeners) listener();
@@ -110,7 +110,7 @@ export class RabbitPublisher extends PublisherPort {
   async stop(): Promise<void> {
     this.isStopping = true;
     this.healthMayHaveChanged();
-    await within(FLUSH_MS, this.window.empty());
+    await within(FLUSH_MS, this.window.idle());
     this.topology.stop();
     this.endSilence();
     await this.connection.stop();
@@ -118,7 +118,8 @@ export class RabbitPublisher extends PublisherPort {
 
   /** Of the confirm window: what was published and not confirmed. */
   override get bufferUsed(): number {
-    return Math.min(1, this.window.taken / this.window.count);
+    const { inUse, size } = this.window.state;
+    return Math.min(1, inUse / size);
   }
 
   get isHealthy(): boolean {
@@ -173,12 +174,11 @@ export class RabbitPublisher extends PublisherPort {
       const refusal = this.whyNot();
       if (refusal !== undefined) return settle({ kind: 'nacked', reason: refusal });
       const endsAt = startedAt + this.options.confirmTimeoutMs;
-      if (this.window.takeNow()) return this.sendFromPlace(parcel, endsAt, settle);
-      void this.window
-        .take(endsAt - performance.now())
-        .then((hasPlace) =>
-          hasPlace ? this.sendFromPlace(parcel, endsAt, settle) : settle({ kind: 'nacked', reason: 'the confirm window is full' }),
-        );
+      if (this.window.tryAcquire()) return this.sendFromPlace(parcel, endsAt, settle);
+      void this.window.acquire({ withinMs: endsAt - performance.now() }).then(
+        () => this.sendFromPlace(parcel, endsAt, settle),
+        () => settle({ kind: 'nacked', reason: 'the confirm window is full' }),
+      );
     });
   }
 
@@ -190,7 +190,7 @@ export class RabbitPublisher extends PublisherPort {
   ): void {
     const { channel } = this;
     if (channel === undefined) {
-      this.window.giveBack();
+      this.window.release();
       return settle({ kind: 'nacked', reason: this.whyNot() ?? 'not connected' });
     }
     const timer = setTimeout(() => {
@@ -207,7 +207,7 @@ export class RabbitPublisher extends PublisherPort {
         clearTimeout(timer);
         if (!this.pending.delete(pending)) return;
         metrics.amqpUnconfirmed.dec();
-        this.window.giveBack();
+        this.window.release();
         settle(outcome);
       },
     };

@@ -176,7 +176,7 @@ export class PostgresLane {
       return work();
     };
     try {
-      return await this.places.run(enter, currentDeadline()?.signal, timeouts.acquireMs);
+      return await this.places.run(enter, { signal: currentDeadline()?.signal, withinMs: timeouts.acquireMs });
     } catch (error) {
       throw error instanceof SemaphoreFull ? new DependencyError('postgres', name, 'overloaded', { cause: error }) : error;
     } finally {

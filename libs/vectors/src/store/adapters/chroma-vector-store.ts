@@ -276,7 +276,7 @@ export class ChromaVectorStore extends VectorStorePort {
 
   private async inTurn<T>(places: Semaphore, operation: string, work: () => Promise<T>): Promise<T> {
     try {
-      return await places.run(work, currentDeadline()?.signal);
+      return await places.run(work, { signal: currentDeadline()?.signal });
     } catch (error) {
       throw error instanceof SemaphoreFull ? new DependencyError('chroma', operation, 'overloaded') : error;
     }
