@@ -60,7 +60,7 @@ module.exports = {
     ),
     home('amqplib', ['libs/bus/src/adapters/', 'apps/cli/src/adapters/']),
     home('pg', ['libs/database/src/adapters/', 'apps/cli/src/adapters/']),
-    home('typeorm', ['libs/database/src/adapters/', 'libs/conversations/src/adapters/', 'libs/vectors/src/adapters/']),
+    home('typeorm', ['libs/database/src/adapters/', 'libs/conversations/src/adapters/', 'libs/vectors/src/[^/]+/adapters/']),
     home('chromadb', ['libs/vectors/src/adapters/']),
     home('ioredis', ['libs/resilience/src/adapters/', 'apps/cli/src/adapters/']),
     home('opossum', ['libs/resilience/src/adapters/']),

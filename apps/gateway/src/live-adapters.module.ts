@@ -21,6 +21,7 @@ import { MessageStorePort } from '#lib/conversations/message-store.port';
 import { checkPoolBudget } from '#lib/database/adapters/lanes/check-pool-budget';
 import { lanesFor } from '#lib/database/adapters/lanes/lanes-for';
 import { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
+import { LaneDataSource } from '#lib/database/adapters/lane-data-source';
 import { PostgresLockWaits } from '#lib/database/adapters/postgres-lock-waits';
 import { PostgresOutbox } from '#lib/database/outbox/adapters/postgres-outbox';
 import { LockWaitsPort } from '#lib/database/lock-waits.port';
@@ -115,6 +116,7 @@ class LiveConnections extends Connections {
   providers: [
     { provide: Breakers, useFactory: (logger: Logger) => shareBreakers(createBreakers(), logger), inject: [LOGGER] },
     { provide: PostgresLanes, useFactory: lanesFor(APP), inject: [CONFIG, Breakers, LOGGER] },
+    { provide: LaneDataSource, useFactory: (lanes: PostgresLanes) => LaneDataSource.over(lanes.lane('reads')), inject: [PostgresLanes] },
     { provide: RabbitPublisher, useFactory: publisherFor(APP), inject: [CONFIG, LOGGER] },
     { provide: RabbitQueueStatus, useFactory: queueStatusFor(APP), inject: [CONFIG, LOGGER] },
     { provide: RabbitControlChannel, useFactory: controlChannelFor(APP), inject: [CONFIG, LOGGER] },
@@ -154,8 +156,8 @@ class LiveConnections extends Connections {
     { provide: PublisherPort, useExisting: RabbitPublisher },
     {
       provide: ConsistencyRunsPort,
-      useFactory: (lanes: PostgresLanes) => new PostgresConsistencyRuns(lanes, 'reads'),
-      inject: [PostgresLanes],
+      useFactory: (dataSource: LaneDataSource) => new PostgresConsistencyRuns(dataSource),
+      inject: [LaneDataSource],
     },
     { provide: DeadLettersPort, useFactory: deadLetters, inject: [CONFIG, RabbitPublisher, LOGGER] },
     { provide: QueueStatusPort, useExisting: RabbitQueueStatus },

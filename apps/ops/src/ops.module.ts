@@ -8,6 +8,7 @@ import { IndexTexts } from '#lib/conversations/index-texts';
 import { QueueWatch } from '#lib/bus/queue-status/queue-watch';
 import { PostgresInbox } from '#lib/database/inbox/adapters/postgres-inbox';
 import { lanesFor } from '#lib/database/adapters/lanes/lanes-for';
+import { LaneDataSource } from '#lib/database/adapters/lane-data-source';
 import { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
 import { PostgresOutbox } from '#lib/database/outbox/adapters/postgres-outbox';
 import { OutboxRelay } from '#lib/database/outbox/outbox-relay';
@@ -57,9 +58,10 @@ export class OpsModule {
         { provide: RabbitPublisher, inject: [CONFIG, LOGGER], useFactory: publisherFor(APP) },
         { provide: RabbitQueueStatus, inject: [CONFIG, LOGGER], useFactory: queueStatusFor(APP) },
         { provide: RabbitControlChannel, inject: [CONFIG, LOGGER], useFactory: controlChannelFor(APP) },
+        { provide: LaneDataSource, inject: [PostgresLanes], useFactory: (lanes: PostgresLanes) => LaneDataSource.over(lanes.lane('work')) },
         { provide: OutboxRelay, inject: [CONFIG, PostgresLanes, RabbitPublisher, LOGGER], useFactory: outboxRelay },
         { provide: VectorChecks, inject: [CONFIG, PostgresLanes, RabbitQueueStatus, Breakers], useFactory: vectorChecks },
-        { provide: RunConsistency, inject: [CONFIG, PostgresLanes, VectorChecks, LOGGER], useFactory: runConsistency },
+        { provide: RunConsistency, inject: [CONFIG, LaneDataSource, VectorChecks, LOGGER], useFactory: runConsistency },
         {
           provide: PeriodicTasks,
           inject: [RabbitQueueStatus, RabbitControlChannel, PostgresLanes, RunConsistency, VectorChecks, LOGGER],
@@ -145,8 +147,8 @@ class VectorChecks {
 const vectorChecks = (config: Config, lanes: PostgresLanes, queueStatus: RabbitQueueStatus, breakers: Breakers): VectorChecks =>
   new VectorChecks(config, lanes, queueStatus, breakers);
 
-const runConsistency = (config: Config, lanes: PostgresLanes, checks: VectorChecks, logger: Logger): RunConsistency =>
-  new RunConsistency(new PostgresConsistencyRuns(lanes), () => checks.consistency(), config.CONSISTENCY_EVERY_MS, logger);
+const runConsistency = (config: Config, dataSource: LaneDataSource, checks: VectorChecks, logger: Logger): RunConsistency =>
+  new RunConsistency(new PostgresConsistencyRuns(dataSource), () => checks.consistency(), config.CONSISTENCY_EVERY_MS, logger);
 
 const rounds = (
   queueStatus: RabbitQueueStatus,

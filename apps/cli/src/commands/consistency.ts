@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pc from 'picocolors';
 import type { ConsistencyReport, ConsistencyRun, FindingKind } from '#lib/contracts/admin';
+import { LaneDataSource } from '#lib/database/adapters/lane-data-source';
 import { PostgresConsistencyRuns } from '#lib/vectors/consistency/adapters/postgres-consistency-runs';
 import type { ConsistencyRunsPort } from '#lib/vectors/consistency/consistency-runs.port';
 import { Explained } from '#lib/devstack/terminal/explain';
@@ -24,7 +25,7 @@ const MEANING: Readonly<Record<FindingKind, string>> = {
 /** `parley consistency`: has `ops` compare messages and vectors now, and shows what it found. Exit code 1 when something is out of step. */
 export async function compareVectors({ repair = false, json = false }: { repair?: boolean; json?: boolean }): Promise<void> {
   const run = await withLane('work', async (lanes) => {
-    const runs = new PostgresConsistencyRuns(lanes);
+    const runs = new PostgresConsistencyRuns(await LaneDataSource.over(lanes.lane('work')));
     const { id } = await runs.request(repair ? 'repair' : 'check', operatorName());
     return untilDone(runs, id, json);
   });

@@ -16,6 +16,7 @@ import { CreateSearchFunctions1763690400000 } from './migrations/create-search-f
 import { CreateTextsToIndex1764000410000 } from './migrations/create-texts-to-index.js';
 import { CreateVectorWrites1764000600000 } from './migrations/create-vector-writes.js';
 import { IndexParkedOutbox1764000500000 } from './migrations/index-parked-outbox.js';
+import { KeyTextBackfill1795400000000 } from './migrations/key-text-backfill.js';
 import { ReplaceTrigramsByWords1763690820000 } from './migrations/replace-trigrams-by-words.js';
 import { RetireFullTextOnMessages1764000420000 } from './migrations/retire-full-text-on-messages.js';
 import { connectionSettings } from './lanes/postgres-lanes.js';
@@ -40,6 +41,7 @@ const migrations = [
   CreateConversationKeys1764000200000,
   CreateMembershipUsage1764000210000,
   CreateDepartedMembers1764000220000,
+  KeyTextBackfill1795400000000,
 ];
 
 /** How a DataSource reaches Postgres. All times in milliseconds. */

@@ -1,4 +1,4 @@
-import { Pool, type PoolConfig, type PoolClient, type QueryResultRow } from 'pg';
+import { Pool, type PoolConfig, type PoolClient, type QueryResult, type QueryResultRow } from 'pg';
 import { Semaphore, SemaphoreFull } from '#lib/resilience/limit/semaphore';
 import { currentDeadline } from '#lib/resilience/call/deadline';
 import { DependencyCall } from '#lib/resilience/call/dependency-call';
@@ -17,6 +17,9 @@ export type Statement = string | { readonly name: string; readonly text: string 
 
 /** Runs one statement and gives its rows. */
 export type Query = <Row extends object>(statement: Statement, values?: readonly unknown[]) => Promise<Row[]>;
+
+/** Runs one statement and gives the whole answer: its rows, the count of rows that it changed, and its command. */
+export type Execute = <Row extends object>(statement: Statement, values?: readonly unknown[]) => Promise<QueryResult<Row & QueryResultRow>>;
 
 /** What the clients of all lanes of a process have learnt about the network between them and Postgres. */
 export interface StaleConnectionCutoff {
@@ -100,13 +103,18 @@ export class PostgresLane {
     return this.onClient((client) => this.run<Row>(client, statement, values));
   }
 
+  /** Like {@link query}, with the whole answer. */
+  async execute<Row extends object>(statement: Statement, values: readonly unknown[] = []): Promise<QueryResult<Row & QueryResultRow>> {
+    return this.onClient((client) => this.answer<Row>(client, statement, values));
+  }
+
   /**
    * Runs `work` in one transaction, within the time of one statement all in all: PostgreSQL has a limit for the whole only since 17.
    * Run again at once, at most twice, after a deadlock or a serialization failure: `work` must do nothing but query.
    * When this rejects, nothing of it is or becomes visible, except after a `timeout` that hit the COMMIT itself: then the outcome is unknown.
    * @throws what `work` throws, after the rollback; DependencyError when Postgres cannot.
    */
-  async transaction<T>(work: (query: Query) => Promise<T>): Promise<T> {
+  async transaction<T>(work: (query: Query, execute: Execute) => Promise<T>): Promise<T> {
     return this.onClient(async (client) => {
       const limitMs = this.options.timeouts.queryMs;
       const timer = setTimeout(() => client.destroy(this.tookTooLong(limitMs)), limitMs);
@@ -209,16 +217,23 @@ export class PostgresLane {
     }
   }
 
-  private async runTransaction<T>(client: LaneClient, work: (query: Query) => Promise<T>): Promise<T> {
+  private async runTransaction<T>(client: LaneClient, work: (query: Query, execute: Execute) => Promise<T>): Promise<T> {
     let isOpen = true;
-    const query: Query = async (statement, values = []) => {
-      // A query that outlives its transaction would run alone, committed, on whatever the client does next.
+    // A statement that outlives its transaction would run alone, committed, on whatever the client does next.
+    const requireOpen = () => {
       if (!isOpen) throw new Error('this transaction has ended');
+    };
+    const query: Query = async (statement, values = []) => {
+      requireOpen();
       return this.run(client, statement, values);
+    };
+    const execute: Execute = async (statement, values = []) => {
+      requireOpen();
+      return this.answer(client, statement, values);
     };
     await this.run(client, 'BEGIN', []);
     try {
-      const result = await work(query);
+      const result = await work(query, execute);
       isOpen = false;
       await this.commit(client);
       return result;
@@ -246,9 +261,17 @@ export class PostgresLane {
   }
 
   private async run<Row extends object>(client: LaneClient, statement: Statement, values: readonly unknown[]): Promise<Row[]> {
-    const config = typeof statement === 'string' ? { text: statement } : statement;
-    const { rows } = await this.timed(client, statement, () => client.query<Row & QueryResultRow>({ ...config, values: [...values] }));
+    const { rows } = await this.answer<Row>(client, statement, values);
     return rows;
+  }
+
+  private answer<Row extends object>(
+    client: LaneClient,
+    statement: Statement,
+    values: readonly unknown[],
+  ): Promise<QueryResult<Row & QueryResultRow>> {
+    const config = typeof statement === 'string' ? { text: statement } : statement;
+    return this.timed(client, statement, () => client.query<Row & QueryResultRow>({ ...config, values: [...values] }));
   }
 
   private async timed<T>(client: LaneClient, statement: Statement, run: () => Promise<T>): Promise<T> {
