@@ -76,10 +76,10 @@ export class EmbeddingModule {
  * @returns what stops it in the order of messaging rule 10: handlers finish, what they published is confirmed, connections close.
  */
 export async function startEmbedding(parts: ProcessParts): Promise<() => Promise<void>> {
-  const { config, logger, readiness } = parts;
+  const { config, readiness } = parts;
   const handler = { queue: 'embedding.messages', deadlineMs: pipeline['embedding.messages'].deadlineMs };
   verifyTimeoutChain(handlerChain(config, handler, { name: 'one call of the embedder', timeoutMs: EMBED_CALL_TIMEOUT_MS }));
-  const app = await createOperationsApp(EmbeddingModule.of(parts), logger);
+  const app = await createOperationsApp(EmbeddingModule.of(parts));
   const publisher = app.get(RabbitPublisher);
   const server = app.get(RabbitServer);
   const responder = app.get(RabbitResponder);

@@ -77,8 +77,8 @@ export class OpsModule {
  * @returns what stops it: no new sweeps, then what is being published, then connections.
  */
 export async function startOps(parts: ProcessParts): Promise<() => Promise<void>> {
-  const { config, logger, readiness } = parts;
-  const app = await createOperationsApp(OpsModule.of(parts), logger);
+  const { config, readiness } = parts;
+  const app = await createOperationsApp(OpsModule.of(parts));
   const publisher = app.get(RabbitPublisher);
   const queueStatus = app.get(RabbitQueueStatus);
   const relay = app.get(OutboxRelay);

@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { CONFIG } from '../config/config.js';
-import { LOGGER } from '../log/logger.js';
+import { HealthModule } from '../health/health.module.js';
+import { LogModule } from '../log/log.module.js';
 import { Readiness } from '../health/readiness.js';
 import type { ProcessParts } from './run-process.js';
 import { OperationsController } from './operations.controller.js';
@@ -15,13 +16,13 @@ export class ProcessModule {
     return {
       module: ProcessModule,
       global: true,
+      imports: [LogModule.of(logger), HealthModule],
       controllers: [OperationsController],
       providers: [
         { provide: CONFIG, useValue: config },
-        { provide: LOGGER, useValue: logger },
         { provide: Readiness, useValue: readiness },
       ],
-      exports: [CONFIG, LOGGER, Readiness],
+      exports: [CONFIG, Readiness, LogModule, HealthModule],
     };
   }
 }
