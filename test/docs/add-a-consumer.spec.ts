@@ -43,7 +43,7 @@ describe('the page on adding a consumer', () => {
     const server = new MemoryServer({ app, bus, breakers: createBreakers(), inbox: new MemoryInbox(), drainMs: 500, logger });
     server.addHandler(queue, (async (events: ParleyEvent[]) => handle(events)) as MessageHandler, true);
     await new Promise<void>((resolve, reject) => {
-      server.listen((error) => (error === undefined ? resolve() : reject(error)));
+      void server.listen((error) => (error === undefined ? resolve() : reject(error)));
     });
     servers.push(server);
   };

@@ -7,7 +7,7 @@ import { DependencyError } from '#lib/resilience/call/errors';
 import { aMessageCreated } from '#lib/testing/builders';
 import { eventually } from '#lib/testing/eventually';
 import { aRow, SwitchedBreakers } from './builders.contract.js';
-import type { ConsumerTiming } from './consume/consumer.js';
+import type { ConsumerTiming } from './consume/consumer-settings.js';
 import type { InboxPort } from './consume/run/inbox.port.js';
 import { Postpone, Reject } from './outcome.js';
 import type { BreakerView, PauseState } from './consume/pause.js';

@@ -1,24 +1,22 @@
 import type { ConsumerState } from '#lib/contracts/control';
 import type { ParleyEvent } from '#lib/contracts/events';
-import { type PipelineRow, RETRY_DELAYS_MS } from '#lib/contracts/pipeline';
+import { RETRY_DELAYS_MS } from '#lib/contracts/pipeline';
 import { withoutDeadline } from '#lib/resilience/call/deadline';
 import { runInContext } from '#lib/runtime/log/context';
-import type { Logger } from '#lib/runtime/log/logger';
 import { metrics } from '#lib/runtime/metrics/metrics';
 import { middleware } from './run/middleware.js';
 import { reportConsumer } from './consumer-reports.js';
-import { decide, MAX_UNKNOWN, outageOf } from './settle/decide.js';
+import { decide, outageOf } from './settle/decide.js';
 import { decode } from './run/decode.js';
 import type { Delivery } from './delivery.js';
 import { bisectBatch, type Verdict } from './run/bisect-batch.js';
-import type { InboxPort } from './run/inbox.port.js';
 import { CrashLoop, Interrupted, NotKnownYet, Postpone, Reject } from '../outcome.js';
-import { type BreakerView, Pause, type PauseState } from './pause.js';
-import type { PublisherPort } from '../publish/publisher.port.js';
-import type { DeliverySourcePort } from './delivery-source.port.js';
+import { type ConsumerSettings, type ConsumerTiming, type Drained, TIMING } from './consumer-settings.js';
+import { wantsDeliveries } from './flow.js';
+import { Pause, type PauseState } from './pause.js';
 import type { Received } from './buffer/received.js';
-import type { BatchHandler, Run } from './run/layer.js';
-import { type Account, type DeadLetterListener, Settlement } from './settle/settle.js';
+import type { Run } from './run/layer.js';
+import { type Account, Settlement } from './settle/settle.js';
 import { PoisonDetector } from './buffer/poison-detector.js';
 import { MAX_RETURNS } from '../topology.js';
 import { RedeliveryTracker } from './buffer/redelivery-tracker.js';
@@ -26,68 +24,15 @@ import { DeliveryBuffer } from './buffer/delivery-buffer.js';
 import { attemptOf, countHeader, errorMessage, header } from '../wire-message.js';
 import { within } from '#lib/resilience/call/within';
 
-/** What a consumer of one queue is made of. */
-export interface ConsumerSettings {
-  readonly queue: string;
-  readonly row: PipelineRow;
-  readonly source: DeliverySourcePort;
-  readonly handler: BatchHandler;
-  readonly publisher: PublisherPort;
-  readonly breakers: BreakerView;
-  readonly logger: Logger;
-  /** Needed when the row says `deduplicate`. */
-  readonly inbox?: InboxPort | undefined;
-  readonly onDeadLetter?: DeadLetterListener | undefined;
-  readonly timing?: Partial<ConsumerTiming>;
-}
-
-/** Times that only tests change, in milliseconds. */
-export interface ConsumerTiming {
-  /** Waits of the retry tiers, as the queues were declared with. */
-  readonly retryDelaysMs: readonly number[] | undefined;
-  /** Wait before a probe when an outage was met that no breaker noticed. */
-  readonly outageBackoff: { readonly baseMs: number; readonly capMs: number } | undefined;
-  /**
-   * How long a delivery is held in an outage before it goes round through the longest retry tier, which is no attempt. RabbitMQ closes
-   * the channel of whoever keeps one for 30 minutes, and giving it back plainly would count towards `x-delivery-limit`.
-   */
-  readonly holdMs: number;
-  /** How often an event whose type is not known is postponed before it is dead-lettered. */
-  readonly maxUnknown: number;
-  /** How long parts of one batch are begun. */
-  readonly batchBudgetMs: number;
-}
-
-/** How a consumer stopped. */
-export interface Drained {
-  /** Deliveries that were neither settled nor sent round in time; the broker returns them, and counts that. */
-  readonly unfinishedCount: number;
-  /** Deliveries that were given back through a retry tier, which counts as nothing. */
-  readonly sentRoundCount: number;
-}
-
-/** How all consumers of a process stopped. */
-export const sumOf = (all: readonly Drained[]): Drained => ({
-  unfinishedCount: all.reduce((sum, { unfinishedCount }) => sum + unfinishedCount, 0),
-  sentRoundCount: all.reduce((sum, { sentRoundCount }) => sum + sentRoundCount, 0),
-});
-
-const TIMING: ConsumerTiming = {
-  retryDelaysMs: undefined,
-  outageBackoff: undefined,
-  holdMs: 600_000,
-  maxUnknown: MAX_UNKNOWN,
-  batchBudgetMs: 300_000,
-};
 const HOUSEKEEPING_MS = 5_000;
 
 /**
- * Consumes one queue: takes deliveries from its tap, handles them in batches, and settles each by what became of it.
+ * Consumes one queue: takes deliveries from its source, handles them in batches, and settles each by its outcome.
  *
- *     onDelivery -> (twin of one in work?) -> decode -> quarantine or gather -> [pause allows?] -> run -> settle
- *                                                            ^---------------- held in an outage --'
+ *     onDelivery -> [redelivered?] -> decode -> buffer (batches, quarantine) -> [pause allows?] -> run -> settle
+ *                                                 ^---------------- held in an outage -------------'
  *
- * Knows no broker: RabbitMQ and the memory bus differ only in the tap.
+ * Knows no broker: transports differ only in the delivery source.
  */
 export class Consumer {
   private readonly run: Run;
@@ -96,7 +41,7 @@ export class Consumer {
   private readonly redeliveries = new RedeliveryTracker();
   private readonly settlement: Settlement;
   private readonly timing: ConsumerTiming;
-  /** Fires when nobody waits any longer. */
+  /** Aborts what still waits for the broker or the inbox at the end of a stop. */
   private readonly abortion = new AbortController();
   private readonly work = new Set<Promise<void>>();
   private housekeeping: NodeJS.Timeout | undefined;
@@ -125,7 +70,7 @@ export class Consumer {
       emits: row.emits,
       signal: this.abortion.signal,
       onFailure: (outcome, failures) => {
-        if (failures === 5) logger.warn({ queue, outcome }, 'cannot publish what follows from an event yet, still trying');
+        if (failures === 5) logger.warn({ queue, outcome }, 'cannot publish an emitted event yet, retrying');
       },
     });
     this.buffer = new DeliveryBuffer(row.batch, () => this.pump());
@@ -150,12 +95,12 @@ export class Consumer {
     });
   }
 
-  /** Where the pause stands; `running` when nothing is wrong. */
+  /** The state of the pause; `running` when nothing is wrong. */
   get pauseState(): PauseState {
     return this.pause.state;
   }
 
-  /** How it is, for operators. */
+  /** The state of the consumer, for operators. */
   report(): ConsumerState {
     const held = [...this.buffer.items(), ...this.inFlight];
     const oldest = held.map(occurredAt).reduce((one, other) => Math.min(one, other), Number.POSITIVE_INFINITY);
@@ -170,35 +115,35 @@ export class Consumer {
 
   start(): void {
     this.stopReporting = reportConsumer(this);
-    // A gauge that nobody has set yet is missing, not 0.
+    // A gauge that was never set is missing, not 0.
     metrics.consumerPaused.set({ queue: this.settings.queue }, 0);
     this.pause.start();
     this.reconcileFlow();
-    this.housekeeping = setInterval(() => this.keepHouse(), Math.min(HOUSEKEEPING_MS, this.timing.holdMs));
+    this.housekeeping = setInterval(() => this.housekeep(), Math.min(HOUSEKEEPING_MS, this.timing.holdMs));
     this.housekeeping.unref();
   }
 
   /**
-   * Stops taking, finishes what can be finished within `drainMs`, settles it, and sends the rest round through a retry tier. Nothing is
-   * dead-lettered for being interrupted, nor counted as returned while the broker takes copies. The tap stays open for acknowledgements until its owner closes it.
+   * Stops deliveries, finishes and settles what ends within `drainMs`, and requeues the rest through a retry tier. An interrupted event is
+   * neither dead-lettered nor, while the broker takes copies, counted as returned. The source stays open for acks until its owner closes it.
    */
   async stop(drainMs: number): Promise<Drained> {
     this.drainEndsAt ??= performance.now() + drainMs;
     clearInterval(this.housekeeping);
-    const shut = this.settings.source.cancel();
+    const cancelled = this.settings.source.cancel();
     this.buffer.flush();
     await within(
       drainMs,
-      shut.then(() => this.idle()),
+      cancelled.then(() => this.idle()),
     );
     this.pause.stop();
     this.buffer.stop();
     const left = [...this.buffer.items(), ...this.inFlight].filter((item) => !this.isLost(item));
     this.buffer.drop(() => true);
-    const sentRoundCount = await this.settlement.sendRound(left, AbortSignal.timeout(SEND_ROUND_MS));
+    const sentRoundCount = await this.settlement.requeue(left, AbortSignal.timeout(REQUEUE_MS));
     this.abortion.abort();
     this.stopReporting();
-    // What waited for the broker notices that it need not; what ignores its deadline is not waited for.
+    // Waits for the broker end with the abort; a handler that ignores its deadline is not waited for.
     await within(LAST_MOMENT_MS, this.idle());
     return { unfinishedCount: left.length - sentRoundCount, sentRoundCount };
   }
@@ -211,11 +156,11 @@ export class Consumer {
         this.settings.source.ack([delivery]);
         return;
       case 'new':
-        this.take(delivery);
+        this.accept(delivery);
     }
   }
 
-  private take(delivery: Delivery): void {
+  private accept(delivery: Delivery): void {
     const { queue, row } = this.settings;
     let event: ParleyEvent | undefined;
     try {
@@ -231,11 +176,11 @@ export class Consumer {
     this.buffer.add(item);
   }
 
-  /** Settles one that no handler sees. */
+  /** Settles a delivery that no handler may see: it cannot be decoded, or keeps crashing its consumers. */
   private refuse(item: { delivery: Delivery; event: ParleyEvent | undefined }, error: unknown): void {
-    const isHopeless = !(error instanceof NotKnownYet) || countHeader(item.delivery, header.unknown) >= this.timing.maxUnknown;
-    const decision = isHopeless ? ({ kind: 'dead-letter' } as const) : ({ kind: 'postpone', tier: this.tierCount } as const);
-    const reason = isHopeless && error instanceof NotKnownYet ? new Reject(error.message) : error;
+    const isFinal = !(error instanceof NotKnownYet) || countHeader(item.delivery, header.unknown) >= this.timing.maxUnknown;
+    const decision = isFinal ? ({ kind: 'dead-letter' } as const) : ({ kind: 'postpone', tier: this.tierCount } as const);
+    const reason = isFinal && error instanceof NotKnownYet ? new Reject(error.message) : error;
     this.track(this.settlement.failed(item, decision, reason, { startedAt: performance.now(), batchSize: 1 }));
   }
 
@@ -243,7 +188,7 @@ export class Consumer {
     return (this.timing.retryDelaysMs ?? RETRY_DELAYS_MS).length;
   }
 
-  /** A channel died: what waits here comes again through the next one. What is being handled goes on and meets its twin. */
+  /** Drops the buffered deliveries of a lost channel, which the broker delivers again. Those in flight go on; the tracker matches them up. */
   private onLost(generation: number): void {
     this.lostGeneration = Math.max(this.lostGeneration, generation);
     for (const item of this.buffer.items()) if (this.isLost(item)) this.redeliveries.letGo(item);
@@ -251,7 +196,7 @@ export class Consumer {
     this.reconcileFlow();
   }
 
-  /** Starts as many runs as there is room for. Called whenever something becomes due or room becomes free. */
+  /** Starts as many runs as the row and the pause allow. Called when a batch becomes due or a run ends. */
   private pump(): void {
     while (this.runCount < this.settings.row.concurrency && this.hasTimeForARun()) {
       const batch = this.buffer.take(this.pause.allowance - this.inFlight.size, this.runCount);
@@ -271,14 +216,14 @@ export class Consumer {
     this.runCount -= 1;
     for (const item of batch) this.inFlight.delete(item);
     this.lastRunMs = performance.now() - startedAt;
-    this.conclude(verdicts, { startedAt, batchSize: batch.length });
+    this.settleBatch(verdicts, { startedAt, batchSize: batch.length });
     this.buffer.ended();
     this.reconcileFlow();
     this.pump();
   }
 
   /** Settles what passed and what failed, and holds what met an outage. */
-  private conclude(verdicts: readonly Verdict<Received>[], account: Account): void {
+  private settleBatch(verdicts: readonly Verdict<Received>[], account: Account): void {
     const passed = verdicts.filter(({ kind }) => kind === 'passed').map(({ item }) => item);
     this.passedCount += passed.length;
     this.settlement.done(passed, account);
@@ -291,7 +236,7 @@ export class Consumer {
     );
   }
 
-  /** @returns false when it is not its fault and it must be held. */
+  /** @returns false for an outage: the item must be held. */
   private settleFailed({ kind, item, error }: Exclude<Verdict<Received>, { kind: 'passed' }>, account: Account): boolean {
     const { queue, row } = this.settings;
     if (kind === 'outage') return false;
@@ -319,7 +264,7 @@ export class Consumer {
     metrics.eventAttempts.inc({ queue, outcome: 'hold' }, items.length);
     const outage = outageOf(error, row.pausesWith);
     if (outage === undefined || error instanceof Interrupted) return;
-    logger.warn({ queue, heldCount: items.length, error: errorMessage(error) }, 'events held: not their fault');
+    logger.warn({ queue, heldCount: items.length, error: errorMessage(error) }, 'events held: a dependency is out');
     this.pause.metOutage(outage.retryAfterMs);
   }
 
@@ -329,45 +274,37 @@ export class Consumer {
     const isPaused = state === 'paused' || state === 'probing';
     this.pausedSince = isPaused ? (this.pausedSince ?? new Date()) : undefined;
     metrics.consumerPaused.set({ queue }, isPaused ? 1 : 0);
-    if (state !== this.lastPauseState) logger.info({ queue, from: this.lastPauseState, to: state }, 'consumer pause');
+    if (state !== this.lastPauseState) logger.info({ queue, from: this.lastPauseState, to: state }, 'consumer pause changed');
     this.lastPauseState = state;
     this.reconcileFlow();
     this.pump();
   }
 
-  /** Opens or shuts the tap as the pause wants it. */
+  /** Reconciles the desired flow (delivering or not) with the actual one. */
   private reconcileFlow(): void {
     if (this.drainEndsAt !== undefined) return;
-    const isWanted = this.isFlowWanted();
+    const { batch, concurrency } = this.settings.row;
+    const isWanted = wantsDeliveries({
+      state: this.pause.state,
+      isBreakerOpen: this.pause.isBreakerOpen,
+      isConsuming: this.isConsuming,
+      inFlightCount: this.inFlight.size,
+      bufferedCount: this.buffer.count,
+      isEveryBufferedHeld: () => this.buffer.items().every(({ wasHeld }) => wasHeld),
+      capacity: batch.size * concurrency,
+    });
     if (isWanted === this.isConsuming) return;
     this.isConsuming = isWanted;
     if (isWanted) this.settings.source.consume();
     else void this.settings.source.cancel();
   }
 
-  private isFlowWanted(): boolean {
-    const { batch, concurrency } = this.settings.row;
-    switch (this.pause.state) {
-      case 'running':
-        return true;
-      case 'paused':
-        // On a mere suspicion others must be able to come and show that it is only one event that fails.
-        return this.isConsuming && !this.pause.isBreakerOpen;
-      case 'probing':
-        // A probe uses what is held. When all of that was tried in vain, it may be the events that break what they need.
-        return this.isConsuming || (this.inFlight.size === 0 && this.buffer.items().every(({ wasHeld }) => wasHeld));
-      case 'ramp':
-        // The broker counts its prefetch from zero each time: what is held already must go down first.
-        return this.isConsuming || this.buffer.count < batch.size * concurrency;
-    }
-  }
-
-  /** Sends round what was held for so long that the broker would take it away, and keeps the age of what waits up to date. */
-  private keepHouse(): void {
+  /** Requeues what was held for too long, and refreshes the age of the oldest held event. */
+  private housekeep(): void {
     const { queue } = this.settings;
     const waiting = this.buffer.items();
     const { oldestAt } = this.report();
-    // 0 when it holds none: the age of the last event that was taken says nothing about the queue any more.
+    // 0 when it holds none: the age of the last event taken says nothing about the queue.
     metrics.queueOldestAge.set({ queue }, oldestAt === null ? 0 : secondsSince(Date.parse(oldestAt)));
     const now = performance.now();
     const isTooOld = (item: Received) => now - item.receivedAt > this.timing.holdMs;
@@ -387,7 +324,7 @@ export class Consumer {
     return outageOf(error, this.settings.row.pausesWith) !== undefined;
   }
 
-  /** While draining, a run is only begun when one like the last would end in time: an interrupted one is repeated by somebody else. */
+  /** Whether a run like the last one would end before the drain does: an interrupted run is repeated by another process. */
   private hasTimeForARun(): boolean {
     if (this.abortion.signal.aborted) return false;
     return this.drainEndsAt === undefined || performance.now() + 2 * this.lastRunMs < this.drainEndsAt;
@@ -395,7 +332,9 @@ export class Consumer {
 
   private track(work: Promise<void>): void {
     const tracked = work
-      .catch((error: unknown) => this.settings.logger.error({ queue: this.settings.queue, err: error }, 'the bus itself failed'))
+      .catch((error: unknown) =>
+        this.settings.logger.error({ queue: this.settings.queue, err: error }, 'settling failed: a bug of the bus'),
+      )
       .finally(() => this.work.delete(tracked));
     this.work.add(tracked);
   }
@@ -407,10 +346,10 @@ export class Consumer {
 }
 
 const LAST_MOMENT_MS = 500;
-/** A few hundred confirms; without a broker nothing is sent round. */
-const SEND_ROUND_MS = 3_000;
+/** A few hundred confirms; without a broker nothing is requeued. */
+const REQUEUE_MS = 3_000;
 
-/** Outside the request or timer that happened to trigger it: a handler has its own ids and its own deadline. */
+/** Runs outside the context and deadline of the caller: a handler has its own ids and its own deadline. */
 const detached = <T>(work: () => T): T => withoutDeadline(() => runInContext({}, work));
 
 const occurredAt = ({ event }: Received): number => Date.parse(event.occurredAt);

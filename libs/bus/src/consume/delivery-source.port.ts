@@ -1,31 +1,41 @@
-import type { Delivery } from './delivery.js';
 import type { PublishOutcome } from '../publish/publisher.port.js';
 import type { WireMessage } from '../wire-message.js';
+import type { Delivery } from './delivery.js';
 
-/** What a tap tells the consumer behind it. Both are called synchronously and must not throw. */
+/** What a delivery source tells its consumer. Both are called synchronously and must not throw. */
 export interface DeliveryListener {
   onDelivery(delivery: Delivery): void;
-  /** A generation is over (its channel died): what it delivered and is not settled will be delivered again. */
+  /** A generation is over (its channel closed): its unsettled deliveries will be delivered again. */
   onLost(generation: number): void;
 }
 
 /**
- * One work queue as its consumer sees it. Each transport has one; everything above it is the same for all of them.
+ * Delivers the messages of one work queue to its consumer. Each transport has one; everything above it is the same for all of them.
  *
- *     shut --open()--> open --shut()--> shut      what was delivered stays ours through any number of these
- *     either --close()--> closed                  what is not settled by then goes back to the queue
+ *     idle --consume()--> consuming --cancel()--> idle      deliveries stay with the consumer through any number of these
+ *     either --close()--> closed                            unsettled deliveries go back to the queue
  */
 export abstract class DeliverySourcePort {
-  /** Tells the tap whom to deliver to; once, before the first `open`. */
+  /** Sets the listener; once, before the first `consume`. */
   abstract listen(listener: DeliveryListener): void;
-  /** Lets messages flow, at most a prefetch of them unsettled. Keeps flowing through broken channels and connections until `shut`. */
+  /** Starts deliveries, at most a prefetch of them unsettled. They go on through broken channels and connections until `cancel`. */
   abstract consume(): void;
-  /** Stops the flow. Resolves when nothing more will be delivered, or when the transport did not say so in time. */
+  /** Stops deliveries. Resolves when no more will come, or when the transport did not confirm that in time. */
   abstract cancel(): Promise<void>;
-  /** Settles deliveries as done. Those whose generation is gone are passed over: they will come again. Never throws. */
+  /** Acknowledges deliveries. Those of a lost generation are ignored: they will be delivered again. Never throws. */
   abstract ack(deliveries: readonly Delivery[]): void;
-  /** Puts a copy of a message into a queue by name. Never rejects; only `confirmed` means that it is there. */
+  /** Puts a copy of a message into a queue by name. Never rejects; only `confirmed` means that the queue has it. */
   abstract copyTo(queue: string, message: WireMessage): Promise<PublishOutcome>;
-  /** Ends it. What is not settled goes back to the queue. */
-  abstract close(): Promise<void>;
+}
+
+/** The delivery sources of one process over one transport, with the connection they share. */
+export abstract class DeliverySourcesPort {
+  /** Makes the source of a queue; before `start`. At most `prefetch` of its deliveries are unsettled at once. */
+  abstract sourceOf(queue: string, prefetch: number): DeliverySourcePort;
+  /** Connects. Resolves after the first try; the broker may be away. */
+  abstract start(): Promise<void>;
+  /** Closes the sources, then the connection. Unsettled deliveries go back to their queues. */
+  abstract stop(): Promise<void>;
+  /** The transport's own client, for Nest's `unwrap`. */
+  abstract readonly client: unknown;
 }

@@ -1,11 +1,11 @@
 import type { Delivery } from '../../consume/delivery.js';
+import { type DeliveryListener, DeliverySourcePort, DeliverySourcesPort } from '../../consume/delivery-source.port.js';
 import type { PublishOutcome } from '../../publish/publisher.port.js';
-import { DeliverySourcePort, type DeliveryListener } from '../../consume/delivery-source.port.js';
 import type { WireMessage } from '../../wire-message.js';
 import type { MemoryBus } from './memory-bus.js';
 import type { MemoryConsumption, MemoryQueue } from './memory-queue.js';
 
-/** A tap on a queue of the memory bus. It never loses a generation: there is nothing in between that could break. */
+/** The deliveries of one queue of the memory bus. It never loses a generation: there is no connection that could break. */
 export class MemoryDeliverySource extends DeliverySourcePort {
   private readonly queue: MemoryQueue;
   private consumption: MemoryConsumption | undefined;
@@ -39,7 +39,29 @@ export class MemoryDeliverySource extends DeliverySourcePort {
     return this.bus.copyTo(queue, message);
   }
 
-  async close(): Promise<void> {
+  /** Ends the consumption; its unsettled deliveries go back to the queue. */
+  close(): void {
     if (this.consumption !== undefined) this.queue.end(this.consumption);
+  }
+}
+
+/** Delivers from a memory bus; there is nothing to connect to. */
+export class MemoryDeliverySources extends DeliverySourcesPort {
+  private readonly opened: MemoryDeliverySource[] = [];
+
+  constructor(override readonly client: MemoryBus) {
+    super();
+  }
+
+  sourceOf(queue: string, prefetch: number): DeliverySourcePort {
+    const source = new MemoryDeliverySource(this.client, queue, prefetch);
+    this.opened.push(source);
+    return source;
+  }
+
+  async start(): Promise<void> {}
+
+  async stop(): Promise<void> {
+    for (const source of this.opened) source.close();
   }
 }

@@ -33,11 +33,16 @@ const BACKOFF = { baseMs: 100, capMs: 10_000 };
 /** Of all connections of this process. */
 const outage = new OutageLog('RabbitMQ');
 
-/** `parley-<app>@<host>#<pid> <purpose>`: the management UI reads like the architecture. */
+const thisProcess = (app: string): string => `${app}@${hostname()}#${process.pid}`;
+
+/** `parley-<app>@<host>#<pid> <purpose>`. */
 export const connectionName = (
   app: string,
   purpose: 'publish' | 'consume' | 'watch' | 'request' | 'answer' | 'operate' | 'control',
-): string => `parley-${app}@${hostname()}#${process.pid} ${purpose}`;
+): string => `parley-${thisProcess(app)} ${purpose}`;
+
+/** `<app>@<host>#<pid> <queue>`: stands beside the queue in the management UI. */
+export const consumerTag = (app: string, queue: string): string => `${thisProcess(app)} ${queue}`;
 
 /**
  * Keeps one connection to RabbitMQ, for as long as it is started. One loop, so that there is never more than one connection:

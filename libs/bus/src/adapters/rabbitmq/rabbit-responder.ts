@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import type { z } from 'zod';
 import type { RequestRow } from '#lib/contracts/pipeline';
@@ -7,7 +6,7 @@ import type { Logger } from '#lib/runtime/log/logger';
 import type { Answer } from '../../request-reply/requester.port.js';
 import { requestTopology } from '../../topology.js';
 import { errorMessage } from '../../wire-message.js';
-import { connectionName, RabbitConnection } from './rabbit-connection.js';
+import { connectionName, consumerTag, RabbitConnection } from './rabbit-connection.js';
 import { RabbitTopology, type TopologyDrift } from './rabbit-topology.js';
 
 /** Who answers which queue. */
@@ -83,7 +82,7 @@ export class RabbitResponder {
       if (this.connection.current === model) this.connection.destroy('answer channel closed');
     });
     await channel.prefetch(concurrency);
-    await channel.consume(queue, (message) => this.take(channel, message), { consumerTag: `${app}@${hostname()}#${process.pid} ${queue}` });
+    await channel.consume(queue, (message) => this.take(channel, message), { consumerTag: consumerTag(app, queue) });
   }
 
   private take(channel: Channel, message: ConsumeMessage | null): void {

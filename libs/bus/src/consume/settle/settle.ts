@@ -89,7 +89,7 @@ export class Settlement {
    * returned, and after 20 orderly restarts would take it for what killed them.
    * @returns how many are given back; the others the broker takes back itself. Tries until `signal` fires.
    */
-  async sendRound(items: readonly Settleable[], signal: AbortSignal): Promise<number> {
+  async requeue(items: readonly Settleable[], signal: AbortSignal): Promise<number> {
     const { source, queue, redeliveries, logger } = this.settings;
     let sentCount = 0;
     const sendOne = async (item: Settleable) => {
