@@ -19,7 +19,7 @@ import { Readiness } from '#lib/runtime/health/readiness';
 import { mintToken } from '#lib/devstack/mint-token';
 import { MemoryAdaptersModule } from './memory-adapters.module.js';
 import { createGateway } from './create-gateway.js';
-import { LIMITERS, type Limiters } from './adapters/http/edge/quotas.js';
+import { LIMITERS, type Limiters } from '#lib/resilience/limit/limiters';
 
 const secret = 'a-secret-of-at-least-thirty-two-bytes';
 const env = {

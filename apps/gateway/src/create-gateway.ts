@@ -8,7 +8,7 @@ import { timeoutChain, verifyTimeoutChain } from '#lib/resilience/call/timeout-c
 import type { Config } from '#lib/runtime/config/config';
 import { limitConnections } from '#lib/runtime/process/connection-limits';
 import { httpServerLimits } from '#lib/runtime/process/http-server';
-import { SILENT_UNTIL_READY, useProcessLogger } from '#lib/runtime/log/log.module';
+import { NestLogger } from '#lib/runtime/log/nest-logger';
 import type { ProcessParts } from '#lib/runtime/process/run-process';
 import { TokenVerifierPort } from './auth/token-verifier.port.js';
 import { GatewayModule } from './gateway.module.js';
@@ -19,7 +19,7 @@ import { buildEdge } from './adapters/http/edge/edge.js';
 import { linger } from './adapters/http/edge/linger.js';
 import { serveOpenApi } from './adapters/http/schema/openapi.js';
 import { ProblemFilter, sendProblem } from './adapters/http/problems/problem-filter.js';
-import { LIMITERS, type Limiters } from './adapters/http/edge/quotas.js';
+import { LIMITERS, type Limiters } from '#lib/resilience/limit/limiters';
 import { refuseAddress, refuseConnection } from './adapters/http/edge/refuse-connection.js';
 
 /** How often Node looks for connections that send their request too slowly; its own 30 s would double the time that they may take. */
@@ -38,9 +38,9 @@ export const createGateway = async (
   for (const [name, deadlineMs] of Object.entries(routeDeadlinesMs)) verifyTimeoutChain(timeoutChain(config, { name, deadlineMs }));
   const app = await NestFactory.create<NestFastifyApplication>(GatewayModule.on(adapters, parts), fastifyAdapter(config, limits), {
     bodyParser: false,
-    ...SILENT_UNTIL_READY,
+    abortOnError: false,
+    logger: new NestLogger(logger),
   });
-  useProcessLogger(app);
   app.useGlobalFilters(new ProblemFilter());
   const instance = app.getHttpAdapter().getInstance();
   instance.server.headersTimeout = httpServerLimits.requestTimeout;

@@ -12,7 +12,7 @@ import { RequesterPort } from '#lib/bus/request-reply/requester.port';
 import { DeadLettersPort } from '#lib/bus/dead-letters/dead-letters.port';
 import { PublisherPort } from '#lib/bus/publish/publisher.port';
 import { QueueStatusPort } from '#lib/bus/queue-status/queue-status.port';
-import type { DependencyName } from '#lib/contracts/dependencies';
+import { type DependencyName, dependencies } from '#lib/contracts/dependencies';
 import { PostgresConversationStore } from '#lib/conversations/adapters/postgres-conversation-store';
 import { PostgresMessageStore } from '#lib/conversations/adapters/postgres-message-store';
 import { EMBED_NOW_TIMEOUT_MS, pipeline } from '#lib/contracts/pipeline';
@@ -26,7 +26,8 @@ import { PostgresLockWaits } from '#lib/database/adapters/postgres-lock-waits';
 import { PostgresOutbox } from '#lib/database/outbox/adapters/postgres-outbox';
 import { LockWaitsPort } from '#lib/database/lock-waits.port';
 import { OutboxPort } from '#lib/database/outbox/outbox.port';
-import { applicationName, budgetedProcesses } from '#lib/database/pool-budget';
+import { budgetedProcesses } from '#lib/database/pool-budget';
+import { processName } from '#lib/runtime/process/process-name';
 import { MemoryRateLimiter } from '#lib/resilience/adapters/memory-rate-limiter';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
 import { connectRedis } from '#lib/resilience/adapters/redis-connection';
@@ -36,7 +37,7 @@ import { Breakers } from '#lib/resilience/call/breakers';
 import { LeasedRateLimiter } from '#lib/resilience/limit/leased-rate-limiter';
 import { shareBreakers } from '#lib/resilience/call/share-breakers';
 import { CONFIG, type Config } from '#lib/runtime/config/config';
-import { Health, type HealthProbe } from '#lib/runtime/health/health';
+import { Health, type HealthCheck } from '#lib/runtime/health/health';
 import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import { chromaHeartbeat, ChromaVectorStore } from '#lib/vectors/store/adapters/chroma-vector-store';
 import { HttpFailure } from '#lib/vectors/adapters/json-over-http';
@@ -46,8 +47,8 @@ import { PostgresChunkDirectory } from '#lib/vectors/store/adapters/postgres-chu
 import { PostgresChunkLedger } from '#lib/vectors/ledger/adapters/postgres-chunk-ledger';
 import { ConsistencyRunsPort } from '#lib/vectors/consistency/consistency-runs.port';
 import { ChunkLedgerPort } from '#lib/vectors/ledger/chunk-ledger.port';
-import { LIMITERS, type Limiters, userLimit } from './adapters/http/edge/quotas.js';
-import { QueryEmbedder } from './adapters/search/query-embedder.js';
+import { LIMITERS, type Limiters, userLimit } from '#lib/resilience/limit/limiters';
+import { QueryEmbedder } from '#lib/vectors/embedder/query-embedder';
 import { LateMeaning } from './adapters/search/late-meaning.js';
 import { LexicalOverlapReranker } from './adapters/search/lexical-overlap-reranker.js';
 import { PooledTextWork } from './adapters/search/pooled-text-work.js';
@@ -165,6 +166,11 @@ class LiveConnections extends Connections {
     { provide: LockWaitsPort, useFactory: (lanes: PostgresLanes) => new PostgresLockWaits(lanes.lane('health')), inject: [PostgresLanes] },
     { provide: RequesterPort, useExisting: RabbitRequester },
     { provide: LIMITERS, useFactory: limiters, inject: [CONFIG, Breakers, REDIS] },
+    {
+      provide: Health,
+      useFactory: health,
+      inject: [PostgresLanes, RabbitPublisher, RabbitQueueStatus, REDIS, LateMeaning, Breakers, CONFIG, LOGGER],
+    },
     { provide: Connections, useClass: LiveConnections },
   ],
   exports: [
@@ -185,23 +191,11 @@ class LiveConnections extends Connections {
     LockWaitsPort,
     RequesterPort,
     LIMITERS,
+    Health,
     Connections,
   ],
 })
-export class LiveAdaptersModule {
-  constructor(
-    health: Health,
-    lanes: PostgresLanes,
-    publisher: RabbitPublisher,
-    queues: RabbitQueueStatus,
-    @Inject(REDIS) connection: Redis | undefined,
-    meaning: LateMeaning,
-    breakers: Breakers,
-    @Inject(CONFIG) config: Config,
-  ) {
-    for (const probe of probes(lanes, publisher, queues, connection, meaning, breakers, config)) health.add(probe);
-  }
-}
+export class LiveAdaptersModule {}
 
 const rows: PipelineRows = pipeline;
 
@@ -223,7 +217,7 @@ function deadLetters(
 
 function redis(config: Config, logger: Logger): Redis | undefined {
   if (config.REDIS_URL === undefined) return undefined;
-  return connectRedis(config.REDIS_URL, applicationName(APP), (error) => logger.debug({ error: error.message }, 'redis connection failed'));
+  return connectRedis(config.REDIS_URL, processName(APP), (error) => logger.debug({ error: error.message }, 'redis connection failed'));
 }
 
 function lateMeaning(config: Config, logger: Logger, breakers: Breakers, lanes: PostgresLanes): LateMeaning {
@@ -258,7 +252,7 @@ function noiseFloor({ EMBEDDING_PROVIDER: provider }: Config): number {
 // Health shows codes and never messages, which may hold addresses.
 const unhealthy = (code: string): Error => Object.assign(new Error(code), { code });
 
-function probes(
+function health(
   lanes: PostgresLanes,
   publisher: RabbitPublisher,
   queues: RabbitQueueStatus,
@@ -266,32 +260,32 @@ function probes(
   meaning: LateMeaning,
   breakers: Breakers,
   config: Config,
-): HealthProbe[] {
+  logger: Logger,
+): Health {
   const isChromaThere = chromaHeartbeat({ url: config.CHROMA_URL, token: config.CHROMA_TOKEN });
-  const probe = (name: DependencyName, check: HealthProbe['check']): HealthProbe => ({
-    name,
-    check,
-    isVital: name === 'postgres',
-    breaker: () => ({ state: breakers.stateOf(name), since: breakers.sinceOf(name) }),
-  });
-  return [
-    probe('postgres', async () => void (await lanes.lane('health').query('SELECT 1'))),
-    probe('rabbitmq', async () => {
+  const checks: Record<string, HealthCheck> = {
+    postgres: async () => void (await lanes.lane('health').query('SELECT 1')),
+    rabbitmq: async () => {
       if (!publisher.isHealthy) throw unhealthy('not-connected-or-blocked');
       if (!(await queues.isAnswering())) throw unhealthy('timeout');
       const [failure] = publisher.failures;
       if (failure !== undefined) return { degraded: `refuses ${failure.routingKey}: ${failure.code ?? failure.outcome}` };
       return publisher.drift === undefined ? undefined : { degraded: 'queues-differ' };
-    }),
-    ...(connection === undefined ? [] : [probe('redis', async () => void (await connection.ping()))]),
-    probe('chroma', async (signal) => {
+    },
+    ...(connection === undefined ? {} : { redis: async () => void (await connection.ping()) }),
+    chroma: async (signal) => {
       try {
         await isChromaThere(signal);
       } catch (error) {
         throw error instanceof HttpFailure ? unhealthy(`http-${error.status}`) : error;
       }
-    }),
+    },
     // A remote model costs money per text: one that was seen before is remembered, and the breaker knows how calls fare.
-    probe('embedder', async () => void (await meaning.get().embedder.embed(['health']))),
-  ];
+    embedder: async () => void (await meaning.get().embedder.embed(['health'])),
+  };
+  const isDependency = (name: string): name is DependencyName => dependencies.some((dependency) => dependency === name);
+  return new Health(checks, {
+    breakerOf: (name) => (isDependency(name) ? { state: breakers.stateOf(name), since: breakers.sinceOf(name) } : undefined),
+    onChange: ({ to, ...change }) => logger[to === 'ok' ? 'info' : 'warn']({ ...change, to }, 'health changed'),
+  });
 }

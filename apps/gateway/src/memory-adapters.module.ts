@@ -31,7 +31,7 @@ import { ConsistencyRunsPort } from '#lib/vectors/consistency/consistency-runs.p
 import { ChunkLedgerPort } from '#lib/vectors/ledger/chunk-ledger.port';
 import { EmbedderPort } from '#lib/vectors/embedder/embedder.port';
 import { VectorStorePort } from '#lib/vectors/store/vector-store.port';
-import { LIMITERS, userLimit } from './adapters/http/edge/quotas.js';
+import { LIMITERS, userLimit } from '#lib/resilience/limit/limiters';
 import { LexicalOverlapReranker } from './adapters/search/lexical-overlap-reranker.js';
 import { MemoryLexicalIndex } from './adapters/search/memory-lexical-index.js';
 import { PooledTextWork } from './adapters/search/pooled-text-work.js';
@@ -121,6 +121,7 @@ class NoConnections extends Connections {
       }),
       inject: [CONFIG],
     },
+    { provide: Health, useFactory: () => new Health({ postgres: async () => undefined }) },
     { provide: Connections, useFactory: (bus: MemoryBus) => new NoConnections(bus), inject: [MemoryBus] },
   ],
   exports: [
@@ -145,11 +146,8 @@ class NoConnections extends Connections {
     MemoryRequester,
     RequesterPort,
     LIMITERS,
+    Health,
     Connections,
   ],
 })
-export class MemoryAdaptersModule {
-  constructor(health: Health) {
-    health.add({ name: 'postgres', isVital: true, check: async () => undefined });
-  }
-}
+export class MemoryAdaptersModule {}

@@ -1,4 +1,5 @@
-import type { QueueWatch } from '#lib/bus/queue-status/queue-watch';
+import { Injectable } from '@nestjs/common';
+import { QueueWatch } from '#lib/bus/queue-status/queue-watch';
 import { deadLetterQueue } from '#lib/bus/topology';
 import { metrics } from '#lib/runtime/metrics/metrics';
 
@@ -12,6 +13,7 @@ const gauges = {
  * Keeps `queue_length`, `queue_oldest_age_seconds` and `consumer_paused` up to date for every queue: work queues and unknown ones by their
  * name, dead letters under `<queue>.dlq`. What is not known has no value, not 0 and not the last one.
  */
+@Injectable()
 export class MeasureQueues {
   private shown = new Set<string>();
 

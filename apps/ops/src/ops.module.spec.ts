@@ -4,26 +4,28 @@ import { OutboxRelay } from '#lib/database/outbox/outbox-relay';
 import { parseConfig } from '#lib/runtime/config/config';
 import { createLogger } from '#lib/runtime/log/logger';
 import { Readiness } from '#lib/runtime/health/readiness';
+import { ProcessModule } from '#lib/runtime/process/process.module';
 import type { ProcessParts } from '#lib/runtime/process/run-process';
+import { startOperationsApp } from '#lib/runtime/process/start-app';
 import { freePorts } from '#lib/devstack/ports/free-ports';
-import { OpsModule, startOps } from './ops.module.js';
-import { PeriodicTasks } from './periodic-tasks.js';
+import { OpsModule } from './ops.module.js';
+import { Upkeep } from './upkeep.js';
 
 const readiness: Readiness[] = [];
 afterEach(() => {
   for (const each of readiness.splice(0)) each.stop();
 });
 
-/** Nobody listens at any of these addresses. */
+/** Nothing listens at any of these addresses. */
 async function partsWithoutDependencies(): Promise<ProcessParts> {
-  const [port = 0, nobody = 0] = await freePorts(2);
+  const [port = 0, closed = 0] = await freePorts(2);
   const parts = {
     config: parseConfig({
       PORT: String(port),
       HOST: '127.0.0.1',
-      DATABASE_URL: `postgres://parley@127.0.0.1:${nobody}/parley`,
-      RABBITMQ_URL: `amqp://127.0.0.1:${nobody}`,
-      CHROMA_URL: `http://127.0.0.1:${nobody}`,
+      DATABASE_URL: `postgres://parley@127.0.0.1:${closed}/parley`,
+      RABBITMQ_URL: `amqp://127.0.0.1:${closed}`,
+      CHROMA_URL: `http://127.0.0.1:${closed}`,
     }),
     logger: createLogger('ops', 'silent'),
     readiness: new Readiness(),
@@ -33,14 +35,14 @@ async function partsWithoutDependencies(): Promise<ProcessParts> {
 }
 
 it('finds everything that its parts ask for', async () => {
-  const module = await Test.createTestingModule({ imports: [OpsModule.of(await partsWithoutDependencies())] }).compile();
-  expect(module.get(OutboxRelay)).toBeInstanceOf(OutboxRelay);
-  expect(module.get(PeriodicTasks)).toBeInstanceOf(PeriodicTasks);
+  const module = await Test.createTestingModule({ imports: [ProcessModule.of(await partsWithoutDependencies()), OpsModule] }).compile();
+  expect(module.get(OutboxRelay, { strict: false })).toBeInstanceOf(OutboxRelay);
+  expect(module.get(Upkeep)).toBeInstanceOf(Upkeep);
 });
 
 it('starts, answers and stops while everything else is away', async () => {
   const parts = await partsWithoutDependencies();
-  const stop = await startOps(parts);
+  const stop = await startOperationsApp(OpsModule)(parts);
   parts.readiness.started();
   const readyz = await fetch(`http://127.0.0.1:${parts.config.PORT}/readyz`);
   expect(await readyz.json()).toEqual({ status: 'ready', reasons: [] });

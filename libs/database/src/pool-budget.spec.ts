@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '#lib/runtime/config/config';
-import { applicationName, budgetedProcesses, poolBudget, poolShares } from './pool-budget.js';
+import { budgetedProcesses, poolBudget, poolShares } from './pool-budget.js';
 
 const required = { DATABASE_URL: 'postgres://localhost/p', RABBITMQ_URL: 'amqp://localhost', CHROMA_URL: 'http://localhost' };
 
@@ -45,8 +45,4 @@ describe('the connection budget', () => {
     expect(poolBudget({ ...postgres, processes: 4, poolSize: 25 })).toMatchObject({ fits: false });
     expect(poolBudget({ ...postgres, processes: 8, poolSize: 10 })).toMatchObject({ fits: true, needed: 83 });
   });
-});
-
-it('names a process by app, host and pid', () => {
-  expect(applicationName('gateway')).toMatch(new RegExp(`^parley-gateway@.+#${process.pid}$`));
 });

@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import { type Config, ConfigError } from '#lib/runtime/config/config';
 
 /** Kinds of work with connections of their own. `work` is what a consumer or a job does. */
@@ -7,9 +6,6 @@ export type LaneName = (typeof laneNames)[number];
 
 /** Connections per lane of one process. */
 export type PoolShares = Readonly<Partial<Record<LaneName, number>>>;
-
-/** The name under which a process shows up in `pg_stat_activity` (R062) and in the RabbitMQ management UI: `parley-<app>@<host>#<pid>`. */
-export const applicationName = (app: string): string => `parley-${app}@${hostname()}#${process.pid}`;
 
 /**
  * Splits the connections of one process over its lanes; the sum is exactly `poolSize` (at least 6, `DB_POOL_SIZE`).

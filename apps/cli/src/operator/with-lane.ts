@@ -1,5 +1,6 @@
 import { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
-import { applicationName, type LaneName } from '#lib/database/pool-budget';
+import type { LaneName } from '#lib/database/pool-budget';
+import { processName } from '#lib/runtime/process/process-name';
 import { Explained } from '#lib/devstack/terminal/explain';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
 import { DependencyError } from '#lib/resilience/call/errors';
@@ -14,7 +15,7 @@ export async function withLane<T>(lane: LaneName, work: (lanes: PostgresLanes) =
   const config = await operatorConfig();
   const lanes = new PostgresLanes({
     url: config.DATABASE_URL,
-    applicationName: applicationName(APP),
+    applicationName: processName(APP),
     lanes: { [lane]: 1 },
     acquireTimeoutMs: config.DB_POOL_TIMEOUT_MS,
     statementTimeoutMs: config.DB_STATEMENT_TIMEOUT_MS,

@@ -1,3 +1,4 @@
+import { Injectable, Optional } from '@nestjs/common';
 import { metrics } from '#lib/runtime/metrics/metrics';
 import { VectorStorePort } from '#lib/vectors/store/vector-store.port';
 import { type UnsettledWrite, VectorWritesPort } from '#lib/vectors/store/vector-writes.port';
@@ -16,12 +17,13 @@ const NOTHING_OVERTAKEN = new Date(0);
  * Looks after writes to the vector store that got no answer (ADR 19): one that timed out may be executed long after a newer version was
  * written. What it finds out of step is indexed again; a write whose messages were in step twice is forgotten.
  */
+@Injectable()
 export class FollowUnsettledWrites {
   constructor(
     private readonly writes: VectorWritesPort,
     private readonly messages: IndexableMessagesPort,
     private readonly vectors: VectorStorePort,
-    private readonly timing: { readonly graceMs: number; readonly pauseMs: number } = { graceMs: GRACE_MS, pauseMs: PAUSE_MS },
+    @Optional() private readonly timing: { readonly graceMs: number; readonly pauseMs: number } = { graceMs: GRACE_MS, pauseMs: PAUSE_MS },
   ) {}
 
   /** @throws DependencyError when Postgres or the vector store is out; then the writes stay noted. */

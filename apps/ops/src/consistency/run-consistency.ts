@@ -1,33 +1,34 @@
+import { Inject, Injectable } from '@nestjs/common';
 import type { ConsistencyReport, ConsistencyRun, FindingKind } from '#lib/contracts/admin';
-import type { Logger } from '#lib/runtime/log/logger';
+import { CONFIG, type Config } from '#lib/runtime/config/config';
+import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import { metrics } from '#lib/runtime/metrics/metrics';
 import { ConsistencyRunsPort, SCHEDULE } from '#lib/vectors/consistency/consistency-runs.port';
-import { type CheckConsistency, RunTakenOver } from './check-consistency.js';
+import { CheckConsistency, RunTakenOver } from './check-consistency.js';
 
 /** Longer than one page takes when everything is slow: 10 s for the vector store, 5 s for each question to Postgres. */
 const LEASE_MS = 60_000;
 
-/** Takes comparisons from the board and does them, one at a time over all processes; asks for one when the last is long ago. */
+/** Takes requested comparisons and does them, one at a time over all processes; requests one when the last is long ago. */
+@Injectable()
 export class RunConsistency {
-  /** @param check makes the comparison when it is needed: a remote model may have to be asked for its collection first. */
   constructor(
-    private readonly board: ConsistencyRunsPort,
-    private readonly check: () => Promise<Pick<CheckConsistency, 'execute'>>,
-    private readonly everyMs: number,
-    private readonly logger: Logger,
+    private readonly runs: ConsistencyRunsPort,
+    private readonly check: CheckConsistency,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'CONSISTENCY_EVERY_MS'>,
+    @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
-  /** Does one run if there is one to do. @throws DependencyError when the board cannot be reached. */
+  /** Does one run if there is one to do. @throws DependencyError when Postgres cannot say. */
   async execute(signal: AbortSignal): Promise<void> {
-    await this.board.requestWhenDue(this.everyMs);
-    const run = await this.board.claim(LEASE_MS);
+    await this.runs.requestWhenDue(this.config.CONSISTENCY_EVERY_MS);
+    const run = await this.runs.claim(LEASE_MS);
     if (run === undefined) return;
     const startedAt = performance.now();
     try {
-      const check = await this.check();
-      const onProgress = (report: ConsistencyReport) => this.board.progress(run.id, report, LEASE_MS);
-      const report = await check.execute({ repair: repairOf(run), signal, onProgress });
-      await this.board.finish(run.id, report);
+      const onProgress = (report: ConsistencyReport) => this.runs.progress(run.id, report, LEASE_MS);
+      const report = await this.check.execute({ repair: repairOf(run), signal, onProgress });
+      await this.runs.finish(run.id, report);
       this.tell(run, report, performance.now() - startedAt);
     } catch (error) {
       await this.failed(run, error, signal);
@@ -46,11 +47,11 @@ export class RunConsistency {
     else this.logger.info(fields, 'messages and vectors are in step');
   }
 
-  /** Interrupted by our own stop, or by who took over: the run is begun again by somebody else. */
+  /** Interrupted by our own stop, or taken over: another process begins the run again. */
   private async failed({ id, kind }: ConsistencyRun, error: unknown, signal: AbortSignal): Promise<void> {
     if (signal.aborted || error instanceof RunTakenOver) return;
     this.logger.warn({ run: id, kind, err: error }, 'comparing messages and vectors failed');
-    await this.board.fail(id, error instanceof Error ? error.message : 'unknown');
+    await this.runs.fail(id, error instanceof Error ? error.message : 'unknown');
   }
 }
 

@@ -3,7 +3,8 @@ import { checkPoolBudget } from '#lib/database/adapters/lanes/check-pool-budget'
 import { grantServiceRoles } from '#lib/database/adapters/grant-service-roles';
 import { migrate } from '#lib/database/adapters/migrate';
 import { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
-import { applicationName, budgetedProcesses } from '#lib/database/pool-budget';
+import { budgetedProcesses } from '#lib/database/pool-budget';
+import { processName } from '#lib/runtime/process/process-name';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
 import { DependencyError } from '#lib/resilience/call/errors';
 import type { Config } from '#lib/runtime/config/config';
@@ -45,7 +46,7 @@ async function waitForPostgres(config: Config, logger: Logger): Promise<void> {
 async function checkConnections(config: Config, logger: Logger): Promise<void> {
   const lanes = new PostgresLanes({
     url: config.DATABASE_URL,
-    applicationName: applicationName('migrate'),
+    applicationName: processName('migrate'),
     lanes: { health: 1 },
     acquireTimeoutMs: config.DB_POOL_TIMEOUT_MS,
     statementTimeoutMs: config.DB_STATEMENT_TIMEOUT_MS,

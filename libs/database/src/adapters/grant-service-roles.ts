@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DatabaseError } from 'pg';
 import { ConfigError } from '#lib/runtime/config/config';
 import type { Logger } from '#lib/runtime/log/logger';
-import { applicationName } from '../pool-budget.js';
+import { processName } from '#lib/runtime/process/process-name';
 import { parseRolePasswords, privilegesOn, roleName, type ServiceRole, serviceRoles, statsReaders } from '../service-roles.js';
 import { connectionSettings } from './lanes/postgres-lanes.js';
 import { SafeClient } from './lanes/safe-client.js';
@@ -29,7 +29,7 @@ const INSUFFICIENT_PRIVILEGE = '42501';
  */
 export const grantServiceRoles = async ({ url, rolePasswords, logger }: GrantOptions): Promise<void> => {
   const passwords = parseRolePasswords(rolePasswords);
-  const name = applicationName('migrate');
+  const name = processName('migrate');
   const client = new SafeClient(
     connectionSettings({ url, applicationName: name, acquireTimeoutMs: 2_000, statementTimeoutMs: WITHIN_MS, lockTimeoutMs: WITHIN_MS }),
   );

@@ -3,7 +3,7 @@ import { DatabaseError } from 'pg';
 import type { DataSource } from 'typeorm';
 import { remainingMs, withDeadline } from '#lib/resilience/call/deadline';
 import type { Logger } from '#lib/runtime/log/logger';
-import { applicationName } from '../pool-budget.js';
+import { processName } from '#lib/runtime/process/process-name';
 import { createDataSource } from './data-source.js';
 import { connectionSettings } from './lanes/postgres-lanes.js';
 import { SafeClient } from './lanes/safe-client.js';
@@ -42,7 +42,7 @@ export const migrate = async ({ url, logger, deadlineMs = 120_000 }: MigrateOpti
 
 const connected = async (url: string, statementTimeoutMs: number, signal: AbortSignal): Promise<SafeClient> => {
   for (let waitMs = 100; ; waitMs = Math.min(2_000, waitMs * 2)) {
-    const settings = { url, applicationName: applicationName('migrate'), acquireTimeoutMs: CONNECT_TIMEOUT_MS, statementTimeoutMs };
+    const settings = { url, applicationName: processName('migrate'), acquireTimeoutMs: CONNECT_TIMEOUT_MS, statementTimeoutMs };
     const client = new SafeClient(connectionSettings(settings));
     try {
       await client.connect();
@@ -69,7 +69,7 @@ const takeTurn = async (client: SafeClient, signal: AbortSignal): Promise<void> 
 };
 
 const runPending = async (url: string, logger: Logger, statementTimeoutMs: number, signal: AbortSignal): Promise<string[]> => {
-  const name = applicationName('migrate');
+  const name = processName('migrate');
   const dataSource = createDataSource({
     url,
     applicationName: name,

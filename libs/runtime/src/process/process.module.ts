@@ -1,28 +1,33 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { CONFIG } from '../config/config.js';
-import { HealthModule } from '../health/health.module.js';
-import { LogModule } from '../log/log.module.js';
+import { HealthProbes } from '../health/health-probes.js';
 import { Readiness } from '../health/readiness.js';
-import type { ProcessParts } from './run-process.js';
+import { LOGGER } from '../log/logger.js';
+import { Lifecycle, type Listens, LISTENS } from './lifecycle.js';
 import { OperationsController } from './operations.controller.js';
+import type { ProcessParts } from './run-process.js';
 
 /**
- * `/livez`, `/readyz` and `/metrics`, and the parts every process has: CONFIG, LOGGER and Readiness can be injected anywhere.
- * The only global module.
+ * What every process has: `/livez`, `/readyz`, `/metrics`, and CONFIG, LOGGER, Readiness, Lifecycle and HealthProbes to inject anywhere.
+ * Like the modules of the libs it is global; an app imports each of them once, in its root module.
  */
 @Module({})
 export class ProcessModule {
-  static of({ config, logger, readiness }: ProcessParts): DynamicModule {
+  /** @param options.listens `last` where HTTP requests are the work of the process, see {@link Lifecycle}. */
+  static of({ config, logger, readiness }: ProcessParts, options: { readonly listens: Listens } = { listens: 'first' }): DynamicModule {
     return {
       module: ProcessModule,
       global: true,
-      imports: [LogModule.of(logger), HealthModule],
       controllers: [OperationsController],
       providers: [
         { provide: CONFIG, useValue: config },
+        { provide: LOGGER, useValue: logger },
         { provide: Readiness, useValue: readiness },
+        { provide: LISTENS, useValue: options.listens },
+        Lifecycle,
+        HealthProbes,
       ],
-      exports: [CONFIG, Readiness, LogModule, HealthModule],
+      exports: [CONFIG, LOGGER, Readiness, Lifecycle, HealthProbes],
     };
   }
 }

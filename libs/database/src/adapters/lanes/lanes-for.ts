@@ -1,7 +1,8 @@
 import type { Breakers } from '#lib/resilience/call/breakers';
 import type { Config } from '#lib/runtime/config/config';
 import type { Logger } from '#lib/runtime/log/logger';
-import { applicationName, poolShares } from '../../pool-budget.js';
+import { poolShares } from '../../pool-budget.js';
+import { processName } from '#lib/runtime/process/process-name';
 import { PostgresLanes } from './postgres-lanes.js';
 
 /** Makes the lanes of a process of this app: its share of connections, named after it (R062). They connect by first use. */
@@ -10,7 +11,7 @@ export const lanesFor =
   (config: Config, breakers: Breakers, logger: Logger): PostgresLanes =>
     new PostgresLanes({
       url: config.DATABASE_URL,
-      applicationName: applicationName(app),
+      applicationName: processName(app),
       lanes: poolShares(config.DB_POOL_SIZE, app),
       acquireTimeoutMs: config.DB_POOL_TIMEOUT_MS,
       statementTimeoutMs: config.DB_STATEMENT_TIMEOUT_MS,

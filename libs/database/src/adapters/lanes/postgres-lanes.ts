@@ -9,7 +9,7 @@ import { SafeClient } from './safe-client.js';
 /** How a process reaches Postgres. All times in milliseconds. */
 export interface PostgresLanesOptions {
   readonly url: string;
-  /** Seen in `pg_stat_activity` (R062): `parley-<app>@<host>#<pid>`, see {@link applicationName}. */
+  /** Seen in `pg_stat_activity` (R062): `parley-<app>@<host>#<pid>`, see processName. */
   readonly applicationName: string;
   /** Connections per lane (`poolShares`); a lane that the process does not use is left out. */
   readonly lanes: PoolShares;

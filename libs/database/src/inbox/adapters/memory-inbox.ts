@@ -23,7 +23,6 @@ export class MemoryInbox extends InboxPort {
     }
   }
 
-  /** Forgets what is older than `olderThanMs`. @returns how many entries went. */
   async prune(olderThanMs: number): Promise<number> {
     const before = performance.now() - olderThanMs;
     let pruned = 0;

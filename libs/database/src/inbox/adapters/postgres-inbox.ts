@@ -34,10 +34,6 @@ export class PostgresInbox extends InboxPort {
     );
   }
 
-  /**
-   * Forgets what is older than `olderThanMs`, which must be longer than an event can come back: all retries, and the time within which
-   * a dead letter may still be replayed. @returns how many entries went.
-   */
   async prune(olderThanMs: number): Promise<number> {
     for (let pruned = 0; ; ) {
       const rows = await this.work.query(`${PRUNE} RETURNING 1`, [olderThanMs]);

@@ -1,28 +1,10 @@
 import type { FastifyReply } from 'fastify';
 import type { UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
-import type { RateLimit, RateLimiterPort, RateVerdict } from '#lib/resilience/limit/rate-limiter.port';
+import { BURST_SECONDS, type Limiters } from '#lib/resilience/limit/limiters';
+import type { RateVerdict } from '#lib/resilience/limit/rate-limiter.port';
 import { metrics } from '#lib/runtime/metrics/metrics';
 import type { ByteQuota } from './byte-quota.js';
-
-/** The limiters of the gateway: one bucket per user and kind of request, and one for everybody together. */
-export interface Limiters {
-  readonly perUser: RateLimiterPort;
-  readonly global: RateLimiterPort;
-}
-
-/** Injection token of the {@link Limiters}. */
-export const LIMITERS = Symbol('Limiters');
-
-// draft-ietf-httpapi-ratelimit-headers-10: q = quota, w = window in seconds, r = remaining, t = seconds until it is back.
-// The bucket holds twice what flows in per second (R020), so a full one is the quota of two seconds.
-const BURST_SECONDS = 2;
-
-/** The limit of one user and kind of request: a burst of what flows in within 2 s, at least one request. */
-export const userLimit = (ratePerSecond: number): RateLimit => ({
-  ratePerSecond,
-  burst: Math.max(1, Math.round(BURST_SECONDS * ratePerSecond)),
-});
 
 /** The key of the one bucket of all callers. */
 const EVERYBODY = 'all';
@@ -53,6 +35,7 @@ export const takeFromByteQuota = (quota: ByteQuota, caller: string): void => {
   if (retryAfterSeconds > 0) throw limited('bytes', 'Your quota of bytes is used up.', retryAfterSeconds);
 };
 
+// draft-ietf-httpapi-ratelimit-headers-10: q = quota, w = window in seconds, r = remaining, t = seconds until it is back.
 const announce = (reply: FastifyReply, policy: string, { limit, remaining, resetSeconds }: RateVerdict): void => {
   if (limit === Number.POSITIVE_INFINITY) return;
   reply.header('ratelimit-policy', `"${policy}";q=${limit};w=${BURST_SECONDS}`);

@@ -1,0 +1,49 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { InboxPort } from '#lib/bus/consume/run/inbox.port';
+import { IndexTexts } from '#lib/conversations/index-texts';
+import { LOGGER, type Logger } from '#lib/runtime/log/logger';
+import { Lifecycle } from '#lib/runtime/process/lifecycle';
+import { FollowUnsettledWrites } from './consistency/follow-unsettled-writes.js';
+import { RunConsistency } from './consistency/run-consistency.js';
+import { MeasureQueues } from './measure-queues.js';
+import { PeriodicTasks } from './periodic-tasks.js';
+
+const MEASURE_QUEUES_EVERY_MS = 5_000;
+const FOLLOW_WRITES_EVERY_MS = 10_000;
+/** How long an operator waits for a comparison to begin. */
+const LOOK_FOR_RUNS_EVERY_MS = 2_000;
+/** Pause between two looks for texts to index: most of the time from an acknowledgement until search knows the words. */
+const INDEX_TEXTS_EVERY_MS = 100;
+const RETRY_TEXTS_EVERY_MS = 10_000;
+const MEASURE_TEXTS_EVERY_MS = 5_000;
+const PRUNE_INBOX_EVERY_MS = 3_600_000;
+/** Longer than an event can come back: a dead letter that is older than a month is discarded, not replayed. */
+const INBOX_MEMORY_MS = 30 * 24 * 3_600_000;
+
+/** Everything that the ops process does again and again, beside the sweeps of the outbox. */
+@Injectable()
+export class Upkeep extends PeriodicTasks {
+  constructor(
+    queues: MeasureQueues,
+    consistency: RunConsistency,
+    writes: FollowUnsettledWrites,
+    texts: IndexTexts,
+    inbox: InboxPort,
+    @Inject(LOGGER) logger: Logger,
+    lifecycle: Lifecycle,
+  ) {
+    super(
+      [
+        { name: 'measure queues', everyMs: MEASURE_QUEUES_EVERY_MS, run: () => queues.execute() },
+        { name: 'consistency', everyMs: LOOK_FOR_RUNS_EVERY_MS, run: (signal) => consistency.execute(signal) },
+        { name: 'unsettled vector writes', everyMs: FOLLOW_WRITES_EVERY_MS, run: () => writes.execute() },
+        { name: 'index texts', everyMs: INDEX_TEXTS_EVERY_MS, run: (signal) => texts.execute(signal) },
+        { name: 'retry texts', everyMs: RETRY_TEXTS_EVERY_MS, run: (signal) => texts.retry(signal) },
+        { name: 'measure texts', everyMs: MEASURE_TEXTS_EVERY_MS, run: () => texts.measure() },
+        { name: 'prune inbox', everyMs: PRUNE_INBOX_EVERY_MS, run: () => inbox.prune(INBOX_MEMORY_MS) },
+      ],
+      logger,
+    );
+    lifecycle.add({ name: 'periodic tasks', phase: 'background', start: () => this.start(), stop: () => this.stop() });
+  }
+}

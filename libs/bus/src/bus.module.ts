@@ -1,0 +1,30 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { memoryProviders } from './adapters/memory/memory-providers.js';
+import { type BusProvider, rabbitProviders } from './adapters/rabbitmq/rabbit-providers.js';
+import type { BusOptions, MemoryBusOptions } from './bus-options.js';
+
+/**
+ * Events, questions, and the state of the queues. Exports PublisherPort, ControlChannelPort and what the options ask for.
+ *
+ *     BusModule.for('embedding', { consumes: true })
+ *     BusModule.inMemory()
+ */
+@Module({})
+export class BusModule {
+  /** @param app whose rows of the pipeline it handles; it names the connections. */
+  static for(app: string, options: BusOptions = {}): DynamicModule {
+    return of(rabbitProviders(app, options));
+  }
+
+  /** All ports of the bus inside the process. @param app whose rows it handles when it consumes. */
+  static inMemory(app = 'memory', options: MemoryBusOptions = {}): DynamicModule {
+    return of(memoryProviders(app, options));
+  }
+}
+
+const of = (providers: BusProvider[]): DynamicModule => ({
+  module: BusModule,
+  global: true,
+  providers,
+  exports: providers.map(({ provide }) => provide),
+});

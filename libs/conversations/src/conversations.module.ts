@@ -1,0 +1,76 @@
+import { type DynamicModule, Module, type Provider, type Type } from '@nestjs/common';
+import { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
+import { MemoryOutbox } from '#lib/database/outbox/adapters/memory-outbox';
+import { CONFIG, type Config } from '#lib/runtime/config/config';
+import { LOGGER, type Logger } from '#lib/runtime/log/logger';
+import { MemoryArchive } from './adapters/memory-archive.js';
+import { MemoryConversationStore } from './adapters/memory-conversation-store.js';
+import { MemoryMessageStore } from './adapters/memory-message-store.js';
+import { PostgresConversationStore } from './adapters/postgres-conversation-store.js';
+import { PostgresMessageStore } from './adapters/postgres-message-store.js';
+import { PostgresTextIndex } from './adapters/postgres-text-index.js';
+import { ConversationStorePort, type MembershipLimits } from './conversation-store.port.js';
+import { IndexTexts } from './index-texts.js';
+import { MessageStorePort } from './message-store.port.js';
+
+type OwnProvider = Exclude<Provider, Type>;
+
+/** How many conversations and members a user may add. */
+interface ConversationOptions {
+  readonly limits: (config: Config) => MembershipLimits;
+}
+
+/** Conversations and messages. */
+@Module({})
+export class ConversationsModule {
+  /** MessageStorePort and ConversationStorePort, for a process that serves users. */
+  static forUsers({ limits }: ConversationOptions): DynamicModule {
+    return of([
+      {
+        provide: MessageStorePort,
+        inject: [PostgresLanes],
+        useFactory: (lanes: PostgresLanes) => new PostgresMessageStore(lanes.lane('sends'), lanes.lane('reads'), lanes.lane('edits')),
+      },
+      {
+        provide: ConversationStorePort,
+        inject: [PostgresLanes, CONFIG],
+        useFactory: (lanes: PostgresLanes, config: Config) => new PostgresConversationStore(lanes.lane('reads'), limits(config)),
+      },
+    ]);
+  }
+
+  /** IndexTexts, which makes the words of messages findable. */
+  static forIndexing(): DynamicModule {
+    return of([
+      {
+        provide: IndexTexts,
+        inject: [PostgresLanes, LOGGER],
+        useFactory: (lanes: PostgresLanes, logger: Logger) => new IndexTexts(new PostgresTextIndex(lanes.lane('work')), logger),
+      },
+    ]);
+  }
+
+  /** MessageStorePort and ConversationStorePort on one MemoryArchive. Needs DatabaseModule.inMemory() for its outbox. */
+  static inMemory({ limits }: ConversationOptions): DynamicModule {
+    return of([
+      { provide: MemoryArchive, useFactory: () => new MemoryArchive() },
+      {
+        provide: MessageStorePort,
+        inject: [MemoryArchive, MemoryOutbox],
+        useFactory: (archive: MemoryArchive, outbox: MemoryOutbox) => new MemoryMessageStore(archive, outbox),
+      },
+      {
+        provide: ConversationStorePort,
+        inject: [MemoryArchive, CONFIG],
+        useFactory: (archive: MemoryArchive, config: Config) => new MemoryConversationStore(archive, limits(config)),
+      },
+    ]);
+  }
+}
+
+const of = (providers: OwnProvider[]): DynamicModule => ({
+  module: ConversationsModule,
+  global: true,
+  providers,
+  exports: providers.map(({ provide }) => provide),
+});

@@ -1,0 +1,132 @@
+import { type DynamicModule, Module, type Provider, type Type } from '@nestjs/common';
+import { PublisherPort } from '#lib/bus/publish/publisher.port';
+import { InboxPort } from '#lib/bus/consume/run/inbox.port';
+import { Breakers } from '#lib/resilience/call/breakers';
+import { CONFIG, type Config } from '#lib/runtime/config/config';
+import { HealthProbes } from '#lib/runtime/health/health-probes';
+import { LOGGER, type Logger } from '#lib/runtime/log/logger';
+import { Lifecycle } from '#lib/runtime/process/lifecycle';
+import { processName } from '#lib/runtime/process/process-name';
+import { LaneDataSource } from './adapters/lane-data-source.js';
+import { checkPoolBudget } from './adapters/lanes/check-pool-budget.js';
+import { PostgresLanes } from './adapters/lanes/postgres-lanes.js';
+import { MemoryLockWaits } from './adapters/memory-lock-waits.js';
+import { PostgresLockWaits } from './adapters/postgres-lock-waits.js';
+import { MemoryInbox } from './inbox/adapters/memory-inbox.js';
+import { PostgresInbox } from './inbox/adapters/postgres-inbox.js';
+import { LockWaitsPort } from './lock-waits.port.js';
+import { MemoryOutbox } from './outbox/adapters/memory-outbox.js';
+import { PostgresOutbox } from './outbox/adapters/postgres-outbox.js';
+import { OutboxPort } from './outbox/outbox.port.js';
+import { OutboxRelay } from './outbox/outbox-relay.js';
+import { ParkedEvents } from './outbox/parked-events.js';
+import { budgetedProcesses, type LaneName, poolShares } from './pool-budget.js';
+
+/** What an app needs of Postgres beside its connections. */
+export interface DatabaseOptions {
+  /** OutboxPort, OutboxRelay (which runs in the background) and ParkedEvents. */
+  readonly relay?: true;
+  /** InboxPort: for a consumer whose row says `deduplicate`, and for who prunes it. */
+  readonly inbox?: true;
+  /** LaneDataSource: TypeORM's repositories, for the cold paths, over this lane. */
+  readonly entities?: LaneName;
+  /** LockWaitsPort. */
+  readonly lockWaits?: true;
+  /** Warns at start when the connections of all processes do not fit into Postgres (R057). */
+  readonly warnsOfBudget?: true;
+}
+
+/** The lanes of connections to Postgres, the outbox with its relay, the inbox. Exports PostgresLanes and what is asked for; adds the probe `postgres`. */
+@Module({})
+export class DatabaseModule {
+  /** @param app whose share of connections it is, and their name. */
+  static for(app: string, { relay, inbox, entities, lockWaits, warnsOfBudget }: DatabaseOptions = {}): DynamicModule {
+    const lanes: Provider = {
+      provide: PostgresLanes,
+      inject: [CONFIG, Breakers, LOGGER, Lifecycle, HealthProbes],
+      useFactory: lanesOf(app, warnsOfBudget === true),
+    };
+    return of([
+      lanes,
+      ...(relay ? [{ provide: OutboxPort, ...withLanes((all) => new PostgresOutbox(all.lane('relay'))) }, outboxRelay, parkedEvents] : []),
+      ...(inbox ? [{ provide: InboxPort, ...withLanes((all) => new PostgresInbox(all.lane('work'))) }] : []),
+      ...(entities ? [{ provide: LaneDataSource, ...withLanes((all) => LaneDataSource.over(all.lane(entities))) }] : []),
+      ...(lockWaits ? [{ provide: LockWaitsPort, ...withLanes((all) => new PostgresLockWaits(all.lane('health'))) }] : []),
+    ]);
+  }
+
+  static inMemory(): DynamicModule {
+    return of([
+      { provide: MemoryOutbox, useFactory: () => new MemoryOutbox() },
+      { provide: OutboxPort, useExisting: MemoryOutbox },
+      outboxRelay,
+      parkedEvents,
+      { provide: InboxPort, useFactory: () => new MemoryInbox() },
+      { provide: LockWaitsPort, useFactory: () => new MemoryLockWaits() },
+    ]);
+  }
+}
+
+const of = (providers: Exclude<Provider, Type>[]): DynamicModule => ({
+  module: DatabaseModule,
+  global: true,
+  providers,
+  exports: providers.map(({ provide }) => provide),
+});
+
+const withLanes = <T>(make: (lanes: PostgresLanes) => T) => ({ inject: [PostgresLanes], useFactory: make });
+
+const lanesOf =
+  (app: string, warnsOfBudget: boolean) =>
+  (config: Config, breakers: Breakers, logger: Logger, lifecycle: Lifecycle, probes: HealthProbes): PostgresLanes => {
+    const lanes = new PostgresLanes({
+      url: config.DATABASE_URL,
+      applicationName: processName(app),
+      lanes: poolShares(config.DB_POOL_SIZE, app),
+      acquireTimeoutMs: config.DB_POOL_TIMEOUT_MS,
+      statementTimeoutMs: config.DB_STATEMENT_TIMEOUT_MS,
+      slowQueryMs: config.DB_SLOW_QUERY_MS,
+      breakers,
+      logger,
+    });
+    lifecycle.add({
+      name: 'postgres',
+      phase: 'stores',
+      start: () => (warnsOfBudget ? warnOfBudget(lanes, config, logger) : undefined),
+      stop: () => lanes.close(),
+    });
+    probes.add('postgres', async () => void (await lanes.lane('health').query('SELECT 1')));
+    return lanes;
+  };
+
+// A process that is being scaled out must not refuse to start; `migrate` is where a budget that does not fit stops a rollout.
+const warnOfBudget = async (lanes: PostgresLanes, config: Config, logger: Logger): Promise<void> => {
+  const declared = { processes: budgetedProcesses(config), poolSize: config.DB_POOL_SIZE };
+  try {
+    await checkPoolBudget(lanes.lane('health'), declared, { logger, whenExceeded: 'warn' });
+  } catch (err) {
+    logger.warn({ err }, 'Postgres does not answer: starting anyway, requests get 503 until it does');
+  }
+};
+
+const outboxRelay = {
+  provide: OutboxRelay,
+  inject: [OutboxPort, PublisherPort, CONFIG, LOGGER, Lifecycle],
+  useFactory: (
+    outbox: OutboxPort,
+    publisher: PublisherPort,
+    { OUTBOX_SWEEP_MS: sweepMs, OUTBOX_GRACE_MS: graceMs }: Config,
+    logger: Logger,
+    lifecycle: Lifecycle,
+  ): OutboxRelay => {
+    const relay = new OutboxRelay(outbox, publisher, { sweepMs, graceMs }, logger);
+    lifecycle.add({ name: 'outbox relay', phase: 'background', start: () => relay.start(), stop: () => relay.stop() });
+    return relay;
+  },
+};
+
+const parkedEvents = {
+  provide: ParkedEvents,
+  inject: [OutboxPort, LOGGER],
+  useFactory: (outbox: OutboxPort, logger: Logger) => new ParkedEvents(outbox, logger),
+};

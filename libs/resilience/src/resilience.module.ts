@@ -1,0 +1,79 @@
+import { type DynamicModule, Module, type Provider } from '@nestjs/common';
+import { CONFIG, type Config } from '#lib/runtime/config/config';
+import { HealthProbes } from '#lib/runtime/health/health-probes';
+import { LOGGER, type Logger } from '#lib/runtime/log/logger';
+import { Lifecycle } from '#lib/runtime/process/lifecycle';
+import { processName } from '#lib/runtime/process/process-name';
+import { MemoryRateLimiter } from './adapters/memory-rate-limiter.js';
+import { createBreakers } from './adapters/opossum-breaker.js';
+import { RedisBuckets } from './adapters/redis-buckets.js';
+import { connectRedis } from './adapters/redis-connection.js';
+import { RedisRateLimiter } from './adapters/redis-rate-limiter.js';
+import { Breakers } from './call/breakers.js';
+import { shareBreakers } from './call/share-breakers.js';
+import { LeasedRateLimiter } from './limit/leased-rate-limiter.js';
+import { globalLimit, LIMITERS, type Limiters, userLimit } from './limit/limiters.js';
+
+type Redis = ReturnType<typeof connectRedis>;
+/** The connection to Redis; undefined without REDIS_URL. */
+const REDIS = Symbol('Redis');
+
+/**
+ * Circuit breakers, and rate limiters for a process that serves users. Exports Breakers, and LIMITERS where they are asked for: on Redis with
+ * REDIS_URL, else counted in this process. Adds the probe `redis`.
+ */
+@Module({})
+export class ResilienceModule {
+  /** @param app names the connection to Redis. */
+  static for(app: string, { limiters = false }: { readonly limiters?: boolean } = {}): DynamicModule {
+    return of(
+      limiters ? [{ provide: REDIS, inject: [CONFIG, LOGGER, Lifecycle, HealthProbes], useFactory: redisOf(app) }, sharedLimiters] : [],
+    );
+  }
+
+  static inMemory(): DynamicModule {
+    return of([{ provide: LIMITERS, inject: [CONFIG], useFactory: limitersInMemory }]);
+  }
+}
+
+const breakers: Provider = { provide: Breakers, inject: [LOGGER], useFactory: (logger: Logger) => shareBreakers(createBreakers(), logger) };
+
+const of = (limiters: readonly Provider[]): DynamicModule => ({
+  module: ResilienceModule,
+  global: true,
+  providers: [breakers, ...limiters],
+  exports: limiters.length === 0 ? [Breakers] : [Breakers, LIMITERS],
+});
+
+const redisOf =
+  (app: string) =>
+  ({ REDIS_URL: url }: Config, logger: Logger, lifecycle: Lifecycle, probes: HealthProbes): Redis | undefined => {
+    if (url === undefined) {
+      logger.info('no REDIS_URL: running as a single node, limits are counted in this process');
+      return undefined;
+    }
+    const redis = connectRedis(url, processName(app), (error) => logger.debug({ error: error.message }, 'redis connection failed'));
+    lifecycle.add({ name: 'redis', phase: 'stores', stop: () => redis.disconnect() });
+    probes.add('redis', async () => void (await redis.ping()));
+    return redis;
+  };
+
+const limitersInMemory = ({ RATE_LIMIT_PER_USER, RATE_LIMIT_GLOBAL }: Config): Limiters => ({
+  perUser: new MemoryRateLimiter(userLimit(RATE_LIMIT_PER_USER)),
+  global: new MemoryRateLimiter(globalLimit(RATE_LIMIT_GLOBAL)),
+});
+
+const sharedLimiters: Provider = {
+  provide: LIMITERS,
+  inject: [CONFIG, Breakers, REDIS],
+  useFactory: (config: Config, all: Breakers, redis: Redis | undefined): Limiters => {
+    if (redis === undefined) return limitersInMemory(config);
+    const buckets = new RedisBuckets(redis, all);
+    const { WEB_CONCURRENCY: workers } = config;
+    const [perUser, global] = [userLimit(config.RATE_LIMIT_PER_USER), globalLimit(config.RATE_LIMIT_GLOBAL)];
+    return {
+      perUser: new RedisRateLimiter(buckets, 'user', perUser, workers),
+      global: new LeasedRateLimiter(new RedisRateLimiter(buckets, 'global', global, workers), global),
+    };
+  },
+};
