@@ -13,47 +13,22 @@ import { Problem, problems } from '#lib/contracts/problems';
 import { MessageStorePort } from '#lib/conversations/message-store.port';
 import { DeadlineExceeded, DependencyError } from '#lib/resilience/call/errors';
 import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
-import { parseConfig } from '#lib/runtime/config/config';
-import { createLogger } from '#lib/runtime/log/logger';
-import { Readiness } from '#lib/runtime/health/readiness';
 import { mintToken } from '#lib/devstack/mint-token';
-import { MemoryAdaptersModule } from './memory-adapters.module.js';
-import { createGateway } from './create-gateway.js';
 import { LIMITERS, type Limiters } from '#lib/resilience/limit/limiters';
+import { bootGateway, closeGateways, SECRET } from './memory-gateway.contract.js';
 
-const secret = 'a-secret-of-at-least-thirty-two-bytes';
-const env = {
-  DATABASE_URL: 'postgres://unused',
-  RABBITMQ_URL: 'amqp://unused',
-  CHROMA_URL: 'http://unused',
-  AUTH_JWT_SECRET: secret,
-  RATE_LIMIT_PER_USER: '0',
-};
 const logLines: Record<string, unknown>[] = [];
-const running: { close(): Promise<void> }[] = [];
-
-const boot = async (overrides: Record<string, string> = {}): Promise<NestFastifyApplication> => {
-  const readiness = new Readiness();
-  const logger = createLogger('gateway', 'info', { write: (line) => void logLines.push(JSON.parse(line)) });
-  const app = await createGateway(MemoryAdaptersModule, { config: parseConfig({ ...env, ...overrides }), logger, readiness });
-  running.push({ close: () => app.close().finally(() => readiness.stop()) });
-  await app.init();
-  await app.getHttpAdapter().getInstance().ready();
-  readiness.started();
-  return app;
-};
+const boot = (env: Record<string, string> = {}): Promise<NestFastifyApplication> => bootGateway({ env, logTo: logLines });
 
 let gateway: NestFastifyApplication;
 let alice: string;
 let bob: string;
 beforeEach(async () => {
   logLines.length = 0;
-  [alice, bob] = await Promise.all([mintToken(secret, { user: 'alice' }), mintToken(secret, { user: 'bob' })]);
+  [alice, bob] = await Promise.all([mintToken(SECRET, { user: 'alice' }), mintToken(SECRET, { user: 'bob' })]);
   gateway = await boot();
 });
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((app) => app.close()));
-});
+afterEach(closeGateways);
 
 type Json = Record<string, unknown>;
 type Request = Omit<InjectOptions, 'headers'> & { token?: string | null; headers?: Record<string, string>; json?: unknown };
@@ -130,7 +105,7 @@ describe('a send', () => {
     expect(itemsOf(await call({ url: `${url}?beforeSeq=3` })).map(({ seq }) => seq)).toEqual([1, 2]);
     const id = String(itemsOf(page)[0]?.['id']);
     expect((await call({ url: `/v1/messages/${id}` })).body).toMatchObject({ content: 'two', pipeline: { embedding: 'pending' } });
-    const mallory = await mintToken(secret, { user: 'mallory' });
+    const mallory = await mintToken(SECRET, { user: 'mallory' });
     for (const path of [url, `/v1/messages/${id}`, `/v1/conversations/${conversationId}`]) {
       expect((await call({ url: path, token: mallory })).body).toMatchObject({ status: 404, code: 'not-found' });
     }
@@ -184,7 +159,7 @@ describe('an edit', () => {
 
   it('of somebody else is forbidden to members and unknown to strangers', async () => {
     const { id } = (await send(await aConversation(['bob']), { content: 'mine' })).body;
-    const mallory = await mintToken(secret, { user: 'mallory' });
+    const mallory = await mintToken(SECRET, { user: 'mallory' });
     for (const [token, status] of [[bob, 403] as const, [mallory, 404] as const]) {
       expect((await call({ method: 'PATCH', url: `/v1/messages/${String(id)}`, json: { content: 'x' }, token })).status).toBe(status);
       expect((await call({ method: 'DELETE', url: `/v1/messages/${String(id)}`, token })).status).toBe(status);
@@ -485,7 +460,7 @@ describe('malformed input is refused and nothing is stored', () => {
 describe('a token', () => {
   const now = () => Math.floor(Date.now() / 1_000);
   const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
-  const forge = (payload: Json, header: Json = { alg: 'HS256' }, key = secret) => {
+  const forge = (payload: Json, header: Json = { alg: 'HS256' }, key = SECRET) => {
     const signed = `${base64url(header)}.${base64url({ sub: 'alice', aud: 'parley', exp: now() + 60, ...payload })}`;
     return `${signed}.${createHmac('sha256', key).update(signed).digest('base64url')}`;
   };
@@ -533,7 +508,7 @@ describe('a token', () => {
   });
 
   it('shows the outbox, and takes an order to unpark that names what it means', async () => {
-    const admin = await mintToken(secret, { user: 'root', scopes: ['admin'] });
+    const admin = await mintToken(SECRET, { user: 'root', scopes: ['admin'] });
     expect((await call({ url: '/v1/admin/outbox', token: admin })).body).toMatchObject({ parked: 0, isEstimate: false, items: [] });
     const unpark = (json: unknown) => call({ method: 'POST', url: '/v1/admin/outbox/unpark', token: admin, json });
     expect((await unpark({ all: true })).body).toEqual({ unparked: 0 });
@@ -541,7 +516,7 @@ describe('a token', () => {
   });
 
   it('finds a dead letter by an id of any length that a message can have', async () => {
-    const admin = await mintToken(secret, { user: 'root', scopes: ['admin'] });
+    const admin = await mintToken(SECRET, { user: 'root', scopes: ['admin'] });
     for (const id of ['i'.repeat(101), 'i'.repeat(255), encodeURIComponent('你'.repeat(255))]) {
       const answer = await call({ url: `/v1/admin/dead-letters/${id}`, token: admin });
       expect(answer.body).toMatchObject({ status: 404, detail: 'There is no such dead letter.' });
@@ -551,7 +526,7 @@ describe('a token', () => {
 
   it('opens the admin routes with the scope admin only', async () => {
     expect((await call({ url: '/v1/admin/queues' })).body).toMatchObject({ status: 403, code: 'forbidden' });
-    const admin = await mintToken(secret, { user: 'root', scopes: ['admin'] });
+    const admin = await mintToken(SECRET, { user: 'root', scopes: ['admin'] });
     const answer = await call({ url: '/v1/admin/queues', token: admin });
     expect(itemsOf(answer)[0]).toMatchObject({ name: 'embedding.messages', ready: 0, deadLetters: 0, paused: null });
   });
@@ -725,7 +700,7 @@ describe('conversations', () => {
     const id = await aConversation(['bob']);
     const member = (method: 'PUT' | 'DELETE', userId: string, token: string) =>
       call({ method, url: `/v1/conversations/${id}/members/${userId}`, token, headers: { 'content-type': 'application/json' } });
-    const carol = await mintToken(secret, { user: 'carol' });
+    const carol = await mintToken(SECRET, { user: 'carol' });
     expect((await member('PUT', 'carol', carol)).status).toBe(404);
     expect((await member('PUT', 'carol', bob)).status).toBe(204);
     expect((await call({ url: `/v1/conversations/${id}`, token: carol })).body['memberIds']).toEqual(['alice', 'bob', 'carol']);
@@ -868,7 +843,7 @@ describe('over a real connection', () => {
   it('answers a thousand requests at once', async () => {
     const app = await boot();
     const port = await listen(app);
-    const tokens = await Promise.all(Array.from({ length: 20 }, (_, i) => mintToken(secret, { user: `user-${i}` })));
+    const tokens = await Promise.all(Array.from({ length: 20 }, (_, i) => mintToken(SECRET, { user: `user-${i}` })));
     const statuses = await Promise.all(
       Array.from({ length: 1_000 }, async (_, i) => {
         const answer = await fetch(`http://127.0.0.1:${port}/v1/conversations`, { headers: { authorization: `Bearer ${tokens[i % 20]}` } });

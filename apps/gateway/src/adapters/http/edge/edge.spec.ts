@@ -1,40 +1,27 @@
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { parseConfig } from '#lib/runtime/config/config';
-import { createLogger } from '#lib/runtime/log/logger';
-import { Readiness } from '#lib/runtime/health/readiness';
 import { eventually } from '#lib/testing/eventually';
 import { mintToken } from '#lib/devstack/mint-token';
-import { MemoryAdaptersModule } from '../../../memory-adapters.module.js';
-import { createGateway } from '../../../create-gateway.js';
-import { type EdgeLimits, edgeLimits } from './edge-limits.js';
+import { bootGateway, closeGateways, SECRET } from '../../../memory-gateway.contract.js';
+import type { EdgeLimits } from './edge-limits.js';
 
 // What clients do that no HTTP library does, over real sockets.
 
-const secret = 'a-secret-of-at-least-thirty-two-bytes';
-const env = {
-  DATABASE_URL: 'postgres://unused',
-  RABBITMQ_URL: 'amqp://unused',
-  CHROMA_URL: 'http://unused',
-  AUTH_JWT_SECRET: secret,
-  RATE_LIMIT_PER_USER: '0',
-  RATE_LIMIT_BYTES_PER_USER: '0',
-};
 // Full pages over many connections: seconds on a machine that does other things.
 vi.setConfig({ testTimeout: 30_000 });
 
 const LINGER_MS = 300;
-const logger = createLogger('gateway', 'silent');
 const undo: (() => unknown)[] = [];
 afterEach(async () => {
   for (const one of undo.splice(0).reverse()) await one();
+  await closeGateways();
 });
 
 let alice = '';
 let bob = '';
 beforeAll(async () => {
-  [alice, bob] = await Promise.all([mintToken(secret, { user: 'alice' }), mintToken(secret, { user: 'bob' })]);
+  [alice, bob] = await Promise.all([mintToken(SECRET, { user: 'alice' }), mintToken(SECRET, { user: 'bob' })]);
 });
 
 interface Server {
@@ -44,13 +31,8 @@ interface Server {
 
 /** A gateway that listens. */
 const boot = async (overrides: Record<string, string> = {}, limits: Partial<EdgeLimits> = {}): Promise<Server> => {
-  const readiness = new Readiness();
-  const config = parseConfig({ ...env, ...overrides });
-  const parts = { config, logger, readiness };
-  const app = await createGateway(MemoryAdaptersModule, parts, { ...edgeLimits(config), lingerMs: LINGER_MS, ...limits });
-  undo.push(() => app.close().finally(() => readiness.stop()));
+  const app = await bootGateway({ env: { RATE_LIMIT_BYTES_PER_USER: '0', ...overrides }, limits: { lingerMs: LINGER_MS, ...limits } });
   await app.listen(0, '127.0.0.1');
-  readiness.started();
   return { app, port: (app.getHttpServer().address() as AddressInfo).port };
 };
 

@@ -1,30 +1,12 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { parseConfig } from '#lib/runtime/config/config';
-import { createLogger } from '#lib/runtime/log/logger';
-import { Readiness } from '#lib/runtime/health/readiness';
-import { MemoryAdaptersModule } from '../../../memory-adapters.module.js';
-import { createGateway } from '../../../create-gateway.js';
-
-const env = {
-  DATABASE_URL: 'postgres://unused',
-  RABBITMQ_URL: 'amqp://unused',
-  CHROMA_URL: 'http://unused',
-  AUTH_JWT_SECRET: 'a-secret-of-at-least-thirty-two-bytes',
-};
+import { bootGateway, closeGateways } from '../../../memory-gateway.contract.js';
 
 let gateway: NestFastifyApplication;
-let readiness: Readiness;
 beforeEach(async () => {
-  readiness = new Readiness();
-  gateway = await createGateway(MemoryAdaptersModule, { config: parseConfig(env), logger: createLogger('gateway', 'silent'), readiness });
-  await gateway.init();
-  await gateway.getHttpAdapter().getInstance().ready();
+  gateway = await bootGateway();
 });
-afterEach(async () => {
-  await gateway.close();
-  readiness.stop();
-});
+afterEach(closeGateways);
 
 const get = (url: string, accept: string) => gateway.getHttpAdapter().getInstance().inject({ url, headers: { accept } });
 

@@ -1,11 +1,7 @@
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NewMessage } from '#lib/contracts/http';
-import { parseConfig } from '#lib/runtime/config/config';
-import { createLogger } from '#lib/runtime/log/logger';
-import { Readiness } from '#lib/runtime/health/readiness';
-import { MemoryAdaptersModule } from '../../../memory-adapters.module.js';
-import { createGateway } from '../../../create-gateway.js';
+import { bootGateway, closeGateways } from '../../../memory-gateway.contract.js';
 
 type Json = Record<string, unknown>;
 interface Operation {
@@ -16,24 +12,12 @@ interface Operation {
 
 let text: string;
 let document: { paths: Record<string, Record<string, Operation>>; components: { schemas: Record<string, Json> } };
-const running: { close(): Promise<void> }[] = [];
 beforeAll(async () => {
-  const readiness = new Readiness();
-  const config = parseConfig({
-    DATABASE_URL: 'postgres://unused',
-    RABBITMQ_URL: 'amqp://unused',
-    CHROMA_URL: 'http://unused',
-    AUTH_JWT_SECRET: 'a-secret-of-at-least-thirty-two-bytes',
-  });
-  const app = await createGateway(MemoryAdaptersModule, { config, logger: createLogger('test', 'fatal'), readiness });
-  running.push({ close: () => app.close().finally(() => readiness.stop()) });
-  await app.init();
-  const instance = app.getHttpAdapter().getInstance();
-  await instance.ready();
-  text = (await instance.inject({ url: '/openapi.json' })).body;
+  const app = await bootGateway();
+  text = (await app.inject({ url: '/openapi.json' })).body;
   document = JSON.parse(text) as typeof document;
 });
-afterAll(() => Promise.all(running.map((app) => app.close())));
+afterAll(closeGateways);
 
 const operations = () =>
   Object.entries(document.paths).flatMap(([path, item]) =>

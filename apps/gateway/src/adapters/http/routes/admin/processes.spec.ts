@@ -4,34 +4,21 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
 import { DependencyCall } from '#lib/resilience/call/dependency-call';
 import { shareBreakers } from '#lib/resilience/call/share-breakers';
-import { parseConfig } from '#lib/runtime/config/config';
 import { createLogger } from '#lib/runtime/log/logger';
 import { processReport } from '#lib/runtime/work/process-report';
-import { Readiness } from '#lib/runtime/health/readiness';
 import { answerSiblings } from '#lib/runtime/workers/sibling-workers';
 import { mintToken } from '#lib/devstack/mint-token';
-import { MemoryAdaptersModule } from '../../../../memory-adapters.module.js';
-import { createGateway } from '../../../../create-gateway.js';
-
-const secret = 'a-secret-of-at-least-thirty-two-bytes';
-const env = { DATABASE_URL: 'postgres://unused', RABBITMQ_URL: 'amqp://unused', CHROMA_URL: 'http://unused', AUTH_JWT_SECRET: secret };
+import { bootGateway, closeGateways, SECRET } from '../../../../memory-gateway.contract.js';
 
 let gateway: NestFastifyApplication;
-let readiness: Readiness;
 beforeEach(async () => {
-  readiness = new Readiness();
-  gateway = await createGateway(MemoryAdaptersModule, { config: parseConfig(env), logger: createLogger('gateway', 'silent'), readiness });
-  await gateway.init();
-  await gateway.getHttpAdapter().getInstance().ready();
+  gateway = await bootGateway();
   answerSiblings('report', () => processReport(100, 0)); // as runProcess does
 });
-afterEach(async () => {
-  await gateway.close();
-  readiness.stop();
-});
+afterEach(closeGateways);
 
 const get = async (url: string, scopes: readonly ('admin' | 'service')[] = ['admin']) => {
-  const token = await mintToken(secret, { user: 'olga', scopes });
+  const token = await mintToken(SECRET, { user: 'olga', scopes });
   return gateway
     .getHttpAdapter()
     .getInstance()
