@@ -5,7 +5,7 @@ import { aMessageCreated, deletionOf, editOf } from '#lib/testing/builders';
 import type { ChunkLedgerPort } from '#lib/vectors/ledger/chunk-ledger.port';
 import type { CurrentMessagesPort } from './current-messages.port.js';
 
-/** What is read from, with the way to commit what an event tells of. */
+/** A source of messages, and a way to commit the message of an event to it. */
 export interface CommittedMessages {
   readonly messages: CurrentMessagesPort;
   readonly ledger: ChunkLedgerPort;

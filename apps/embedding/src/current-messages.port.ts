@@ -1,7 +1,7 @@
 import type { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
 import type { LedgerEntry } from '#lib/vectors/ledger/chunk-ledger.port';
 
-/** A message as Postgres has it now, with what the ledger says of it at the same moment. */
+/** A message as Postgres has it now, with its ledger entry of the same moment. */
 export interface CurrentMessage {
   readonly messageId: MessageId;
   readonly conversationId: ConversationId;
@@ -12,13 +12,13 @@ export interface CurrentMessage {
   readonly createdAt: string;
   /** When this version was committed. */
   readonly changedAt: Date;
-  /** null: it is deleted. */
+  /** null = deleted. */
   readonly content: string | null;
   readonly entry: LedgerEntry | undefined;
 }
 
-/** The truth about messages: an event only says which of them to look at. Throws DependencyError. */
+/** The current messages; an event only names them. Throws DependencyError. */
 export abstract class CurrentMessagesPort {
-  /** Those of `messageIds` that there are, in one snapshot. Must not be read from a replica: what is missing there would be left out for good. */
+  /** Those of `messageIds` that exist, in one snapshot. Never from a replica: a message missing there would never be indexed. */
   abstract of(messageIds: readonly MessageId[]): Promise<Map<MessageId, CurrentMessage>>;
 }

@@ -37,7 +37,7 @@ async function partsWithoutDependencies(): Promise<ProcessParts> {
   return parts;
 }
 
-it('finds everything that its parts ask for', async () => {
+it('the embedding process finds everything that its parts ask for', async () => {
   const module = await Test.createTestingModule({
     imports: [ProcessModule.of(await partsWithoutDependencies()), EmbeddingModule],
   }).compile();
@@ -45,7 +45,7 @@ it('finds everything that its parts ask for', async () => {
   expect(module.get(RabbitServer, { strict: false }).isConnected).toBe(false);
 });
 
-it('handles exactly the queues that the pipeline gives to it, and starts, answers and stops while everything else is away', async () => {
+it('the embedding process handles exactly the queues of its pipeline rows, and starts, answers and stops while every dependency is away', async () => {
   const parts = await partsWithoutDependencies();
   const stop = await startOperationsApp(EmbeddingModule)(parts); // refuses to start when handlers and pipeline disagree
   parts.readiness.started();
@@ -55,7 +55,7 @@ it('handles exactly the queues that the pipeline gives to it, and starts, answer
   await expect(fetch(`http://127.0.0.1:${parts.config.PORT}/livez`)).rejects.toThrow('fetch failed');
 });
 
-it('would refuse to start without a handler for one of its rows', () => {
+it('a process refuses to start without a handler for one of its rows', () => {
   expect(() => handlersOf(new Map(), rowsOf('embedding', pipeline))).toThrow(
     'embedding.messages: a row of embedding, but nothing handles it',
   );

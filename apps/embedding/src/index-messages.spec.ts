@@ -275,8 +275,8 @@ describe('a text that the model refuses', () => {
   });
 });
 
-describe('told to make vectors anew', () => {
-  it('makes them although the ledger says that they are there, and leaves nothing of what was there instead', async () => {
+describe('an order to make vectors anew', () => {
+  it('makes them although the ledger says that they are there, and leaves no other vectors behind', async () => {
     const { handle, vectors, versionsOf, entryOf } = embedding();
     const message = aMessageCreated({ content: 'short' });
     await handle(message);
@@ -294,7 +294,7 @@ describe('told to make vectors anew', () => {
     expect(await entryOf(message)).toMatchObject({ state: 'indexed', version: 1, chunkCount: 1 });
   });
 
-  it('makes those of the newest version, whatever version it was told of', async () => {
+  it('makes those of the newest version, whatever version it names', async () => {
     const { handle, deliver, vectors, versionsOf } = embedding();
     const message = aMessageCreated();
     await handle(message, editOf(message, 'newer'));

@@ -13,28 +13,28 @@ import { messageEmbedded } from './message-embedded.js';
 import { Turns } from './turns.js';
 import { type VectorsOfMessage, WriteVectors } from './write-vectors.js';
 
-/** A message that events name, as it is now. */
+/** The current state of a message that events name. */
 interface Named {
   readonly message: CurrentMessage;
   readonly events: readonly IndexingEvent[];
-  /** Whether its vectors must be made, whatever is there. */
+  /** Whether its vectors must be made even if they are there. */
   readonly isDue: boolean;
-  /** Whether vectors of another version may be there, or be written by another process now. */
+  /** Whether vectors of another version may exist, or another process may be writing them now. */
   readonly mayHaveOthers: boolean;
 }
 
-/** What the vector store and the ledger should hold for one message. A deleted one has no chunks. */
+/** What vector store and ledger should hold for one message. A deleted one has no chunks. */
 interface Plan extends VectorsOfMessage {
   readonly entry: LedgerUpdate;
 }
 
-/** Each further round means that another process wrote an older version in between; more in a row are edits as fast as we index. */
+/** Each further round means that another process wrote an older version meanwhile; more in a row mean edits as fast as indexing. */
 const MAX_ROUNDS = 4;
 const RACE_PAUSE_MS = 2_000;
 
 /**
- * Brings the vectors of the messages that events name in step with what those messages are in Postgres now (R004, R011, R031, ADR 19). The
- * event only says which message to look at: a forged, replayed or late one has no effect on what is indexed.
+ * Indexes the current version of each message that events name (R004, R011, R031, ADR 19). An event only names the message; its content
+ * comes from Postgres, so a forged, replayed or late event has no effect on what is indexed.
  *
  *     read messages and ledger --(due)--> embed -> write vectors -> record
  *               ^        `--(nothing due)--------------------------> verify --(in step)--> done
@@ -53,14 +53,14 @@ export class IndexMessages {
   ) {}
 
   /**
-   * @returns one `message.embedded` per message that can now be found by its newest version, also when an earlier delivery had indexed it:
-   * a crash between the ledger and the publish must not swallow the news. Its event id depends on message and version only.
+   * @returns one `message.embedded` per message whose newest version is indexed, also when an earlier delivery indexed it: a crash between
+   * ledger and publish must not lose the event. Its event id depends on message and version only.
    * @throws DependencyError when a dependency is out, TextRejected when the model refuses a text, Postpone when messages change faster than
    * they can be indexed.
    */
   async handle(events: readonly IndexingEvent[]): Promise<MessageEmbedded[]> {
     const eventsOf = Map.groupBy(events, ({ data }) => data.messageId);
-    // Two batches of this process may name one message: they would only write over each other.
+    // Two batches of this process may name the same message and would overwrite each other.
     return this.turns.take([...eventsOf.keys()], () => this.bringInStep(eventsOf));
   }
 
@@ -99,22 +99,22 @@ export class IndexMessages {
       const events = eventsOf.get(message.messageId) ?? [];
       const isOrdered = isAgain || events.some(({ type }) => type === 'vectors.rebuild');
       const { version, entry } = message;
-      // A message that always had one version cannot have others: most messages, and they cost no question to the store.
+      // A message that never changed has no vectors of other versions: no query to the store for most messages.
       const mayHaveOthers = isOrdered || version > 1 || (entry !== undefined && entry.version !== version);
       return { message, events, isDue: isOrdered || this.isDue(message), mayHaveOthers };
     });
   }
 
   /**
-   * A version that failed before is due again: its dead letter was replayed. So is one that another model has indexed, and one whose vectors
-   * were found missing. A ledger that is ahead of the message believed a forged event.
+   * Due again: a version that failed before (its dead letter was replayed), one indexed by another model, and one whose vectors were found
+   * missing. A ledger entry that is ahead of its message came from a forged event.
    */
   private isDue({ version, content, entry }: CurrentMessage): boolean {
     if (entry?.version !== version || entry.state === 'failed') return true;
     return content === null ? entry.state !== 'removed' : entry.state !== 'indexed' || entry.model !== this.embedder.model;
   }
 
-  /** @param stored chunks that were found in the store a moment ago; those of a version that the message does not have are removed. */
+  /** @param stored chunks found in the store before; those of a version that the message does not have are removed. */
   private async planned(named: readonly Named[], stored: readonly StoredChunk[]): Promise<Map<MessageId, Plan>> {
     const due = await withChunks(named.filter(({ isDue }) => isDue));
     const texts = due.flatMap(({ chunks }) => chunks.map(({ text }) => text));
@@ -143,8 +143,8 @@ export class IndexMessages {
   }
 
   /**
-   * What is stored of the messages that may have others' vectors. Asked after the ledger stands: whichever process wrote last has then either
-   * been refused by the ledger, or sees here what it has done.
+   * Stored chunks of the messages that may have vectors of other versions. Read after the ledger entry is written: the process that wrote
+   * last is then either refused by the ledger or sees here what it did.
    */
   private async storedOf(named: readonly Named[]): Promise<StoredChunk[]> {
     const ids = named.filter(({ mayHaveOthers }) => mayHaveOthers).map(({ message }) => message.messageId);
@@ -157,7 +157,7 @@ function entryToVerify({ message, mayHaveOthers }: Named, plans: ReadonlyMap<Mes
   return mayHaveOthers && entry !== undefined ? [entry] : [];
 }
 
-/** Announces what was indexed now, and the version that an event tells of although an earlier delivery has indexed it. */
+/** Announces each version that was indexed now, and the version of an event that an earlier delivery indexed. */
 function announced({ message, events }: Named, plans: ReadonlyMap<MessageId, Plan>): MessageEmbedded[] {
   const plan = plans.get(message.messageId);
   const entry = plan?.entry ?? message.entry;
@@ -175,7 +175,7 @@ async function withChunks(due: readonly Named[]) {
   return due.map((one) => ({ ...one, chunks: one.message.content === null ? [] : (chunks.shift() ?? []) }));
 }
 
-/** Erased since, or never there: an event is published with the commit of its message, so there is nothing to wait for. */
+/** Counts events of messages that do not exist: erased or forged. Waiting is useless, an event is published after the commit of its message. */
 function countUnknown(eventsOf: ReadonlyMap<MessageId, readonly IndexingEvent[]>, named: readonly Named[]): void {
   const known = new Set(named.map(({ message }) => message.messageId));
   for (const [messageId, events] of eventsOf) {
@@ -183,8 +183,8 @@ function countUnknown(eventsOf: ReadonlyMap<MessageId, readonly IndexingEvent[]>
   }
 }
 
-/** From the commit of this version to its vectors: what a person waits for who searches for what was just written. */
+/** Time from the commit of this version to its vectors. */
 function measureTimeToSearchable({ changedAt }: CurrentMessage): void {
-  // The clock of another machine may run ahead of ours: that is not a negative wait.
+  // The clock of another machine may run ahead: no negative times.
   metrics.timeToSearchable.observe(Math.max(0, Date.now() - changedAt.getTime()) / 1_000);
 }

@@ -4,7 +4,7 @@ import { ChunkLedgerPort } from '#lib/vectors/ledger/chunk-ledger.port';
 import { EmbedderPort } from '#lib/vectors/embedder/embedder.port';
 import { CurrentMessagesPort } from './current-messages.port.js';
 
-/** Lets readers of a message see that its vectors will not come by themselves: `pipeline.embedding` is `failed` until its dead letter is replayed. */
+/** Marks the ledger entry of a dead-lettered message: `pipeline.embedding` is `failed` until its dead letter is replayed. */
 @Injectable()
 export class MarkFailed {
   constructor(
@@ -14,8 +14,8 @@ export class MarkFailed {
   ) {}
 
   /**
-   * Only what the event says of a version that the message has: a forged one must not write itself into the ledger. A version that is indexed
-   * stays indexed. @throws DependencyError when Postgres cannot.
+   * Marks only a version that the message has: a forged event must not enter the ledger. An indexed version stays indexed.
+   * @throws DependencyError when Postgres is out.
    */
   async mark(event: ParleyEvent): Promise<void> {
     if (!isAboutMessage(event)) return;

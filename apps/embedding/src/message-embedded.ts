@@ -3,7 +3,7 @@ import { derivedId } from '#lib/contracts/ids';
 import type { LedgerEntry } from '#lib/vectors/ledger/chunk-ledger.port';
 import type { CurrentMessage } from './current-messages.port.js';
 
-/** The news that this version of a message can be found. Said twice it has the same event id, so that who hears it can tell. */
+/** Announces that this version of a message is indexed. Published twice it has the same event id, so consumers recognise it. */
 export const messageEmbedded = (message: CurrentMessage, { chunkCount, model }: LedgerEntry): MessageEmbedded => {
   const { messageId, conversationId, seq, version } = message;
   return newEvent(

@@ -1,8 +1,8 @@
-/** Lets pieces of work that share a key run one after the other, in the order in which they asked; all others run at once. */
+/** A lock per key: runs work that shares a key one after the other, in the order of the calls; other work runs at once. */
 export class Turns {
   private readonly lastOf = new Map<string, Promise<void>>();
 
-  /** Runs `work` when everybody who asked earlier for one of `keys` has settled. Cannot deadlock: all keys are taken in one step. */
+  /** Runs `work` when every earlier call for one of `keys` has settled. Cannot deadlock: all keys are taken in one step. */
   async take<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
     const { promise: mine, resolve: done } = Promise.withResolvers<void>();
     const earlier = new Set(keys.map((key) => this.lastOf.get(key)).filter((turn) => turn !== undefined));

@@ -5,7 +5,7 @@ import type { Chunk } from '#lib/vectors/chunking/chunk';
 import { VectorStorePort } from '#lib/vectors/store/vector-store.port';
 import { VectorWritesPort } from '#lib/vectors/store/vector-writes.port';
 
-/** What the vector store should hold of one message from now on; no chunks: nothing. */
+/** What the vector store should hold for one message; without chunks nothing. */
 export interface VectorsOfMessage {
   readonly messageId: MessageId;
   readonly chunks: readonly Chunk[];
@@ -17,8 +17,8 @@ export interface VectorsOfMessage {
 }
 
 /**
- * Writes to the vector store under a note that it does (ADR 19): a write that ends without an answer, or whose process dies, leaves the note,
- * and `ops` compares what it names until nothing can come of it any more.
+ * Writes to the vector store under a write intent (ADR 19): a write without an answer, or of a process that died, leaves its intent, and
+ * `ops` compares the messages it names until the write can have no effect any more.
  */
 @Injectable()
 export class WriteVectors {
@@ -27,7 +27,7 @@ export class WriteVectors {
     private readonly writes: VectorWritesPort,
   ) {}
 
-  /** @throws DependencyError when the store or the intent log cannot. */
+  /** @throws DependencyError when the store or the intent log is out. */
   async execute(all: readonly VectorsOfMessage[]): Promise<void> {
     if (all.length === 0) return;
     const id = await this.writes.begin(all.map(({ messageId }) => messageId));
@@ -49,5 +49,5 @@ export class WriteVectors {
   }
 }
 
-/** A call that was refused before it was made, or that the store answered, is over. */
+/** Whether a failed call is over: refused before it was made, or answered by the store. */
 const mayHappenYet = (error: unknown): boolean => error instanceof DeadlineExceeded || (error instanceof DependencyError && error.wasTried);

@@ -4,7 +4,7 @@ import { startOperationsApp } from '#lib/runtime/process/start-app';
 import { migrateAndExit } from './adapters/migrate-and-exit.js';
 import { OpsModule } from './ops.module.js';
 
-/** What is being published gets 5 s, then flushing (5 s) and closing (5 s). */
+/** Longest drain in milliseconds: 5 s for running publishes, 5 s for open confirms, 5 s for closing. */
 const DRAIN_MS = 15_000;
 
 if (process.argv[2] === 'migrate') await migrateAndExit();

@@ -30,7 +30,7 @@ const valuesOf = async (gauge: 'queueLength' | 'queueOldestAge' | 'consumerPause
       .map(({ labels, value }) => [labels['queue'], value]),
   );
 
-it('shows how many wait and how many are dead, how old the oldest is, and whether the queue pauses', async () => {
+it('each queue has its ready and dead messages, the age of the oldest and its pause as metrics', async () => {
   seen = [aQueue({ ready: 7, deadLetters: 0, oldestAgeSeconds: 12.5, paused: true })];
   await measureQueues.execute();
   expect(await valuesOf('queueLength')).toEqual({ 'embedding.messages': 7, 'embedding.messages.dlq': 0 });
@@ -38,7 +38,7 @@ it('shows how many wait and how many are dead, how old the oldest is, and whethe
   expect(await valuesOf('consumerPaused')).toEqual({ 'embedding.messages': 1 });
 });
 
-it('shows nothing instead of an old number or 0 when it is not known', async () => {
+it('a metric of a queue disappears when its value is not known, instead of keeping the old one or 0', async () => {
   seen = [aQueue({ ready: 7, deadLetters: 1, oldestAgeSeconds: 3, paused: false })];
   await measureQueues.execute();
   seen = [aQueue({})];
@@ -48,7 +48,7 @@ it('shows nothing instead of an old number or 0 when it is not known', async () 
   expect(await valuesOf('consumerPaused')).toEqual({});
 });
 
-it('shows an unknown queue for as long as it is there', async () => {
+it('an unknown queue has its metrics for as long as it is there', async () => {
   seen = [aQueue({ ready: 0 }), aQueue({ name: 'removed.messages', unknown: true, ready: 9, oldestAgeSeconds: 60 })];
   await measureQueues.execute();
   expect(await valuesOf('queueLength')).toMatchObject({ 'removed.messages': 9 });

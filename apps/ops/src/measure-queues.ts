@@ -11,7 +11,7 @@ const gauges = {
 
 /**
  * Keeps `queue_length`, `queue_oldest_age_seconds` and `consumer_paused` up to date for every queue: work queues and unknown ones by their
- * name, dead letters under `<queue>.dlq`. What is not known has no value, not 0 and not the last one.
+ * name, dead letters under `<queue>.dlq`. An unknown depth has no value: neither 0 nor the last one.
  */
 @Injectable()
 export class MeasureQueues {

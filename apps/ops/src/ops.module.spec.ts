@@ -34,13 +34,13 @@ async function partsWithoutDependencies(): Promise<ProcessParts> {
   return parts;
 }
 
-it('finds everything that its parts ask for', async () => {
+it('the ops process finds everything that its parts ask for', async () => {
   const module = await Test.createTestingModule({ imports: [ProcessModule.of(await partsWithoutDependencies()), OpsModule] }).compile();
   expect(module.get(OutboxRelay, { strict: false })).toBeInstanceOf(OutboxRelay);
   expect(module.get(Upkeep)).toBeInstanceOf(Upkeep);
 });
 
-it('starts, answers and stops while everything else is away', async () => {
+it('the ops process starts, answers and stops while every dependency is away', async () => {
   const parts = await partsWithoutDependencies();
   const stop = await startOperationsApp(OpsModule)(parts);
   parts.readiness.started();

@@ -5,30 +5,30 @@ import { PeriodicTasks } from './periodic-tasks.js';
 
 const logger = createLogger('test', 'silent');
 
-describe('rounds', () => {
+describe('periodic tasks', () => {
   it('go on after a failure, and one that fails holds up no other', async () => {
     const runs = { failing: 0, fine: 0 };
-    const rounds = new PeriodicTasks(
+    const tasks = new PeriodicTasks(
       [
         { name: 'failing', everyMs: 1, run: () => Promise.reject(new Error(`failure ${(runs.failing += 1)}`)) },
         { name: 'fine', everyMs: 1, run: async () => (runs.fine += 1) },
       ],
       logger,
     );
-    rounds.start();
+    tasks.start();
     await eventually(() => {
       expect(runs.failing).toBeGreaterThan(2);
       expect(runs.fine).toBeGreaterThan(2);
     });
-    await rounds.stop();
+    await tasks.stop();
   });
 
   it('end when told, after the run that is under way and without waiting for the next one', async () => {
     const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
     let isStopped = false;
-    const rounds = new PeriodicTasks([{ name: 'slow', everyMs: 3_600_000, run: () => held }], logger);
-    rounds.start();
-    const stopped = rounds.stop().then(() => (isStopped = true));
+    const tasks = new PeriodicTasks([{ name: 'slow', everyMs: 3_600_000, run: () => held }], logger);
+    tasks.start();
+    const stopped = tasks.stop().then(() => (isStopped = true));
     await Promise.resolve();
     expect(isStopped).toBe(false);
     letGo();

@@ -3,7 +3,7 @@ import { z } from 'zod';
 /** Most dead letters that one answer lists, and most that one order may name. */
 export const MAX_DEAD_LETTERS = 1_000;
 
-/** An event that was given up on, as it lies in the dead-letter queue of `queue`. What a header does not say is `null`. */
+/** A dead letter of `queue`. Fields without a header are `null`. */
 export const DeadLetter = z
   .object({
     id: z.string().meta({ description: 'The event id, from the body when its properties lack it; `sha256:...` of a body that has none' }),
@@ -33,7 +33,7 @@ export type DeadLetterDetail = z.infer<typeof DeadLetterDetail>;
 
 const name = z.string().min(1).max(255);
 
-/** Which dead letters are meant; a part that is left out means any. */
+/** Filter for dead letters; an omitted field matches all. */
 export const deadLetterFilter = {
   type: name.optional(),
   errorClass: name.optional(),
@@ -79,7 +79,7 @@ export const DeadLetterOrder = z
   .meta({ id: 'DeadLetterOrder' });
 export type DeadLetterOrder = z.infer<typeof DeadLetterOrder>;
 
-/** What became of an order. */
+/** Result of a replay or discard. */
 export const DeadLetterOutcome = z
   .object({
     queue: z.string(),
@@ -90,7 +90,7 @@ export const DeadLetterOutcome = z
     diedAgain: z
       .array(z.string())
       .nullable()
-      .meta({ description: 'Ids that were replayed and are dead letters again, at most 100; null when nobody looked (`watchSeconds`)' }),
+      .meta({ description: 'Ids that were replayed and are dead letters again, at most 100; null when not watched (`watchSeconds`)' }),
     notFound: z.array(z.string()).meta({ description: 'Of `ids`: those that are not there' }),
     items: z.array(DeadLetter).meta({ description: 'In a dry run: what would be done, at most 1,000' }),
     remaining: z.int().meta({ description: 'Letters that this call did not get to; 0 when it is done' }),
@@ -134,11 +134,11 @@ export const OutboxUnparkOrder = z
   .meta({ id: 'OutboxUnparkOrder' });
 export type OutboxUnparkOrder = z.infer<typeof OutboxUnparkOrder>;
 
-/** How many entries are tried again. */
+/** Number of entries that are tried again. */
 export const OutboxUnparked = z.object({ unparked: z.int().nonnegative() }).meta({ id: 'OutboxUnparked' });
 export type OutboxUnparked = z.infer<typeof OutboxUnparked>;
 
-/** What can be wrong between messages, ledger and vectors. */
+/** Kinds of difference between messages, ledger and vectors. */
 export const FindingKind = z.enum(['unindexed', 'missing', 'stale', 'orphan', 'failed']).meta({
   description:
     'unindexed: never indexed, though later messages were; missing: vectors that should be there are not; ' +
@@ -147,7 +147,7 @@ export const FindingKind = z.enum(['unindexed', 'missing', 'stale', 'orphan', 'f
 });
 export type FindingKind = z.infer<typeof FindingKind>;
 
-/** What one comparison of messages, ledger and vector store found. */
+/** Findings of one comparison of messages, ledger and vector store. */
 export const ConsistencyReport = z
   .object({
     messagesChecked: z.int().nonnegative(),
@@ -166,7 +166,7 @@ export type ConsistencyReport = z.infer<typeof ConsistencyReport>;
 export const ConsistencyRunKind = z.enum(['check', 'repair']);
 export type ConsistencyRunKind = z.infer<typeof ConsistencyRunKind>;
 
-/** One comparison, asked for, under way or done. `report` grows while it runs. */
+/** One comparison: requested, running or done. `report` grows while it runs. */
 export const ConsistencyRun = z
   .object({
     id: z.uuid(),
@@ -181,7 +181,7 @@ export const ConsistencyRun = z
   .meta({ id: 'ConsistencyRun' });
 export type ConsistencyRun = z.infer<typeof ConsistencyRun>;
 
-/** `GET /v1/admin/consistency`. `last` is the newest that came to its end. */
+/** `GET /v1/admin/consistency`. `last` is the newest finished one. */
 export const ConsistencyStatus = z
   .object({ waiting: ConsistencyRun.nullable(), running: ConsistencyRun.nullable(), last: ConsistencyRun.nullable() })
   .meta({ id: 'ConsistencyStatus' });

@@ -4,7 +4,7 @@ import { dependencies } from './dependencies.js';
 /** Fanout exchange that takes a question to every process of every app (ADR 21). */
 export const CONTROL_EXCHANGE = 'parley.control';
 
-/** Which process speaks; as in its connection names, e.g. `embedding` on `host-1` with pid 42. */
+/** The process that answers, as in its connection names, e.g. `embedding` on `host-1` with pid 42. */
 export const ProcessName = z.object({
   app: z.string().min(1).max(64),
   host: z.string().min(1).max(255),
@@ -42,7 +42,7 @@ const WorkState = z.object({
   waitingFor: z.array(WaitState).max(100),
 });
 
-/** What one process has in hand. */
+/** Work in progress in one process. */
 export const ProcessState = z.object({
   at: z.iso.datetime(),
   uptimeSeconds: z.number(),
@@ -63,7 +63,7 @@ export const ConsumerState = z.object({
 });
 export type ConsumerState = z.infer<typeof ConsumerState>;
 
-/** Publishes with one routing key that RabbitMQ does not take from one process at the moment. */
+/** Publishes of one process with one routing key that RabbitMQ currently refuses. */
 export const PublishTrouble = z
   .object({
     routingKey: z.string().max(255).meta({ description: 'Of an event, or the queue that a copy goes to' }),
@@ -75,7 +75,7 @@ export const PublishTrouble = z
   })
   .meta({ id: 'PublishTrouble' });
 
-/** What every process can be asked, with the schema of its answer; null = this process has nothing of the kind. */
+/** Questions that every process answers, with the schema of the answer; null = does not apply to this process. */
 export const controlAnswers = {
   presence: z.null(),
   breakers: z.array(BreakerState).max(500).nullable(),
@@ -86,14 +86,14 @@ export const controlAnswers = {
 export type ControlQuestion = keyof typeof controlAnswers;
 export type ControlAnswer<Q extends ControlQuestion> = z.infer<(typeof controlAnswers)[Q]>;
 
-/** What goes through the exchange: a question, or the word of a process that it leaves. */
+/** A message on the control exchange: a question, or the announcement that a process stops. */
 export const ControlMessage = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('question'), from: ProcessName, question: z.string().max(40) }),
   z.object({ kind: z.literal('leaving'), from: ProcessName }),
 ]);
 export type ControlMessage = z.infer<typeof ControlMessage>;
 
-/** What comes back to the process that asked. */
+/** The answer to the asking process. */
 export const ControlReply = z.object({
   from: ProcessName,
   answer: z.unknown(),

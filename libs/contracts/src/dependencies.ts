@@ -1,3 +1,3 @@
-/** Everything outside our processes that a call can wait for. One breaker per dependency and operation class; labels of metrics and health. */
+/** Every external dependency. One breaker per dependency and operation class; also labels of metrics and names in health. */
 export const dependencies = ['postgres', 'rabbitmq', 'redis', 'chroma', 'embedder', 'llm', 'objectStore'] as const;
 export type DependencyName = (typeof dependencies)[number];

@@ -3,12 +3,12 @@ import { ConversationId, MessageId, newId, UserId } from './ids.js';
 import { StoredContent } from './text.js';
 
 const time = z.iso.datetime({ offset: true });
-/** Of a message. Postgres keeps it as `int`: a number that no message can reach must not outrank every message. */
+/** Version of a message, a Postgres `int`: an unreachable number must not outrank every real version. */
 const version = z.int().positive().max(2_147_483_647);
 /** Position in a conversation, at most 2^53 - 1 as `int` says: beyond it JSON numbers are no longer exact. */
 const seq = z.int().positive();
 
-/** What the events about a message say of it. `version` starts at 1 and rises with each edit and with the deletion. */
+/** Fields of all events about a message. `version` starts at 1 and rises with each edit and with the deletion. */
 const MessageFacts = z.object({
   messageId: MessageId,
   conversationId: ConversationId,
@@ -35,7 +35,7 @@ const event = <Type extends string, Data extends z.ZodType<{ readonly conversati
       conversationId: ConversationId,
       data,
     })
-    // Logs and traces read the one, consumers the other: they must not be told two conversations.
+    // Logs and traces read the envelope, consumers the data: both must name the same conversation.
     .refine(isAboutOneConversation, { path: ['data', 'conversationId'], error: 'must be the conversation of the envelope' });
 
 /** A message is committed. Carries the text, so that consumers need not ask Postgres for it. */
@@ -46,18 +46,18 @@ export type MessageCreated = z.infer<typeof MessageCreated>;
 export const MessageEdited = event('message.edited', MessageFacts.extend({ content: StoredContent, editedAt: time }));
 export type MessageEdited = z.infer<typeof MessageEdited>;
 
-/** A message is gone for its readers; its vectors and index entries must follow. */
+/** A message is deleted; its vectors and index entries must follow. */
 export const MessageDeleted = event('message.deleted', MessageFacts.extend({ deletedAt: time }));
 export type MessageDeleted = z.infer<typeof MessageDeleted>;
 
 /**
- * A command: make the vectors of this message anew from its current text (`null`: it is deleted, and has none), also when this version was
- * indexed before. For the indexer alone; what else hears of messages must not see a message twice because its vectors were lost.
+ * A command to the indexer: make the vectors of this message anew from its current text (`null` = deleted), even if this version is indexed.
+ * Separate from `message.created`, so that other consumers do not see a message twice because its vectors were lost.
  */
 export const VectorsRebuild = event('vectors.rebuild', MessageFacts.extend({ content: StoredContent.nullable() }));
 export type VectorsRebuild = z.infer<typeof VectorsRebuild>;
 
-/** The vectors of a message are in step with `messageVersion`: it can be found by meaning from now on. */
+/** The vectors of `messageVersion` are stored: the message can be found by meaning. */
 export const MessageEmbedded = event(
   'message.embedded',
   z.object({
@@ -85,7 +85,7 @@ export type EventOf<Type extends EventType> = z.infer<(typeof eventSchemas)[Type
 export type ParleyEvent = { [Type in EventType]: EventOf<Type> }[EventType];
 /** The three events in a message's life that change what readers and vectors should show. */
 export type MessageEvent = MessageCreated | MessageEdited | MessageDeleted;
-/** What the indexer is told about messages. */
+/** The events that the indexer handles. */
 export type IndexingEvent = MessageEvent | VectorsRebuild;
 
 /** Wraps `data` in the envelope of its event. A fixed `eventId` makes a re-issued event recognisable as the same one. */

@@ -36,7 +36,7 @@ describe('metadata', () => {
 });
 
 describe('a title or a query', () => {
-  it.each([' ', '\u200b', `a${'\u0301'.repeat(31)}`, 'a\u202e'])('meets the policy for texts: %j is refused', (text) => {
+  it.each([' ', '\u200b', `a${'\u0301'.repeat(31)}`, 'a\u202e'])('is refused where the text policy refuses it: %j', (text) => {
     expect(NewConversation.safeParse({ title: text, memberIds: [] }).success).toBe(false);
     expect(SearchQuery.safeParse({ q: text }).success).toBe(false);
     expect(ContextRequest.safeParse({ query: text, maxTokens: 10 }).success).toBe(false);

@@ -4,11 +4,11 @@ import { Content, humanText, textProblem } from './text.js';
 
 const time = z.iso.datetime({ offset: true }).meta({ examples: ['2026-01-31T09:30:00.000Z'] });
 
-/** State of one stage behind a message. `skipped` = nothing in this deployment consumes that stage. */
+/** State of one pipeline stage. `skipped` = no app of this deployment consumes it. */
 export const StageState = z.enum(['pending', 'done', 'failed', 'skipped']);
 export type StageState = z.infer<typeof StageState>;
 
-/** Where a message stands behind its acknowledgement. */
+/** State of a message in each stage after its acknowledgement. */
 export const PipelineState = z.object({ delivery: StageState, embedding: StageState, scoring: StageState });
 export type PipelineState = z.infer<typeof PipelineState>;
 
@@ -27,7 +27,7 @@ const badTextIn = (value: unknown, path: readonly string[] = []): { path: string
   if (value === null || typeof value !== 'object') return undefined;
   for (const [key, inner] of Object.entries(value)) {
     const keyProblem = textProblem(key);
-    // The key itself is not repeated: what is wrong with it would be wrong in the answer too.
+    // The key itself is not repeated: the answer must not contain what the policy refuses.
     if (keyProblem !== undefined) return { path: [...path], message: `has a key that is refused: it ${keyProblem}` };
     const found = badTextIn(inner, [...path, key]);
     if (found !== undefined) return found;
@@ -39,7 +39,7 @@ const MAX_METADATA_BYTES = 4_096;
 
 /** Free JSON that a client attaches to a message: an object of at most 5 levels and 4 KiB, whose keys and strings meet the text policy. */
 export const Metadata = z.record(z.string().max(128), z.json()).superRefine((value, context) => {
-  // In this order, so that each check is safe from what the next one costs.
+  // In this order: each check bounds the cost of the next one.
   if (!depthOf(value, 5)) return context.addIssue({ code: 'custom', message: 'must not be nested deeper than 5 levels' });
   if (Buffer.byteLength(JSON.stringify(value)) > MAX_METADATA_BYTES) {
     return context.addIssue({ code: 'custom', message: `must not exceed ${MAX_METADATA_BYTES} bytes of JSON` });
@@ -122,19 +122,19 @@ export const ConversationView = z
   .object({
     id: ConversationId,
     title: z.string().nullable().meta({ description: 'null: it has none' }),
-    memberIds: z.array(UserId).meta({ description: 'Everybody in it, you included' }),
+    memberIds: z.array(UserId).meta({ description: 'All members, you included' }),
     headSeq: z.int().nonnegative().meta({ description: '`seq` of the newest message; 0: there is none' }),
     createdAt: time,
   })
   .meta({ id: 'Conversation' });
 export type ConversationView = z.infer<typeof ConversationView>;
 
-/** A line of `GET /v1/conversations`. */
+/** An item of `GET /v1/conversations`. */
 export const ConversationSummary = z
   .object({
     id: ConversationId,
     title: z.string().nullable().meta({ description: 'null: it has none' }),
-    memberIds: z.array(UserId).meta({ description: 'Everybody in it, you included' }),
+    memberIds: z.array(UserId).meta({ description: 'All members, you included' }),
     headSeq: z.int().nonnegative().meta({ description: '`seq` of the newest message; 0: there is none' }),
     readSeq: z.int().nonnegative().meta({ description: 'You have read everything up to this `seq`' }),
     lastMessage: MessageView.nullable().meta({ description: 'null: there is none yet' }),
@@ -170,7 +170,7 @@ const limit = (max: number, fallback: number) =>
     .meta({ description: `At most this many, ${max} or fewer` });
 const seqParam = (description: string) => z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional().meta({ description });
 
-/** `GET /v1/conversations`: `cursor` is what the last page gave as `nextCursor`. */
+/** `GET /v1/conversations`: `cursor` is the `nextCursor` of the page before. */
 export const ConversationPage = z.strictObject({
   cursor: z.string().max(200).optional().meta({ description: '`nextCursor` of the page before' }),
   limit: limit(100, 50),
@@ -206,7 +206,7 @@ export const SearchQuery = z.strictObject({
 });
 export type SearchQuery = z.infer<typeof SearchQuery>;
 
-/** Parts that a search may have had to do without. `visibility`: it looked through the first 10,000 of the reader's conversations only. */
+/** Parts that a search can leave out. `visibility`: only the first 10,000 of the reader's conversations were searched. */
 export const SearchPart = z.enum(['dense', 'sparse', 'rerank', 'visibility']);
 export type SearchPart = z.infer<typeof SearchPart>;
 
@@ -242,7 +242,7 @@ export const SearchResults = z
   .meta({ id: 'SearchResults' });
 export type SearchResults = z.infer<typeof SearchResults>;
 
-/** `POST /v1/conversations/{id}/context`: what an LLM agent wants to read, and how many tokens it has room for. */
+/** `POST /v1/conversations/{id}/context`: the query of an LLM agent and its token budget. */
 export const ContextRequest = z
   .strictObject({
     query: humanText({ max: 1_000 }).meta({ description: 'What the agent is about to answer', examples: ['When do we meet for coffee?'] }),
@@ -274,7 +274,7 @@ export const ContextRequest = z
   .meta({ id: 'ContextRequest', examples: [{ query: 'When do we meet for coffee?', maxTokens: 2_000 }] });
 export type ContextRequest = z.infer<typeof ContextRequest>;
 
-/** Its answer: messages ascending by `seq`, each with the reason why it is there. */
+/** Answer of the context window: messages ascending by `seq`, each with the reason why it is in it. */
 export const ContextView = z
   .object({
     items: z.array(z.object({ message: MessageView, why: z.enum(['recent', 'semantic']) })).meta({ description: 'Ascending by `seq`' }),
@@ -285,7 +285,7 @@ export const ContextView = z
   .meta({ id: 'ContextWindow' });
 export type ContextView = z.infer<typeof ContextView>;
 
-/** A line of `GET /v1/admin/queues`; what is not known is `null`, never 0. */
+/** An item of `GET /v1/admin/queues`; unknown values are `null`, never 0. */
 export const QueueStatus = z
   .object({
     name: z.string(),
@@ -299,7 +299,7 @@ export const QueueStatus = z
   .meta({ id: 'QueueStatus' });
 export type QueueStatus = z.infer<typeof QueueStatus>;
 
-/** A queue with what its consumers say of it. */
+/** A queue with the state of its consumers. */
 export const QueueView = QueueStatus.extend({
   unknown: z.boolean().meta({ description: 'true = it hears events, and no row of the pipeline describes it: nothing empties it' }),
   pausedSince: z.iso.datetime().nullable().meta({ description: 'Since when a consumer of it pauses; null = none pauses, or not known' }),

@@ -18,13 +18,13 @@ export const MessageId = z.uuid().toLowerCase();
 export type MessageId = z.infer<typeof MessageId>;
 
 /**
- * A new time-ordered id (UUIDv7, RFC 9562): ordered by creation to the millisecond, so indexes stay compact. Node's own, because it takes
- * its randomness from a pool; one call to the kernel per id was 2 % of a busy gateway.
+ * A new time-ordered id (UUIDv7, RFC 9562): ordered by creation to the millisecond, so indexes stay compact. Uses Node's own
+ * because it draws randomness from a pool; one system call per id was 2 % of a busy gateway's CPU.
  */
 export const newId = (): string => randomUUIDv7();
 
-// A random UUID of our own, never to be changed: it keeps our derived ids apart from everybody else's.
+// A random namespace, never to be changed: it keeps our derived ids apart from those of other programs.
 const DERIVED_IDS = '5b0c7a52-6f0e-4c39-9d55-6c1e1f0b3a84';
 
-/** The id that follows from what a thing is (UUIDv5): the same parts always give the same id, so that a repetition can be recognised. */
+/** A derived id (UUIDv5): the same parts always give the same id, so a repetition is recognised. */
 export const derivedId = (...parts: readonly string[]): string => uuidv5(JSON.stringify(parts), DERIVED_IDS);

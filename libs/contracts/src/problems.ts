@@ -5,7 +5,7 @@ interface ProblemKind {
   readonly title: string;
   /** Whether the same request may succeed later. */
   readonly retryable: boolean;
-  /** What a client should do about it. */
+  /** What a client should do. */
   readonly advice: string;
 }
 

@@ -9,7 +9,7 @@ export const MAX_CONTENT_LENGTH = 16_384;
  */
 export const MAX_MARKS = 30;
 
-// Scripts without marks and controls of their own, composed: a text of nothing else has no run, no control and no bidi control.
+// Composed scripts without marks and controls: a text of only these has no run of marks and no bidirectional control.
 const PLAIN =
   /^[\t\n\r\x20-\x7e\u00a0-\u02ff\u0370-\u0482\u048a-\u052f\u1e00-\u1eff\u2010-\u2027\u2030-\u205e\u20a0-\u20c0\u3001-\u3020\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff5e]*$/;
 
@@ -37,7 +37,7 @@ const hasLongRun = (text: string): boolean => {
   if (!MARK.test(text)) return false;
   for (const [run] of text.matchAll(SUSPICIOUS_RUN)) {
     let marks = 0;
-    // Character by character: to decompose the whole run is the very cost that this is to prevent.
+    // Character by character: decomposing the whole run is the cost that this check prevents.
     for (const character of run) {
       marks += character.normalize('NFKD').match(ANY_MARK)?.length ?? 0;
       if (marks > MAX_MARKS) return true;
@@ -46,7 +46,7 @@ const hasLongRun = (text: string): boolean => {
   return false;
 };
 
-/** Whether each bidirectional embedding, override and isolate ends where it should (UAX #9), so that it cannot turn what is shown after it. */
+/** Whether each bidirectional embedding, override and isolate is closed (UAX #9), so that it cannot reorder the text shown after it. */
 const isBalanced = (text: string): boolean => {
   const open: string[] = [];
   for (const [control] of text.matchAll(BIDI_CONTROL)) {
@@ -68,8 +68,8 @@ const visibilityProblem = (text: string): string | undefined =>
   text === '' || VISIBLE.test(text) ? undefined : 'must have at least one visible character';
 
 /**
- * Why no part of Parley takes this text, as a sentence that follows its name, or undefined: the policy of docs/reference/text.md for text that may be
- * empty. Time grows with the length alone: at most about 3 ms for 16,384 units of the strangest text, microseconds for an ordinary one.
+ * Why this text is refused, as a sentence that follows the field's name, or undefined: the policy of docs/reference/text.md for text that may
+ * be empty. Linear in length: at most about 3 ms for 16,384 units of the worst text, microseconds for an ordinary one.
  */
 export const textProblem = (text: string): string | undefined =>
   costProblem(text) ??
@@ -82,26 +82,26 @@ const text = (min: number, max: number, problemOf: (text: string) => string | un
     .min(min)
     .max(max)
     .superRefine((value, context) => {
-      // A text that is too long was refused for that; its length would be the cost here.
+      // A text that is too long is refused already; checking it would only cost time.
       const problem = value.length > max ? undefined : problemOf(value);
       if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
     });
 
-/** Text that a person reads: 1-`max` UTF-16 units of what {@link textProblem} lets pass. */
+/** Human-readable text: 1-`max` UTF-16 units that {@link textProblem} accepts. */
 export const humanText = ({ max }: { max: number }) => text(1, max, textProblem);
 
 /** The text of a message that a client sends: 1-16,384 units of human text. */
 export const Content = humanText({ max: MAX_CONTENT_LENGTH });
 
 /**
- * The text of a message that was stored, perhaps by a version that took more: only what would cost too much or cannot be stored at all is
- * refused. What is merely invisible or turns the direction of writing harms no consumer, and an upgrade must not make dead letters of it.
+ * The text of a stored message, perhaps stored by a version that accepted more: refuses only text that costs too much or cannot be stored.
+ * Invisible or direction-changing text harms no consumer, and an upgrade must not turn it into dead letters.
  */
 export const StoredContent = text(1, MAX_CONTENT_LENGTH, costProblem);
 
 /**
- * `text` without the marks beyond the 30th of a run, for a text that was stored before such runs were refused; any other text as it is.
- * Time grows with the length alone.
+ * `text` without the marks beyond the 30th of a run, for texts stored before such runs were refused; any other text unchanged.
+ * Linear in length.
  */
 export const withoutLongRuns = (stored: string): string => {
   if (!hasLongRun(stored)) return stored;
@@ -110,7 +110,7 @@ export const withoutLongRuns = (stored: string): string => {
   for (const character of stored) {
     const decomposed = character.normalize('NFKD');
     const own = decomposed.match(ANY_MARK)?.length ?? 0;
-    // A character that is more than marks begins a new run with those that follow its base.
+    // A character that is not a mark starts a new run with the marks that follow it.
     if (own < Array.from(decomposed).length) marks = own;
     else if (marks + own <= MAX_MARKS) marks += own;
     else continue;

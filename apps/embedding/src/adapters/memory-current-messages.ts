@@ -3,7 +3,7 @@ import type { MessageId } from '#lib/contracts/ids';
 import type { ChunkLedgerPort } from '#lib/vectors/ledger/chunk-ledger.port';
 import { type CurrentMessage, CurrentMessagesPort } from '../current-messages.port.js';
 
-/** Messages in this process' memory: what tests commit. */
+/** Messages in memory, for tests. */
 export class MemoryCurrentMessages extends CurrentMessagesPort {
   private readonly messages = new Map<MessageId, Omit<CurrentMessage, 'entry'>>();
 
@@ -11,7 +11,7 @@ export class MemoryCurrentMessages extends CurrentMessagesPort {
     super();
   }
 
-  /** Commits what an event tells of, unless a newer version is committed. */
+  /** Commits the message of an event, unless a newer version is committed. */
   commit({ data, occurredAt }: MessageCreated | MessageEdited | MessageDeleted | VectorsRebuild): void {
     if (data.version < (this.messages.get(data.messageId)?.version ?? 0)) return;
     const { messageId, conversationId, senderId, seq, version, createdAt } = data;

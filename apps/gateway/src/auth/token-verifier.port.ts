@@ -1,9 +1,9 @@
 import type { Caller } from './caller.js';
 
-/** Why a token is refused, as far as its owner can do something about it; `forged` is everything else. */
+/** Why a token is refused, when its owner can act on the reason; `forged` stands for every other reason. */
 export type TokenFault = 'expired' | 'not-yet-valid' | 'other-audience' | 'lives-too-long' | 'forged';
 
-/** The token is not one of ours, or not any more. `message` says why, for the log; the caller only learns its `fault`. */
+/** The token is invalid or expired. `message` says why, for the log; the caller only learns its `fault`. */
 export class InvalidToken extends Error {
   readonly fault: TokenFault;
 
@@ -14,11 +14,11 @@ export class InvalidToken extends Error {
   }
 }
 
-/** Decides whom a bearer token speaks for. */
+/** Verifies a bearer token and names its user. */
 export abstract class TokenVerifierPort {
   /**
    * Rejects with InvalidToken for anything but a signed token for our audience, not expired, already valid, with a user id as its subject;
-   * with ProblemError `dependency-unavailable` when the keys cannot be had within 2 s: then nobody can say, and nobody is let in.
+   * with ProblemError `dependency-unavailable` when the keys cannot be fetched within 2 s: without keys every caller is refused.
    */
   abstract verify(token: string): Promise<Caller>;
 }

@@ -5,11 +5,11 @@ import { userLimits } from './user-limits.js';
 const limitsOf = (settings: Record<string, string> = {}) =>
   userLimits(parseConfig({ DATABASE_URL: 'postgres://unused', RABBITMQ_URL: 'amqp://unused', CHROMA_URL: 'http://unused', ...settings }));
 
-it('limits what one user may use unless told otherwise', () => {
+it('the defaults limit what one user may use', () => {
   expect(limitsOf()).toEqual({ concurrent: 50, bytesPerSecond: 2_000_000, conversationsPerDay: 1_000, additionsPerDay: 10_000 });
 });
 
-it('limits no user where users may ask as often as they like, but for what is set', () => {
+it('a rate limit of 0 lifts every limit per user that is not set', () => {
   expect(limitsOf({ RATE_LIMIT_PER_USER: '0', DAILY_ADDITIONS_PER_USER: '5' })).toEqual({
     concurrent: 0,
     bytesPerSecond: 0,

@@ -1,6 +1,6 @@
 import type { Config } from '#lib/runtime/config/config';
 
-/** What one user may use beside its requests per second; 0 = no limit. */
+/** Limits of one user beside requests per second; 0 = no limit. */
 export interface UserLimits {
   /** Requests in flight, per process. */
   readonly concurrent: number;
@@ -10,7 +10,7 @@ export interface UserLimits {
   readonly additionsPerDay: number;
 }
 
-/** The limits of a configuration. Where users may ask as often as they like (`RATE_LIMIT_PER_USER` = 0), only what is set limits them. */
+/** The limits of a configuration. With `RATE_LIMIT_PER_USER` = 0 only limits that are set apply. */
 export const userLimits = (config: Config): UserLimits => {
   const unlessSet = (limit: number): number => (config.RATE_LIMIT_PER_USER === 0 ? 0 : limit);
   return {

@@ -55,8 +55,14 @@ describe('the context of a conversation', () => {
       counted += counts.reduce((sum, count) => sum + count, 0);
       return counts;
     };
-    const places = new Semaphore('search', { concurrent: 4, queued: 4 });
-    const search = new SearchMessages(conversations, messages, { lexical, nearest, reranker, text }, places, createLogger('test', 'fatal'));
+    const semaphore = new Semaphore('search', { concurrent: 4, queued: 4 });
+    const search = new SearchMessages(
+      conversations,
+      messages,
+      { lexical, nearest, reranker, text },
+      semaphore,
+      createLogger('test', 'fatal'),
+    );
     context = new BuildContext(messages, ledger, search, new CachedTokenCounter(text));
     conversationId = (await conversations.create({ title: null, creatorId: 'alice', memberIds: ['bob'] })).id;
   });
@@ -85,7 +91,7 @@ describe('the context of a conversation', () => {
     expect(window).toMatchObject({ indexedThroughSeq: 5, degraded: [] });
   });
 
-  it('never misses what was just said, indexed or not', async () => {
+  it('never misses the newest messages, indexed or not', async () => {
     await index(await say('cà phê sáng'));
     for (const text of ['one', 'two', 'three', 'four']) await say(text);
     const window = await build({ query: 'cà phê', recent: 1, minSeq: 5 });
@@ -126,7 +132,7 @@ describe('the context of a conversation', () => {
     expect(window.degraded).toEqual(['dense']);
   });
 
-  it('is nothing to strangers, and not of a future', async () => {
+  it('does not exist for strangers, and has nothing of a future', async () => {
     await say('hello');
     await expect(build({ query: 'hello' }, 'mallory')).rejects.toMatchObject({ code: 'not-found' });
     await expect(build({ query: 'hello', minSeq: 2 })).rejects.toMatchObject({ code: 'validation' });

@@ -8,7 +8,7 @@ import type { SearchMessages } from '../search/search-messages.js';
 import type { TokenCounterPort } from './token-counter.port.js';
 import { type ContextItem, WindowFilling } from './window-filling.js';
 
-/** Messages that are looked at for what is not indexed yet: a backlog beyond this is said in `degraded`, not searched for its end. */
+/** Newest messages that are checked for missing vectors; a longer backlog is named in `degraded`, not searched. */
 const LOOK_BACK = 200;
 /** A context window: `items` ascending by `seq`, `tokens` in all. */
 export interface ContextWindow {
@@ -21,8 +21,8 @@ export interface ContextWindow {
 
 /**
  * A ready context window for an LLM agent: the newest messages, and older ones that fit the query, within a token budget.
- * The newest come straight from Postgres, and so does everything that has no vectors yet: what was just said is never missing,
- * so that `minSeq` only has to be a message that there is.
+ * The newest come straight from Postgres, and so do messages without vectors: the newest text is never missing,
+ * so `minSeq` only has to exist.
  */
 export class BuildContext {
   constructor(
@@ -48,7 +48,7 @@ export class BuildContext {
     ]);
     const firstRecent = Math.min(page.headSeq - request.recent, indexedThroughSeq) + 1;
     const newestFirst = page.messages.filter(({ deletedAt }) => deletedAt === undefined).reverse();
-    // The newest one whatever `recent` is: an agent that does not know what was just said answers something else.
+    // At least the newest one, whatever `recent` is: without it an agent answers a different question.
     const recent = newestFirst.filter(({ seq }, index) => index === 0 || seq >= firstRecent);
     const { query, semanticK, maxTokens, recentShare } = request;
     const unindexed = recent.filter(({ seq }) => seq > indexedThroughSeq);
@@ -60,7 +60,7 @@ export class BuildContext {
     return { ...items, indexedThroughSeq, degraded: [...degraded] };
   }
 
-  /** Up to where the index has settled. A message that it gave up on (dead letter) is settled: nobody would gain by waiting for it. */
+  /** The last `seq` up to which indexing is over. A message with a dead letter counts: waiting for it gains nothing. */
   private async indexed(newest: readonly Message[], headSeq: number): Promise<{ indexedThroughSeq: number; isBehind: boolean }> {
     const entries = await this.ledger.entriesOf(newest.map(({ id }) => id));
     const firstOpen = newest.find(({ id, version }) => (entries.get(id)?.version ?? 0) < version);

@@ -2,10 +2,10 @@ import type { UserId } from '#lib/contracts/ids';
 import type { Message } from '#lib/conversations/message';
 import type { TokenCounterPort } from './token-counter.port.js';
 
-/** What a message costs beside its text: who said it, and the marks around it. OpenAI's chat format takes 3 to 4. */
+/** Tokens of a message beside its text: its sender and the delimiters. OpenAI's chat format takes 3 to 4. */
 const TOKENS_PER_MESSAGE = 4;
 
-/** One message of the window, and what it is there for. */
+/** One message of the window and the reason why it is in it. */
 export interface ContextItem {
   readonly message: Message;
   readonly why: 'recent' | 'semantic';
@@ -19,7 +19,7 @@ export interface ContextItem {
  * 3. what fits the query, best first, leaving out what is too long: as long as there is budget, the unused rest of the recent part included;
  * 4. the recent part again, from where it stopped, with what is left.
  *
- * Counts as it spends: about the budget, one message too many per part, and once more the budget for what turned out to be too long.
+ * Counts while it spends: about the budget in tokens, plus one message per part, plus once more the budget for messages that turn out too long.
  */
 export class WindowFilling {
   private readonly chosen = new Map<number, ContextItem>();

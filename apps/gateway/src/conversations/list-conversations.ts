@@ -4,7 +4,7 @@ import type { UserId } from '#lib/contracts/ids';
 import { ConversationStorePort } from '#lib/conversations/conversation-store.port';
 import { ShowMessages } from '../messages/show-messages.js';
 
-/** A page of the conversations that somebody belongs to, each with its last message, newest activity first. */
+/** A page of the conversations that a user belongs to, each with its last message, newest activity first. */
 @Injectable()
 export class ListConversations {
   constructor(
@@ -12,7 +12,7 @@ export class ListConversations {
     private readonly showMessages: ShowMessages,
   ) {}
 
-  /** @throws ProblemError `validation` for a cursor that is none of ours. */
+  /** @throws ProblemError `validation` for a cursor that no page gave out. */
   async execute(reader: UserId, page: ConversationPage): Promise<{ items: ConversationSummary[]; nextCursor: string | null }> {
     const { items, nextCursor } = await this.conversations.list(reader, page);
     const shown = await this.showMessages.execute(items.flatMap(({ lastMessage }) => lastMessage ?? []));

@@ -3,7 +3,7 @@ import type { MessageChange } from '#lib/conversations/change-message';
 import { MessageStorePort } from '#lib/conversations/message-store.port';
 import { OutboxRelay } from '#lib/database/outbox/outbox-relay';
 
-/** Removes what a message said, and announces it so that its vectors go too. Deleting twice is fine. */
+/** Deletes the content of a message and announces it, so that its vectors are removed too. Deleting twice is fine. */
 @Injectable()
 export class DeleteMessage {
   constructor(

@@ -10,10 +10,10 @@ import { metrics } from '#lib/runtime/metrics/metrics';
 
 const Indexed = z.object({ indexed: z.literal(true) });
 
-/** Left of the request's deadline for the answer itself: a message that is stored must not be answered with 503. */
+/** Milliseconds of the request's deadline kept for the answer: a stored message must not be answered with 503. */
 const TIME_TO_ANSWER_MS = 500;
 
-/** Has a message indexed before its sender is answered (R012). A favour, not a promise: the pipeline does it anyway. */
+/** Indexes a message before its sender is answered (R012). Best effort: the pipeline indexes it anyway. */
 @Injectable()
 export class EmbedNow {
   constructor(
@@ -22,8 +22,8 @@ export class EmbedNow {
   ) {}
 
   /**
-   * Whether the message has its vectors now; false when that did not fit into 2 s, and at once under backlog: favours are the first thing to go
-   * (R016). Never throws for what others cannot do.
+   * Whether the message has its vectors now; false when that took longer than 2 s, and at once under backlog: extras are shed first (R016).
+   * Never throws when a dependency is out.
    */
   async execute(event: MessageCreated): Promise<boolean> {
     if (!this.pressure.allows('extra')) {

@@ -5,18 +5,18 @@ import type { LedgerEntry } from '#lib/vectors/ledger/chunk-ledger.port';
 
 const rows: readonly PipelineRow[] = Object.values(pipeline);
 
-/** A stage that no app of this deployment does is skipped, and stays so: nobody should wait for it. */
+/** A stage that no app of this deployment consumes is `skipped` for good: clients must not wait for it. */
 const startOf = (app: PipelineRow['app']): StageState =>
   rows.some((row) => row.app === app && row.hears.includes('message.created')) ? 'pending' : 'skipped';
 
-/** Where every message stands at the moment of its acknowledgement. */
+/** The stages of every message at the moment of its acknowledgement. */
 export const atAcknowledgement: PipelineState = {
   delivery: startOf('delivery'),
   embedding: startOf('embedding'),
   scoring: startOf('scoring'),
 };
 
-/** Where a message stands now. `entry` is what the ledger knows of it; an entry of an older version says nothing about this one. */
+/** The stages of a message now. `entry` is its ledger entry; one of an older version says nothing about this version. */
 export const pipelineStateOf = (message: Message, entry: LedgerEntry | undefined): PipelineState => ({
   ...atAcknowledgement,
   embedding: atAcknowledgement.embedding === 'skipped' ? 'skipped' : embeddingOf(message, entry),

@@ -5,7 +5,7 @@ import { ChunkLedgerPort } from '#lib/vectors/ledger/chunk-ledger.port';
 import { viewOf } from './message-view.js';
 import { pipelineStateOf } from './pipeline-state.js';
 
-/** Dresses messages up for a reader who may see them: with the state that their pipeline is in now. */
+/** Makes views of messages for a reader who may see them: adds the current state of their pipeline. */
 @Injectable()
 export class ShowMessages {
   constructor(private readonly ledger: ChunkLedgerPort) {}

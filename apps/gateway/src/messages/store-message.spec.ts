@@ -59,7 +59,7 @@ describe('storing a message', () => {
     await eventually(() => expect(outbox.events).toEqual([]));
   });
 
-  it('announces a replay to nobody', async () => {
+  it('does not announce a replay', async () => {
     const bus = memoryBus();
     const { send } = await setUp(bus);
     const [first, second] = [await send('hello', 'k'), await send('hello', 'k')];

@@ -14,11 +14,11 @@ export class StoreMessage {
   ) {}
 
   /**
-   * Settles with the commit, and for high priority when the vectors are there or 2 s are over; what RabbitMQ does never fails it.
+   * Settles with the commit; for high priority when the vectors are there or 2 s are over. RabbitMQ never makes it fail.
    * Throws what the store throws.
    */
   async execute(draft: MessageDraft): Promise<StoredMessage & { readonly isIndexed: boolean }> {
-    const stored = await this.messages.store(draft); // one commit, shared with whoever sends now
+    const stored = await this.messages.store(draft); // one commit, shared with concurrent sends
     if (stored.replayed) return { ...stored, isIndexed: false };
     // Not awaited: the outbox row already promises it.
     this.relay.publishSoon(stored.event, { requestId: draft.requestId, traceparent: draft.traceparent });

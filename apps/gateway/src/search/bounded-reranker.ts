@@ -5,17 +5,17 @@ import type { Pressure } from '#lib/resilience/load/pressure';
 import { metrics } from '#lib/runtime/metrics/metrics';
 import { RerankerPort } from './reranker.port.js';
 
-/** R104: reranking may take this long before a search goes on without it. */
+/** Limit of one rerank call in milliseconds (R104); after it the search goes on without. */
 const RERANK_DEADLINE_MS = 10_000;
 
 /**
- * Lets only `ML_RERANK_WORKERS` rerank calls run at once and gives each 10 s: models share one GPU and its memory (R095).
- * Under pressure none: a search is complete without, and says so.
+ * Runs at most `ML_RERANK_WORKERS` rerank calls at once, 10 s each: models share one GPU and its memory (R095).
+ * Skips reranking under pressure; the search then names it in `degraded`.
  */
 export class BoundedReranker extends RerankerPort {
   constructor(
     private readonly inner: RerankerPort,
-    private readonly places: Semaphore,
+    private readonly semaphore: Semaphore,
     private readonly pressure: Pick<Pressure, 'allows'>,
   ) {
     super();
@@ -26,6 +26,6 @@ export class BoundedReranker extends RerankerPort {
       metrics.loadShed.inc({ reason: 'extra' });
       throw new SemaphoreFull('rerank');
     }
-    return withDeadline(RERANK_DEADLINE_MS, ({ signal }) => this.places.run(() => this.inner.rerank(query, texts, caller), { signal }));
+    return withDeadline(RERANK_DEADLINE_MS, ({ signal }) => this.semaphore.run(() => this.inner.rerank(query, texts, caller), { signal }));
   }
 }

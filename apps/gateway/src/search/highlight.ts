@@ -2,7 +2,7 @@ import { AskedWords, endOfWord, isAfterWordCharacter, type Place, wordAfter } fr
 
 /** Length of an excerpt in UTF-16 units, before escaping: about three lines on a phone. */
 const EXCERPT_LENGTH = 240;
-/** How much of it stands before the first match. */
+/** Units of the excerpt before the first match. */
 const LEAD = 60;
 
 const BIDI_CONTROLS = /[\u202a-\u202e\u2066-\u2069]/g;
@@ -25,11 +25,11 @@ export const highlight = (text: string, asked: AskedWords, maxRead = text.length
     at = place.end;
   }
   const whole = `${start > 0 ? '…' : ''}${html}${escapeHtml(text.slice(at, end))}${end < text.length ? '…' : ''}`;
-  // A cut may take the end of a bidirectional control away, and what is shown after the excerpt would turn.
+  // Cutting can remove the end of a bidirectional control; text shown after the excerpt would then be reordered.
   return end - start < text.length ? whole.replaceAll(BIDI_CONTROLS, '') : whole;
 };
 
-/** The beginning of a text as an excerpt without marks, as HTML: what a hit shows when there was no budget to look for words. */
+/** The beginning of a text as an HTML excerpt without marks: used when the budget for finding words is spent. */
 export const beginningOf = (text: string): string => highlight(text, NOTHING_ASKED, 0);
 
 const NOTHING_ASKED = new AskedWords('');
@@ -55,7 +55,7 @@ const excerptAround = (text: string, match: Place | undefined): Place => {
   return { start, end: lastWhole ?? limit - (isHighSurrogate(text, limit - 1) ? 1 : 0) };
 };
 
-/** The start of the first whole word in `[from, match]`; a match is one. */
+/** The start of the first whole word in `[from, match]`; the match itself is one. */
 const startOfWordFrom = (text: string, from: number, match: number): number => {
   const between = isHighSurrogate(text, from - 1) ? from + 1 : from;
   const free = isAfterWordCharacter(text, between) ? endOfWord(text, between) : between;

@@ -3,7 +3,7 @@ import { type ConversationId, newId } from '#lib/contracts/ids';
 import type { Message } from '#lib/conversations/message';
 import type { LexicalIndexPort } from './lexical-index.port.js';
 
-/** An index and a way to put messages where it finds them. Nothing else is in it. */
+/** An empty index and a way to put messages into it. */
 export interface LexicalIndexSubject {
   readonly index: LexicalIndexPort;
   add(messages: readonly Message[]): Promise<void>;
@@ -62,7 +62,7 @@ export const lexicalIndexContract = (make: () => Promise<LexicalIndexSubject>): 
   });
 
   it('puts messages with all words before those with some', async () => {
-    const [some, all, none] = await store('coffee for everybody', 'the coffee machine', 'tea');
+    const [some, all, none] = await store('coffee for all of us', 'the coffee machine', 'tea');
     const hits = await found('coffee machine');
     expect(hits).toEqual(ids(all, some));
     expect(hits).not.toContain(none?.id);
@@ -73,7 +73,7 @@ export const lexicalIndexContract = (make: () => Promise<LexicalIndexSubject>): 
     expect(await found('the espresso')).toEqual(ids(rare, the));
   });
 
-  it('finds nothing for words that nobody wrote', async () => {
+  it('finds nothing for words that were never written', async () => {
     await store('hello world');
     expect(await found('xylophone')).toEqual([]);
   });

@@ -5,8 +5,8 @@ import type { VectorStorePort } from '#lib/vectors/store/vector-store.port';
 import type { SearchFilter } from './lexical-index.port.js';
 
 /**
- * docs/concepts/resilience.md, "Numbers": embedding the query and asking the vector store have 2 s each. A little more here, so that the limit of the call itself
- * fires first: its breaker learns from that one, and would not from a deadline of ours.
+ * Embedding the query and asking the vector store have 2 s each (docs/concepts/resilience.md, "Numbers"). A little longer, so that the
+ * limit of the call itself fires first: only that one is counted by its breaker.
  */
 const EMBED_DEADLINE_MS = 2_200;
 const QUERY_DEADLINE_MS = 2_200;
@@ -23,7 +23,7 @@ export interface NearMessage {
   readonly score: number;
 }
 
-/** What turns a query into a vector, and where its neighbours are. */
+/** The embedder for queries and the vector store. */
 export interface Meaning {
   readonly embedder: EmbedderPort;
   readonly vectors: VectorStorePort;
@@ -32,7 +32,7 @@ export interface Meaning {
 /** Finds messages by meaning: embeds the query and takes the best chunk of each message that comes near it. */
 export class NearestMessages {
   /**
-   * @param meaning asked for each search, because it may not be there yet: throws DependencyError then.
+   * @param meaning called for each search; throws DependencyError while embedder or store are not ready yet.
    * @param floor a chunk that is no more similar than this is noise and not a hit; it depends on the embedder.
    */
   constructor(

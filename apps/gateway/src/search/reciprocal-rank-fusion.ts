@@ -4,7 +4,7 @@ export interface FusedRank<Id> {
   readonly score: number;
 }
 
-/** The constant that the authors found to work across collections: it keeps the first few places from drowning all others. */
+/** The constant k of the paper: keeps the first few places from outweighing all others. */
 const K = 60;
 
 /**

@@ -59,7 +59,7 @@ interface Stages {
   nearest?: NearestMessages;
   reranker?: RerankerPort;
   text?: TextWorkPort;
-  places?: Semaphore;
+  semaphore?: Semaphore;
 }
 
 let archive: MemoryArchive;
@@ -88,7 +88,7 @@ const indexed = async (message: Message): Promise<void> => {
 const conversationOf = async (...memberIds: UserId[]): Promise<ConversationId> =>
   (await conversations.create({ title: null, creatorId: memberIds[0] ?? 'alice', memberIds })).id;
 
-const searcher = ({ lexical, nearest, reranker, text, places }: Stages = {}) =>
+const searcher = ({ lexical, nearest, reranker, text, semaphore }: Stages = {}) =>
   new SearchMessages(
     conversations,
     messages,
@@ -99,7 +99,7 @@ const searcher = ({ lexical, nearest, reranker, text, places }: Stages = {}) =>
       reranker: reranker ?? new LexicalOverlapReranker(text ?? inline),
       text: text ?? inline,
     },
-    places ?? new Semaphore('test', { concurrent: 4, queued: 4 }),
+    semaphore ?? new Semaphore('test', { concurrent: 4, queued: 4 }),
     logger,
   );
 const withoutMeaning = new NearestMessages(() => {
@@ -114,7 +114,7 @@ const idsOf = ({ items }: { items: readonly { message: { id: MessageId } }[] }) 
 describe('hybrid search', () => {
   it('puts what both stages found before what one of them found, and says who found what', async () => {
     const conversationId = await conversationOf('alice');
-    const onlyWords = await said(conversationId, 'coffee for everybody'); // not embedded yet
+    const onlyWords = await said(conversationId, 'coffee for all of us'); // not embedded yet
     const both = await said(conversationId, 'coffee machine is broken');
     await indexed(both);
     const found = await search({ q: 'coffee machine', explain: true });
@@ -163,20 +163,20 @@ describe('what a reader may not see', () => {
     expect((await search({ mode: 'sparse' }, { lexical: new FixedIndex([theirs.id]) })).items).toEqual([]);
   });
 
-  it('as a conversation does not exist', async () => {
+  it('does not exist when it is a conversation', async () => {
     const conversationId = await conversationOf('bob');
     await expect(search({ conversationId })).rejects.toMatchObject({ code: 'not-found' });
   });
 
-  it('is everything for somebody without conversations, and costs nobody anything', async () => {
-    expect(await search({}, { lexical: new FailingLexicalIndex(), nearest: withoutMeaning }, 'nobody')).toEqual({
+  it('is everything for a user without conversations, and costs no call', async () => {
+    expect(await search({}, { lexical: new FailingLexicalIndex(), nearest: withoutMeaning }, 'stranger')).toEqual({
       items: [],
       degraded: [],
     });
   });
 });
 
-it('stays within one conversation when told to', async () => {
+it('a search stays within one conversation when told to', async () => {
   const here = await conversationOf('alice');
   const there = await conversationOf('alice');
   const message = await said(here, 'coffee');
@@ -184,7 +184,7 @@ it('stays within one conversation when told to', async () => {
   expect(idsOf(await search({ conversationId: here }))).toEqual([message.id]);
 });
 
-it('hides a message that was deleted after its vectors were found', async () => {
+it('a search hides a message that was deleted after its vectors were found', async () => {
   const conversationId = await conversationOf('alice');
   const message = await said(conversationId, 'coffee');
   await indexed(message);
@@ -192,7 +192,7 @@ it('hides a message that was deleted after its vectors were found', async () => 
   expect((await search({ mode: 'dense' })).items).toEqual([]);
 });
 
-describe('without one of its stages', () => {
+describe('hybrid search without one of its stages', () => {
   it('answers by words when meaning is away, and says so', async () => {
     const message = await said(await conversationOf('alice'), 'coffee');
     for (const mode of ['hybrid', 'dense']) {
@@ -217,7 +217,7 @@ describe('without one of its stages', () => {
     for (const mode of ['hybrid', 'dense', 'sparse']) await expect(search({ mode }, stages)).rejects.toThrow(DependencyError);
   });
 
-  it('goes on after a fault that nobody planned for, and leaves a trace of it', async () => {
+  it('goes on after an unexpected error, and leaves a trace of it', async () => {
     const message = await said(await conversationOf('alice'), 'coffee');
     const broken = new NearestMessages(() => {
       throw new TypeError('a bug');
@@ -294,16 +294,16 @@ describe('excerpts', () => {
   });
 });
 
-it('refuses more searches than may wait, at once', async () => {
+it('a search is refused at once when as many wait as may', async () => {
   await conversationOf('alice');
-  const places = new Semaphore('test', { concurrent: 1, queued: 1 });
-  const stages = { lexical: new SilentLexicalIndex(), places };
+  const semaphore = new Semaphore('test', { concurrent: 1, queued: 1 });
+  const stages = { lexical: new SilentLexicalIndex(), semaphore };
   const running = [search({ mode: 'sparse' }, stages), search({ mode: 'sparse' }, stages)];
   await expect(search({ mode: 'sparse' }, stages)).rejects.toMatchObject({ code: 'overloaded', retryAfterSeconds: 1 });
   await Promise.allSettled(running);
 });
 
-it('says when it did not look through all conversations of the reader', async () => {
+it('a search says when it did not look through all conversations of the reader', async () => {
   const own = await conversationOf('alice');
   const hit = await said(own, 'coffee');
   for (let i = 0; i < 10_000; i += 1) await conversationOf('mallory', 'alice');

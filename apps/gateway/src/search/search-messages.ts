@@ -16,15 +16,15 @@ import { fuseByReciprocalRank } from './reciprocal-rank-fusion.js';
 import type { RerankerPort } from './reranker.port.js';
 import type { TextWorkPort } from './text-work.port.js';
 
-/** Candidates per stage: twice the largest page, so that the fused list has room for what one stage missed and for what is dropped afterwards. */
+/** Candidates per stage: twice the largest page, to leave room for hits that one stage missed and for hits dropped by the visibility check. */
 const CANDIDATES = 100;
-/** Messages that the reranker reads, and their UTF-16 units in all: its cost grows with each. What it does not read keeps its order after them. */
+/** Messages that the reranker reads, and their UTF-16 units in all: both bound its cost. Candidates beyond them keep their order behind the reranked ones. */
 const RERANKED = 50;
 const MAX_RERANKED = 200_000;
 /** Limit of one query stage (docs/concepts/resilience.md, "Numbers"). */
 const LEXICAL_DEADLINE_MS = 2_000;
 
-/** The stages of a search, each of which it can do without (but not without all of them). */
+/** The stages of a search. A search works without any one of them, not without all. */
 export interface SearchStages {
   readonly lexical: LexicalIndexPort;
   readonly nearest: NearestMessages;
@@ -32,7 +32,7 @@ export interface SearchStages {
   readonly text: TextWorkPort;
 }
 
-/** A hit before its message is dressed up for the reader. */
+/** A hit before its message has become a view for the reader. */
 export type Hit = Omit<SearchHit, 'message'> & { readonly message: Message };
 
 /** Hits, best first, and the stages that were left out. */
@@ -41,7 +41,7 @@ export interface SearchOutcome {
   readonly degraded: readonly SearchPart[];
 }
 
-/** What was found, best first, before it is made ready to be shown. */
+/** Fused candidates, best first, before excerpts and views are made. */
 export interface Found {
   readonly messages: readonly Message[];
   readonly degraded: readonly SearchPart[];
@@ -59,14 +59,14 @@ type Ranked = readonly { readonly messageId: MessageId; readonly score: number }
 /**
  * Hybrid search (R108): words in Postgres in parallel with meaning in the vector store, fused by reciprocal rank, optionally reranked.
  * What the reader may see is asked first, goes into both stages as their filter, and is checked again when the messages are loaded,
- * so neither stage can show a message of somebody else or one that is deleted.
+ * so neither stage can show a message that the reader may not see or that is deleted.
  */
 export class SearchMessages {
   constructor(
     private readonly conversations: ConversationStorePort,
     private readonly messages: MessageStorePort,
     private readonly stages: SearchStages,
-    private readonly places: Semaphore,
+    private readonly semaphore: Semaphore,
     private readonly logger: Logger,
   ) {}
 
@@ -90,7 +90,7 @@ export class SearchMessages {
     });
   }
 
-  /** Of messages that no index may have yet those that share words with `q`, best first; none of them when there is no time to read them. */
+  /** Messages that share words with `q`, best first, among those that may not be indexed yet; none when the time for reading them is over. */
   async among(messages: readonly Message[], q: string, reader: UserId): Promise<readonly Message[]> {
     const read = withinUnits(messages, MAX_RERANKED);
     const texts = read.map(({ content }) => content);
@@ -105,7 +105,7 @@ export class SearchMessages {
   private async inPlace<T>({ mode }: SearchQuery, work: () => Promise<T>): Promise<T> {
     const startedAt = performance.now();
     try {
-      return await this.places.run(work);
+      return await this.semaphore.run(work);
     } catch (error) {
       if (!(error instanceof SemaphoreFull)) throw error;
       throw new ProblemError('overloaded', 'Too many searches are waiting.', { retryAfterSeconds: 1, cause: error });
@@ -141,11 +141,11 @@ export class SearchMessages {
     const meaning = () => this.stages.nearest.find(q, visible, CANDIDATES, filter);
     const words = () => withDeadline(LEXICAL_DEADLINE_MS, () => this.stages.lexical.find(q, visible, CANDIDATES, filter));
 
-    // Nothing to fall back to: a search by words in Postgres that fails is a failed search.
+    // No fallback: without Postgres there is no search by words.
     if (mode === 'sparse') return { dense: undefined, sparse: await words() };
     if (mode === 'dense') {
       const dense = await this.orWithout('dense', meaning, degraded);
-      // Asked for meaning and cannot: words are the honest second best, and `degraded` says so.
+      // The dense stage is out: fall back to words and name it in `degraded`.
       return dense === undefined ? { dense, sparse: await words() } : { dense, sparse: undefined };
     }
     const failure: { sparse?: unknown } = {};
@@ -159,7 +159,7 @@ export class SearchMessages {
     return { dense, sparse };
   }
 
-  /** Runs a stage; when it fails the search goes on without it (law 5) and says so. */
+  /** Runs a stage; when it fails, the search goes on without it and names it in `degraded` (law 5). */
   private async orWithout<T>(
     part: keyof typeof stageDependency,
     stage: () => Promise<T>,
@@ -172,14 +172,14 @@ export class SearchMessages {
       degraded.add(part);
       const { dependency, operation } = error instanceof DependencyError ? error : { dependency: stageDependency[part], operation: part };
       metrics.fallback.inc({ dependency, operation });
-      // A failure that nobody planned for must not take the search down, but somebody has to see it.
+      // An unexpected error must not fail the search; it is logged so that an operator sees it.
       if (!isPlanned(error)) this.logger.error({ part, err: error }, 'search stage failed');
       onError?.(error);
       return undefined;
     }
   }
 
-  /** The fused order of what both stages found, without what the reader may not see (any more) and what is deleted. */
+  /** Fuses the hits of both stages; drops messages that are deleted or that the reader may not see any more. */
   private async load(dense: Ranked | undefined, sparse: Ranked | undefined, reader: UserId, query: SearchQuery): Promise<Candidate[]> {
     const denseByMessage = placesOf(dense);
     const sparseByMessage = placesOf(sparse);
@@ -236,12 +236,12 @@ export class SearchMessages {
         ranks: { ...candidate.ranks, rerank: index + 1 },
         explain: { ...candidate.explain, rerankScore: score },
       }));
-    // `score` is what the list is ordered by, and what was not read stands after what was.
+    // The list is ordered by `score`: candidates that were not reranked score below all that were.
     const lowest = reranked.at(-1)?.score ?? 0;
     return [...reranked, ...wanted.slice(read.length).map((candidate) => ({ ...candidate, score: Math.min(candidate.score, lowest) }))];
   }
 
-  /** An excerpt per candidate; when there is no time for them, their beginnings: a hit without a mark is still a hit. */
+  /** An excerpt per candidate; the beginning of the text when there is no time to look for words. */
   private async excerpts(q: string, candidates: readonly Candidate[], reader: UserId): Promise<string[]> {
     const texts = candidates.map(({ message }) => message.content);
     return (await this.orElse('excerpts', undefined, () => this.stages.text.excerpts(reader, q, texts))) ?? texts.map(beginningOf);

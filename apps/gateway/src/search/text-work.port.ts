@@ -1,11 +1,11 @@
 import type { UserId } from '#lib/contracts/ids';
 
 /**
- * Reading of stored texts whose cost grows with their length. Done away from what other callers wait for, and shared out fairly: each call
- * names the caller on whose behalf it is.
+ * Work on stored texts whose cost grows with their length. Runs off the event loop, scheduled fairly between callers: each call names the
+ * caller it is for.
  *
- * Every call throws SemaphoreFull when this caller, or all of them, have too much waiting already, and DeadlineExceeded when the deadline of the
- * running unit of work passes first.
+ * Every call throws SemaphoreFull when too many jobs of this caller, or of all callers, wait already, and DeadlineExceeded when the deadline
+ * of the running unit of work passes first.
  */
 export abstract class TextWorkPort {
   /**
@@ -23,7 +23,7 @@ export abstract class TextWorkPort {
    */
   abstract tokens(caller: UserId, texts: readonly string[], limit: number): Promise<number[]>;
 
-  /** Ends what it started; refuses what waits. */
+  /** Stops its threads and rejects waiting jobs. */
   abstract close(): Promise<void>;
 }
 

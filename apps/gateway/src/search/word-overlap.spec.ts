@@ -9,7 +9,7 @@ const ranked = (query: string, ...texts: string[]): string[] => {
     .map(({ text }) => text);
 };
 
-describe('order by the words that texts share with a query', () => {
+describe('the ranking by words that texts share with a query', () => {
   it.each([
     ['a text with more of the words', 'broken coffee machine', 'the coffee machine is broken', 'coffee'],
     ['a text with the words side by side', 'coffee machine', 'a coffee machine', 'a machine that has no coffee'],

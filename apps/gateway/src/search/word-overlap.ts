@@ -1,15 +1,15 @@
 import { AskedWords, wordAfter } from './words.js';
 
-/** What a candidate is judged by; they add up to 1. */
+/** Weights of the parts of a score; they add up to 1. */
 const WEIGHTS = { coverage: 0.6, order: 0.25, exactness: 0.15 } as const;
 
-/** UTF-16 units of the longest word whose spelling is compared: to compose a longer one could be costly (marks of old texts), and is no word. */
+/** UTF-16 units of the longest word whose exact spelling is compared: composing a longer one can be costly (runs of marks in old texts). */
 const MAX_SPELLING = 256;
 
-/** What a text has of the asked words, a bit for each of them. */
+/** Which query words a text has, one bit per word. */
 interface Reading {
   readonly words: number;
-  /** Bit i: the i-th asked word stands right after the one before it. */
+  /** Bit i: the i-th query word directly follows the one before it. */
   readonly pairs: number;
   /** Spelt as asked, accents included. */
   readonly exact: number;
@@ -67,7 +67,7 @@ const bitsOf = (mask: number): number => {
   return count;
 };
 
-/** Inverse document frequency among the candidates: a word that all of them have tells them not apart. */
+/** Inverse document frequency among the candidates: a word that all of them have does not distinguish them. */
 const rarity = (candidates: number, having: number): number => Math.log(1 + candidates / (1 + having));
 
 const share = (weights: readonly number[], mask: number): number => {

@@ -3,13 +3,13 @@ const WORD = /[\p{L}\p{N}\p{M}]+/gu;
 const WORD_CHARACTER = /[\p{L}\p{N}\p{M}]/u;
 const SAME_PAGE = /^[\p{L}\p{N}]+$/u;
 
-/** Words that a query may have; a longer one is cut, so that nobody buys a thousand-way search with one request. */
+/** Words of a query that count; the rest is dropped, to bound the cost of one request. */
 const MAX_WORDS = 32;
 
 /** The last word of a query counts as the beginning of a word from this length on; a single letter would begin half of all words. */
 export const MIN_PREFIX_LENGTH = 2;
 
-/** What 256 code points in a row are to words. Without `folded` each of them is folded already. */
+/** Word properties of 256 consecutive code points. Without `folded`, each of them is its own folded form. */
 interface Page {
   readonly isWord: Uint8Array;
   readonly folded: readonly string[] | undefined;
@@ -19,7 +19,7 @@ const PAGE = 256;
 const IDENTICAL: Page = { isWord: new Uint8Array(PAGE).fill(1), folded: undefined };
 const pages: (Page | undefined)[] = Array.from({ length: 0x11_0000 / PAGE });
 
-// The marks first: their removal may leave a letter whose lower case has none.
+// Remove the marks first: the lower case of the remaining letter may have none.
 const foldedCharacter = (character: string): string =>
   character
     .normalize('NFD')
@@ -34,7 +34,7 @@ const makePage = (number: number): Page => {
     isSurrogate(number * PAGE + i) ? ' ' : String.fromCodePoint(number * PAGE + i),
   );
   const all = characters.join('');
-  // Most of the many pages of Han and Hangul: worth a look, since a hostile text visits them all.
+  // True for most pages of Han and Hangul, and a hostile text touches all of them: saves their tables.
   const page =
     SAME_PAGE.test(all) && all.normalize('NFD').toLowerCase() === all
       ? IDENTICAL
@@ -55,8 +55,8 @@ const folded = (code: number): string => {
 const unitsOf = (code: number): number => (code > 0xffff ? 2 : 1);
 
 /**
- * A word as comparison sees it: without accents and case, so that "ca phe" is "Cà Phê". Near enough to `parley_fold` in Postgres for marking
- * and ordering; which messages match is decided by Postgres alone. Character by character from a table: linear whatever the word is.
+ * Folds a word for comparison: no accents, no case, so that "ca phe" equals "Cà Phê". Close enough to `parley_fold` in Postgres for marking
+ * and ordering; which messages match is decided by Postgres alone. Looks characters up in a table: linear for any word.
  */
 export const foldWord = (word: string): string => {
   let result = '';
@@ -89,7 +89,7 @@ export const wordAfter = (text: string, from: number): Place | undefined => {
   return { start, end: endOfWord(text, start) };
 };
 
-/** Where the run of word characters ends that `from` is in; `from` itself when it is in none. */
+/** The end of the run of word characters around `from`; `from` itself outside of one. */
 export const endOfWord = (text: string, from: number): number => {
   let end = from;
   while (end < text.length) {
@@ -111,8 +111,8 @@ export const isAfterWordCharacter = (text: string, position: number): boolean =>
 export const foldedWordsOf = (text: string): string[] => Array.from(text.matchAll(WORD), ([word]) => foldWord(word));
 
 /**
- * The words that a query asks for, ready to be compared with the words of texts. Of a word in a text only as much is folded as the longest
- * asked word is long, and of most only the first letter: a comparison costs about as much as reading the text.
+ * The words of a query, prepared for comparison with texts. Folds a word of a text only up to the length of the longest query word, and
+ * usually only its first letter: a comparison costs about as much as reading the text.
  */
 export class AskedWords {
   /** As typed, composed. */
@@ -136,13 +136,13 @@ export class AskedWords {
     this.longest = Math.max(0, ...this.folded.map(({ length }) => length));
   }
 
-  /** Which of the asked words stands at `place`: bit i for the i-th of them, so several for one that is asked twice, and 0 for none. */
+  /** Which query words stand at `place`: bit i for the i-th (several when a word is asked twice), 0 for none. */
   maskAt(text: string, place: Place): number {
     const found = this.foldedAt(text, place);
     return found === undefined ? 0 : (this.masks.get(found) ?? 0);
   }
 
-  /** Whether the word at `place` answers the query: it equals an asked word, or it begins with the last one, which may still be being typed. */
+  /** Whether the word at `place` matches: it equals a query word, or begins with the last one, which may be unfinished. */
   answers(text: string, place: Place): boolean {
     const found = this.foldedAt(text, place);
     if (found === undefined) return false;

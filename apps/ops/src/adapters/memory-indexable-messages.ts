@@ -1,7 +1,7 @@
 import type { MessageId } from '#lib/contracts/ids';
 import { IndexableMessagesPort, type MessageState } from '../consistency/indexable-messages.port.js';
 
-/** Messages and ledger in a map, for tests; a reader may set off what another process does at that moment. */
+/** Messages and ledger in a map, for tests; a read may trigger a concurrent change. */
 export class MemoryIndexableMessages extends IndexableMessagesPort {
   readonly states = new Map<MessageId, MessageState>();
   readonly ordered: MessageId[] = [];

@@ -39,7 +39,7 @@ const TEXTS = `
          deleted_at IS NOT NULL AS "isDeleted", content
     FROM messages WHERE id = ANY ($1::uuid[])`;
 
-// Ids are made in the order of time: the greatest ledger entry is of the newest message, near enough.
+// Ids are ordered by time: the greatest ledger entry belongs to about the newest message.
 const NEWEST_INDEXED = `
   SELECT m.created_at AS at FROM (SELECT message_id FROM message_chunks ORDER BY message_id DESC LIMIT 1) l JOIN messages m ON m.id = l.message_id`;
 
@@ -106,6 +106,6 @@ const orderFor = ({ id, conversationId, seq, senderId, version, createdAt, isDel
     senderId,
     version,
     createdAt: createdAt.toISOString(),
-    // A text from before the limit on combining marks would be refused by every consumer: its vectors are made of the rest of it.
+    // A text from before the limit on combining marks would be refused by every consumer: drop the marks beyond it.
     content: isDeleted ? null : withoutLongRuns(content),
   });

@@ -57,7 +57,7 @@ const foundBy = ({ findings, examples }: ConsistencyReport) =>
     (Object.keys(findings) as FindingKind[]).flatMap((kind) => (findings[kind] === 0 ? [] : [[kind, examples[kind].toSorted()]])),
   );
 
-describe('comparing messages, ledger and vectors', () => {
+describe('a comparison of messages, ledger and vectors', () => {
   it('finds nothing where everything is in step, over any number of pages', async () => {
     const { indexed, know, run } = world();
     for (let i = 0; i < 7; i += 1) await indexed(i % 2 === 0 ? 'short' : longText);
@@ -124,7 +124,7 @@ describe('comparing messages, ledger and vectors', () => {
     expect(foundBy(await run())).toEqual({});
   });
 
-  it('stops when it is told to, and when somebody else has taken over', async () => {
+  it('stops when it is told to, and when another process has taken over', async () => {
     const { indexed, run } = world();
     await indexed();
     await expect(run({ onProgress: async () => false })).rejects.toMatchObject({ name: 'RunTakenOver' });
@@ -132,7 +132,7 @@ describe('comparing messages, ledger and vectors', () => {
   });
 });
 
-describe('repairing', () => {
+describe('a repair', () => {
   it('orders new vectors for messages that there are, removes those of messages that there are not, and leaves failed ones to the operator', async () => {
     const { messages, vectors, know, indexed, put, run } = world();
     const fine = await indexed();

@@ -8,30 +8,30 @@ import { type StoredChunk, VectorStorePort } from '#lib/vectors/store/vector-sto
 import { type Judgement, judge } from './judge.js';
 import { IndexableMessagesPort, type MessageState } from './indexable-messages.port.js';
 
-/** How a comparison is done; the defaults are for production. */
+/** Settings of a comparison; the defaults are for production. */
 export interface CheckSettings {
-  /** A version that is younger may be on its way: it is not looked at. Longer than all tries of its event take together. */
+  /** A younger version is skipped, it may be on its way. Longer than all attempts of its event together. */
   readonly graceMs: number;
   /** Messages per question to Postgres and the vector store. */
   readonly pageSize: number;
-  /** Pause between two pages: a comparison has time, people who search have not. */
+  /** Pause between two pages, in milliseconds: searches go first. */
   readonly pauseMs: number;
 }
 
-/** What one run is told. */
+/** Options of one run. */
 export interface CheckOrder {
   /**
-   * `some`: at most {@link MAX_UNASKED} messages are indexed again, and nothing of unknown messages is removed. A repair that no operator asked
-   * for must not do much harm with a wrong database behind it.
+   * `some`: at most {@link MAX_UNASKED} messages are indexed again, and no vectors of unknown messages are removed. A repair without an
+   * operator must do little harm when the database is the wrong one.
    */
   readonly repair: 'none' | 'some' | 'all';
   /** Ends it early, with the signal's reason. */
   readonly signal: AbortSignal;
-  /** Told how far it is after each page; false ends the run. */
+  /** Called after each page with the progress; false ends the run. */
   readonly onProgress: (report: ConsistencyReport) => Promise<boolean>;
 }
 
-/** Somebody else does this run by now. */
+/** Another process has taken over this run. */
 export class RunTakenOver extends Error {
   override readonly name = 'RunTakenOver';
 }
@@ -39,19 +39,19 @@ export class RunTakenOver extends Error {
 const DEFAULTS: CheckSettings = { graceMs: 60_000, pageSize: 1_000, pauseMs: 25 };
 const CHUNK_PAGE = 5_000;
 const MAX_EXAMPLES = 20;
-/** Orders that may wait in the outbox before the next ones are given: the pipeline sets the pace of a repair, and sends come first. */
+/** Orders in the outbox above which a repair waits: the pipeline sets its pace, sends come first. */
 const MAX_WAITING_ORDERS = 5_000;
 const WAIT_FOR_OUTBOX_MS = 500;
-/** So many orphans are removed whatever their share. */
+/** Orphans up to this number are removed whatever their share. */
 const FEW_ORPHANS = 1_000;
-/** Messages that are indexed again without an operator's order: a race leaves one or two, an outage of an old version some hundred. */
+/** Messages indexed again without an operator's order: a race leaves one or two, an outage under an older version some hundred. */
 const MAX_UNASKED = 1_000;
 const INDEXER_QUEUE = 'embedding.messages';
 
 /**
- * Compares messages, ledger and vector store in both directions, page by page: memory does not grow with their number, cost grows with it
- * and no faster. Safe while traffic flows: what is young or on its way is left out, and whatever looks wrong is read a second time before
- * it counts. A repair tells the indexer to make vectors anew (the one way in which vectors are made) and removes those of unknown messages.
+ * Compares messages, ledger and vector store in both directions, page by page: constant memory, linear cost. Safe under traffic: young and
+ * pending messages are skipped, and each suspect is read a second time before it counts. A repair orders the indexer to make vectors anew
+ * (only the indexer makes vectors) and removes those of unknown messages.
  */
 export class CheckConsistency {
   private readonly settings: CheckSettings;
@@ -66,7 +66,7 @@ export class CheckConsistency {
     this.settings = { ...DEFAULTS, ...settings };
   }
 
-  /** @throws DependencyError when something that it reads is out; RunTakenOver; the reason of `signal`. */
+  /** @throws DependencyError when Postgres, queue or vector store is out; RunTakenOver; the reason of `signal`. */
   async execute(order: CheckOrder): Promise<ConsistencyReport> {
     const report = emptyReport();
     await this.followMessages(report, order);
@@ -96,8 +96,8 @@ export class CheckConsistency {
   }
 
   /**
-   * Until when messages have certainly had their turn. With nothing in the pipeline that is now, less the grace; else the time of the newest
-   * message that the ledger knows, since the queue is served in order: what is older and not there was left out.
+   * Messages before this time have been handled. With an empty pipeline that is now, less the grace; else the time of the newest message in
+   * the ledger, since the queue is served in order: an older message that is missing was skipped.
    */
   private async overtakenAt(): Promise<Date> {
     const { graceMs } = this.settings;
@@ -113,7 +113,7 @@ export class CheckConsistency {
     return new Date(Math.min(now.getTime(), reached) - graceMs);
   }
 
-  /** Those that are not simply in step, with what is the matter. */
+  /** The messages that are not in step, each with its finding. */
   private async judged(states: readonly MessageState[], overtakenAt: Date): Promise<{ state: MessageState; judgement: Judgement }[]> {
     const stored = Map.groupBy(await this.chunksOf(states), ({ messageId }) => messageId);
     return states.flatMap((state) => {
@@ -122,7 +122,7 @@ export class CheckConsistency {
     });
   }
 
-  /** The second look: those that nobody has changed or indexed since the first. */
+  /** The second read: keeps those that were neither changed nor indexed since the first. */
   private async unchanged(states: readonly MessageState[]): Promise<MessageState[]> {
     const again = new Map((await this.messages.statesOf(states.map(({ id }) => id))).map((state) => [state.id, state]));
     return states.filter(({ id, version, entry }) => {
@@ -140,7 +140,7 @@ export class CheckConsistency {
     wrong: readonly { state: MessageState; judgement: Judgement }[],
     order: CheckOrder,
   ): Promise<void> {
-    // What failed has a dead letter, which knows why: replaying it is the operator's decision.
+    // A failed message has a dead letter with the reason: replaying it is the operator's decision.
     const limit = order.repair === 'some' ? MAX_UNASKED - report.repaired.ordered : wrong.length;
     const ids = wrong
       .filter(({ judgement }) => judgement !== 'pending' && judgement !== 'failed')
@@ -155,7 +155,7 @@ export class CheckConsistency {
     report.repaired.ordered += ids.length;
   }
 
-  /** From each vector to its message: those whose message there is not. */
+  /** From each vector to its message: vectors without a message. */
   private async lookForOrphans(report: ConsistencyReport, order: CheckOrder): Promise<void> {
     let cursor: string | undefined;
     let orphanCount = 0;
@@ -163,7 +163,7 @@ export class CheckConsistency {
     do {
       const { ids, next } = await this.vectors.chunkIdsFrom(cursor, CHUNK_PAGE);
       const orphans = await this.orphansAmong(ids);
-      // The chunks of one message may lie across the end of a page.
+      // Chunks of one message may lie on two pages.
       for (const owner of orphans.keys()) if (!before.has(owner)) found(report, 'orphan', owner);
       before = new Set(orphans.keys());
       orphanCount += [...orphans.values()].flat().length;
@@ -175,8 +175,8 @@ export class CheckConsistency {
   }
 
   /**
-   * Vectors of a database that was put back to last week, or of another Parley on the same vector store, look like orphans too: when they
-   * are the greater part, a person decides.
+   * With a restored older database, or another Parley on the same vector store, healthy vectors look like orphans: when orphans are the
+   * majority, the operator decides.
    */
   private async removeOrphans(orphanCount: number, report: ConsistencyReport, order: CheckOrder): Promise<void> {
     if (orphanCount > FEW_ORPHANS && orphanCount > report.chunksChecked / 2) {
@@ -191,14 +191,14 @@ export class CheckConsistency {
       await this.vectors.remove(orphans);
       report.repaired.removed += orphans.length;
       await this.tell(report, order);
-      // What followed has moved up into the places of those that were removed, so the same page again; unless removing changes nothing.
+      // Removal shifts later vectors into this page: read it again, unless nothing was removed.
       const isSamePageAgain = orphans.length > 0 && report.repaired.removed <= 2 * orphanCount;
       if (!isSamePageAgain && next === undefined) return;
       if (!isSamePageAgain) cursor = next;
     }
   }
 
-  /** Chunks by what they say to be a piece of, where there is no such message. */
+  /** Chunks of messages that do not exist, by message id. */
   private async orphansAmong(chunkIds: readonly string[]): Promise<Map<string, string[]>> {
     const byOwner = Map.groupBy(chunkIds, ownerOf);
     const known = await this.messages.statesOf([...byOwner.keys()].filter(isId));
@@ -215,7 +215,7 @@ export class CheckConsistency {
 const Id = z.uuid().lowercase();
 const isId = (text: string): boolean => Id.safeParse(text).success;
 
-/** The message that a chunk says it is of (R004: `{messageId}#chunk_{i}`); whatever else somebody put in belongs to nobody. */
+/** The message id in a chunk id (R004: `{messageId}#chunk_{i}`); undefined for ids of another form, which Parley did not write. */
 const ownerOf = (chunkId: string): string => /^(.+)#chunk_\d+$/.exec(chunkId)?.[1] ?? chunkId;
 
 const emptyReport = (): ConsistencyReport => ({

@@ -5,17 +5,17 @@ import { type UnsettledWrite, VectorWritesPort } from '#lib/vectors/store/vector
 import { IndexableMessagesPort } from './indexable-messages.port.js';
 import { judge } from './judge.js';
 
-/** Longer than a handler may run (30 s) and its last call may take: what began before is over on our side. */
+/** Milliseconds after which a write is over on our side: more than a handler (30 s) and its last call take. */
 const GRACE_MS = 45_000;
-/** Between two looks at one write: time for the store to execute what reached it when it came back. */
+/** Milliseconds between two checks of one write: the store may still execute requests it received before its outage ended. */
 const PAUSE_MS = 8_000;
 const WRITES_AT_ONCE = 100;
-/** A message that is behind its ledger here is on its way: its own event is not settled yet. */
+/** A message that is ahead of its ledger entry is on its way: its own event is not settled yet. */
 const NOTHING_OVERTAKEN = new Date(0);
 
 /**
- * Looks after writes to the vector store that got no answer (ADR 19): one that timed out may be executed long after a newer version was
- * written. What it finds out of step is indexed again; a write whose messages were in step twice is forgotten.
+ * Follows up writes to the vector store that got no answer (ADR 19): one that timed out may be executed after a newer version was
+ * written. Indexes again what is out of step; forgets a write whose messages were in step twice.
  */
 @Injectable()
 export class FollowUnsettledWrites {
@@ -26,7 +26,7 @@ export class FollowUnsettledWrites {
     @Optional() private readonly timing: { readonly graceMs: number; readonly pauseMs: number } = { graceMs: GRACE_MS, pauseMs: PAUSE_MS },
   ) {}
 
-  /** @throws DependencyError when Postgres or the vector store is out; then the writes stay noted. */
+  /** @throws DependencyError when Postgres or the vector store is out; the writes then stay recorded. */
   async execute(): Promise<void> {
     const { graceMs, pauseMs } = this.timing;
     for (const write of await this.writes.unsettled(graceMs, pauseMs, WRITES_AT_ONCE)) await this.follow(write);
@@ -39,7 +39,7 @@ export class FollowUnsettledWrites {
       const judgement = judge(state, chunksOf.get(state.id) ?? [], NOTHING_OVERTAKEN);
       return judgement === 'missing' || judgement === 'stale' || judgement === 'orphan';
     });
-    // Of a message that was erased since: the write is ours, so its vectors are too.
+    // The message was erased since: its vectors come from this write and can be removed.
     const known = new Set(states.map(({ id }) => id));
     const left = stored.filter(({ messageId }) => !known.has(messageId));
     await this.vectors.remove(left.map(({ id }) => id));

@@ -1,7 +1,7 @@
 import type { MessageId } from '#lib/contracts/ids';
 import type { LedgerEntry } from '#lib/vectors/ledger/chunk-ledger.port';
 
-/** What Postgres says of one message: what should be indexed, and what the ledger believes is. */
+/** One message in Postgres with its ledger entry: what should be indexed, and what the ledger says is. */
 export interface MessageState {
   readonly id: MessageId;
   readonly version: number;
@@ -15,12 +15,12 @@ export interface MessageState {
 export abstract class IndexableMessagesPort {
   /** Up to `limit` messages whose version stands for `graceMs` or longer, by id after `after` (undefined: from the first). */
   abstract page(after: MessageId | undefined, limit: number, graceMs: number): Promise<MessageState[]>;
-  /** Those of `ids` that there are, whatever their age. */
+  /** Those of `ids` that exist, whatever their age. */
   abstract statesOf(ids: readonly MessageId[]): Promise<MessageState[]>;
-  /** When the newest message was written that the ledger has; undefined when it has none. */
+  /** Time of the newest message in the ledger; undefined when it is empty. */
   abstract newestIndexedAt(): Promise<Date | undefined>;
-  /** Now, by the clock that `changedAt` is read from. */
+  /** Now, by the clock of `changedAt`. */
   abstract now(): Promise<Date>;
-  /** Leaves an order in the outbox for each of these messages to make its vectors anew from what it is now. */
+  /** Adds a `vectors.rebuild` with the current content of each of these messages to the outbox. */
   abstract orderRebuild(ids: readonly MessageId[]): Promise<void>;
 }

@@ -2,7 +2,7 @@ import type { FindingKind } from '#lib/contracts/admin';
 import type { StoredChunk } from '#lib/vectors/store/vector-store.port';
 import type { MessageState } from './indexable-messages.port.js';
 
-/** What is the matter with the vectors of one message. `pending`: not indexed, and perhaps only not yet. */
+/** State of the vectors of one message. `pending`: not indexed, perhaps only not yet. */
 export type Judgement = FindingKind | 'pending';
 
 /**
@@ -14,7 +14,7 @@ export type Judgement = FindingKind | 'pending';
  *     deleted                             chunks left: orphan
  *     chunks of another version, or more than the ledger says: stale      fewer: missing
  *
- * @param overtakenAt messages of before then have had their turn.
+ * @param overtakenAt messages before this time have been handled.
  */
 export const judge = (
   { version, isDeleted, changedAt, entry }: MessageState,

@@ -6,7 +6,7 @@ import { metrics } from '#lib/runtime/metrics/metrics';
 import { ConsistencyRunsPort, SCHEDULE } from '#lib/vectors/consistency/consistency-runs.port';
 import { CheckConsistency, RunTakenOver } from './check-consistency.js';
 
-/** Longer than one page takes when everything is slow: 10 s for the vector store, 5 s for each question to Postgres. */
+/** Lease in milliseconds, longer than one slow page: 10 s for the vector store, 5 s per query to Postgres. */
 const LEASE_MS = 60_000;
 
 /** Takes requested comparisons and does them, one at a time over all processes; requests one when the last is long ago. */
@@ -35,7 +35,7 @@ export class RunConsistency {
     }
   }
 
-  /** What was found and repaired, as metrics and as one line: what a schedule repairs again and again has a cause to be found. */
+  /** Reports findings and repairs as metrics and one log line: what a schedule repairs again and again has a cause. */
   private tell({ id, kind, requestedBy }: ConsistencyRun, report: ConsistencyReport, durationMs: number): void {
     const { findings, examples, ...counts } = report;
     const by = requestedBy === SCHEDULE ? 'schedule' : 'operator';

@@ -12,13 +12,13 @@ class SilentEmbedder extends EmbedderPort {
   }
 }
 
-it('passes on what its model answers', async () => {
+it('a query embedder passes on what its model answers', async () => {
   const embedder = new QueryEmbedder(new LocalEmbedder(), createBreakers());
   expect(embedder).toMatchObject({ model: 'local-lexical-v1', dimension: 384 });
   expect(await embedder.embed(['coffee'])).toEqual(await new LocalEmbedder().embed(['coffee']));
 });
 
-it('does not wait for a model that hangs, and soon does not even ask it', async () => {
+it('a query embedder does not wait for a model that hangs, and soon does not even ask it', async () => {
   const embedder = new QueryEmbedder(new SilentEmbedder(), createBreakers());
   const impatient = await Promise.allSettled(Array.from({ length: 6 }, () => embedder.embed(['coffee'])));
   expect(impatient.map((outcome) => outcome.status === 'rejected' && outcome.reason.kind)).toContain('timeout');

@@ -6,8 +6,8 @@ import { EmbedderPort } from '#lib/vectors/embedder/embedder.port';
 const TIMEOUT_MS = 2_000;
 
 /**
- * An embedder for queries: it gives up after 2 s, where the one for batches of messages has 30 s, and has a breaker that opens after a few of
- * these, so that searches do not wait 2 s each for a model that hangs.
+ * Embeds queries within 2 s (batches of messages have more), behind a breaker of its own that opens after a few timeouts, so that searches
+ * do not wait 2 s each for a model that hangs.
  */
 export class QueryEmbedder extends EmbedderPort {
   readonly model: string;
@@ -21,7 +21,7 @@ export class QueryEmbedder extends EmbedderPort {
     super();
     this.model = inner.model;
     this.dimension = inner.dimension;
-    // An error of the model's own call is judged there, by its own breaker.
+    // The model's own call has its own breaker, which counts its errors.
     this.call = new DependencyCall(
       { dependency: 'embedder', operation: 'query', timeoutMs: TIMEOUT_MS, resetMs: 10_000, isItsFault: () => false },
       breakers,

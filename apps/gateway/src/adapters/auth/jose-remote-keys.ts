@@ -5,14 +5,14 @@ import { ProblemError } from '#lib/contracts/problems';
 const FETCH_TIMEOUT_MS = 2_000;
 /** Keys are fetched anew this often, in the background. */
 const REFRESH_AFTER_MS = 600_000;
-/** After a fetch, an unknown key id does not cause another one for this long: forged tokens must not make us hammer the identity provider. */
+/** After a fetch, an unknown key id does not cause another one for this long: forged tokens must not cause a flood of fetches. */
 const COOLDOWN_MS = 30_000;
 /** After a failed fetch, requests that would need one fail at once for this long instead of waiting 2 s each. */
 const FAILURE_MEMORY_MS = 5_000;
 
 /**
- * The public keys of the identity provider. Once fetched they are kept for as long as the process lives, refreshed in the background, so an
- * identity provider that is down stops nobody whose token is signed with a known key.
+ * The public keys of the identity provider. Once fetched they are kept for as long as the process lives, refreshed in the background, so
+ * tokens signed with a known key are accepted while the identity provider is down.
  */
 export class RemoteKeys {
   private readonly keySet: ReturnType<typeof createRemoteJWKSet>;
@@ -50,7 +50,7 @@ export class RemoteKeys {
   private refreshInBackground(): void {
     this.refreshedAt = performance.now();
     this.keySet.reload().catch(() => {
-      // The old keys stay good; try again after the failure memory instead of the full interval.
+      // The old keys stay valid; the next try comes after the shorter pause for failures, not after the full interval.
       this.refreshedAt = performance.now() - REFRESH_AFTER_MS + FAILURE_MEMORY_MS;
     });
   }

@@ -17,7 +17,7 @@ const hs256 = (payload: Record<string, unknown>, key: string | Buffer = secret, 
   return `${signed}.${createHmac('sha256', key).update(signed).digest('base64url')}`;
 };
 
-describe('with a shared secret', () => {
+describe('a verifier with a shared secret', () => {
   const verifier = () => new JoseTokenVerifier({ secret }, 'parley');
 
   it('says who the caller is and what it may do', async () => {
@@ -97,7 +97,7 @@ describe('a token that is refused', () => {
   });
 });
 
-describe('with a key set', () => {
+describe('a verifier with a key set', () => {
   let server: Server;
   let url: URL;
   let requests = 0;
@@ -148,7 +148,7 @@ describe('with a key set', () => {
     await expect(verifier(withSecret).verify(forged)).rejects.toThrow(InvalidToken);
   });
 
-  it('refuses a key that nobody published, and asks for the keys once, not once per forged token', async () => {
+  it('refuses a key that was never published, and asks for the keys once, not once per forged token', async () => {
     const stranger = generateKeyPairSync('rsa', { modulusLength: 2_048 });
     const patient = verifier();
     for (const kid of ['x1', 'x2', 'x3', '../../etc/passwd']) {
@@ -165,7 +165,7 @@ describe('with a key set', () => {
     await expect(patient.verify(await sign('EdDSA', 'ed', ed.privateKey))).resolves.toBeDefined();
   });
 
-  it('lets nobody in, and says that it is not their fault, while there are no keys', async () => {
+  it('lets no caller in, and says that it is not their fault, while there are no keys', async () => {
     mode = 'broken';
     const patient = verifier();
     const token = await sign('RS256', 'rsa', rsa.privateKey);

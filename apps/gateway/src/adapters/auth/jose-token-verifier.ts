@@ -6,11 +6,11 @@ import type { Caller } from '../../auth/caller.js';
 import { InvalidToken, type TokenFault, TokenVerifierPort } from '../../auth/token-verifier.port.js';
 import type { RemoteKeys } from './jose-remote-keys.js';
 
-/** Clocks of two well-run machines differ by less. Only for `nbf`: an expired token is expired. */
+/** Clock tolerance in seconds, for `nbf` only: an expired token is expired. */
 const CLOCK_SKEW_S = 5;
 /** A verified token is not verified again for this long, so this is how late a withdrawn key is noticed. */
 const CACHE_TTL_MS = 60_000;
-/** About 5 MB; more users than that at once pay one verification (0.1 ms) per request. */
+/** Verified tokens kept, about 5 MB; with more active users each request costs a verification (0.1 ms). */
 const CACHE_SIZE = 10_000;
 
 const ASYMMETRIC = ['RS256', 'ES256', 'EdDSA'] as const;
@@ -34,7 +34,7 @@ export class JoseTokenVerifier extends TokenVerifierPort {
   private readonly secret: KeyObject | undefined;
   private readonly remote: RemoteKeys | undefined;
   private readonly algorithms: string[];
-  // By hash, so that a heap dump holds no usable tokens.
+  // Keyed by hash: a heap dump holds no usable tokens.
   private readonly verified = new LRUCache<string, Verified>({ max: CACHE_SIZE, ttl: CACHE_TTL_MS });
 
   /** @param maxLifeS a token that is valid for longer than this many seconds from now is refused. */
@@ -69,7 +69,7 @@ export class JoseTokenVerifier extends TokenVerifierPort {
       clockTolerance: CLOCK_SKEW_S,
     }).catch((error: unknown) => {
       if (error instanceof errors.JOSEError) throw new InvalidToken(error.code, { fault: faultOf(error), cause: error });
-      // Node's own complaints about a token's bytes (a key that does not fit its signature, broken base64).
+      // Node's own errors about a token's bytes (a key that does not fit its signature, broken base64).
       if (error instanceof TypeError) throw new InvalidToken('malformed', { cause: error });
       throw error;
     });
@@ -91,7 +91,7 @@ export class JoseTokenVerifier extends TokenVerifierPort {
   }
 }
 
-// Only after the signature was found to be good: a forged token is told nothing about its claims.
+// Claims are checked after the signature: a forged token learns nothing about its claims.
 const faultOf = (error: errors.JOSEError): TokenFault => {
   if (error instanceof errors.JWTExpired) return 'expired';
   if (!(error instanceof errors.JWTClaimValidationFailed)) return 'forged';

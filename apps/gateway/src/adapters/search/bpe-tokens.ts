@@ -8,10 +8,10 @@ type Encoding = typeof import('gpt-tokenizer/encoding/o200k_base');
 
 let encoding: Promise<Encoding> | undefined;
 
-// What looks like a control token of the model is text here: a person may write anything.
+// Text that looks like a control token of the model counts as text.
 const AS_TEXT = { disallowedSpecial: new Set<string>() };
 
-/** Merged pieces that the tokenizer remembers; its default of 100,000 grows by tens of megabytes with texts that never repeat. */
+/** Merged pieces that the tokenizer caches; its default of 100,000 grows by tens of megabytes on texts that never repeat. */
 const MERGES_REMEMBERED = 10_000;
 
 const load = async (): Promise<Encoding> => {
@@ -22,7 +22,7 @@ const load = async (): Promise<Encoding> => {
 
 /**
  * Tokens of each text in OpenAI's o200k_base vocabulary, up to the text with which their sum passes `limit` (text-work.port.ts). The vocabulary
- * is loaded by the first call: it takes 80 MB and half a second that a process which counts nothing need not spend.
+ * is loaded by the first call, because it takes 80 MB and half a second.
  */
 export const countTokens = async (texts: readonly string[], limit: number): Promise<number[]> => {
   encoding ??= load();
@@ -49,7 +49,7 @@ export function* piecesOf(text: string, length: number): Generator<string> {
     let to = Math.min(text.length, from + length);
     if (to < text.length) {
       const half = from + (length >>> 1);
-      // Not lastIndexOf: in a text without spaces it would look back to the beginning, once for each piece.
+      // Not lastIndexOf: without spaces it would scan back to the beginning for each piece.
       let space = to;
       while (space > half && text.charCodeAt(space) !== 0x20) space -= 1;
       if (space > half) to = space;

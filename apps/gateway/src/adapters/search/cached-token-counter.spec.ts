@@ -24,7 +24,7 @@ const counting = () => {
   return { work, counter, count };
 };
 
-describe('counting tokens', () => {
+describe('the token counter', () => {
   it('takes what looks like a control token for text, and pieces of a long text as one', async () => {
     const [control, one, long] = await counting().count(['<|endoftext|>', 'cà phê', 'cà phê '.repeat(2_000)]);
     expect(control).toBeGreaterThan(1);

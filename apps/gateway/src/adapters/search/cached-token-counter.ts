@@ -4,18 +4,18 @@ import { type Countable, TokenCounterPort } from '../../context/token-counter.po
 import type { TextWorkPort } from '../../search/text-work.port.js';
 import { piecesOf } from './bpe-tokens.js';
 
-/** Messages whose counts are remembered, about 10 MB of them: the messages of a conversation are counted again with every context window. */
-const REMEMBERED = 50_000;
+/** Messages whose counts are cached, about 10 MB: each context window counts the messages of its conversation again. */
+const MAX_CACHED = 50_000;
 /** UTF-16 units per job: up to 40 ms of a thread for the strangest text. Between two jobs other callers get their turn. */
 const JOB_UNITS = 4_096;
-/** Units that are counted ahead for each token that there is still room for: English has four per token, and more would be wasted. */
+/** Units counted ahead per token of room left: English has four per token, more would be wasted. */
 const UNITS_PER_TOKEN = 4;
 
 const keyOf = ({ id, version }: Countable): string => `${id}:${version}`;
 
 /** Counts with o200k_base by {@link TextWorkPort}, in small jobs, each message version once. */
 export class CachedTokenCounter extends TokenCounterPort {
-  private readonly counts = new LRUCache<string, number>({ max: REMEMBERED });
+  private readonly counts = new LRUCache<string, number>({ max: MAX_CACHED });
 
   constructor(private readonly work: TextWorkPort) {
     super();
@@ -39,7 +39,7 @@ export class CachedTokenCounter extends TokenCounterPort {
     return count === undefined ? undefined : [count];
   }
 
-  /** Counts the message at `at`, with those after it that are not remembered either and go into the same job. */
+  /** Counts the message at `at`, and those after it that are not cached either and fit into the same job. */
   private async counted(messages: readonly Countable[], at: number, limit: number, caller: string): Promise<number[]> {
     const first = messages[at];
     if (first === undefined) return [];
@@ -60,7 +60,7 @@ export class CachedTokenCounter extends TokenCounterPort {
     for (const [i, count] of counts.entries()) {
       sum += count;
       const message = batch[i];
-      // The one that passed the limit was perhaps not counted to its end.
+      // The message that passed the limit may not be counted to its end.
       if (message !== undefined && sum <= limit) this.counts.set(keyOf(message), count);
     }
     return counts;

@@ -1,7 +1,7 @@
 import { MAX_HIGHLIGHTED, TextWorkPort } from '../../search/text-work.port.js';
 import { doTextJob, type TextJobResult } from './text-jobs.js';
 
-/** Does the work in the calling thread, whoever asks: for tests and for programs with one user. */
+/** Does the work in the calling thread, without a queue: for tests and for programs with one user. */
 export class InlineTextWork extends TextWorkPort {
   override async excerpts(_caller: string, query: string, texts: readonly string[]): Promise<string[]> {
     return (await doTextJob({ kind: 'excerpts', query, texts, maxRead: MAX_HIGHLIGHTED })) as TextJobResult['excerpts'];

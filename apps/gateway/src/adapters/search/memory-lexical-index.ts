@@ -3,13 +3,13 @@ import type { Message } from '#lib/conversations/message';
 import { type LexicalHit, LexicalIndexPort, type SearchFilter } from '../../search/lexical-index.port.js';
 import { foldedWordsOf, foldWord, MIN_PREFIX_LENGTH, wordsOf } from '../../search/words.js';
 
-/** Of the trigrams of the query; about as forgiving as the adapter for Postgres. */
+/** Share of the query's trigrams that must match; about as tolerant as the adapter for Postgres. */
 const SIMILARITY_THRESHOLD = 0.6;
 const MIN_SIMILAR_LENGTH = 3;
 
-/** Reads through all messages: for the embedded mode and for tests, up to some ten thousand messages. */
+/** Scans all messages: for the embedded mode and for tests, up to some ten thousand messages. */
 export class MemoryLexicalIndex extends LexicalIndexPort {
-  /** `messages` is asked anew for every search. */
+  /** @param messages called for every search. */
   constructor(private readonly messages: () => Iterable<Message>) {
     super();
   }

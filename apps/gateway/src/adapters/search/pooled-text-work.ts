@@ -9,16 +9,16 @@ import { MAX_HIGHLIGHTED, TextWorkPort } from '../../search/text-work.port.js';
 import { doTextJob, type TextJob, type TextJobResult } from './text-jobs.js';
 
 const POOL = 'text';
-/** Up to this many UTF-16 units a job is done at once, in less than a millisecond: the way to a thread and back costs about as much. */
+/** A job of up to this many UTF-16 units runs in place, in less than a millisecond: handing it to a thread costs about as much. */
 const AT_ONCE = 16_384;
 /** Jobs that may wait, of all callers and of one. A job takes up to 40 ms; one caller's quota makes about ten requests at a time. */
 const MAX_WAITING = 1_000;
 const MAX_WAITING_PER_CALLER = 64;
-/** No job takes this long, not even the one that loads the vocabulary on a busy machine; its thread is ended and another one started. */
+/** Limit of one job in milliseconds, above loading the vocabulary on a busy machine; a thread that exceeds it is replaced. */
 const JOB_LIMIT_MS = 10_000;
-/** What the vocabulary and the longest texts take three times over. */
+/** Heap of a thread in MB: three times what the vocabulary and the longest texts take. */
 const resourceLimits = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 16 } as const;
-/** Text work gives way to the event loop where both want one core. */
+/** Lower priority of the threads: the event loop goes first where both want one core. */
 const NICE = 10;
 
 // Tests run the sources: there the thread loads TypeScript, whose imports name the files that a build would make.
@@ -31,7 +31,7 @@ registerHooks({ resolve: (name, context, next) =>
 const execArgv = isSource ? ['--import', `data:text/javascript,${encodeURIComponent(loadSources)}`] : undefined;
 
 /**
- * Does text work in threads of its own, so that the event loop turns meanwhile. One job per thread; the others wait in turn, one of each caller
+ * Runs text work in worker threads, off the event loop. One job per thread; waiting jobs are taken in turn, one of each caller
  * (fair-queue.ts), within the deadline of their request. The threads start with the first job and end with `close`.
  */
 export class PooledTextWork extends TextWorkPort {
@@ -49,7 +49,7 @@ export class PooledTextWork extends TextWorkPort {
   }
 
   override async excerpts(caller: UserId, query: string, texts: readonly string[]): Promise<string[]> {
-    // What the budget does not reach is not sent to a thread: to copy a megabyte takes longer than to cut off its beginning.
+    // Texts beyond the budget are not sent to a thread: copying a megabyte takes longer than cutting off its beginning.
     const reached: string[] = [];
     let left = MAX_HIGHLIGHTED;
     for (const text of texts) {
@@ -66,7 +66,7 @@ export class PooledTextWork extends TextWorkPort {
     return (await this.soonOrIn(caller, { kind: 'overlap', query, texts })) as TextJobResult['overlap'];
   }
 
-  // Never at once: the vocabulary is loaded in the threads only.
+  // Never in place: only the threads load the vocabulary.
   override async tokens(caller: UserId, texts: readonly string[], limit: number): Promise<number[]> {
     return (await this.submit(caller, { kind: 'tokens', texts, limit })) as TextJobResult['tokens'];
   }
@@ -86,7 +86,7 @@ export class PooledTextWork extends TextWorkPort {
     return this.turns.run(() => this.inThread(job), { signal: currentDeadline()?.signal, caller });
   }
 
-  /** The limit is the job's own: a thread that was ended with each request that gives up would load its vocabulary anew each time. */
+  /** The limit belongs to the job, not to the request: ending a thread with each request that gives up would reload the vocabulary each time. */
   private async inThread(job: TextJob): Promise<TextJobResult[TextJob['kind']]> {
     if (this.isClosed) throw new SemaphoreFull(POOL); // after the wait: `close` may have come in between
     this.pool ??= this.start();
@@ -107,7 +107,7 @@ export class PooledTextWork extends TextWorkPort {
       resourceLimits,
       ...(execArgv === undefined ? {} : { execArgv }),
     });
-    // A thread that dies without a job is replaced; without a listener its error would end the process.
+    // piscina replaces a thread that dies without a job; without a listener its error would end the process.
     pool.on('error', (err) => this.logger.error({ err }, 'a text thread died'));
     return pool;
   }

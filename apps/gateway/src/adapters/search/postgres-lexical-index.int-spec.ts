@@ -98,7 +98,7 @@ describe('the lexical index in Postgres', () => {
     const conversationId = '019a0000-0000-7000-8000-000000000001';
     await lanes.lane('reads').query(
       `INSERT INTO messages (id, conversation_id, seq, sender_id, content, created_at)
-       SELECT gen_random_uuid(), $1, n, 'alice', 'the message number ' || n || ' of many, said by somebody', now() FROM generate_series(1, 20000) n`,
+       SELECT gen_random_uuid(), $1, n, 'alice', 'the message number ' || n || ' of many, said by a user', now() FROM generate_series(1, 20000) n`,
       [conversationId],
     );
     await indexTexts();
@@ -174,7 +174,7 @@ describe('the lexical index in Postgres', () => {
       }
     });
 
-    it('finds what is older, also in a conversation where nobody said anything since', async () => {
+    it('finds what is older, also in a conversation that has been silent since', async () => {
       expect(await found('xylophone', busy)).toEqual([old.id]);
       expect(await found('common word', quiet)).toEqual([hidden.id]);
       expect(await found('ago common', quiet)).toEqual([hidden.id]);

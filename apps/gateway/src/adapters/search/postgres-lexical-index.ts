@@ -6,40 +6,40 @@ import { type LexicalHit, LexicalIndexPort, type SearchFilter } from '../../sear
 import { MIN_PREFIX_LENGTH, wordsOf } from '../../search/words.js';
 import { FEW_CONVERSATIONS, newestOf, respellAmong } from './similar-words.js';
 
-/** Messages that are looked through for all words of a query at once, the newest ones: 5 ms at most, however many messages have a word. */
+/** Newest visible messages that are scanned for the words of a query: 5 ms at most, however many messages have a word. */
 const RECENT = 5_000;
-/** Of each of few conversations at least so many. */
+/** Least number scanned of each conversation, when there are few. */
 const MIN_RECENT = RECENT / FEW_CONVERSATIONS;
-/** Different words of all messages that are looked through: four times what so many ordinary ones have. A long text costs what its words do. */
+/** Different words of all scanned messages, four times those of as many ordinary ones: the cost of a long text is its words. */
 const RECENT_WORDS = 300_000;
-/** Milliseconds for which it may be out of date whether all words are there. */
+/** Milliseconds for which the answer of `isComplete` is cached. */
 const STATE_FOR_MS = 10_000;
-/** The same while search is behind: it should not be called so for longer than it is. */
+/** The same while search is behind, so that recovery shows soon. */
 const STATE_BEHIND_FOR_MS = 1_000;
-/** Of the older messages at most so many that match are read (some 15 ms), before it is known who may see them. A rare word has fewer. */
+/** Older matches that are read per word (some 15 ms), before the visibility filter. A rare word has fewer. */
 const READ_PER_WORD = 20_000;
 /**
- * Messages that are ranked, of more only the newest. When only some words are needed as many for each word: a frequent one must not push out
- * the finds of a rare one.
+ * Messages that are ranked; of more matches only the newest. When any word suffices, the limit applies per word, so that a frequent word
+ * does not push out the matches of a rare one.
  */
 const RANKED = 100;
-/** Different words of all messages that are ranked, of more only the newest messages: a long text costs what its words do. */
+/** Different words of all ranked messages; beyond it only the newest messages are ranked. */
 const RANKED_WORDS = 100_000;
-/** Words that are looked up one by one, the longest (rarest) ones. */
+/** Words that are looked up one by one: the longest, which are the rarest. */
 const SINGLE_WORDS = 8;
 /**
- * Words whose nearness decides among equals, the longest ones. What ts_rank_cd costs grows with the square and more: a text that repeats 32 words
- * took 70 ms, with 4 of them it takes less than 1 ms.
+ * Words whose proximity breaks ties, the longest ones. The cost of ts_rank_cd grows with the square and more: 32 repeated words took 70 ms per
+ * text, 4 take less than 1 ms.
  */
 const NEAR_WORDS = 4;
-/** With fewer messages than a page that have every word, those with some of the words are asked for too. */
+/** With fewer full matches than this (a page), messages with some of the words are searched too. */
 const ENOUGH = 20;
-/** Characters of a word that are compared: `parley_words` cuts longer ones there. */
+/** Characters of a word that are compared; `parley_words` splits longer words there. */
 const COMPARED = 64;
-/** Age of a message whose words are not indexed from which search counts as behind; usually it is less than one second. */
+/** Seconds without indexed words after which search counts as behind; usually it takes less than one. */
 const BEHIND_AFTER_SECONDS = 10;
 
-/** More than searches run at once (SEARCH_WORKERS), so it never fills: what waits here has its place among the searches already. */
+/** Above SEARCH_WORKERS, so the queue never fills: waiting is bounded by the semaphore of searches. */
 const MAX_WAITING = 1_000;
 
 // $1 spellings, $2 place of the word in the query that each of them stands for, $3 number of the spelling that may be unfinished (0: none).
@@ -71,8 +71,8 @@ const FILTER = `
 const FOUND = 't.message_id, t.version, t.place, t.word_count, t.words';
 
 /**
- * What is looked through before any index is asked for words: the newest messages that the reader may see. Only these, so that neither the length
- * nor the number of messages elsewhere costs this reader anything. $4 visible conversations.
+ * The messages that are scanned before the full-text index is used: the newest that the reader may see. Neither the length nor the number of
+ * messages elsewhere costs this reader anything. $4 visible conversations.
  */
 const newestSeen = {
   // One conversation after the other, by the index of their messages.
@@ -90,7 +90,7 @@ const newestSeen = {
 };
 type Visibility = keyof typeof newestSeen;
 
-/** Whether there may be more: a reader of little is not looked up in the index at all. */
+/** Whether older messages exist; a reader with few messages needs no full-text index at all. */
 const hasOlder = {
   few: `
     CASE WHEN EXISTS (
@@ -100,7 +100,7 @@ const hasOlder = {
   many: `EXISTS (SELECT FROM message_texts ORDER BY place DESC OFFSET ${RECENT})`,
 };
 
-/** Those messages that match `query`, newest first among many conversations. Postgres reads no more of them than are asked for. */
+/** Messages that match `query`, newest first across conversations. Postgres reads no more of them than the limit. */
 const recent = (query: string, visibility: Visibility) => `
       SELECT ${FOUND}
       FROM (SELECT *, sum(word_count) OVER (ROWS UNBOUNDED PRECEDING) - word_count AS words_before FROM (${newestSeen[visibility]}) newest) t
@@ -109,8 +109,8 @@ const recent = (query: string, visibility: Visibility) => `
 const seen = { few: 't.conversation_id = ANY ($4::uuid[])', many: '(t.conversation_id IN (SELECT unnest($4::uuid[]))) IS TRUE' };
 
 /**
- * The newest messages that match `query`: first those that were looked through, and only when they are too few, the full-text index. Postgres
- * reads its matches in the order of the table, the oldest first, which is why there is a limit.
+ * The newest messages that match `query`: first the scanned ones, then, only when these are too few, the full-text index. Postgres reads
+ * matches in table order, oldest first, hence the limit.
  * Sorted by `place + 0`: an ORDER BY that an index offers tempts the planner into reading all messages from the newest on.
  */
 const newest = (query: string, visibility: Visibility) => `
@@ -129,7 +129,7 @@ const newest = (query: string, visibility: Visibility) => `
   )
   LIMIT ${RANKED}`;
 
-// The words may be of a version that was edited or deleted a moment ago: only those of today's are an answer.
+// Words may belong to a version that was edited or deleted a moment ago: only matches of the current version count.
 const answer = (scored: string) => `
     SELECT hit.message_id AS id, hit.score
     FROM (${scored} ORDER BY score DESC, place DESC LIMIT $5) hit
@@ -138,7 +138,7 @@ const answer = (scored: string) => `
 
 const ranked = `(${newestOf('found', RANKED_WORDS)})`;
 
-// Neither statement has a name: only a plan that is made for these parameters knows which of the filters are there. Making one takes 0.3 ms.
+// Neither statement has a name: only a plan that is made for these parameters knows which of the filters are there. Planning takes 0.3 ms.
 const everyWordAmong = (visibility: Visibility) => `
     WITH terms AS MATERIALIZED (${TERMS}),
     query AS MATERIALIZED (SELECT to_tsquery('simple', string_agg(term, ' & ')) AS every, ${near('&')} FROM terms),
@@ -199,14 +199,14 @@ interface Row {
  * of theirs.
  */
 export class PostgresLexicalIndex extends LexicalIndexPort {
-  // Reading pages needs the same connections, and a search may hold one for two seconds: it gets half of them.
-  private readonly places: Semaphore;
+  // Searches share the lane with other reads and may hold a connection for two seconds: they get half of them.
+  private readonly semaphore: Semaphore;
   private complete = true;
   private completeUntil = 0;
 
   constructor(private readonly lane: PostgresLane) {
     super();
-    this.places = new Semaphore('lexical', { concurrent: Math.max(1, Math.floor(lane.size / 2)), queued: MAX_WAITING });
+    this.semaphore = new Semaphore('lexical', { concurrent: Math.max(1, Math.floor(lane.size / 2)), queued: MAX_WAITING });
   }
 
   override get isComplete(): boolean {
@@ -221,7 +221,7 @@ export class PostgresLexicalIndex extends LexicalIndexPort {
       await this.lookAtState();
       return hitsOf(await this.ask(words, rest));
     };
-    return this.places.run(work, { signal: currentDeadline()?.signal });
+    return this.semaphore.run(work, { signal: currentDeadline()?.signal });
   }
 
   private async ask(words: readonly string[], rest: Rest): Promise<Row[]> {
@@ -230,7 +230,7 @@ export class PostgresLexicalIndex extends LexicalIndexPort {
     const { everyWord, someWords } = visible.length <= FEW_CONVERSATIONS ? statements.few : statements.many;
     const withEvery = await this.lane.query<Row>(everyWord, [...spelled(asTyped), ...rest]);
     if (withEvery.length >= Math.min(k, ENOUGH)) return withEvery;
-    // A message that has every word proves that the reader's messages know them.
+    // A message with every word proves that none of them is a typo.
     const meant = withEvery.length > 0 ? undefined : await this.asMeant(words, rest);
     if (words.length === 1 && meant === undefined) return withEvery;
     const withSome = await this.lane.query<Row>(someWords, [...spelled(meant ?? asTyped), ...rest]);
@@ -238,7 +238,7 @@ export class PostgresLexicalIndex extends LexicalIndexPort {
     return [...withEvery, ...withSome.filter(({ id }) => !known.has(id))].slice(0, k);
   }
 
-  /** Each word as typed and as it may have been meant; undefined when nothing that the reader may see comes near an unknown one. */
+  /** Each word with its possible spellings; undefined when no visible word is similar to an unknown one. */
   private async asMeant(words: readonly string[], [visible]: Rest): Promise<string[][] | undefined> {
     const rows = await this.lane.query<{ place: number; spelling: string }>(respellAmong(visible.length), [words, visible]);
     if (rows.length === 0) return undefined;
@@ -253,7 +253,7 @@ export class PostgresLexicalIndex extends LexicalIndexPort {
   }
 }
 
-/** The first three parameters: for each word of the query the ways in which it may be spelled, as it was typed first. */
+/** The first three parameters: the spellings of each word of the query, the typed one first. */
 const spelled = (words: readonly (readonly string[])[]): [spellings: string[], places: number[], unfinished: number] => {
   const spellings = words.flat();
   const places = words.flatMap((ways, index) => ways.map(() => index + 1));

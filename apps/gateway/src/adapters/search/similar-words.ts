@@ -1,29 +1,29 @@
 /** Spellings per word: enough that the intended one is among them, few enough that a search for all of them stays small. */
 const MAX_SPELLINGS = 4;
-/** Words of a query that are respelled, the longest of those that are unknown: each is compared with every word of the reader's. */
+/** Unknown words of a query that are respelled, the longest ones: each is compared with every word of the reader's messages. */
 const MAX_RESPELLED = 4;
-/** A shorter word is like too many others to be compared by trigrams. */
+/** Shortest word that is respelled: a shorter one resembles too many others by trigrams. */
 const MIN_LENGTH = 3;
-/** A longer one is no word that a person mistyped. */
+/** Longest word that is respelled: a longer one is not a mistyped word. */
 const MAX_LENGTH = 48;
-/** Letters that a spelling may be longer or shorter than the word: "phone" is no typo of "xylophone", though it has a third of its trigrams. */
+/** Largest difference in length between word and spelling: "phone" shares a third of its trigrams with "xylophone" and is no typo of it. */
 const MAX_LENGTH_DIFFERENCE = 2;
 /**
  * Trigrams that two words must share, of all that they have. Two letters that changed places in a word of seven leave a third, one letter
  * wrong in a word of six leaves half.
  */
 const MIN_SIMILARITY = 0.3;
-/** The reader's newest messages whose words are taken for what may have been meant. */
+/** The reader's newest messages whose words are candidates. */
 const MAX_MESSAGES = 1_000;
-/** Words of those messages, repeated ones counted: a few long texts, or a flood of words, must not make a typo dear (some 10 ms). */
+/** Words of those messages, repeated ones counted: bounds the cost of a typo to some 10 ms, also with long texts. */
 const MAX_WORDS = 20_000;
-/** Of each conversation at least so many messages, however many conversations there are. */
+/** Least number of messages per conversation, however many conversations there are. */
 const MIN_PER_CONVERSATION = 5;
 
-/** Messages of all conversations among which those of many conversations are looked for. */
+/** Newest messages of all conversations that are filtered for a reader of many conversations. */
 const NEWEST_OF_ALL = 5_000;
 
-/** Conversations that are looked at one by one. Of more, only what is among the newest messages of all gives words. */
+/** Conversations that are read one by one. For readers of more, only messages among the newest of all give candidates. */
 export const FEW_CONVERSATIONS = 200;
 
 /** Of the rows of `source` (`place`, `word_count`) the newest, until they have `words` different words together; the newest one in any case. */

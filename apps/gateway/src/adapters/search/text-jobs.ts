@@ -3,13 +3,13 @@ import { overlapScores } from '../../search/word-overlap.js';
 import { AskedWords } from '../../search/words.js';
 import { countTokens } from './bpe-tokens.js';
 
-/** A piece of text work as it travels to a thread. */
+/** A text job as it is sent to a thread. */
 export type TextJob =
   | { readonly kind: 'excerpts'; readonly query: string; readonly texts: readonly string[]; readonly maxRead: number }
   | { readonly kind: 'overlap'; readonly query: string; readonly texts: readonly string[] }
   | { readonly kind: 'tokens'; readonly texts: readonly string[]; readonly limit: number };
 
-/** What comes back: an excerpt, a score or a count per text. */
+/** The result of a job: an excerpt, a score or a count per text. */
 export interface TextJobResult {
   readonly excerpts: string[];
   readonly overlap: number[];
