@@ -66,6 +66,8 @@ module.exports = {
     home('opossum', ['libs/resilience/src/adapters/']),
     home('prom-client', ['libs/runtime/src/']),
     home('pino', ['libs/runtime/src/']),
+    home('nestjs-pino', ['libs/runtime/src/log/']),
+    home('@nestjs/terminus', ['libs/runtime/src/health/']),
     home('jose', ['apps/gateway/src/adapters/']),
     home('piscina', ['apps/gateway/src/adapters/']),
     rule(

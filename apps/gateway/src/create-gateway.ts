@@ -8,7 +8,7 @@ import { timeoutChain, verifyTimeoutChain } from '#lib/resilience/call/timeout-c
 import type { Config } from '#lib/runtime/config/config';
 import { limitConnections } from '#lib/runtime/process/connection-limits';
 import { httpServerLimits } from '#lib/runtime/process/http-server';
-import { NestLogger } from '#lib/runtime/log/nest-logger';
+import { SILENT_UNTIL_READY, useProcessLogger } from '#lib/runtime/log/log.module';
 import type { ProcessParts } from '#lib/runtime/process/run-process';
 import { TokenVerifierPort } from './auth/token-verifier.port.js';
 import { GatewayModule } from './gateway.module.js';
@@ -38,9 +38,9 @@ export const createGateway = async (
   for (const [name, deadlineMs] of Object.entries(routeDeadlinesMs)) verifyTimeoutChain(timeoutChain(config, { name, deadlineMs }));
   const app = await NestFactory.create<NestFastifyApplication>(GatewayModule.on(adapters, parts), fastifyAdapter(config, limits), {
     bodyParser: false,
-    abortOnError: false,
-    logger: new NestLogger(logger),
+    ...SILENT_UNTIL_READY,
   });
+  useProcessLogger(app);
   app.useGlobalFilters(new ProblemFilter());
   const instance = app.getHttpAdapter().getInstance();
   instance.server.headersTimeout = httpServerLimits.requestTimeout;

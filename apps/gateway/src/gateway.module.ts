@@ -16,7 +16,7 @@ import { Semaphore } from '#lib/resilience/limit/semaphore';
 import { MemoryPressure, memoryLimitBytes, memoryUse } from '#lib/resilience/load/memory-pressure';
 import { Pressure, type PressureSource, sustained } from '#lib/resilience/load/pressure';
 import { ProcessModule } from '#lib/runtime/process/process.module';
-import { Health, type HealthCheck } from '#lib/runtime/health/health';
+import { Health, type HealthProbe } from '#lib/runtime/health/health';
 import { CONFIG, type Config, ConfigError } from '#lib/runtime/config/config';
 import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import type { ProcessParts } from '#lib/runtime/process/run-process';
@@ -56,7 +56,7 @@ import { TextWorkPort } from './search/text-work.port.js';
 /**
  * The gateway on a module of adapters (live-adapters.module.ts or memory-adapters.module.ts), which must provide
  * ConversationStorePort, MessageStorePort, ChunkLedgerPort, LexicalIndexPort, NearestMessages, RerankerPort, TextWorkPort, OutboxPort,
- * PublisherPort, QueueStatusPort, ControlChannelPort, DeadLettersPort, ConsistencyBoardPort, QueueFill, RequesterPort, LockWaitsPort, LIMITERS, Health and Connections.
+ * PublisherPort, QueueStatusPort, ControlChannelPort, DeadLettersPort, ConsistencyBoardPort, QueueFill, RequesterPort, LockWaitsPort, LIMITERS and Connections.
  */
 @Module({})
 export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -145,7 +145,7 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
     this.relay.start();
     this.pressure.start();
     this.memory.start();
-    this.health.add('pipeline', pipelineCheck(this.queues, this.relay));
+    this.health.add(pipelineProbe(this.queues, this.relay));
     this.health.start();
   }
 
@@ -160,11 +160,14 @@ export class GatewayModule implements OnApplicationBootstrap, OnApplicationShutd
 }
 
 /** Whether events get where they should: degraded, never down, because everything that was accepted is kept. */
-const pipelineCheck = (queues: QueueWatch, relay: OutboxRelay): HealthCheck => {
+const pipelineProbe = (queues: QueueWatch, relay: OutboxRelay): HealthProbe => {
   const troubles = new PipelineTroubles();
-  return async () => {
-    const found = troubles.find(await queues.read(), relay.depth?.oldestAgeSeconds);
-    return found.length === 0 ? undefined : { degraded: found.join(', ') };
+  return {
+    name: 'pipeline',
+    check: async () => {
+      const found = troubles.find(await queues.read(), relay.depth?.oldestAgeSeconds);
+      return found.length === 0 ? undefined : { degraded: found.join(', ') };
+    },
   };
 };
 

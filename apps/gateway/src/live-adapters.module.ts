@@ -12,7 +12,7 @@ import { RequesterPort } from '#lib/bus/request-reply/requester.port';
 import { DeadLettersPort } from '#lib/bus/dead-letters/dead-letters.port';
 import { PublisherPort } from '#lib/bus/publish/publisher.port';
 import { QueueStatusPort } from '#lib/bus/queue-status/queue-status.port';
-import { type DependencyName, dependencies } from '#lib/contracts/dependencies';
+import type { DependencyName } from '#lib/contracts/dependencies';
 import { PostgresConversationStore } from '#lib/conversations/adapters/postgres-conversation-store';
 import { PostgresMessageStore } from '#lib/conversations/adapters/postgres-message-store';
 import { EMBED_NOW_TIMEOUT_MS, pipeline } from '#lib/contracts/pipeline';
@@ -37,7 +37,7 @@ import { Breakers } from '#lib/resilience/call/breakers';
 import { LeasedRateLimiter } from '#lib/resilience/limit/leased-rate-limiter';
 import { shareBreakers } from '#lib/resilience/call/share-breakers';
 import { CONFIG, type Config } from '#lib/runtime/config/config';
-import { Health, type HealthCheck } from '#lib/runtime/health/health';
+import { Health, type HealthProbe } from '#lib/runtime/health/health';
 import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import { chromaHeartbeat, ChromaVectorStore } from '#lib/vectors/store/adapters/chroma-vector-store';
 import { HttpFailure } from '#lib/vectors/adapters/json-over-http';
@@ -166,11 +166,6 @@ class LiveConnections extends Connections {
     { provide: LockWaitsPort, useFactory: (lanes: PostgresLanes) => new PostgresLockWaits(lanes.lane('health')), inject: [PostgresLanes] },
     { provide: RequesterPort, useExisting: RabbitRequester },
     { provide: LIMITERS, useFactory: limiters, inject: [CONFIG, Breakers, REDIS] },
-    {
-      provide: Health,
-      useFactory: health,
-      inject: [PostgresLanes, RabbitPublisher, RabbitQueueStatus, REDIS, LateMeaning, Breakers, CONFIG, LOGGER],
-    },
     { provide: Connections, useClass: LiveConnections },
   ],
   exports: [
@@ -191,11 +186,23 @@ class LiveConnections extends Connections {
     LockWaitsPort,
     RequesterPort,
     LIMITERS,
-    Health,
     Connections,
   ],
 })
-export class LiveAdaptersModule {}
+export class LiveAdaptersModule {
+  constructor(
+    health: Health,
+    lanes: PostgresLanes,
+    publisher: RabbitPublisher,
+    queues: RabbitQueueStatus,
+    @Inject(REDIS) connection: Redis | undefined,
+    meaning: LateMeaning,
+    breakers: Breakers,
+    @Inject(CONFIG) config: Config,
+  ) {
+    for (const probe of probes(lanes, publisher, queues, connection, meaning, breakers, config)) health.add(probe);
+  }
+}
 
 const rows: PipelineRows = pipeline;
 
@@ -252,7 +259,7 @@ function noiseFloor({ EMBEDDING_PROVIDER: provider }: Config): number {
 // Health shows codes and never messages, which may hold addresses.
 const unhealthy = (code: string): Error => Object.assign(new Error(code), { code });
 
-function health(
+function probes(
   lanes: PostgresLanes,
   publisher: RabbitPublisher,
   queues: RabbitQueueStatus,
@@ -260,32 +267,32 @@ function health(
   meaning: LateMeaning,
   breakers: Breakers,
   config: Config,
-  logger: Logger,
-): Health {
+): HealthProbe[] {
   const isChromaThere = chromaHeartbeat({ url: config.CHROMA_URL, token: config.CHROMA_TOKEN });
-  const checks: Record<string, HealthCheck> = {
-    postgres: async () => void (await lanes.lane('health').query('SELECT 1')),
-    rabbitmq: async () => {
+  const probe = (name: DependencyName, check: HealthProbe['check']): HealthProbe => ({
+    name,
+    check,
+    isVital: name === 'postgres',
+    breaker: () => ({ state: breakers.stateOf(name), since: breakers.sinceOf(name) }),
+  });
+  return [
+    probe('postgres', async () => void (await lanes.lane('health').query('SELECT 1'))),
+    probe('rabbitmq', async () => {
       if (!publisher.isHealthy) throw unhealthy('not-connected-or-blocked');
       if (!(await queues.isAnswering())) throw unhealthy('timeout');
       const [failure] = publisher.failures;
       if (failure !== undefined) return { degraded: `refuses ${failure.routingKey}: ${failure.code ?? failure.outcome}` };
       return publisher.drift === undefined ? undefined : { degraded: 'queues-differ' };
-    },
-    ...(connection === undefined ? {} : { redis: async () => void (await connection.ping()) }),
-    chroma: async (signal) => {
+    }),
+    ...(connection === undefined ? [] : [probe('redis', async () => void (await connection.ping()))]),
+    probe('chroma', async (signal) => {
       try {
         await isChromaThere(signal);
       } catch (error) {
         throw error instanceof HttpFailure ? unhealthy(`http-${error.status}`) : error;
       }
-    },
+    }),
     // A remote model costs money per text: one that was seen before is remembered, and the breaker knows how calls fare.
-    embedder: async () => void (await meaning.get().embedder.embed(['health'])),
-  };
-  const isDependency = (name: string): name is DependencyName => dependencies.some((dependency) => dependency === name);
-  return new Health(checks, {
-    breakerOf: (name) => (isDependency(name) ? { state: breakers.stateOf(name), since: breakers.sinceOf(name) } : undefined),
-    onChange: ({ to, ...change }) => logger[to === 'ok' ? 'info' : 'warn']({ ...change, to }, 'health changed'),
-  });
+    probe('embedder', async () => void (await meaning.get().embedder.embed(['health']))),
+  ];
 }

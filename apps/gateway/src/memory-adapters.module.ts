@@ -121,7 +121,6 @@ class NoConnections extends Connections {
       }),
       inject: [CONFIG],
     },
-    { provide: Health, useFactory: () => new Health({ postgres: async () => undefined }) },
     { provide: Connections, useFactory: (bus: MemoryBus) => new NoConnections(bus), inject: [MemoryBus] },
   ],
   exports: [
@@ -146,8 +145,11 @@ class NoConnections extends Connections {
     MemoryRequester,
     RequesterPort,
     LIMITERS,
-    Health,
     Connections,
   ],
 })
-export class MemoryAdaptersModule {}
+export class MemoryAdaptersModule {
+  constructor(health: Health) {
+    health.add({ name: 'postgres', isVital: true, check: async () => undefined });
+  }
+}

@@ -1,9 +1,10 @@
 import { type DynamicModule, Module, type Provider, type Type } from '@nestjs/common';
 import { PublisherPort } from '#lib/bus/publish/publisher.port';
 import { InboxPort } from '#lib/bus/consume/run/inbox.port';
+import { dependencyProbe } from '#lib/resilience/call/dependency-probe';
 import { Breakers } from '#lib/resilience/call/breakers';
 import { CONFIG, type Config } from '#lib/runtime/config/config';
-import { HealthProbes } from '#lib/runtime/health/health-probes';
+import { Health } from '#lib/runtime/health/health';
 import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import { Lifecycle } from '#lib/runtime/process/lifecycle';
 import { processName } from '#lib/runtime/process/process-name';
@@ -43,7 +44,7 @@ export class DatabaseModule {
   static for(app: string, { relay, inbox, entities, lockWaits, warnsOfBudget }: DatabaseOptions = {}): DynamicModule {
     const lanes: Provider = {
       provide: PostgresLanes,
-      inject: [CONFIG, Breakers, LOGGER, Lifecycle, HealthProbes],
+      inject: [CONFIG, Breakers, LOGGER, Lifecycle, Health],
       useFactory: lanesOf(app, warnsOfBudget === true),
     };
     return of([
@@ -78,7 +79,7 @@ const withLanes = <T>(make: (lanes: PostgresLanes) => T) => ({ inject: [Postgres
 
 const lanesOf =
   (app: string, warnsOfBudget: boolean) =>
-  (config: Config, breakers: Breakers, logger: Logger, lifecycle: Lifecycle, probes: HealthProbes): PostgresLanes => {
+  (config: Config, breakers: Breakers, logger: Logger, lifecycle: Lifecycle, health: Health): PostgresLanes => {
     const lanes = new PostgresLanes({
       url: config.DATABASE_URL,
       applicationName: processName(app),
@@ -95,7 +96,8 @@ const lanesOf =
       start: () => (warnsOfBudget ? warnOfBudget(lanes, config, logger) : undefined),
       stop: () => lanes.close(),
     });
-    probes.add('postgres', async () => void (await lanes.lane('health').query('SELECT 1')));
+    const ask = async () => void (await lanes.lane('health').query('SELECT 1'));
+    health.add(dependencyProbe('postgres', breakers, ask, { isVital: true }));
     return lanes;
   };
 

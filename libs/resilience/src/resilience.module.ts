@@ -1,6 +1,6 @@
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { CONFIG, type Config } from '#lib/runtime/config/config';
-import { HealthProbes } from '#lib/runtime/health/health-probes';
+import { Health } from '#lib/runtime/health/health';
 import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import { Lifecycle } from '#lib/runtime/process/lifecycle';
 import { processName } from '#lib/runtime/process/process-name';
@@ -10,6 +10,7 @@ import { RedisBuckets } from './adapters/redis-buckets.js';
 import { connectRedis } from './adapters/redis-connection.js';
 import { RedisRateLimiter } from './adapters/redis-rate-limiter.js';
 import { Breakers } from './call/breakers.js';
+import { dependencyProbe } from './call/dependency-probe.js';
 import { shareBreakers } from './call/share-breakers.js';
 import { LeasedRateLimiter } from './limit/leased-rate-limiter.js';
 import { globalLimit, LIMITERS, type Limiters, userLimit } from './limit/limiters.js';
@@ -27,7 +28,7 @@ export class ResilienceModule {
   /** @param app names the connection to Redis. */
   static for(app: string, { limiters = false }: { readonly limiters?: boolean } = {}): DynamicModule {
     return of(
-      limiters ? [{ provide: REDIS, inject: [CONFIG, LOGGER, Lifecycle, HealthProbes], useFactory: redisOf(app) }, sharedLimiters] : [],
+      limiters ? [{ provide: REDIS, inject: [CONFIG, LOGGER, Lifecycle, Health, Breakers], useFactory: redisOf(app) }, sharedLimiters] : [],
     );
   }
 
@@ -47,14 +48,14 @@ const of = (limiters: readonly Provider[]): DynamicModule => ({
 
 const redisOf =
   (app: string) =>
-  ({ REDIS_URL: url }: Config, logger: Logger, lifecycle: Lifecycle, probes: HealthProbes): Redis | undefined => {
+  ({ REDIS_URL: url }: Config, logger: Logger, lifecycle: Lifecycle, health: Health, all: Breakers): Redis | undefined => {
     if (url === undefined) {
       logger.info('no REDIS_URL: running as a single node, limits are counted in this process');
       return undefined;
     }
     const redis = connectRedis(url, processName(app), (error) => logger.debug({ error: error.message }, 'redis connection failed'));
     lifecycle.add({ name: 'redis', phase: 'stores', stop: () => redis.disconnect() });
-    probes.add('redis', async () => void (await redis.ping()));
+    health.add(dependencyProbe('redis', all, async () => void (await redis.ping())));
     return redis;
   };
 

@@ -2,9 +2,10 @@ import { type DynamicModule, Module, type Provider, type Type } from '@nestjs/co
 import { LaneDataSource } from '#lib/database/adapters/lane-data-source';
 import { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
 import type { LaneName } from '#lib/database/pool-budget';
+import { dependencyProbe } from '#lib/resilience/call/dependency-probe';
 import { Breakers } from '#lib/resilience/call/breakers';
 import { CONFIG, type Config } from '#lib/runtime/config/config';
-import { HealthProbes } from '#lib/runtime/health/health-probes';
+import { Health } from '#lib/runtime/health/health';
 import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import { Lifecycle } from '#lib/runtime/process/lifecycle';
 import { HttpFailure } from './adapters/json-over-http.js';
@@ -53,7 +54,7 @@ export class VectorsModule {
     return of([
       {
         provide: LateVectors,
-        inject: [CONFIG, LOGGER, Breakers, PostgresLanes, Lifecycle, HealthProbes],
+        inject: [CONFIG, LOGGER, Breakers, PostgresLanes, Lifecycle, Health],
         useFactory: vectorsForSearching,
       },
       ledger('reads'),
@@ -129,7 +130,7 @@ const vectorsForSearching = (
   breakers: Breakers,
   lanes: PostgresLanes,
   lifecycle: Lifecycle,
-  probes: HealthProbes,
+  health: Health,
 ): LateVectors => {
   const directory = new PostgresChunkDirectory(lanes.lane('reads'));
   const late = new LateVectors(async () => {
@@ -137,13 +138,13 @@ const vectorsForSearching = (
     return { embedder, vectors: chromaStore(config, embedder, breakers, { directory }) };
   }, logger);
   lifecycle.add({ name: 'vectors', phase: 'stores', start: () => late.start(), stop: () => late.stop() });
-  probes.add('chroma', chromaProbe(config));
+  health.add(dependencyProbe('chroma', breakers, chromaCheck(config)));
   // A remote model costs money per text: one that was seen before is cached, and the breaker knows how calls fare.
-  probes.add('embedder', async () => void (await late.get().embedder.embed(['health'])));
+  health.add(dependencyProbe('embedder', breakers, async () => void (await late.get().embedder.embed(['health']))));
   return late;
 };
 
-const chromaProbe = ({ CHROMA_URL: url, CHROMA_TOKEN: token }: Config) => {
+const chromaCheck = ({ CHROMA_URL: url, CHROMA_TOKEN: token }: Config) => {
   const isChromaThere = chromaHeartbeat({ url, token });
   return async (signal: AbortSignal): Promise<void> => {
     try {

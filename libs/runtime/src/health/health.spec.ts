@@ -1,9 +1,31 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { HealthCheckService, HealthIndicatorService, TerminusModule } from '@nestjs/terminus';
+import { Test } from '@nestjs/testing';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { currentContext, runInContext } from '../log/context.js';
-import { Health, type HealthChange, type HealthCheck, type HealthReport } from './health.js';
+import { createLogger } from '../log/logger.js';
+import { Health, type HealthProbe, type HealthReport } from './health.js';
+import type { BreakerGlance, HealthChange } from './transitions.js';
 
-beforeEach(() => void vi.useFakeTimers());
-afterEach(() => void vi.useRealTimers());
+type HealthCheck = HealthProbe['check'];
+
+let terminus: HealthCheckService;
+beforeAll(async () => {
+  const module = await Test.createTestingModule({ imports: [TerminusModule.forRoot({ logger: false })] }).compile();
+  terminus = module.get(HealthCheckService);
+});
+beforeEach(() => {
+  vi.useFakeTimers();
+  // Terminus' time limit; fake timers leave it to the real clock.
+  vi.spyOn(AbortSignal, 'timeout').mockImplementation((ms) => {
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(new DOMException('too long', 'TimeoutError')), ms);
+    return controller.signal;
+  });
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
 
 const ok: HealthCheck = () => Promise.resolve();
 const never: HealthCheck = () => new Promise(() => undefined);
@@ -14,8 +36,14 @@ const failing =
   };
 const refused: HealthCheck = () => Promise.reject(Object.assign(new Error('connect 10.0.0.7:5432'), { code: 'ECONNREFUSED' }));
 
-const health = (checks: Record<string, HealthCheck>, breaker: 'closed' | 'half-open' | 'open' = 'closed') =>
-  new Health(checks, { breakerOf: () => ({ state: breaker, since: new Date(0) }) });
+const silent = createLogger('gateway', 'silent');
+const health = (checks: Record<string, HealthCheck>, breaker: BreakerGlance['state'] = 'closed') => {
+  const subject = new Health(terminus, new HealthIndicatorService(), silent);
+  for (const [name, check] of Object.entries(checks)) {
+    subject.add({ name, check, isVital: name === 'postgres', breaker: () => ({ state: breaker, since: new Date(0) }) });
+  }
+  return subject;
+};
 
 const inTime = async (ms: number, promise: Promise<HealthReport>): Promise<HealthReport> => {
   let report: HealthReport | undefined;
@@ -33,13 +61,13 @@ describe('the whole', () => {
     });
   });
 
-  it('is degraded, not down, while Postgres works', async () => {
+  it('is degraded, not down, while what is vital works', async () => {
     const report = await health({ postgres: ok, rabbitmq: refused, redis: refused, chroma: refused }).report();
 
     expect(report.status).toBe('degraded');
   });
 
-  it('is down without Postgres', async () => {
+  it('is down without what is vital', async () => {
     expect((await health({ postgres: refused, rabbitmq: ok }).report()).status).toBe('down');
   });
 
@@ -139,7 +167,9 @@ describe('one check', () => {
 describe('a transition', () => {
   const watched = (check: HealthCheck, breaker?: () => { state: 'closed' | 'open'; since: Date }) => {
     const changes: HealthChange[] = [];
-    const subject = new Health({ redis: check }, { ...(breaker && { breakerOf: breaker }), onChange: (change) => changes.push(change) });
+    const logger = createLogger('gateway', 'info', { write: (line) => void changes.push(JSON.parse(line) as HealthChange) });
+    const subject = new Health(terminus, new HealthIndicatorService(), logger);
+    subject.add({ name: 'redis', check, ...(breaker && { breaker }) });
     subject.start();
     return { subject, changes };
   };
@@ -182,15 +212,15 @@ describe('a transition', () => {
     await vi.advanceTimersByTimeAsync(20_000);
 
     expect(changes).toMatchObject([
-      { check: 'redis', from: 'ok', to: 'down', detail: 'ECONNREFUSED' },
-      { check: 'redis', from: 'down', to: 'ok' },
+      { level: 'warn', message: 'health changed', check: 'redis', from: 'ok', to: 'down', detail: 'ECONNREFUSED' },
+      { level: 'info', message: 'health changed', check: 'redis', from: 'down', to: 'ok' },
     ]);
     subject.stop();
   });
 
   it('of a check that was added later counts too', async () => {
     const subject = health({ postgres: ok });
-    subject.add('pipeline', () => Promise.resolve({ degraded: 'queue-paused embedding.messages' }));
+    subject.add({ name: 'pipeline', check: () => Promise.resolve({ degraded: 'queue-paused embedding.messages' }) });
 
     expect(await subject.report()).toMatchObject({
       status: 'degraded',
@@ -217,7 +247,7 @@ describe('many callers', () => {
     const subject = health({ redis: check });
     await subject.report();
 
-    await vi.advanceTimersByTimeAsync(1_000);
+    await vi.advanceTimersByTimeAsync(999);
     await subject.report();
     expect(check).toHaveBeenCalledOnce();
     await vi.advanceTimersByTimeAsync(1);

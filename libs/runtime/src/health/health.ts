@@ -1,8 +1,9 @@
 import { AsyncResource } from 'node:async_hooks';
+import { Inject, Injectable, ServiceUnavailableException } from '@nestjs/common';
+import { type HealthCheckResult, HealthCheckService, HealthIndicatorService } from '@nestjs/terminus';
 import { errorCode } from '../log/error-code.js';
-
-/** ok = works; degraded = works with a part missing; down = does not work. */
-export type HealthStatus = 'ok' | 'degraded' | 'down';
+import { LOGGER, type Logger } from '../log/logger.js';
+import { type BreakerGlance, type HealthStatus, Transitions } from './transitions.js';
 
 /** One line of `GET /v1/health`. */
 export interface CheckReport {
@@ -11,7 +12,7 @@ export interface CheckReport {
   /** How long the check took, or was waited for. */
   readonly latencyMs: number;
   /** State of the circuit breaker to that dependency. */
-  readonly breaker: 'closed' | 'half-open' | 'open';
+  readonly breaker: BreakerGlance['state'];
   /** Since when the status is what it is (RFC 3339): to the second where its breaker noticed, else to {@link CHECK_EVERY_MS}. */
   readonly since: string;
   /** Why it is not ok. Safe to show without a token: error codes and names, no messages, addresses or credentials. */
@@ -24,74 +25,57 @@ export interface HealthReport {
   readonly checks: Readonly<Record<string, CheckReport>>;
 }
 
-/**
- * Asks one dependency whether it works: resolves when it does, with a reason when only partly, rejects when not.
- * Should stop at `signal`; it is not waited for any longer.
- */
-export type HealthCheck = (signal: AbortSignal) => Promise<void | { readonly degraded: string }>;
-
-/** A breaker to a dependency: its worst operation. */
-export interface BreakerGlance {
-  readonly state: CheckReport['breaker'];
-  readonly since: Date;
-}
-
-/** A check that turned out otherwise than before. */
-export interface HealthChange {
-  readonly check: string;
-  /** undefined = it is the first look. */
-  readonly from: HealthStatus | undefined;
-  readonly to: HealthStatus;
-  readonly detail?: string | undefined;
-}
-
-/** What is there to be told about health. */
-export interface HealthParts {
-  readonly breakerOf?: (check: string) => BreakerGlance | undefined;
-  /** Called once for each change, except that a first look finds something ok. */
-  readonly onChange?: (change: HealthChange) => void;
+/** One dependency, added to {@link Health} by the lib that calls it. */
+export interface HealthProbe {
+  readonly name: string;
+  /** Without it nothing can be accepted: the whole process counts as down. Without any other it is degraded. */
+  readonly isVital?: boolean;
+  /**
+   * Resolves when the dependency works, with a reason when only partly, rejects when not.
+   * Should stop at `signal`; it is not waited for any longer.
+   */
+  readonly check: (signal: AbortSignal) => Promise<void | { readonly degraded: string }>;
+  /** The breaker to it, its worst operation. */
+  readonly breaker?: () => BreakerGlance;
 }
 
 /** Between two looks in the background: how late a transition is noticed that no call met. */
 const CHECK_EVERY_MS = 5_000;
 /** Two seconds each, all at once: the whole answer stays under the 2.5 s of the contract whatever hangs. */
 const CHECK_TIMEOUT_MS = 2_000;
+/** Callers within a second share one look at a dependency. */
 const REMEMBERED_MS = 1_000;
-/** Without it nothing can be accepted; all others can be done without for a while. */
-const VITAL = 'postgres';
-
-interface Known {
-  readonly status: HealthStatus;
-  readonly at: Date;
-  /** When it was last seen to be so. */
-  seenAt: Date;
-}
+/** What Terminus says in place of the error of a check that took too long. */
+const TERMINUS_TIMEOUT = `timeout of ${CHECK_TIMEOUT_MS}ms exceeded`;
 
 /**
- * Asks all dependencies at once. Callers at the same moment, and within a second after it, share one answer. Once started it looks by
- * itself, so that `since` does not depend on who asks when.
+ * The probes of this process, asked through Terminus: all at once, each with a time limit, one run for all who ask within a second.
+ * Once started it looks by itself, so that `since` does not depend on who asks when. What Terminus does not know (breakers, since, codes
+ * for details) stands here: ADR 6.
  */
+@Injectable()
 export class Health {
-  private current: { readonly report: Promise<HealthReport>; settledAt: number } | undefined;
-  private readonly known = new Map<string, Known>();
-  // The answer is shared, so it must not run under the deadline and the ids of the caller who asked first.
+  private readonly probes = new Map<string, HealthProbe>();
+  private readonly latest = new Map<string, CheckReport>();
+  private readonly transitions: Transitions;
+  // A run is shared, so it must not have the deadline and the ids of the caller who asked first.
   private readonly scope = new AsyncResource('Health');
-  private readonly checks: Map<string, HealthCheck>;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
-    checks: Readonly<Record<string, HealthCheck>>,
-    private readonly parts: HealthParts = {},
+    @Inject(HealthCheckService) private readonly terminus: HealthCheckService,
+    @Inject(HealthIndicatorService) private readonly indicators: HealthIndicatorService,
+    @Inject(LOGGER) logger: Logger,
   ) {
-    this.checks = new Map(Object.entries(checks));
+    this.transitions = new Transitions((change) => logger[change.to === 'ok' ? 'info' : 'warn'](change, 'health changed'));
   }
 
-  /** Adds a check that only its owner can make. */
-  add(name: string, check: HealthCheck): void {
-    this.checks.set(name, check);
+  /** From now on the report has a line with this name. */
+  add(probe: HealthProbe): void {
+    this.probes.set(probe.name, probe);
   }
 
-  /** From now on it looks every five seconds. */
+  /** From now on it looks every five seconds, and logs each change once. */
   start(): void {
     void this.report();
     this.timer = setInterval(() => void this.report(), CHECK_EVERY_MS);
@@ -103,66 +87,74 @@ export class Health {
   }
 
   /** Never rejects; settles in less than 2.5 s. */
-  report(): Promise<HealthReport> {
-    if (this.current !== undefined && performance.now() - this.current.settledAt <= REMEMBERED_MS) return this.current.report;
-    const run = { report: this.scope.runInAsyncScope(() => this.ask()), settledAt: Number.POSITIVE_INFINITY };
-    this.current = run;
-    return run.report.finally(() => {
-      run.settledAt = performance.now();
-    });
+  async report(): Promise<HealthReport> {
+    const probes = [...this.probes.values()];
+    const checks = await this.scope.runInAsyncScope(() => this.ask(probes));
+    const isDown = probes.some(({ name, isVital }) => isVital === true && checks[name]?.status === 'down');
+    const isWhole = Object.values(checks).every(({ status }) => status === 'ok');
+    return { status: isDown ? 'down' : isWhole ? 'ok' : 'degraded', checks };
   }
 
-  private async ask(): Promise<HealthReport> {
-    const reports = await Promise.all([...this.checks].map(async ([name, check]) => [name, await this.askOne(name, check)] as const));
-    const isDown = reports.some(([name, { status }]) => name === VITAL && status === 'down');
-    const isWhole = reports.every(([, { status }]) => status === 'ok');
-    return { status: isDown ? 'down' : isWhole ? 'ok' : 'degraded', checks: Object.fromEntries(reports) };
+  private async ask(probes: readonly HealthProbe[]): Promise<Record<string, CheckReport>> {
+    const details = await detailsOf(this.terminus.check(probes.map((probe) => () => this.indicate(probe))));
+    return Object.fromEntries(Object.entries(details).map(([name, { report }]) => [name, report as CheckReport]));
   }
 
-  private async askOne(name: string, check: HealthCheck): Promise<CheckReport> {
-    const startedAt = performance.now();
-    const answer = await outcomeOf(check);
-    const latencyMs = Math.round(performance.now() - startedAt);
-    const breaker = this.parts.breakerOf?.(name);
-    // It answers, but our calls to it are refused until the breaker has found out.
-    const { status, detail } =
-      answer.status === 'ok' && breaker?.state === 'open' ? { status: 'degraded' as const, detail: 'breaker-open' } : answer;
-    const since = this.note({ check: name, to: status, detail }, breaker).toISOString();
-    return { status, latencyMs, breaker: breaker?.state ?? 'closed', since, ...(detail === undefined ? {} : { detail }) };
+  private async indicate(probe: HealthProbe) {
+    const indicator = this.indicators.check(probe.name);
+    const attempt = indicator.attempt(withCodes(probe.check)).withTimeout(CHECK_TIMEOUT_MS).cacheFor(REMEMBERED_MS);
+    const report = this.judge(probe, (await attempt)[probe.name] as Outcome);
+    if (report.status === 'ok') return indicator.up({ report });
+    return report.status === 'degraded' ? indicator.degraded({ report }) : indicator.down({ report });
   }
 
-  /** @returns since when the check is what it is. */
-  private note({ check, to, detail }: Omit<HealthChange, 'from'>, breaker: BreakerGlance | undefined): Date {
-    const known = this.known.get(check);
-    const now = new Date();
-    if (known?.status === to) {
-      known.seenAt = now;
-      return known.at;
-    }
-    // Calls may have met it before this look did.
-    const noticed = to !== 'ok' && breaker !== undefined && breaker.state !== 'closed' && breaker.since > (known?.seenAt ?? now);
-    const at = noticed ? breaker.since : now;
-    this.known.set(check, { status: to, at, seenAt: now });
-    if (known !== undefined || to !== 'ok') this.parts.onChange?.({ check, from: known?.status, to, detail });
-    return at;
+  private judge({ name, breaker: glance }: HealthProbe, outcome: Outcome): CheckReport {
+    const known = this.latest.get(name);
+    if (outcome.cachedResponse === true && known !== undefined) return known;
+    const breaker = glance?.();
+    const { status, detail } = statusOf(outcome, breaker);
+    const since = this.transitions.note({ check: name, to: status, detail }, breaker).toISOString();
+    const latencyMs = outcome.responseTime;
+    const report = { status, latencyMs, breaker: breaker?.state ?? 'closed', since, ...(detail === undefined ? {} : { detail }) };
+    this.latest.set(name, report);
+    return report;
   }
 }
 
-const outcomeOf = async (check: HealthCheck): Promise<{ status: HealthStatus; detail?: string }> => {
-  const controller = new AbortController();
-  const { promise: timeUp, resolve } = Promise.withResolvers<'time up'>();
-  const timer = setTimeout(() => {
-    resolve('time up');
-    controller.abort(new Error('health check took too long'));
-  }, CHECK_TIMEOUT_MS);
+/** What an attempt of Terminus leaves. */
+interface Outcome {
+  readonly status: 'up' | 'down';
+  readonly responseTime: number;
+  readonly cachedResponse?: true;
+  readonly message?: string;
+  readonly degraded?: string;
+}
+
+const statusOf = (outcome: Outcome, breaker: BreakerGlance | undefined): { status: HealthStatus; detail?: string | undefined } => {
+  const { status, message, degraded } = outcome;
+  if (status === 'down') return { status, detail: message === TERMINUS_TIMEOUT ? 'timeout' : message };
+  if (degraded !== undefined) return { status: 'degraded', detail: degraded };
+  // It answers, but our calls to it are refused until the breaker has found out.
+  return breaker?.state === 'open' ? { status: 'degraded', detail: 'breaker-open' } : { status: 'ok' };
+};
+
+/** Terminus shows the message of an error, and messages may hold addresses: it is given the code. */
+const withCodes =
+  (check: HealthProbe['check']) =>
+  async ({ signal }: { signal: AbortSignal }): Promise<{ degraded: string } | void> => {
+    try {
+      return await check(signal);
+    } catch (error) {
+      throw new Error(errorCode(error), { cause: error });
+    }
+  };
+
+/** Terminus throws its answer as a 503 as soon as one check is down; here only a vital one may answer 503. */
+const detailsOf = async (checking: Promise<HealthCheckResult>): Promise<HealthCheckResult['details']> => {
   try {
-    // The race also takes a rejection that comes too late.
-    const answer = await Promise.race([(async () => check(controller.signal))(), timeUp]);
-    if (answer === 'time up') return { status: 'down', detail: 'timeout' };
-    return answer === undefined ? { status: 'ok' } : { status: 'degraded', detail: answer.degraded };
+    return (await checking).details;
   } catch (error) {
-    return { status: 'down', detail: errorCode(error) };
-  } finally {
-    clearTimeout(timer);
+    if (!(error instanceof ServiceUnavailableException)) throw error;
+    return (error.getResponse() as HealthCheckResult).details;
   }
 };

@@ -2,7 +2,6 @@ import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { enrichContext, runInContext } from './context.js';
 import { createLogger } from './logger.js';
-import { NestLogger } from './nest-logger.js';
 
 const written = (level = 'trace') => {
   const lines: Record<string, unknown>[] = [];
@@ -106,36 +105,5 @@ describe('a log line', () => {
     logger.info('stored');
 
     expect(lines).toEqual([]);
-  });
-});
-
-describe("Nest's own lines", () => {
-  it('are debug lines with the class they come from', () => {
-    const { lines, logger } = written();
-
-    new NestLogger(logger).log('Nest application successfully started', 'NestApplication');
-
-    expect(lines).toEqual([
-      expect.objectContaining({ level: 'debug', context: 'NestApplication', message: 'Nest application successfully started' }),
-    ]);
-  });
-
-  it('keep the stack of an error', () => {
-    const { lines, logger } = written();
-    const error = new Error('broken');
-
-    new NestLogger(logger).error(error.message, error.stack, 'ExceptionsHandler');
-
-    expect(lines).toEqual([
-      expect.objectContaining({ level: 'error', context: 'ExceptionsHandler', message: 'broken', stack: error.stack }),
-    ]);
-  });
-
-  it('show no objects: they may be payloads', () => {
-    const { lines, logger } = written();
-
-    new NestLogger(logger).error({ content: 'secret', nested: { deep: { text: 'secret' } } });
-
-    expect(JSON.stringify(lines)).not.toContain('secret');
   });
 });

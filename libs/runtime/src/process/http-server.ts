@@ -1,8 +1,7 @@
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { limitConnections } from './connection-limits.js';
-import type { Logger } from '../log/logger.js';
-import { NestLogger } from '../log/nest-logger.js';
+import { SILENT_UNTIL_READY, useProcessLogger } from '../log/log.module.js';
 
 /**
  * Limits of every HTTP server of Parley, in milliseconds. `keepAliveTimeout` is longer than the 60 s of a load balancer: the one
@@ -22,7 +21,7 @@ type Module = Parameters<typeof NestFactory.create>[0];
  * The Nest application of a background process: the operations endpoints on its own port and no other HTTP.
  * The caller connects its transports, calls `listen`, and closes it.
  */
-export const createOperationsApp = async (module: Module, logger: Logger): Promise<NestFastifyApplication> => {
+export const createOperationsApp = async (module: Module): Promise<NestFastifyApplication> => {
   const app = await NestFactory.create<NestFastifyApplication>(
     module,
     new FastifyAdapter({
@@ -32,9 +31,9 @@ export const createOperationsApp = async (module: Module, logger: Logger): Promi
       bodyLimit: OPERATIONS_BODY_LIMIT_BYTES,
       forceCloseConnections: 'idle',
     }),
-    // An error while building must come back to us, to be logged once and to end the process with our exit code.
-    { logger: new NestLogger(logger), abortOnError: false },
+    SILENT_UNTIL_READY,
   );
+  useProcessLogger(app);
   limitConnections(app.getHttpServer(), OPERATIONS_CONNECTIONS, (socket) => socket.destroy());
   return app;
 };

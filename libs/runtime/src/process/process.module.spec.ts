@@ -21,7 +21,7 @@ afterEach(() => close());
 
 const operations = async (): Promise<{ app: NestFastifyApplication; readiness: Readiness }> => {
   const readiness = new Readiness();
-  const app = await createOperationsApp(ProcessModule.of({ config, logger: silent, readiness }), silent);
+  const app = await createOperationsApp(ProcessModule.of({ config, logger: silent, readiness }));
   close = async () => {
     readiness.stop();
     await app.close();

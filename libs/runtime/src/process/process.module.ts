@@ -1,14 +1,14 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { CONFIG } from '../config/config.js';
-import { HealthProbes } from '../health/health-probes.js';
+import { HealthModule } from '../health/health.module.js';
 import { Readiness } from '../health/readiness.js';
-import { LOGGER } from '../log/logger.js';
+import { LogModule } from '../log/log.module.js';
 import { Lifecycle, type Listens, LISTENS } from './lifecycle.js';
 import { OperationsController } from './operations.controller.js';
 import type { ProcessParts } from './run-process.js';
 
 /**
- * What every process has: `/livez`, `/readyz`, `/metrics`, and CONFIG, LOGGER, Readiness, Lifecycle and HealthProbes to inject anywhere.
+ * What every process has: `/livez`, `/readyz`, `/metrics`, and CONFIG, LOGGER, Readiness, Lifecycle and Health to inject anywhere.
  * Like the modules of the libs it is global; an app imports each of them once, in its root module.
  */
 @Module({})
@@ -18,16 +18,15 @@ export class ProcessModule {
     return {
       module: ProcessModule,
       global: true,
+      imports: [LogModule.of(logger), HealthModule],
       controllers: [OperationsController],
       providers: [
         { provide: CONFIG, useValue: config },
-        { provide: LOGGER, useValue: logger },
         { provide: Readiness, useValue: readiness },
         { provide: LISTENS, useValue: options.listens },
         Lifecycle,
-        HealthProbes,
       ],
-      exports: [CONFIG, LOGGER, Readiness, Lifecycle, HealthProbes],
+      exports: [CONFIG, Readiness, Lifecycle, LogModule, HealthModule],
     };
   }
 }

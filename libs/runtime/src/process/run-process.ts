@@ -64,7 +64,7 @@ const LISTED = 100;
  *       drainMs: (config) => config.BUS_DRAIN_MS,
  *       start: async (parts) => {
  *         verifyTimeoutChain(timeoutChain(parts.config, { name: 'embedding.messages', deadlineMs: 30_000 }));
- *         const app = await createOperationsApp(EmbeddingModule.of(parts), parts.logger);
+ *         const app = await createOperationsApp(EmbeddingModule.of(parts));
  *         await app.listen(parts.config.PORT, parts.config.HOST);
  *         return () => app.close();
  *       },

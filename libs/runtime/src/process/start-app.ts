@@ -18,7 +18,7 @@ export const startOperationsApp =
   (appModule: Type | DynamicModule) =>
   async (parts: ProcessParts): Promise<() => Promise<void>> => {
     const root: DynamicModule = { module: OperationsRoot, imports: [ProcessModule.of(parts), appModule] };
-    return startApp(await createOperationsApp(root, parts.logger), parts.config);
+    return startApp(await createOperationsApp(root), parts.config);
   };
 
 /**

@@ -33,7 +33,7 @@ await runWorkers({
   drainMs: () => 5_000,
   start: async (parts) => {
     if (process.env['SMALL_FAILS'] === 'start') throw new Error('told to fail');
-    const app = await createOperationsApp(ProcessModule.of(parts), parts.logger);
+    const app = await createOperationsApp(ProcessModule.of(parts));
     const fastify = app.getHttpAdapter().getInstance();
     fastify.get('/pid', () => ({ pid: process.pid }));
     fastify.get<{ Querystring: { ms: string } }>('/slow', async ({ query }) => {

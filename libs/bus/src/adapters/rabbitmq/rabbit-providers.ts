@@ -1,9 +1,10 @@
 import type { Provider, Type } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { pipeline, requests } from '#lib/contracts/pipeline';
+import { dependencyProbe } from '#lib/resilience/call/dependency-probe';
 import { Breakers } from '#lib/resilience/call/breakers';
 import { CONFIG, type Config } from '#lib/runtime/config/config';
-import { HealthProbes } from '#lib/runtime/health/health-probes';
+import { Health } from '#lib/runtime/health/health';
 import { Readiness } from '#lib/runtime/health/readiness';
 import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import { Lifecycle } from '#lib/runtime/process/lifecycle';
@@ -112,11 +113,11 @@ const capacityOf = (queue: string): number => rows[queue]?.maxLength ?? Number.P
 const queueProviders: BusProvider[] = [
   {
     provide: RabbitQueueStatus,
-    inject: [Rabbit, CONFIG, RabbitPublisher, HealthProbes],
-    useFactory: (rabbit: Rabbit, config: Config, published: RabbitPublisher, probes: HealthProbes) => {
+    inject: [Rabbit, CONFIG, RabbitPublisher, Health, Breakers],
+    useFactory: (rabbit: Rabbit, config: Config, published: RabbitPublisher, health: Health, breakers: Breakers) => {
       const options = { ...rabbit.settings, managementUrl: config.RABBITMQ_MANAGEMENT_URL };
       const queues = rabbit.keep('queue status', 'broker', new RabbitQueueStatus(options));
-      probes.add('rabbitmq', () => probe(published, queues));
+      health.add(dependencyProbe('rabbitmq', breakers, () => check(published, queues)));
       return queues;
     },
   },
@@ -130,7 +131,7 @@ const queueProviders: BusProvider[] = [
 ];
 
 /** Degraded while some event cannot be published, or queues differ from what this version wants; an error has a code and no address. */
-const probe = async (published: RabbitPublisher, queues: RabbitQueueStatus): Promise<void | { readonly degraded: string }> => {
+const check = async (published: RabbitPublisher, queues: RabbitQueueStatus): Promise<void | { readonly degraded: string }> => {
   if (!published.isHealthy) throw Object.assign(new Error('not connected'), { code: 'not-connected-or-blocked' });
   if (!(await queues.isAnswering())) throw Object.assign(new Error('no answer'), { code: 'timeout' });
   const [failure] = published.failures;
