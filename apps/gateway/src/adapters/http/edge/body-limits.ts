@@ -37,7 +37,7 @@ const bodyLimitOf = (method: string, url: string): number => {
   const known = routeBodyLimitsBytes[`${method} ${url}`];
   if (known !== undefined) return known;
   if (BODYLESS.has(method) || isOperations(url)) return 0;
-  throw new Error(`${method} ${url} has no body limit: give it one in body-limits.ts`);
+  throw new Error(`${method} ${url} has no body limit: give it one in apps/gateway/src/adapters/http/edge/body-limits.ts`);
 };
 
 /** Gives every route that is added from now on its limit. @param maxBytes no route takes more (HTTP_BODY_LIMIT_BYTES). */
