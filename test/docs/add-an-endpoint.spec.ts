@@ -23,7 +23,7 @@ it.each([
   try {
     instance.put(ROUTE, async () => undefined);
   } catch (error) {
-    refusal = String((error as Error).message);
+    refusal = (error as Error).message;
   }
   await instance.close();
   expect(refusal).toContain(ROUTE);
