@@ -1,19 +1,24 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { runInNewContext } from 'node:vm';
-import type { MessageHandler } from '@nestjs/microservices';
+import { Controller, Module } from '@nestjs/common';
+import { EventPattern, Payload } from '@nestjs/microservices';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MemoryBus } from '#lib/bus/adapters/memory/memory-bus';
 import { MemoryDeadLetters } from '#lib/bus/adapters/memory/memory-dead-letters';
-import { MemoryServer } from '#lib/bus/adapters/memory/memory-server';
+import { BusModule } from '#lib/bus/bus.module';
 import { DeadLetters } from '#lib/bus/dead-letters/dead-letters';
 import { Reject } from '#lib/bus/outcome';
 import { definitionsFor } from '#lib/bus/permissions';
 import { type PipelineRows, topologyOf } from '#lib/bus/topology';
 import type { ParleyEvent } from '#lib/contracts/events';
 import { queues } from '#lib/contracts/pipeline';
-import { MemoryInbox } from '#lib/database/inbox/adapters/memory-inbox';
-import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
+import { DatabaseModule } from '#lib/database/database.module';
+import { freePorts } from '#lib/devstack/ports/free-ports';
+import { ResilienceModule } from '#lib/resilience/resilience.module';
+import { parseConfig } from '#lib/runtime/config/config';
+import { Readiness } from '#lib/runtime/health/readiness';
 import { createLogger } from '#lib/runtime/log/logger';
+import { startOperationsApp } from '#lib/runtime/process/start-app';
 import { aMessageCreated } from '#lib/testing/builders';
 import { eventually } from '#lib/testing/eventually';
 
@@ -26,26 +31,43 @@ const rows: PipelineRows = Object.fromEntries(
   Object.entries(table).flatMap(([queue, row]) => (row.kind === 'events' ? [[queue, row]] : [])),
 );
 const logger = createLogger('test', 'silent');
+const required = {
+  DATABASE_URL: 'postgres://nowhere/parley',
+  RABBITMQ_URL: 'amqp://nowhere',
+  CHROMA_URL: 'http://nowhere',
+  HOST: '127.0.0.1',
+};
 
 describe('the page on adding a consumer', () => {
   let bus: MemoryBus;
-  let servers: MemoryServer[];
+  let stops: (() => Promise<void>)[];
   beforeEach(() => {
-    servers = [];
+    stops = [];
     bus = new MemoryBus({ pipeline: rows, bufferSize: 100, publishTimeoutMs: 100, retryDelaysMs: [10, 20, 40] });
   });
   afterEach(async () => {
-    await Promise.all(servers.map((server) => server.close()));
+    await Promise.all(stops.map((stop) => stop()));
     bus.stop();
   });
 
-  const serve = async (app: string, queue: string, handle: (events: ParleyEvent[]) => void): Promise<void> => {
-    const server = new MemoryServer({ app, bus, breakers: createBreakers(), inbox: new MemoryInbox(), drainMs: 500, logger });
-    server.addHandler(queue, (async (events: ParleyEvent[]) => handle(events)) as MessageHandler, true);
-    await new Promise<void>((resolve, reject) => {
-      void server.listen((error) => (error === undefined ? resolve() : reject(error)));
-    });
-    servers.push(server);
+  /** Starts an app as the page makes one, with the libs' modules in memory and both apps on one bus. */
+  const start = async (app: string, queue: string, handle: (events: ParleyEvent[]) => void): Promise<void> => {
+    @Controller()
+    class MessagesConsumer {
+      @EventPattern<Record<string, ParleyEvent[]>>(queue)
+      async handle(@Payload() events: ParleyEvent[]): Promise<void> {
+        handle(events);
+      }
+    }
+    @Module({
+      imports: [ResilienceModule.inMemory(), DatabaseModule.inMemory(), BusModule.inMemory(app, { bus, consumes: true })],
+      controllers: [MessagesConsumer],
+    })
+    class AppModule {}
+    const [port = 0] = await freePorts(1);
+    const readiness = new Readiness();
+    readiness.stop();
+    stops.push(await startOperationsApp(AppModule)({ config: parseConfig({ ...required, PORT: String(port) }), logger, readiness }));
   };
 
   it('gives the row its queues, its bindings and a user of RabbitMQ that reads them', () => {
@@ -59,8 +81,8 @@ describe('the page on adding a consumer', () => {
 
   it('lets both consumers have each event, and what one refuses be a dead letter of that one alone', async () => {
     const indexed: ParleyEvent[] = [];
-    await serve('embedding', OLD, (events) => void indexed.push(...events));
-    await serve('scoring', NEW, () => {
+    await start('embedding', OLD, (events) => void indexed.push(...events));
+    await start('scoring', NEW, () => {
       throw new Reject('no score for this');
     });
     const event = aMessageCreated();
@@ -76,7 +98,7 @@ describe('the page on adding a consumer', () => {
   });
 
   it('refuses to start a process that does not handle its new row', async () => {
-    await expect(serve('scoring', OLD, () => undefined)).rejects.toThrow(`${NEW}: a row of scoring, but nothing handles it`);
+    await expect(start('scoring', OLD, () => undefined)).rejects.toThrow(`${NEW}: a row of scoring, but nothing handles it`);
   });
 
   it('names files that exist, but for those of the new app', () => {

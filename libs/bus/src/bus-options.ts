@@ -3,7 +3,6 @@ import type { z } from 'zod';
 import type { ParleyEvent } from '#lib/contracts/events';
 import type { requests } from '#lib/contracts/pipeline';
 import type { Config } from '#lib/runtime/config/config';
-import type { PipelineRows } from './topology.js';
 
 /** What a consuming app says beside its rows of the pipeline. */
 export interface ConsumerOptions {
@@ -37,10 +36,4 @@ export interface BusOptions {
   readonly asks?: { readonly timeoutMs: number };
   /** DeadLettersPort and DeadLetters. */
   readonly deadLetters?: true;
-}
-
-/** The bus inside a process has everything; tests bring another pipeline. */
-export interface MemoryBusOptions extends Pick<BusOptions, 'consumes' | 'answers'> {
-  readonly pipeline?: PipelineRows;
-  readonly retryDelaysMs?: readonly number[];
 }

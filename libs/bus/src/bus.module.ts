@@ -1,7 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { memoryProviders } from './adapters/memory/memory-providers.js';
+import { type InMemoryOptions, memoryProviders } from './adapters/memory/memory-providers.js';
 import { type BusProvider, rabbitProviders } from './adapters/rabbitmq/rabbit-providers.js';
-import type { BusOptions, MemoryBusOptions } from './bus-options.js';
+import type { BusOptions } from './bus-options.js';
 
 /**
  * Events, questions, and the state of the queues. Exports PublisherPort, ControlChannelPort and what the options ask for.
@@ -17,7 +17,7 @@ export class BusModule {
   }
 
   /** All ports of the bus inside the process. @param app whose rows it handles when it consumes. */
-  static inMemory(app = 'memory', options: MemoryBusOptions = {}): DynamicModule {
+  static inMemory(app = 'memory', options: InMemoryOptions = {}): DynamicModule {
     return of(memoryProviders(app, options));
   }
 }

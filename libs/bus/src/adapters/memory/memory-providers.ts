@@ -3,7 +3,7 @@ import { Breakers } from '#lib/resilience/call/breakers';
 import { CONFIG, type Config } from '#lib/runtime/config/config';
 import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import { Lifecycle } from '#lib/runtime/process/lifecycle';
-import type { ConsumerOptions, MemoryBusOptions } from '../../bus-options.js';
+import type { BusOptions, ConsumerOptions } from '../../bus-options.js';
 import { InboxPort } from '../../consume/run/inbox.port.js';
 import { ControlChannelPort } from '../../control/control-channel.port.js';
 import { DeadLetters } from '../../dead-letters/dead-letters.js';
@@ -23,13 +23,20 @@ import { MemoryQueueStatus } from './memory-queue-status.js';
 import { MemoryRequester } from './memory-requester.js';
 import { MemoryServer } from './memory-server.js';
 
+/** The bus inside a process has every port. */
+export interface InMemoryOptions extends Pick<BusOptions, 'consumes' | 'answers'> {
+  /** The bus that several apps of one process share; its owner stops it. Left out, the app has one of its own. */
+  readonly bus?: MemoryBus;
+}
+
 /** The providers of a bus inside the process. */
-export const memoryProviders = (app: string, { consumes, answers, ...bus }: MemoryBusOptions): BusProvider[] => [
+export const memoryProviders = (app: string, { consumes, answers, bus }: InMemoryOptions): BusProvider[] => [
   {
     provide: MemoryBus,
     inject: [CONFIG, Lifecycle],
     useFactory: ({ BUS_BUFFER_SIZE: bufferSize, BUS_PUBLISH_TIMEOUT_MS: publishTimeoutMs }: Config, lifecycle: Lifecycle) => {
-      const made = new MemoryBus({ ...bus, bufferSize, publishTimeoutMs });
+      if (bus !== undefined) return bus;
+      const made = new MemoryBus({ bufferSize, publishTimeoutMs });
       lifecycle.add({ name: 'memory bus', phase: 'broker', stop: () => made.stop() });
       return made;
     },
