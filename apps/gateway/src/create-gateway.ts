@@ -1,4 +1,4 @@
-import type { Type } from '@nestjs/common';
+import type { DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -9,7 +9,9 @@ import type { Config } from '#lib/runtime/config/config';
 import { limitConnections } from '#lib/runtime/process/connection-limits';
 import { httpServerLimits } from '#lib/runtime/process/http-server';
 import { SILENT_UNTIL_READY, useProcessLogger } from '#lib/runtime/log/log.module';
+import { ProcessModule } from '#lib/runtime/process/process.module';
 import type { ProcessParts } from '#lib/runtime/process/run-process';
+import { startApp } from '#lib/runtime/process/start-app';
 import { TokenVerifierPort } from './auth/token-verifier.port.js';
 import { GatewayModule } from './gateway.module.js';
 import { admit } from './adapters/http/edge/admission.js';
@@ -25,18 +27,26 @@ import { refuseAddress, refuseConnection } from './adapters/http/edge/refuse-con
 /** How often Node looks for connections that send their request too slowly; its own 30 s would double the time that they may take. */
 const SLOW_REQUEST_CHECK_MS = 5_000;
 
+/** Root of the process: what every process has beside the module of the gateway. */
+class GatewayRoot {}
+
+/** The `start` of the gateway process, see {@link startApp}. */
+export const startGateway = async (parts: ProcessParts): Promise<() => Promise<void>> =>
+  startApp(await createGateway(GatewayModule.live(), parts), parts.config);
+
 /**
- * The gateway, ready to listen, on a module of adapters. `limits` are shorter in tests. @throws ConfigError when a timeout is longer than the one around it, or when there is
- * nothing to verify tokens with.
+ * The gateway, ready to listen. `limits` are shorter in tests.
+ * @throws ConfigError when a timeout is longer than the one around it, or when there is nothing to verify tokens with.
  */
 export const createGateway = async (
-  adapters: Type,
+  gateway: DynamicModule,
   parts: ProcessParts,
   limits: EdgeLimits = edgeLimits(parts.config),
 ): Promise<NestFastifyApplication> => {
   const { config, logger } = parts;
   for (const [name, deadlineMs] of Object.entries(routeDeadlinesMs)) verifyTimeoutChain(timeoutChain(config, { name, deadlineMs }));
-  const app = await NestFactory.create<NestFastifyApplication>(GatewayModule.on(adapters, parts), fastifyAdapter(config, limits), {
+  const root: DynamicModule = { module: GatewayRoot, imports: [ProcessModule.of(parts, { listens: 'last' }), gateway] };
+  const app = await NestFactory.create<NestFastifyApplication>(root, fastifyAdapter(config, limits), {
     bodyParser: false,
     ...SILENT_UNTIL_READY,
   });

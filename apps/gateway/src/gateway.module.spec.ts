@@ -3,8 +3,7 @@ import { parseConfig } from '#lib/runtime/config/config';
 import { createLogger } from '#lib/runtime/log/logger';
 import { Readiness } from '#lib/runtime/health/readiness';
 import { createGateway } from './create-gateway.js';
-import { LiveAdaptersModule } from './live-adapters.module.js';
-import { MemoryAdaptersModule } from './memory-adapters.module.js';
+import { GatewayModule } from './gateway.module.js';
 
 const env = {
   DATABASE_URL: 'postgres://parley@127.0.0.1:1/parley',
@@ -15,10 +14,10 @@ const env = {
 };
 
 const running: { close(): Promise<void> }[] = [];
-const boot = async (adapters = LiveAdaptersModule, overrides: Record<string, string> = {}) => {
+const boot = async (gateway = GatewayModule.live(), overrides: Record<string, string> = {}) => {
   const readiness = new Readiness();
   const parts = { config: parseConfig({ ...env, ...overrides }), logger: createLogger('gateway', 'fatal'), readiness };
-  const app = await createGateway(adapters, parts);
+  const app = await createGateway(gateway, parts);
   running.push({ close: () => app.close().finally(() => readiness.stop()) });
   await app.init();
   await app.getHttpAdapter().getInstance().ready();
@@ -29,19 +28,19 @@ afterEach(async () => {
 });
 
 it.each([
-  ['live', LiveAdaptersModule],
-  ['memory', MemoryAdaptersModule],
-])('wires up with %s adapters, also when nothing that it needs is there', async (_, adapters) => {
-  const app = await boot(adapters);
+  ['live', GatewayModule.live()],
+  ['memory', GatewayModule.inMemory()],
+])('wires up with %s adapters, also when nothing that it needs is there', async (_, gateway) => {
+  const app = await boot(gateway);
   expect((await app.inject('/livez')).statusCode).toBe(200);
 });
 
 it('refuses to start without anything to verify tokens with', async () => {
-  await expect(boot(MemoryAdaptersModule, { AUTH_JWT_SECRET: '' })).rejects.toThrow('AUTH_JWT_SECRET or AUTH_JWKS_URL');
+  await expect(boot(GatewayModule.inMemory(), { AUTH_JWT_SECRET: '' })).rejects.toThrow('AUTH_JWT_SECRET or AUTH_JWKS_URL');
 });
 
 it('refuses to start when a wait is longer than the deadline around it, and names both', async () => {
-  await expect(boot(MemoryAdaptersModule, { DB_STATEMENT_TIMEOUT_MS: '9000' })).rejects.toThrow(
+  await expect(boot(GatewayModule.inMemory(), { DB_STATEMENT_TIMEOUT_MS: '9000' })).rejects.toThrow(
     /DB_STATEMENT_TIMEOUT_MS.*deadline of POST/,
   );
 });

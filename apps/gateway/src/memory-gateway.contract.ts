@@ -4,7 +4,7 @@ import { Readiness } from '#lib/runtime/health/readiness';
 import { createLogger } from '#lib/runtime/log/logger';
 import { type EdgeLimits, edgeLimits } from './adapters/http/edge/edge-limits.js';
 import { createGateway } from './create-gateway.js';
-import { MemoryAdaptersModule } from './memory-adapters.module.js';
+import { GatewayModule } from './gateway.module.js';
 
 /** What the tokens of these tests are signed with. */
 export const SECRET = 'a-secret-of-at-least-thirty-two-bytes';
@@ -36,7 +36,7 @@ export const bootGateway = async (differences: Differences = {}): Promise<NestFa
   const destination = { write: (line: string) => void logTo?.push(JSON.parse(line) as Record<string, unknown>) };
   const logger = createLogger('gateway', logTo === undefined ? 'silent' : 'info', destination);
   const limits = { ...edgeLimits(config), ...differences.limits };
-  const app = await createGateway(MemoryAdaptersModule, { config, logger, readiness }, limits);
+  const app = await createGateway(GatewayModule.inMemory(), { config, logger, readiness }, limits);
   running.push({ close: () => app.close().finally(() => readiness.stop()) });
   await app.init();
   await app.getHttpAdapter().getInstance().ready();

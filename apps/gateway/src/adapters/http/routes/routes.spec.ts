@@ -1,22 +1,18 @@
+import type { Type } from '@nestjs/common';
 import { describe, expect, it } from 'vitest';
 import { GatewayModule } from '../../../gateway.module.js';
-import { MemoryAdaptersModule } from '../../../memory-adapters.module.js';
-import { createLogger } from '#lib/runtime/log/logger';
-import { parseConfig } from '#lib/runtime/config/config';
-import { Readiness } from '#lib/runtime/health/readiness';
 import { routeDeadlinesMs } from '#lib/contracts/route-deadlines';
 
-const readiness = new Readiness();
-const config = parseConfig({ DATABASE_URL: 'postgres://unused', RABBITMQ_URL: 'amqp://unused', CHROMA_URL: 'http://unused' });
-const { controllers = [] } = GatewayModule.on(MemoryAdaptersModule, { config, logger: createLogger('test', 'fatal'), readiness });
-readiness.stop();
+// What Nest keeps about modules.
+const listOf = (module: Type, of: 'imports' | 'controllers') => (Reflect.getMetadata(of, module) ?? []) as Type[];
+const controllers = listOf(GatewayModule, 'imports').flatMap((module) => listOf(module, 'controllers'));
 
 // What Nest keeps about the parameters of a handler: keys are `<kind>:<index>`.
 const ROUTE_ARGUMENTS = '__routeArguments__';
 const kinds: Readonly<Record<string, string>> = { '3': 'body', '4': 'query', '5': 'param' };
 
 const parameters = controllers.flatMap((controller) =>
-  Object.getOwnPropertyNames(controller.prototype).flatMap((method) =>
+  Object.getOwnPropertyNames(controller.prototype as object).flatMap((method) =>
     Object.entries(
       (Reflect.getMetadata(ROUTE_ARGUMENTS, controller, method) ?? {}) as Record<
         string,

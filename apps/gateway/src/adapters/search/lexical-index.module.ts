@@ -1,0 +1,26 @@
+import { type DynamicModule, type FactoryProvider, Module } from '@nestjs/common';
+import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
+import { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
+import { LexicalIndexPort } from '../../search/lexical-index.port.js';
+import { MemoryLexicalIndex } from './memory-lexical-index.js';
+import { PostgresLexicalIndex } from './postgres-lexical-index.js';
+
+/** LexicalIndexPort: search by words. */
+@Module({})
+export class LexicalIndexModule {
+  static onPostgres(): DynamicModule {
+    return of({ inject: [PostgresLanes], useFactory: (lanes: PostgresLanes) => new PostgresLexicalIndex(lanes.lane('reads')) });
+  }
+
+  static inMemory(): DynamicModule {
+    const messagesOf = (archive: MemoryArchive) => [...archive.conversations.values()].flatMap(({ messages }) => messages);
+    return of({ inject: [MemoryArchive], useFactory: (archive: MemoryArchive) => new MemoryLexicalIndex(() => messagesOf(archive)) });
+  }
+}
+
+const of = (factory: Omit<FactoryProvider<LexicalIndexPort>, 'provide'>): DynamicModule => ({
+  module: LexicalIndexModule,
+  global: true,
+  providers: [{ provide: LexicalIndexPort, ...factory }],
+  exports: [LexicalIndexPort],
+});

@@ -1,0 +1,20 @@
+import { Module } from '@nestjs/common';
+import { ConversationsController } from '../adapters/http/routes/conversations.controller.js';
+import { MessageController } from '../adapters/http/routes/message.controller.js';
+import { MessagesController } from '../adapters/http/routes/messages.controller.js';
+import { ListConversations } from '../conversations/list-conversations.js';
+import { LoadModule } from '../load/load.module.js';
+import { DeleteMessage } from './delete-message.js';
+import { EditMessage } from './edit-message.js';
+import { EmbedNow } from './embed-now.js';
+import { ShowMessages } from './show-messages.js';
+import { StoreMessage } from './store-message.js';
+
+/** Conversations, and the messages in them. */
+@Module({
+  imports: [LoadModule],
+  controllers: [MessagesController, MessageController, ConversationsController],
+  providers: [StoreMessage, EmbedNow, EditMessage, DeleteMessage, ShowMessages, ListConversations],
+  exports: [ShowMessages],
+})
+export class MessagesModule {}

@@ -1,0 +1,46 @@
+import { Module } from '@nestjs/common';
+import { PipelineTroubles } from '#lib/bus/queue-status/pipeline-trouble';
+import { QueueWatch } from '#lib/bus/queue-status/queue-watch';
+import { OutboxRelay } from '#lib/database/outbox/outbox-relay';
+import { Health, type HealthProbe } from '#lib/runtime/health/health';
+import { Lifecycle } from '#lib/runtime/process/lifecycle';
+import { AdminConsistencyController } from '../adapters/http/routes/admin/consistency.controller.js';
+import { AdminDeadLettersController } from '../adapters/http/routes/admin/dead-letters.controller.js';
+import { AdminOutboxController } from '../adapters/http/routes/admin/outbox.controller.js';
+import { AdminProcessesController } from '../adapters/http/routes/admin/processes.controller.js';
+import { AdminQueuesController } from '../adapters/http/routes/admin/queues.controller.js';
+import { HealthController } from '../adapters/http/routes/health.controller.js';
+import { HomePageController } from '../adapters/http/routes/home-page.controller.js';
+import { ProblemsPageController } from '../adapters/http/routes/problems-page.controller.js';
+
+/** Degraded, never down, while events do not get where they should: everything that was accepted is kept. */
+const pipelineProbe = (queues: QueueWatch, relay: OutboxRelay): HealthProbe => {
+  const troubles = new PipelineTroubles();
+  return {
+    name: 'pipeline',
+    check: async () => {
+      const found = troubles.find(await queues.read(), relay.depth?.oldestAgeSeconds);
+      return found.length === 0 ? undefined : { degraded: found.join(', ') };
+    },
+  };
+};
+
+/** What operators ask: health, queues, dead letters, the outbox, processes, consistency runs; and the pages for people. */
+@Module({
+  controllers: [
+    AdminQueuesController,
+    AdminDeadLettersController,
+    AdminOutboxController,
+    AdminConsistencyController,
+    AdminProcessesController,
+    HealthController,
+    ProblemsPageController,
+    HomePageController,
+  ],
+})
+export class OperationsModule {
+  constructor(health: Health, queues: QueueWatch, relay: OutboxRelay, lifecycle: Lifecycle) {
+    health.add(pipelineProbe(queues, relay));
+    lifecycle.add({ name: 'health', phase: 'background', start: () => health.start(), stop: () => health.stop() });
+  }
+}
