@@ -81,7 +81,7 @@ describe('the RabbitMQ users of the services', () => {
     try {
       const letter = toWireMessage(aMessageCreated());
       expect(await publisher.copyTo('embedding.messages', letter)).toEqual({ kind: 'confirmed' });
-      const seen = new RabbitDeadLetters({ ...options, publisher }).hold('embedding.messages', async (letters) => letters.next());
+      const seen = new RabbitDeadLetters({ ...options, publisher }).lock('embedding.messages', async (letters) => letters.next());
       await expect(seen).resolves.toBeUndefined();
     } finally {
       await publisher.stop();

@@ -16,7 +16,7 @@ import { wantsDeliveries } from './flow.js';
 import { Pause, type PauseState } from './pause.js';
 import type { Received } from './buffer/received.js';
 import type { Run } from './run/layer.js';
-import { type Account, Settlement } from './settle/settle.js';
+import { type RunFacts, Settlement } from './settle/settle.js';
 import { PoisonDetector } from './buffer/poison-detector.js';
 import { MAX_RETURNS } from '../topology.js';
 import { RedeliveryTracker } from './buffer/redelivery-tracker.js';
@@ -42,7 +42,7 @@ export class Consumer {
   private readonly settlement: Settlement;
   private readonly timing: ConsumerTiming;
   /** Aborts what still waits for the broker or the inbox at the end of a stop. */
-  private readonly abortion = new AbortController();
+  private readonly abortController = new AbortController();
   private readonly work = new Set<Promise<void>>();
   private housekeeping: NodeJS.Timeout | undefined;
   private readonly inFlight = new Set<Received>();
@@ -68,7 +68,7 @@ export class Consumer {
       handler,
       publisher,
       emits: row.emits,
-      signal: this.abortion.signal,
+      signal: this.abortController.signal,
       onFailure: (outcome, failures) => {
         if (failures === 5) logger.warn({ queue, outcome }, 'cannot publish an emitted event yet, retrying');
       },
@@ -86,7 +86,7 @@ export class Consumer {
       source,
       redeliveries: this.redeliveries,
       logger,
-      signal: this.abortion.signal,
+      signal: this.abortController.signal,
       onDeadLetter: settings.onDeadLetter,
     });
     source.listen({
@@ -141,7 +141,7 @@ export class Consumer {
     const left = [...this.buffer.items(), ...this.inFlight].filter((item) => !this.isLost(item));
     this.buffer.drop(() => true);
     const sentRoundCount = await this.settlement.requeue(left, AbortSignal.timeout(REQUEUE_MS));
-    this.abortion.abort();
+    this.abortController.abort();
     this.stopReporting();
     // Waits for the broker end with the abort; a handler that ignores its deadline is not waited for.
     await within(LAST_MOMENT_MS, this.idle());
@@ -172,7 +172,7 @@ export class Consumer {
     }
     const item: Received = { delivery, event, receivedAt: performance.now(), wasHeld: false, poison: new PoisonDetector() };
     metrics.queueOldestAge.set({ queue }, secondsSince(occurredAt(item)));
-    this.redeliveries.hold(item);
+    this.redeliveries.track(item);
     this.buffer.add(item);
   }
 
@@ -191,7 +191,7 @@ export class Consumer {
   /** Drops the buffered deliveries of a lost channel, which the broker delivers again. Those in flight go on; the tracker matches them up. */
   private onLost(generation: number): void {
     this.lostGeneration = Math.max(this.lostGeneration, generation);
-    for (const item of this.buffer.items()) if (this.isLost(item)) this.redeliveries.letGo(item);
+    for (const item of this.buffer.items()) if (this.isLost(item)) this.redeliveries.forget(item);
     this.buffer.drop((item) => this.isLost(item));
     this.reconcileFlow();
   }
@@ -223,7 +223,7 @@ export class Consumer {
   }
 
   /** Settles what passed and what failed, and holds what met an outage. */
-  private settleBatch(verdicts: readonly Verdict<Received>[], account: Account): void {
+  private settleBatch(verdicts: readonly Verdict<Received>[], account: RunFacts): void {
     const passed = verdicts.filter(({ kind }) => kind === 'passed').map(({ item }) => item);
     this.passedCount += passed.length;
     this.settlement.done(passed, account);
@@ -237,7 +237,7 @@ export class Consumer {
   }
 
   /** @returns false for an outage: the item must be held. */
-  private settleFailed({ kind, item, error }: Exclude<Verdict<Received>, { kind: 'passed' }>, account: Account): boolean {
+  private settleFailed({ kind, item, error }: Exclude<Verdict<Received>, { kind: 'passed' }>, account: RunFacts): boolean {
     const { queue, row } = this.settings;
     if (kind === 'outage') return false;
     const decision = decide(error, {
@@ -245,7 +245,7 @@ export class Consumer {
       attempt: attemptOf(item.delivery),
       attempts: row.attempts,
       pausesWith: row.pausesWith,
-      isToBlame: item.poison.isProven,
+      isPoison: item.poison.isProven,
       ...(this.timing.retryDelaysMs === undefined ? {} : { retryDelaysMs: this.timing.retryDelaysMs }),
     });
     if (decision.kind === 'hold') return false;
@@ -258,7 +258,7 @@ export class Consumer {
     for (const item of items) {
       item.wasHeld = true;
       item.poison.metOutage(error, this.passedCount);
-      if (this.isLost(item)) this.redeliveries.letGo(item);
+      if (this.isLost(item)) this.redeliveries.forget(item);
     }
     this.buffer.putBack(items.filter((item) => !this.isLost(item)));
     metrics.eventAttempts.inc({ queue, outcome: 'hold' }, items.length);
@@ -326,7 +326,7 @@ export class Consumer {
 
   /** Whether a run like the last one would end before the drain does: an interrupted run is repeated by another process. */
   private hasTimeForARun(): boolean {
-    if (this.abortion.signal.aborted) return false;
+    if (this.abortController.signal.aborted) return false;
     return this.drainEndsAt === undefined || performance.now() + 2 * this.lastRunMs < this.drainEndsAt;
   }
 

@@ -332,7 +332,7 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
 
   it('gives back what it holds when the work fails', async () => {
     const letters = await buryMany(3);
-    const failure = bus.port.hold(QUEUE, async (held) => {
+    const failure = bus.port.lock(QUEUE, async (held) => {
       await held.next();
       throw new Error('something else broke');
     });

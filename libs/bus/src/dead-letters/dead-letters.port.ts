@@ -1,27 +1,34 @@
 import type { PublishOutcome } from '../publish/publisher.port.js';
 import type { WireMessage } from '../wire-message.js';
 
-/** The dead letters of one queue while somebody has them in hand: read from the oldest on, each taken out or left in. */
-export abstract class HeldDeadLetters {
-  /** How many there were when they were taken in hand. */
+/** The dead letters of one queue under its lock: read from the oldest on, each removed or left in place. */
+export abstract class LockedDeadLetters {
+  /** Dead letters in the queue when the lock was taken. */
   abstract readonly count: number;
-  /** The next one; undefined when all of them have been seen. What arrives meanwhile is not among them. */
+  /** The next dead letter; undefined after the last. Later arrivals are not among them. */
   abstract next(): Promise<WireMessage | undefined>;
-  /**
-   * Puts `copy` into the work queue and takes `letter` out when that is confirmed, in this order: whatever breaks in between leaves one too
-   * many. `letter` is one that `next` gave. Never rejects for what the broker says: anything but `confirmed` leaves the letter in.
-   */
-  abstract sendBack(letter: WireMessage, copy: WireMessage): Promise<PublishOutcome>;
-  /** Takes `letter` out for good. */
+  /** Removes `letter`, which `next` returned, for good. */
   abstract remove(letter: WireMessage): void;
+  /** Publishes `copy` into the work queue. Never rejects for what the broker answers. */
+  protected abstract publish(copy: WireMessage): Promise<PublishOutcome>;
+
+  /**
+   * Publishes `copy` into the work queue and removes `letter` once that is confirmed, in this order: a crash in between leaves a duplicate,
+   * never a loss. Any other outcome leaves the letter in place. Never rejects for what the broker answers.
+   */
+  async sendBack(letter: WireMessage, copy: WireMessage): Promise<PublishOutcome> {
+    const outcome = await this.publish(copy);
+    if (outcome.kind === 'confirmed') this.remove(letter);
+    return outcome;
+  }
 }
 
-/** Where messages end that nobody will try again by themselves. */
+/** The dead-letter queues: messages that are not retried by themselves any more. */
 export abstract class DeadLettersPort {
   /**
-   * Takes the dead letters of a work queue in hand for as long as `work` runs; one caller at a time over all processes, others wait up to 5 s.
-   * Afterwards what `work` did not take out lies there as before, in the same order; after a crash too, though perhaps not in order.
-   * @throws ProblemError `not-found` when there is no such queue; DependencyError when the broker cannot, or somebody else has them too long.
+   * Locks the dead letters of a work queue while `work` runs: one caller at a time over all processes, others wait up to 5 s.
+   * Letters that `work` leaves keep their place and order; after a crash they may lose their order.
+   * @throws ProblemError `not-found` for an unknown queue; DependencyError when the broker fails or the lock is not free in time.
    */
-  abstract hold<T>(queue: string, work: (letters: HeldDeadLetters) => Promise<T>): Promise<T>;
+  abstract lock<T>(queue: string, work: (letters: LockedDeadLetters) => Promise<T>): Promise<T>;
 }

@@ -10,7 +10,7 @@ interface Known {
 }
 
 /** What a look at a queue shows. */
-export interface QueueLook {
+export interface QueueReading {
   readonly queue: string;
   /** null = not known. */
   readonly ready: number | null;
@@ -27,7 +27,7 @@ export class QueueAges {
   private readonly queues = new Map<string, Known>();
 
   /** Seconds; 0 when the queue is empty, null when that is not known. */
-  age({ queue, ready, oldestHeldAt }: QueueLook, now = Date.now()): number | null {
+  age({ queue, ready, oldestHeldAt }: QueueReading, now = Date.now()): number | null {
     const known = this.queues.get(queue) ?? { since: undefined, wasUnknown: false, trustedFrom: 0 };
     this.queues.set(queue, known);
     if (oldestHeldAt !== undefined) known.since = oldestHeldAt;

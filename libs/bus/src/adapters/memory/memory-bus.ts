@@ -28,7 +28,7 @@ export class MemoryBus extends PublisherPort {
   /** Work queues and dead-letter queues by name. */
   private readonly queues = new Map<string, MemoryQueue>();
   /** Where the waiting rooms lead to, by their own name. */
-  private readonly waitingRooms = new Map<string, { readonly queue: MemoryQueue; readonly delayMs: number }>();
+  private readonly retryQueues = new Map<string, { readonly queue: MemoryQueue; readonly delayMs: number }>();
   private readonly timers = new Set<NodeJS.Timeout>();
   private isStopping = false;
 
@@ -41,7 +41,7 @@ export class MemoryBus extends PublisherPort {
       this.queues.set(deadLetterQueue(name), new MemoryQueue(deadLetterQueue(name), Number.POSITIVE_INFINITY));
       const tiers = options.retryDelaysMs?.length ?? RETRY_TIERS;
       for (let tier = 1; tier <= tiers; tier += 1) {
-        this.waitingRooms.set(retryQueue(name, tier), { queue, delayMs: retryDelayMs(name, tier, options.retryDelaysMs) });
+        this.retryQueues.set(retryQueue(name, tier), { queue, delayMs: retryDelayMs(name, tier, options.retryDelaysMs) });
       }
     }
   }
@@ -65,7 +65,7 @@ export class MemoryBus extends PublisherPort {
 
   /** Puts a message into a queue by name: a work queue, one of its waiting rooms, or its dead-letter queue. */
   async copyTo(name: string, message: WireMessage): Promise<PublishOutcome> {
-    const room = this.waitingRooms.get(name);
+    const room = this.retryQueues.get(name);
     if (room !== undefined) {
       this.putAfter(room.delayMs, room.queue, message);
       return { kind: 'confirmed' };

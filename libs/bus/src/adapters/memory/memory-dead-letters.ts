@@ -1,5 +1,5 @@
 import { ProblemError } from '#lib/contracts/problems';
-import { DeadLettersPort, HeldDeadLetters } from '../../dead-letters/dead-letters.port.js';
+import { DeadLettersPort, LockedDeadLetters } from '../../dead-letters/dead-letters.port.js';
 import type { PublishOutcome } from '../../publish/publisher.port.js';
 import { deadLetterQueue } from '../../topology.js';
 import type { WireMessage } from '../../wire-message.js';
@@ -14,16 +14,16 @@ export class MemoryDeadLetters extends DeadLettersPort {
     super();
   }
 
-  async hold<T>(queue: string, work: (letters: HeldDeadLetters) => Promise<T>): Promise<T> {
+  async lock<T>(queue: string, work: (letters: LockedDeadLetters) => Promise<T>): Promise<T> {
     if (!Object.hasOwn(this.bus.pipeline, queue)) throw new ProblemError('not-found', 'There is no such queue.');
-    const mine = this.last.then(() => work(new MemoryHold(this.bus, queue)));
+    const mine = this.last.then(() => work(new LockedMemoryQueue(this.bus, queue)));
     this.last = mine.catch(() => undefined);
     return mine;
   }
 }
 
-class MemoryHold extends HeldDeadLetters {
-  private readonly left: WireMessage[];
+class LockedMemoryQueue extends LockedDeadLetters {
+  private readonly unread: WireMessage[];
   private readonly letters: MemoryQueue;
   readonly count: number;
 
@@ -33,21 +33,19 @@ class MemoryHold extends HeldDeadLetters {
   ) {
     super();
     this.letters = bus.queue(deadLetterQueue(queue));
-    this.left = this.letters.messages();
-    this.count = this.left.length;
+    this.unread = this.letters.messages();
+    this.count = this.unread.length;
   }
 
   async next(): Promise<WireMessage | undefined> {
-    return this.left.shift();
-  }
-
-  async sendBack(letter: WireMessage, copy: WireMessage): Promise<PublishOutcome> {
-    const outcome = await this.bus.copyTo(this.queue, copy);
-    if (outcome.kind === 'confirmed') this.remove(letter);
-    return outcome;
+    return this.unread.shift();
   }
 
   remove(letter: WireMessage): void {
     this.letters.take(letter);
+  }
+
+  protected publish(copy: WireMessage): Promise<PublishOutcome> {
+    return this.bus.copyTo(this.queue, copy);
   }
 }

@@ -17,6 +17,7 @@ import { type ControlAnswers, ControlChannelPort, type ProcessAnswer } from '../
 import { nameOf, ProcessRoster } from '../../control/process-roster.js';
 import { errorMessage } from '../../wire-message.js';
 import { within } from '#lib/resilience/call/within';
+import { DIRECT_REPLY_TO } from './channel.js';
 import { connectionName, RabbitConnection } from './rabbit-connection.js';
 
 /** How a process takes part. */
@@ -38,16 +39,15 @@ const MAX_WAITING = 100;
 /** Questions that this process asks at once: one of each kind, and what a deadline has left behind. */
 const MAX_OPEN = 20;
 const GOODBYE_MS = 1_000;
-const REPLY_TO = 'amq.rabbitmq.reply-to';
 
 /** A question that answers are still awaited for. */
-interface Round {
+interface PendingQuestion {
   readonly question: ControlQuestion;
   readonly answers: Map<string, ProcessAnswer<unknown>>;
   /** RabbitMQ brought our own question back to us: it takes it to the others too. */
-  wasHeard: boolean;
+  wasEchoed: boolean;
   /** Called with each answer. */
-  progressed: () => void;
+  onProgress: () => void;
 }
 
 /**
@@ -61,11 +61,11 @@ export class RabbitControlChannel extends ControlChannelPort {
   private readonly self: ProcessName;
   private readonly connection: RabbitConnection;
   private readonly roster = new ProcessRoster();
-  private readonly rounds = new Map<string, Round>();
+  private readonly pending = new Map<string, PendingQuestion>();
   private readonly shared = new Map<ControlQuestion, Promise<ControlAnswers<unknown>>>();
   private channel: Channel | undefined;
   /** Until the first full round nobody knows who should answer: it then waits for as long as it may. */
-  private knowsOthers = false;
+  private isRosterComplete = false;
 
   constructor(private readonly options: RabbitControlChannelOptions) {
     super();
@@ -113,27 +113,30 @@ export class RabbitControlChannel extends ControlChannelPort {
     this.roster.prune();
     const id = randomUUID();
     const { promise: complete, resolve } = Promise.withResolvers<void>();
-    const round: Round = { question, answers: new Map(), wasHeard: false, progressed: () => undefined };
-    round.progressed = () => {
+    const round: PendingQuestion = { question, answers: new Map(), wasEchoed: false, onProgress: () => undefined };
+    round.onProgress = () => {
       const isEveryoneHeard = this.roster.all().every((process) => round.answers.has(nameOf(process)));
-      if (this.knowsOthers && round.wasHeard && isEveryoneHeard) resolve();
+      if (this.isRosterComplete && round.wasEchoed && isEveryoneHeard) resolve();
     };
     const isSent =
-      this.rounds.size < MAX_OPEN &&
-      this.send({ kind: 'question', from: this.self, question }, { replyTo: REPLY_TO, correlationId: id, expiration: ANSWERS_WITHIN_MS });
-    if (!isSent) return { processes: this.silentOnes(round, 'unreachable'), others: 'unreachable' };
-    this.rounds.set(id, round);
+      this.pending.size < MAX_OPEN &&
+      this.send(
+        { kind: 'question', from: this.self, question },
+        { replyTo: DIRECT_REPLY_TO, correlationId: id, expiration: ANSWERS_WITHIN_MS },
+      );
+    if (!isSent) return { processes: this.silentProcesses(round, 'unreachable'), others: 'unreachable' };
+    this.pending.set(id, round);
     const timer = setTimeout(resolve, ANSWERS_WITHIN_MS);
     await complete;
     clearTimeout(timer);
-    this.rounds.delete(id);
-    if (!round.wasHeard) return { processes: this.silentOnes(round, 'unreachable'), others: 'unreachable' };
-    this.knowsOthers = true;
+    this.pending.delete(id);
+    if (!round.wasEchoed) return { processes: this.silentProcesses(round, 'unreachable'), others: 'unreachable' };
+    this.isRosterComplete = true;
     for (const process of this.roster.all()) if (!round.answers.has(nameOf(process)) && this.isGone(process)) this.roster.remove(process);
-    return { processes: [...round.answers.values(), ...this.silentOnes(round, 'no-answer')], others: 'asked' };
+    return { processes: [...round.answers.values(), ...this.silentProcesses(round, 'no-answer')], others: 'asked' };
   }
 
-  private silentOnes({ answers }: Round, reason: 'no-answer' | 'unreachable'): ProcessAnswer<unknown>[] {
+  private silentProcesses({ answers }: PendingQuestion, reason: 'no-answer' | 'unreachable'): ProcessAnswer<unknown>[] {
     return this.roster
       .all()
       .filter((process) => !answers.has(nameOf(process)))
@@ -181,10 +184,10 @@ export class RabbitControlChannel extends ControlChannelPort {
       maxLength: MAX_WAITING,
     });
     await channel.bindQueue(queue, CONTROL_EXCHANGE, '');
-    await channel.consume(REPLY_TO, (message) => this.onReply(message), { noAck: true });
+    await channel.consume(DIRECT_REPLY_TO, (message) => this.onReply(message), { noAck: true });
     await channel.consume(queue, (message) => this.onMessage(channel, message), { noAck: true });
     this.channel = channel;
-    this.knowsOthers = false;
+    this.isRosterComplete = false;
     // Tells the others that we are here, and us who they are.
     void this.ask('presence');
   }
@@ -197,16 +200,16 @@ export class RabbitControlChannel extends ControlChannelPort {
     const isOurs = nameOf(from) === nameOf(this.self);
     if (kind === 'leaving') return isOurs ? undefined : this.roster.remove(from);
     const correlationId = String(message.properties.correlationId);
-    if (isOurs) return this.cameBack(correlationId);
+    if (isOurs) return this.onEcho(correlationId);
     this.roster.note(from);
     void this.reply(channel, parsed.data.question, { replyTo: String(message.properties.replyTo), correlationId });
   }
 
-  private cameBack(correlationId: string): void {
-    const round = this.rounds.get(correlationId);
+  private onEcho(correlationId: string): void {
+    const round = this.pending.get(correlationId);
     if (round === undefined) return;
-    round.wasHeard = true;
-    round.progressed();
+    round.wasEchoed = true;
+    round.onProgress();
   }
 
   private async reply(
@@ -224,13 +227,13 @@ export class RabbitControlChannel extends ControlChannelPort {
   }
 
   private onReply(message: ConsumeMessage | null): void {
-    const round = this.rounds.get(String(message?.properties.correlationId));
+    const round = this.pending.get(String(message?.properties.correlationId));
     if (message === null || round === undefined) return; // it came too late
     const parsed = message.content.length > CONTROL_REPLY_MAX_BYTES ? undefined : ControlReply.safeParse(jsonOf(message)).data;
     if (parsed === undefined) return;
     this.roster.note(parsed.from);
     round.answers.set(nameOf(parsed.from), answerFrom(round.question, parsed));
-    round.progressed();
+    round.onProgress();
   }
 }
 

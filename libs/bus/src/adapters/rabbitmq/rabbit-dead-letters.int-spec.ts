@@ -121,7 +121,7 @@ describe('RabbitDeadLetters', () => {
     const publisher = { copyTo: async () => ({ kind: 'confirmed' }) as const };
     const port = new RabbitDeadLetters({ url: 'amqp://127.0.0.1:1', app: 'test', heartbeatS: 5, publisher, logger });
     const startedAt = performance.now();
-    await expect(port.hold(QUEUE, async () => undefined)).rejects.toMatchObject({ name: 'DependencyError', kind: 'unavailable' });
+    await expect(port.lock(QUEUE, async () => undefined)).rejects.toMatchObject({ name: 'DependencyError', kind: 'unavailable' });
     expect(performance.now() - startedAt).toBeLessThan(3_000);
   });
 });

@@ -3,11 +3,12 @@ import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { ProblemError } from '#lib/contracts/problems';
 import { DeadlineExceeded, DependencyError } from '#lib/resilience/call/errors';
 import type { Logger } from '#lib/runtime/log/logger';
-import { DeadLettersPort, HeldDeadLetters } from '../../dead-letters/dead-letters.port.js';
+import { DeadLettersPort, LockedDeadLetters } from '../../dead-letters/dead-letters.port.js';
 import type { PublishOutcome } from '../../publish/publisher.port.js';
 import { deadLetterQueue } from '../../topology.js';
 import type { WireMessage } from '../../wire-message.js';
 import { within } from '#lib/resilience/call/within';
+import { openQuietChannel, replyCode, replyCodeOf } from './channel.js';
 import { connectionName, RabbitConnection } from './rabbit-connection.js';
 import type { RabbitPublisher } from './rabbit-publisher.js';
 import { wireMessageOf } from './wire-message-of.js';
@@ -15,49 +16,45 @@ import { wireMessageOf } from './wire-message-of.js';
 /** How dead letters are reached. */
 export interface RabbitDeadLettersOptions {
   readonly url: string;
-  /** Name of the process in the management UI. */
   readonly app: string;
   readonly heartbeatS: number;
-  /** Publishes what is sent back; started and stopped by whoever made it. */
+  /** Publishes replayed letters; its creator starts and stops it. */
   readonly publisher: Pick<RabbitPublisher, 'copyTo'>;
   readonly logger: Logger;
 }
 
-/** One question to the broker. */
+/** Longest wait for one reply of the broker. */
 const ANSWER_MS = 5_000;
 const LOCK_WITHIN_MS = 5_000;
 const LOCK_RETRY_MS = 100;
-/** Letters on their way to us at once: at 64 KB each, the longest message there is, about 13 MB. */
+/** Letters prefetched at once: about 13 MB at 64 KB each, the longest message there is. */
 const BATCH = 200;
-/** Only their order would suffer if we did not wait for it. */
+/** Longest wait for returned letters; beyond it only their order suffers. */
 const RETURN_WITHIN_MS = 3_000;
-/** Somebody with the management UI took some of them: what does not come in this time is not there. */
+/** Letters that take longer are gone: an operator took them with the management UI. */
 const SILENCE_MS = 1_000;
 /**
- * Letters that one caller has in hand at most, and up to how many their order is kept. Costs the broker a few hundred bytes each; to take
- * and give back so many takes about 2 s (measured, 2 cores).
+ * Most letters under one lock; beyond it their order is not kept. Each costs the broker a few hundred bytes; to take and return
+ * this many takes about 2 s (measured, 2 cores).
  */
 const MAX_HELD = 20_000;
-const RESOURCE_LOCKED = 405;
-const NOT_FOUND = 404;
 
 /**
- * Dead letters in RabbitMQ. A queue gives its messages from the head only, so looking is taking and giving back. What makes that safe, all
- * of it measured with quorum queues of 3.10:
+ * Dead letters in RabbitMQ. A queue delivers from its head only, so reading takes messages and returns them. What makes that safe,
+ * measured with quorum queues of 3.10:
  *
- * - A connection of its own per call: whatever happens to it, and to us, the broker puts back what was not acknowledged.
- * - Given back is not put back in place: it goes to the end of a line of returned messages, which is served before all others. So the
- *   order stays only when everything was taken, and is given back in order: hence all letters are taken, also when few are asked for, and
- *   one consumer after the other gives its batch back by closing its channel. `basic.get` would scramble them: each get is its own consumer.
- * - One at a time, over all processes: an exclusive queue is the lock, and goes with the connection.
- * - Their queue has a delivery limit so high that looking never drops one (topology.ts).
+ * - Each call has a connection of its own: when it or this process dies, the broker returns every unacknowledged letter.
+ * - A returned message goes to the end of the returned ones, which are served before all others. Order is kept only when every letter
+ *   is taken and returned in order: one consumer after the other closes its channel. `basic.get` would scramble them: each get is a consumer.
+ * - An exclusive queue is the lock over all processes; it goes with the connection.
+ * - The dead-letter queue has a delivery limit so high that reading never drops a letter (topology.ts).
  */
 export class RabbitDeadLetters extends DeadLettersPort {
   constructor(private readonly options: RabbitDeadLettersOptions) {
     super();
   }
 
-  async hold<T>(queue: string, work: (letters: HeldDeadLetters) => Promise<T>): Promise<T> {
+  async lock<T>(queue: string, work: (letters: LockedDeadLetters) => Promise<T>): Promise<T> {
     const { url, app, heartbeatS, logger, publisher } = this.options;
     const connection = new RabbitConnection({
       url,
@@ -71,9 +68,9 @@ export class RabbitDeadLetters extends DeadLettersPort {
       const model = connection.current;
       if (model === undefined) throw new DependencyError('rabbitmq', OPERATION, 'unavailable');
       await lock(model, deadLetterQueue(queue));
-      const letters = await RabbitHold.begin(model, queue, publisher);
+      const letters = await LockedRabbitQueue.begin(model, queue, publisher);
       const result = await work(letters);
-      await letters.giveBack();
+      await letters.returnAll();
       return result;
     } catch (error) {
       throw translated(error);
@@ -102,14 +99,9 @@ const answerTo = async <T>(question: PromiseLike<T>): Promise<T> => {
   return answer.value;
 };
 
-const openChannel = async (model: ChannelModel): Promise<Channel> => {
-  const channel = await answerTo(model.createChannel());
-  // The failure also rejects the call that caused it; without a listener it would end the connection.
-  channel.on('error', () => undefined);
-  return channel;
-};
+const openChannel = (model: ChannelModel): Promise<Channel> => answerTo(openQuietChannel(model));
 
-/** @throws DependencyError when another process has it for longer than we want to wait. */
+/** @throws DependencyError when another process has the lock for longer than 5 s. */
 const lock = async (model: ChannelModel, letters: string): Promise<void> => {
   const endsAt = performance.now() + LOCK_WITHIN_MS;
   for (;;) {
@@ -118,29 +110,27 @@ const lock = async (model: ChannelModel, letters: string): Promise<void> => {
       await answerTo(channel.assertQueue(`${letters}.lock`, { exclusive: true, durable: false, autoDelete: true }));
       return;
     } catch (error) {
-      if (codeOf(error) !== RESOURCE_LOCKED) throw error;
+      if (replyCodeOf(error) !== replyCode.resourceLocked) throw error;
       if (performance.now() > endsAt) throw new DependencyError('rabbitmq', OPERATION, 'overloaded', { cause: error });
     }
     await sleep(LOCK_RETRY_MS);
   }
 };
 
-/** Letters that nobody holds. */
+/** Letters that no consumer holds. */
 const readyIn = async (channel: Channel, queue: string): Promise<number> =>
   (await answerTo(channel.checkQueue(deadLetterQueue(queue)))).messageCount;
 
-const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined);
-
-/** Letters that came together over a channel of their own. */
+/** Letters that one channel delivered. */
 interface Batch {
   readonly channel: Channel;
-  /** Not taken out. */
+  /** Letters not removed. */
   heldCount: number;
 }
 
-class RabbitHold extends HeldDeadLetters {
+class LockedRabbitQueue extends LockedDeadLetters {
   private readonly batches: Batch[] = [];
-  private readonly places = new Map<WireMessage, { readonly batch: Batch; readonly delivery: ConsumeMessage }>();
+  private readonly taken = new Map<WireMessage, { readonly batch: Batch; readonly delivery: ConsumeMessage }>();
   private unseen: WireMessage[] = [];
   private takenCount = 0;
   private isEmpty = false;
@@ -156,12 +146,14 @@ class RabbitHold extends HeldDeadLetters {
   }
 
   /** @throws ProblemError `not-found` when the broker has no such queue. */
-  static async begin(model: ChannelModel, queue: string, publisher: Pick<RabbitPublisher, 'copyTo'>): Promise<RabbitHold> {
+  static async begin(model: ChannelModel, queue: string, publisher: Pick<RabbitPublisher, 'copyTo'>): Promise<LockedRabbitQueue> {
     const channel = await openChannel(model);
     try {
-      return new RabbitHold(model, channel, queue, publisher, await readyIn(channel, queue));
+      return new LockedRabbitQueue(model, channel, queue, publisher, await readyIn(channel, queue));
     } catch (error) {
-      throw codeOf(error) === NOT_FOUND ? new ProblemError('not-found', 'RabbitMQ has no such queue yet.', { cause: error }) : error;
+      throw replyCodeOf(error) === replyCode.notFound
+        ? new ProblemError('not-found', 'RabbitMQ has no such queue yet.', { cause: error })
+        : error;
     }
   }
 
@@ -170,27 +162,25 @@ class RabbitHold extends HeldDeadLetters {
     return this.unseen.shift();
   }
 
-  async sendBack(letter: WireMessage, copy: WireMessage): Promise<PublishOutcome> {
-    const outcome = await this.publisher.copyTo(this.queue, copy);
-    if (outcome.kind === 'confirmed') this.remove(letter);
-    return outcome;
-  }
-
   remove(letter: WireMessage): void {
-    const place = this.places.get(letter);
-    if (place === undefined) throw new RangeError('this letter is not in hand');
-    this.places.delete(letter);
-    place.batch.channel.ack(place.delivery);
-    place.batch.heldCount -= 1;
+    const found = this.taken.get(letter);
+    if (found === undefined) throw new RangeError('this letter is not under the lock');
+    this.taken.delete(letter);
+    found.batch.channel.ack(found.delivery);
+    found.batch.heldCount -= 1;
   }
 
-  /** Takes what it has not seen too, so that everything stands in one line again, and gives it back in the order in which it came. */
-  async giveBack(): Promise<void> {
-    while ((await this.takeBatch()).length > 0) this.places.clear();
+  protected publish(copy: WireMessage): Promise<PublishOutcome> {
+    return this.publisher.copyTo(this.queue, copy);
+  }
+
+  /** Takes the unread letters too, then returns all of them in the order in which they came. */
+  async returnAll(): Promise<void> {
+    while ((await this.takeBatch()).length > 0) this.taken.clear();
     let expected = await readyIn(this.questions, this.queue);
     const endsAt = performance.now() + RETURN_WITHIN_MS;
     for (const { channel, heldCount } of this.batches) {
-      // A channel that is closed in order has settled what was acknowledged on it; what it held is back a moment later.
+      // An orderly close settles the channel's acknowledgements first; its other letters return a moment later.
       await answerTo(channel.close());
       expected += heldCount;
       while (performance.now() < endsAt && (await readyIn(this.questions, this.queue)) < expected) await sleep(1);
@@ -209,12 +199,12 @@ class RabbitHold extends HeldDeadLetters {
     this.batches.push(batch);
     return deliveries.map((delivery) => {
       const letter = wireMessageOf(delivery);
-      this.places.set(letter, { batch, delivery });
+      this.taken.set(letter, { batch, delivery });
       return letter;
     });
   }
 
-  /** The consumer ends before anything is acknowledged: else its place would be filled by a letter of a later batch. */
+  /** Cancels the consumer before the first acknowledgement, which would let in a letter of a later batch. */
   private async deliveriesOn(channel: Channel, size: number): Promise<ConsumeMessage[]> {
     const deliveries: ConsumeMessage[] = [];
     const { promise: all, resolve, reject } = Promise.withResolvers<void>();

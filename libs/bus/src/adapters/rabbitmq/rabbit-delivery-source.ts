@@ -7,6 +7,7 @@ import type { PublishOutcome } from '../../publish/publisher.port.js';
 import { DeliverySourcePort, type DeliveryListener } from '../../consume/delivery-source.port.js';
 import { countHeader, header, type WireMessage } from '../../wire-message.js';
 import { within } from '#lib/resilience/call/within';
+import { replyCode, replyCodeOf } from './channel.js';
 import type { RabbitPublisher } from './rabbit-publisher.js';
 import { wireMessageOf } from './wire-message-of.js';
 
@@ -35,7 +36,6 @@ interface Session {
 
 const ANSWER_TIMEOUT_MS = 2_000;
 const BACKOFF = { baseMs: 50, capMs: 2_000 };
-const NOT_FOUND = 404;
 
 /**
  * Consumes one queue over one channel of its own, so that a channel that fails takes no other consumer with it. What is wanted (open or
@@ -46,7 +46,7 @@ export class RabbitDeliverySource extends DeliverySourcePort {
   private model: ChannelModel | undefined;
   private session: Session | undefined;
   private generation = 0;
-  private isOpenWanted = false;
+  private isConsumingWanted = false;
   private isClosed = false;
   private failures = 0;
   private step: Promise<void> = Promise.resolve();
@@ -73,12 +73,12 @@ export class RabbitDeliverySource extends DeliverySourcePort {
   }
 
   consume(): void {
-    this.isOpenWanted = true;
+    this.isConsumingWanted = true;
     this.reconcileSoon(0);
   }
 
   async cancel(): Promise<void> {
-    this.isOpenWanted = false;
+    this.isConsumingWanted = false;
     await within(ANSWER_TIMEOUT_MS, this.reconcile());
   }
 
@@ -137,10 +137,10 @@ export class RabbitDeliverySource extends DeliverySourcePort {
   private async takeStep(): Promise<void> {
     const { model } = this;
     if (model === undefined || this.isClosed) return;
-    if (this.session === undefined && !this.isOpenWanted) return;
+    if (this.session === undefined && !this.isConsumingWanted) return;
     const session = this.session ?? (await this.newSession(model));
-    if (session.isConsuming === this.isOpenWanted) return;
-    if (this.isOpenWanted) await this.beginToConsume(session);
+    if (session.isConsuming === this.isConsumingWanted) return;
+    if (this.isConsumingWanted) await this.beginToConsume(session);
     else await session.channel.cancel(this.tagOf(session));
     session.isConsuming = !session.isConsuming;
   }
@@ -175,13 +175,13 @@ export class RabbitDeliverySource extends DeliverySourcePort {
   }
 
   private onMessage(session: Session, message: ConsumeMessage | null): void {
-    if (message === null) return this.wasCancelled(session);
+    if (message === null) return this.onCancelledByBroker(session);
     session.acks.received(message.fields.deliveryTag);
     this.listener?.onDelivery(deliveryOf(this.settings.queue, session.generation, message));
   }
 
   /** The broker ended our consumer: the queue was deleted or moved. The channel goes with it, so that nothing is left half settled. */
-  private wasCancelled(session: Session): void {
+  private onCancelledByBroker(session: Session): void {
     this.settings.logger.warn({ queue: this.settings.queue }, 'the broker cancelled a consumer');
     this.settings.onMissing();
     void quietly(() => session.channel.close());
@@ -195,7 +195,7 @@ export class RabbitDeliverySource extends DeliverySourcePort {
 
   private failed(error: unknown): void {
     this.failures += 1;
-    if (error instanceof Error && 'code' in error && error.code === NOT_FOUND) this.settings.onMissing();
+    if (replyCodeOf(error) === replyCode.notFound) this.settings.onMissing();
     // The channel's close event may have set an earlier timer already; the connection's end sets a new model.
     if (this.session === undefined && !this.isClosed) this.reconcileSoon(fullJitter(this.failures, BACKOFF));
   }

@@ -7,6 +7,7 @@ import { QueueStatusPort, type UnknownQueue } from '../../queue-status/queue-sta
 import { deadLetterQueue, type PipelineRows } from '../../topology.js';
 import { errorMessage } from '../../wire-message.js';
 import { within } from '#lib/resilience/call/within';
+import { openQuietChannel } from './channel.js';
 import { connectionName, RabbitConnection } from './rabbit-connection.js';
 
 /** Where queue status is asked. */
@@ -112,8 +113,7 @@ export class RabbitQueueStatus extends QueueStatusPort {
     const { current } = this.connection;
     if (current === undefined) return false;
     const openAndClose = async () => {
-      const channel = await current.createChannel();
-      channel.on('error', () => undefined);
+      const channel = await openQuietChannel(current);
       await channel.close();
     };
     return within(TIMEOUT_MS, openAndClose()).catch(() => false);
@@ -203,10 +203,7 @@ export class RabbitQueueStatus extends QueueStatusPort {
   private openChannel(): Promise<Channel> {
     const { current } = this.connection;
     if (current === undefined) return Promise.reject(new Error('not connected'));
-    this.channel ??= current.createChannel().then((channel) => {
-      channel.on('error', () => undefined);
-      return channel;
-    });
+    this.channel ??= openQuietChannel(current);
     return this.channel;
   }
 }

@@ -5,6 +5,7 @@ import { remainingMs } from '#lib/resilience/call/deadline';
 import { DependencyCall } from '#lib/resilience/call/dependency-call';
 import type { Logger } from '#lib/runtime/log/logger';
 import { RequesterPort } from '../../request-reply/requester.port.js';
+import { DIRECT_REPLY_TO } from './channel.js';
 import { connectionName, RabbitConnection } from './rabbit-connection.js';
 
 /** How questions are asked. */
@@ -22,8 +23,6 @@ export interface RabbitRequesterOptions {
 const MAX_OPEN = 50;
 /** Longest answer that is parsed. */
 const MAX_ANSWER_BYTES = 65_536;
-/** RabbitMQ's pseudo-queue for answers: no queue is declared per asker, the answer goes straight to this channel. */
-const REPLY_TO = 'amq.rabbitmq.reply-to';
 
 interface OpenQuestion {
   readonly resolve: (answer: unknown) => void;
@@ -78,7 +77,7 @@ export class RabbitRequester extends RequesterPort {
       const expiresInMs = Math.max(1, Math.floor(Math.min(this.options.timeoutMs, remainingMs())));
       channel.publish('', queue, Buffer.from(JSON.stringify(question)), {
         correlationId,
-        replyTo: REPLY_TO,
+        replyTo: DIRECT_REPLY_TO,
         contentType: 'application/json',
         mandatory: true,
         // A question that nobody took in time must not be worked on for nobody.
@@ -96,7 +95,7 @@ export class RabbitRequester extends RequesterPort {
     channel.on('error', (error) => this.options.logger.warn({ error: error.message }, 'request channel failed'));
     channel.on('close', () => this.lost(channel));
     channel.on('return', ({ properties, fields }) => this.fail(String(properties.correlationId), `nobody answers ${fields.routingKey}`));
-    await channel.consume(REPLY_TO, (message) => this.onAnswer(message), { noAck: true });
+    await channel.consume(DIRECT_REPLY_TO, (message) => this.onAnswer(message), { noAck: true });
     this.channel = channel;
   }
 

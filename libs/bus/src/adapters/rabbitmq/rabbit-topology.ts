@@ -1,10 +1,11 @@
 import type { Channel, ChannelModel } from 'amqplib';
 import type { Logger } from '#lib/runtime/log/logger';
 import type { QueuePlan, Topology } from '../../topology.js';
+import { openQuietChannel, replyCode, replyCodeOf } from './channel.js';
 
-/** The broker has something else under our names than the code wants. One line for each difference. */
+/** The broker's exchange, queues or bindings differ from this version's. One line for each difference. */
 export class TopologyDrift extends Error {
-  /** @param isIncomplete something is only missing: whoever may declare it has not come up yet. */
+  /** @param isIncomplete something is only missing: the process that may declare it has not started yet. */
   constructor(
     readonly differences: readonly string[],
     readonly isIncomplete = false,
@@ -14,13 +15,13 @@ export class TopologyDrift extends Error {
   }
 }
 
-// Only a person can resolve a drift, by deleting a queue or a policy: no hurry.
+// Only an operator can resolve a drift, by deleting a queue or a policy.
 const RETRY_DRIFT_MS = 30_000;
 const RETRY_SOON_MS = 1_000;
 
 /**
- * Declares a topology on each new connection, and again when something seems to be missing. A drift is reported and tried again slowly;
- * the process keeps running (what is there still works, more or less) but must not call itself ready.
+ * Declares a topology on each new connection, and again when something is missing. A drift is logged and tried again slowly; the process
+ * keeps running on what is there, but is not ready.
  */
 export class RabbitTopology {
   private found: TopologyDrift | undefined;
@@ -30,7 +31,7 @@ export class RabbitTopology {
   constructor(
     private readonly topology: Topology,
     private readonly logger: Logger,
-    /** Told when everything is there. */
+    /** Called after each complete declaration. */
     private readonly onDeclared: () => void = () => undefined,
   ) {}
 
@@ -46,7 +47,7 @@ export class RabbitTopology {
     this.model = model;
     try {
       await assertTopology(model, this.topology);
-      if (this.found !== undefined) this.logger.info('RabbitMQ is as this version wants it again');
+      if (this.found !== undefined) this.logger.info('RabbitMQ matches this version again');
       this.found = undefined;
       this.onDeclared();
     } catch (error) {
@@ -57,7 +58,7 @@ export class RabbitTopology {
     }
   }
 
-  /** Declares everything again in a moment: something that should be there was missed. */
+  /** Declares everything again in a second: a queue or exchange was missing. */
   declareSoon(): void {
     if (this.timer === undefined || this.found !== undefined) this.declareIn(RETRY_SOON_MS);
   }
@@ -105,11 +106,9 @@ export const assertTopology = async (model: ChannelModel, { exchange, queues, bi
 const assertQueue = (channel: Channel, { name, arguments: args }: QueuePlan) =>
   channel.assertQueue(name, { durable: true, arguments: args });
 
-const NOT_FOUND = 404;
-const ACCESS_REFUSED = 403;
-const PRECONDITION_FAILED = 406;
+const REFUSALS: readonly unknown[] = [replyCode.preconditionFailed, replyCode.accessRefused, replyCode.notFound];
 
-/** A channel for declaring, replaced whenever a refusal closes it. Never the one that publishes or consumes: a refusal must not hurt those. */
+/** A channel of its own for declaring, replaced when a refusal closes it: publishing and consuming must not suffer from a refusal. */
 class DeclaringSession {
   readonly differences: string[] = [];
   isIncomplete = false;
@@ -117,16 +116,16 @@ class DeclaringSession {
 
   constructor(private readonly model: ChannelModel) {}
 
-  /** @param check asks for it without declaring it: enough for a user that may not configure, when somebody else has declared it. */
+  /** @param check the passive declaration: all that a user without the permission to configure may do. */
   async declare(assert: (channel: Channel) => Promise<unknown>, check?: (channel: Channel) => Promise<unknown>): Promise<void> {
     try {
       await assert(await this.open());
     } catch (error) {
       this.channel = undefined;
-      const code = codeOf(error);
-      if (code === ACCESS_REFUSED && check !== undefined) return this.declare(check);
-      if (code !== PRECONDITION_FAILED && code !== ACCESS_REFUSED && code !== NOT_FOUND) throw error;
-      if (code === NOT_FOUND) this.isIncomplete = true;
+      const code = replyCodeOf(error);
+      if (code === replyCode.accessRefused && check !== undefined) return this.declare(check);
+      if (!REFUSALS.includes(code)) throw error;
+      if (code === replyCode.notFound) this.isIncomplete = true;
       this.differences.push(readable(error));
     }
   }
@@ -136,20 +135,14 @@ class DeclaringSession {
   }
 
   private async open(): Promise<Channel> {
-    if (this.channel !== undefined) return this.channel;
-    const channel = await this.model.createChannel();
-    // The refusal comes back as the rejection of the call; without a listener it would end the connection too.
-    channel.on('error', () => undefined);
-    this.channel = channel;
-    return channel;
+    this.channel ??= await openQuietChannel(this.model);
+    return this.channel;
   }
 }
 
-const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined);
-
 const INEQUIVALENT = /inequivalent arg '([^']+)' for (queue|exchange) '([^']+)'.*?: received (.+?) but current is ([^"]+)/;
 
-/** `queue embedding.messages: x-max-length should be 1000, is 500`; whatever else the broker says stays in its own words. */
+/** `queue embedding.messages: x-max-length should be 1000, is 500`; other messages of the broker stay as they are. */
 const readable = (error: unknown): string => {
   const message = error instanceof Error ? error.message : String(error);
   const [, argument, kind, name, wanted, present] = INEQUIVALENT.exec(message) ?? [];

@@ -13,7 +13,7 @@ export class DeliveryBuffer {
   private readonly batcher: MicroBatcher<Received>;
   private readonly quarantine = new Quarantine<Received>();
   private timer: NodeJS.Timeout | undefined;
-  private isSuspectOut = false;
+  private isSuspectRunning = false;
 
   constructor(
     limits: BatchLimits,
@@ -44,17 +44,17 @@ export class DeliveryBuffer {
 
   /** The next batch of at most `room`, or one suspect when nothing else runs; empty when nothing is due. Call `ended` after its run. */
   take(room: number, runningCount: number): Received[] {
-    if (room <= 0 || this.isSuspectOut || this.timer !== undefined) return [];
+    if (room <= 0 || this.isSuspectRunning || this.timer !== undefined) return [];
     if (this.quarantine.count === 0) return this.batcher.take(room);
     if (runningCount > 0) return [];
-    this.isSuspectOut = true;
+    this.isSuspectRunning = true;
     return this.quarantine.takeOne();
   }
 
   /** A run has ended. */
   ended(): void {
-    if (!this.isSuspectOut) return;
-    this.isSuspectOut = false;
+    if (!this.isSuspectRunning) return;
+    this.isSuspectRunning = false;
     this.waitForSuspects();
   }
 

@@ -1,10 +1,10 @@
 import type { ParleyEvent } from '#lib/contracts/events';
 import type { Delivery } from '../delivery.js';
 import type { PoisonDetector } from './poison-detector.js';
-import type { Held } from './redelivery-tracker.js';
+import type { Tracked } from './redelivery-tracker.js';
 
 /** A decoded delivery on its way from the buffer to its settlement. */
-export interface Received extends Held {
+export interface Received extends Tracked {
   delivery: Delivery;
   readonly event: ParleyEvent;
   /** Milliseconds of `performance.now()`. */

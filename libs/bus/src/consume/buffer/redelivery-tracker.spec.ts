@@ -11,7 +11,7 @@ describe('Twins', () => {
   it('lets the work go on with the new delivery when the old one broke away', () => {
     const twins = new RedeliveryTracker();
     const held = aReceived(event);
-    twins.hold(held);
+    twins.track(held);
     const second = aDelivery(again, event);
     expect(twins.recognise(second)).toBe('in-progress');
     expect(held.delivery).toBe(second);
@@ -20,7 +20,7 @@ describe('Twins', () => {
   it('settles again what was finished and came back because the acknowledgement got lost', () => {
     const twins = new RedeliveryTracker();
     const held = aReceived(event);
-    twins.hold(held);
+    twins.track(held);
     twins.finished(held);
     expect(twins.recognise(aDelivery(again, event))).toBe('finished');
     expect(twins.recognise(aDelivery({ ...again, generation: 3 }, event))).toBe('finished');
@@ -29,7 +29,7 @@ describe('Twins', () => {
   it('takes for new what the broker does not call redelivered: it was published twice', () => {
     const twins = new RedeliveryTracker();
     const held = aReceived(event);
-    twins.hold(held);
+    twins.track(held);
     expect(twins.recognise(aDelivery({ tag: 2 }, event))).toBe('new');
     twins.finished(held);
     expect(twins.recognise(aDelivery({ tag: 3 }, event))).toBe('new');
@@ -48,15 +48,15 @@ describe('Twins', () => {
   it('takes for new what was let go without being finished', () => {
     const twins = new RedeliveryTracker();
     const held = aReceived(event);
-    twins.hold(held);
-    twins.letGo(held);
+    twins.track(held);
+    twins.forget(held);
     expect(twins.recognise(aDelivery(again, event))).toBe('new');
   });
 
   it('recognises nothing that has no id', () => {
     const twins = new RedeliveryTracker();
     const held = aReceived(event, { id: undefined });
-    twins.hold(held);
+    twins.track(held);
     twins.finished(held);
     expect(twins.recognise(aDelivery({ ...again, id: undefined }, event))).toBe('new');
   });

@@ -2,7 +2,7 @@ import type { Delivery } from '../delivery.js';
 import { attemptOf, countHeader, header } from '../../wire-message.js';
 
 /** Something that stands for a delivery while it is being worked on. `delivery` changes when the broker sends it again. */
-export interface Held {
+export interface Tracked {
   delivery: Delivery;
 }
 
@@ -17,7 +17,7 @@ const MAX_REMEMBERED = 10_000;
  * one sent may be lost with its socket. Only a saving of work, within one process: the guarantee is that handlers may run twice.
  */
 export class RedeliveryTracker {
-  private readonly held = new Map<string, Held>();
+  private readonly held = new Map<string, Tracked>();
   /** When it was finished, oldest first. */
   private readonly finishedAt = new Map<string, number>();
 
@@ -33,19 +33,19 @@ export class RedeliveryTracker {
     return 'in-progress';
   }
 
-  hold(held: Held): void {
+  track(held: Tracked): void {
     const key = keyOf(held.delivery);
     if (key !== undefined) this.held.set(key, held);
   }
 
-  letGo(held: Held): void {
+  forget(held: Tracked): void {
     const key = keyOf(held.delivery);
     if (key !== undefined && this.held.get(key) === held) this.held.delete(key);
   }
 
   /** It is settled and will not come back on the same try, except by mistake. */
-  finished(held: Held): void {
-    this.letGo(held);
+  finished(held: Tracked): void {
+    this.forget(held);
     const key = keyOf(held.delivery);
     if (key === undefined) return;
     const now = performance.now();

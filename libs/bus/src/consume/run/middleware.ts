@@ -1,6 +1,6 @@
 import { deduplicate } from './deduplicate.js';
 import { emit, type EmitSettings } from './emit.js';
-import { inHand } from './in-hand.js';
+import { registerWork } from './register-work.js';
 import type { InboxPort } from './inbox.port.js';
 import { measure } from './measure.js';
 import { type BatchHandler, type Layer, type Run, stack } from './layer.js';
@@ -36,7 +36,7 @@ export const middleware = ({ queue, deadlineMs, isOutage, inbox, handler, ...emi
     // Around the handler alone, so that it limits that and nothing else.
     withinDeadline(deadlineMs),
     // Inside the deadline, so that a handler that outlives it is still seen.
-    inHand(queue, deadlineMs),
+    registerWork(queue, deadlineMs),
   ];
   return stack(layers, async (items) => (await handler(items.map(({ event }) => event))) ?? []);
 };

@@ -8,7 +8,7 @@ const history = (facts: Partial<DeliveryHistory> = {}): DeliveryHistory => ({
   attempt: 1,
   attempts: 3,
   pausesWith: ['chroma', 'postgres'],
-  isToBlame: false,
+  isPoison: false,
   ...facts,
 });
 const chroma = (kind: 'timeout' | 'unavailable' | 'open' | 'overloaded') => new DependencyError('chroma', 'upsert', kind);
@@ -43,8 +43,8 @@ describe('decide', () => {
     ['the broker itself', new DependencyError('rabbitmq', 'publish', 'timeout'), {}, hold],
     ['an opossum breaker without our wrapper', Object.assign(new Error('Breaker is open'), { code: 'EOPENBREAKER' }), {}, hold],
     ['a stop', new Interrupted('stopping'), {}, { kind: 'hold', retryAfterMs: 0 }],
-    ['an outage that only this event meets', chroma('timeout'), { isToBlame: true }, retry(1)],
-    ['an outage that only this event meets, on the last try', chroma('timeout'), { isToBlame: true, attempt: 3 }, deadLetter],
+    ['an outage that only this event meets', chroma('timeout'), { isPoison: true }, retry(1)],
+    ['an outage that only this event meets, on the last try', chroma('timeout'), { isPoison: true, attempt: 3 }, deadLetter],
   ])('%s', (_, error, facts, decision) => {
     expect(decide(error, history(facts))).toEqual(decision);
   });

@@ -23,7 +23,7 @@ export interface DeliveryHistory {
   readonly attempts: number;
   readonly pausesWith: readonly DependencyName[];
   /** Whether this delivery was held again and again while others of its queue went through: then it is no outage, it is the delivery. */
-  readonly isToBlame: boolean;
+  readonly isPoison: boolean;
   readonly retryDelaysMs?: readonly number[];
 }
 
@@ -35,7 +35,7 @@ export const decide = (error: unknown, history: DeliveryHistory): Decision => {
   if (error instanceof Reject || error instanceof CrashLoop) return { kind: 'dead-letter' };
   if (error instanceof Postpone) return { kind: 'postpone', tier: tierFor(error.delayMs, history) };
   const outage = outageOf(error, history.pausesWith);
-  if (outage !== undefined && !history.isToBlame) return { kind: 'hold', retryAfterMs: outage.retryAfterMs };
+  if (outage !== undefined && !history.isPoison) return { kind: 'hold', retryAfterMs: outage.retryAfterMs };
   if (history.attempt >= history.attempts) return { kind: 'dead-letter' };
   const tierCount = (history.retryDelaysMs ?? RETRY_DELAYS_MS).length;
   return { kind: 'retry', tier: Math.min(history.attempt, tierCount) };

@@ -7,7 +7,7 @@ import type { DeliverySourcePort } from '../delivery-source.port.js';
 import { NotKnownYet } from '../../outcome.js';
 import { deadLetterQueue, retryQueue } from '../../topology.js';
 import { contextOf } from '../run/trace.js';
-import type { Held, RedeliveryTracker } from '../buffer/redelivery-tracker.js';
+import type { Tracked, RedeliveryTracker } from '../buffer/redelivery-tracker.js';
 import { untilConfirmed } from '../../publish/until-confirmed.js';
 import {
   attemptOf,
@@ -24,12 +24,12 @@ import {
 export type DeadLetterListener = (queue: string, event: ParleyEvent | undefined, error: unknown) => void | Promise<void>;
 
 /** A delivery to settle; `event` is undefined when it could not be decoded. */
-export interface Settleable extends Held {
+export interface Settleable extends Tracked {
   readonly event: ParleyEvent | undefined;
 }
 
 /** What the log line of a settled event says beside its ids. */
-export interface Account {
+export interface RunFacts {
   readonly startedAt: number;
   readonly batchSize: number;
 }
@@ -54,7 +54,7 @@ export interface SettleSettings {
 export class Settlement {
   constructor(private readonly settings: SettleSettings) {}
 
-  done(items: readonly Settleable[], account: Account): void {
+  done(items: readonly Settleable[], account: RunFacts): void {
     if (items.length === 0) return;
     this.settle(items);
     for (const item of items) {
@@ -64,7 +64,7 @@ export class Settlement {
   }
 
   /** Settles one that failed. Resolves when it is settled, or when the process stops first; then the broker has it again. */
-  async failed(item: Settleable, decision: Final, error: unknown, account: Account): Promise<void> {
+  async failed(item: Settleable, decision: Final, error: unknown, account: RunFacts): Promise<void> {
     const { source, queue, signal, logger, redeliveries } = this.settings;
     const { to, copy } = this.plan(item.delivery, decision, error);
     const isThere = await untilConfirmed(
@@ -75,10 +75,10 @@ export class Settlement {
         if (failures === 5) logger.warn({ queue, to, outcome, eventId: item.delivery.id }, 'cannot set an event aside yet, still trying');
       },
     );
-    if (!isThere) return redeliveries.letGo(item);
+    if (!isThere) return redeliveries.forget(item);
     this.settle([item]);
     // The copy of a postponed one is on the same try: it must not be taken for a mistake.
-    if (decision.kind === 'postpone') redeliveries.letGo(item);
+    if (decision.kind === 'postpone') redeliveries.forget(item);
     else redeliveries.finished(item);
     this.report(item, decision.kind, account, error);
     if (decision.kind === 'dead-letter') await this.announce(item, error);
@@ -96,7 +96,7 @@ export class Settlement {
       const copy = forLater(item.delivery, item.delivery.returnCount);
       if (!(await untilConfirmed(() => source.copyTo(retryQueue(queue, 1), copy), signal))) return;
       this.settle([item]);
-      redeliveries.letGo(item);
+      redeliveries.forget(item);
       sentCount += 1;
     };
     await Promise.all(items.map((item) => sendOne(item)));
@@ -124,7 +124,7 @@ export class Settlement {
     this.settings.source.ack(items.map(({ delivery }) => delivery));
   }
 
-  private report({ delivery, event }: Settleable, outcome: Final['kind'] | 'done', account: Account, error?: unknown): void {
+  private report({ delivery, event }: Settleable, outcome: Final['kind'] | 'done', account: RunFacts, error?: unknown): void {
     const { queue, logger } = this.settings;
     metrics.eventAttempts.inc({ queue, outcome });
     if (outcome === 'dead-letter') metrics.deadLetter.inc({ queue, error_class: errorClass(error) });

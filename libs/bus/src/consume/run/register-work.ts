@@ -3,7 +3,7 @@ import { beginWork } from '#lib/runtime/work/work-registry';
 import type { Layer } from './layer.js';
 
 /** Lets operators and the watchdog see each run of a handler, and what it waits for, until it has really settled (R064). */
-export const inHand =
+export const registerWork =
   (queue: string, deadlineMs: number): Layer =>
   (next) =>
   async (items) => {
