@@ -22,7 +22,7 @@ const isOrigin = (value: string): boolean =>
 const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const milliseconds = (max: number) => count(1, max);
 
-/** Whether nobody between us can change what it answers. */
+/** Whether no one in between can change what it answers: https, or this machine. */
 const isPrivateOrTls = ({ protocol, hostname }: URL): boolean =>
   protocol === 'https:' || hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
 
@@ -119,7 +119,7 @@ export const settings = {
   ),
   OUTBOX_MAX_AGE_S: setting(
     count(60, 31_536_000).default(86_400),
-    'How old the oldest waiting event may become, in seconds, with the same ladder. An outage of RabbitMQ shorter than 90 % of it refuses nobody.',
+    'How old the oldest waiting event may become, in seconds, with the same ladder. An outage of RabbitMQ shorter than 90 % of it refuses no request.',
   ),
 
   REDIS_URL: secret(url('redis:', 'rediss:').optional(), 'Redis: shared limits and fan-out. Without it Parley runs as a single node.'),
@@ -145,7 +145,7 @@ export const settings = {
     url('http:', 'https:')
       .refine((value) => !URL.canParse(value) || isPrivateOrTls(new URL(value)), 'must be https:// unless it is on this machine')
       .optional(),
-    'Key set of your identity provider for RS256, ES256 or EdDSA tokens. Over plain http only from this machine: the keys decide who is believed.',
+    'Key set of your identity provider for RS256, ES256 or EdDSA tokens. Over plain http only from this machine: the keys decide which tokens are believed.',
   ),
   AUTH_TOKEN_MAX_LIFE_S: setting(
     count(60, 315_360_000).default(2_592_000),
@@ -220,7 +220,7 @@ export const settings = {
 
   EMBEDDING_PROVIDER: setting(
     z.enum(['local', 'ollama', 'openai', 'transformers']).default('local'),
-    'Who makes the vectors. `local` needs nothing and is lexical; changing the provider changes the collection.',
+    'The embedder. `local` needs nothing and is lexical; changing the provider changes the collection.',
   ),
   EMBEDDING_MODEL: setting(
     z.string().min(1).optional(),
@@ -246,7 +246,7 @@ const missingTogether = (config: Config): string[] => {
   const isRemote = provider === 'ollama' || provider === 'openai';
   const needs: readonly (readonly [isNeeded: boolean, name: SettingName])[] = [
     [isRemote, 'EMBEDDING_MODEL'],
-    // Without a base URL it is OpenAI itself, which answers nobody without a key.
+    // Without a base URL it is OpenAI itself, which answers no request without a key.
     [provider === 'openai' && config.EMBEDDING_BASE_URL === undefined, 'EMBEDDING_API_KEY'],
     [provider === 'transformers', 'EMBEDDING_MODEL_DIR'],
   ];

@@ -4,14 +4,14 @@ import { limitConnections } from './connection-limits.js';
 import { SILENT_UNTIL_READY, useProcessLogger } from '../log/log.module.js';
 
 /**
- * Limits of every HTTP server of Parley, in milliseconds. `keepAliveTimeout` is longer than the 60 s of a load balancer: the one
- * who closes an idle connection first must be the one who sends on it. `requestTimeout` is the time to receive a whole request.
+ * Limits of every HTTP server of Parley, in milliseconds. `keepAliveTimeout` is longer than the 60 s of a load balancer: the
+ * side that sends on an idle connection must be the one that closes it. `requestTimeout` is the time to receive a whole request.
  */
 export const httpServerLimits = { keepAliveTimeout: 65_000, requestTimeout: 30_000 } as const;
 
-/** Orchestrators, Prometheus and a few operators: who needs more connections to a background process attacks it. */
+/** Orchestrators, Prometheus and a few operators need far fewer connections to a background process; more are an attack. */
 const OPERATIONS_CONNECTIONS = { max: 256, maxPerAddress: 0 } as const;
-// Nobody sends a body to /livez, /readyz and /metrics.
+// /livez, /readyz and /metrics take no body.
 const OPERATIONS_BODY_LIMIT_BYTES = 1_024;
 
 /** The module type of Nest's factory, static or dynamic. */

@@ -43,7 +43,7 @@ const STOP_WITHIN_MS = 10_000;
 
 /**
  * Starts and stops the parts of a process. Each lib's module adds its parts; nothing else in Parley uses Nest's lifecycle hooks, because Nest
- * orders them by distance from the root module and not by who needs whom. Stop is start backwards:
+ * orders them by distance from the root module and not by dependency. Stop is start backwards:
  *
  *     listens first (embedding, ops)                        listens last (gateway)
  *       1  HTTP listens: /livez, /readyz, /metrics            1  stores, broker

@@ -54,7 +54,7 @@ it('is ready from its start to the moment it drains', async () => {
   expect(await ready()).toEqual([503, { status: 'not-ready', reasons: ['draining'] }]);
 });
 
-it('never lets anybody cache its readiness', async () => {
+it('never lets a cache keep its readiness', async () => {
   const { app } = await operations();
 
   const answer = await app.inject('/readyz');

@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
 
 const MAPPED_IPV4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
-/** Whoever has one IPv6 address has the 2^64 of its network: they count as one. */
+/** A client with one IPv6 address has all 2^64 of its network: they count as one. */
 const NETWORK_GROUPS = 4;
 
 /**

@@ -21,7 +21,7 @@ export interface ProcessPlan {
   /** Milliseconds that the process gets to finish what it holds when it is told to stop; what is left then is cut off. */
   readonly drainMs: (config: Config) => number;
   /**
-   * Builds and starts everything, resolves when it listens, with the function that stops it all in order:
+   * Builds and starts everything, resolves when it listens, with the function that stops it all in order (lifecycle.ts):
    * no new work, finish what is in flight, then close connections (messaging rule 10). Readiness is off by then.
    */
   readonly start: (parts: ProcessParts) => Promise<() => Promise<void>>;
@@ -53,7 +53,7 @@ const EXIT_CLEAN = 0;
 const EXIT_FORCED = 1;
 /** A process that has lost a pool has little to finish; what still moves has this long, in milliseconds. */
 const RECYCLE_WITHIN_MS = 5_000;
-/** Units of work that a report lists when somebody asks: the limit of requests in flight is ten times that. */
+/** Units of work that a report lists: a tenth of the limit of requests in flight. */
 const LISTED = 100;
 
 /**
@@ -62,14 +62,8 @@ const LISTED = 100;
  *     await runProcess({
  *       service: 'embedding',
  *       drainMs: (config) => config.BUS_DRAIN_MS,
- *       start: async (parts) => {
- *         verifyTimeoutChain(timeoutChain(parts.config, { name: 'embedding.messages', deadlineMs: 30_000 }));
- *         const app = await createOperationsApp(EmbeddingModule.of(parts));
- *         await app.listen(parts.config.PORT, parts.config.HOST);
- *         return () => app.close();
- *       },
+ *       start: startOperationsApp(EmbeddingModule),
  *     });
- *
  *
  *     start --(listening)--> run --SIGTERM, SIGINT--> drain --(stopped)--> exit 0
  *       |                     |                        `--(drainMs over, or a second signal)--> exit 1

@@ -1,11 +1,11 @@
 import { Worker } from 'node:worker_threads';
-import { overdueWork, type Work } from '../work/work-registry.js';
+import { overdueWork, type UnitOfWork } from '../work/work-registry.js';
 import type { Logger } from '../log/logger.js';
 import { samplePools, stuckPools } from '../work/pools.js';
 import { type ProcessReport, processReport } from '../work/process-report.js';
 import { WatchdogBoard } from './watchdog-board.js';
 
-/** Exit code of a process that its watchdog ended (sysexits EX_SOFTWARE): whoever started it should start it again. */
+/** Exit code of a process that its watchdog ended (sysexits EX_SOFTWARE). Run it under a supervisor that restarts on it. */
 export const EXIT_HUNG = 70;
 
 /** What the watchdog thread is told. Times in milliseconds. */
@@ -42,7 +42,7 @@ const resourceLimits = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2
 const LOST_POOL_FACTOR = 3;
 
 /**
- * Notices that a process is alive but does nothing (R063: ten hours of 504, found by nobody) and says what it has in hand as one log line.
+ * Notices that a process is alive but does nothing (R063: ten hours of 504 that no monitor reported) and says what it has in hand as one log line.
  * It ends the process, with {@link EXIT_HUNG} so that its supervisor starts another one, only for what one caller cannot cause and time does not heal:
  *
  *     main thread --beat and snapshot, every 500 ms--> shared memory <--looks at the beat, every 500 ms-- watchdog thread
@@ -54,7 +54,7 @@ export class Watchdog {
   private readonly board = new WatchdogBoard();
   private readonly thread: Worker;
   private readonly timer: NodeJS.Timeout;
-  private readonly told = new WeakSet<Work>();
+  private readonly told = new WeakSet<UnitOfWork>();
   private exhausted: readonly string[] = [];
   private isStuck = false;
 

@@ -10,7 +10,7 @@ const pool = (state: PoolState): { -readonly [Key in keyof PoolState]: PoolState
   return now;
 };
 
-it('is stuck when all places are taken, somebody waits, and none is given back', () => {
+it('is stuck when all places are taken, work waits, and none is given back', () => {
   pool({ size: 2, inUse: 2, waiting: 1, releases: 7 });
 
   samplePools(0);
@@ -33,7 +33,7 @@ it('is busy, not stuck, as long as places change hands', () => {
   expect(stuckPools(20_000, 60_000)).toEqual([]);
 });
 
-it('may be held by long work that nobody else waits behind', () => {
+it('may be held by long work that no other work waits behind', () => {
   pool({ size: 1, inUse: 1, waiting: 0, releases: 0 });
 
   samplePools(0);
@@ -42,7 +42,7 @@ it('may be held by long work that nobody else waits behind', () => {
   expect(stuckPools(20_000, 60_000)).toEqual([]);
 });
 
-it('remembers who waited, also when they gave up between two looks', () => {
+it('remembers that work waited, also when it gave up between two samples', () => {
   const state = pool({ size: 1, inUse: 1, waiting: 1, releases: 0 });
 
   samplePools(0);

@@ -2,7 +2,7 @@
 export interface PoolState {
   readonly size: number;
   readonly inUse: number;
-  /** Who waits for a place. */
+  /** Callers that wait for a place. */
   readonly waiting: number;
   /** Places given back since the pool was made. */
   readonly releases: number;
@@ -20,7 +20,7 @@ interface Watched {
   releases: number;
   /** `performance.now()` since when all places are taken and none was given back. */
   exhaustedSince: number | undefined;
-  /** Whether anybody has waited in that time. */
+  /** Whether a caller has waited in that time. */
   isWanted: boolean;
 }
 
@@ -49,7 +49,7 @@ export const samplePools = (now = performance.now()): void => {
 };
 
 /**
- * The pools in which nothing moves: all places taken, none given back for `forMs`, and somebody wants one. Longer than any operation may take,
+ * The pools in which nothing moves: all places taken, none given back for `forMs`, and a caller waits. Longer than any operation may take,
  * that is a pool that has lost its places (R063).
  */
 export const stuckPools = (forMs: number, now = performance.now()): string[] =>

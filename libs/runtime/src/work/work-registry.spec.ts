@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { runInContext } from '../log/context.js';
-import { beginWait, beginWork, enterWaitStage, overdueWork, type Work, workInFlight } from './work-registry.js';
+import { beginWait, beginWork, enterWaitStage, overdueWork, type UnitOfWork, workInFlight } from './work-registry.js';
 import { processReport, reportAlso } from './process-report.js';
 
-const begun: { work: Work; settle: () => void }[] = [];
+const begun: { work: UnitOfWork; settle: () => void }[] = [];
 afterEach(async () => {
   const works = begun.splice(0);
   for (const { work, settle } of works) {
@@ -14,7 +14,7 @@ afterEach(async () => {
 });
 
 // Unit tests share a process: what others left hanging is in flight too, so each looks for its own.
-const isListed = (work: Work): boolean => [...workInFlight()].includes(work);
+const isListed = (work: UnitOfWork): boolean => [...workInFlight()].includes(work);
 
 /** A request whose handler has begun and waits until the test ends. */
 const handling = (id: string, inside: () => void = () => undefined) => {

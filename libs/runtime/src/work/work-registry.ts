@@ -5,14 +5,14 @@ export interface WorkSubject {
   readonly kind: 'request' | 'event';
   /** Request id or event id. */
   readonly id: string;
-  /** Method and route, or the queue with the size of the batch. Never a path or text that somebody sent. */
+  /** Method and route, or the queue with the size of the batch. Never a path or text from a caller. */
   readonly what: string;
 }
 
-/** What somebody waits for in a dependency: a place to call from, a connection, its answer, or the next try. */
+/** What a unit of work waits for in a dependency: a place to call from, a connection, its answer, or the next try. */
 export type WaitStage = 'place' | 'connection' | 'answer' | 'retry';
 
-/** Something that a unit of work waits for at this moment. Whoever begins it ends it. */
+/** Something that a unit of work waits for at this moment. The code that begins it ends it. */
 export class Wait {
   /** `performance.now()` of the beginning of its stage. */
   since = performance.now();
@@ -58,7 +58,7 @@ export interface WorkReport extends WorkSubject {
 }
 
 /** One unit of work, from its arrival until its answer is out and its handler has settled, whichever is later. */
-export class Work {
+export class UnitOfWork {
   readonly waits: Wait[] = [];
   readonly startedAt = performance.now();
   /** `performance.now()` at the beginning of its handler. */
@@ -70,7 +70,7 @@ export class Work {
   constructor(
     readonly subject: WorkSubject,
     readonly context: WorkContext,
-    private readonly forget: (work: Work) => void,
+    private readonly forget: (work: UnitOfWork) => void,
   ) {}
 
   get phase(): WorkReport['phase'] {
@@ -94,7 +94,7 @@ export class Work {
     }
   }
 
-  /** The answer is out, or nobody waits for it any more. */
+  /** The answer is out, or its caller is gone. */
   end(): void {
     this.isEnded = true;
     if (!this.isHandling) this.forget(this);
@@ -127,27 +127,27 @@ export class Work {
 }
 
 // In the order of arrival: the oldest first.
-const inFlight = new Set<Work>();
-// By the context in which it runs, so that no second AsyncLocalStorage is needed: whoever asks knows its context already.
-const byContext = new WeakMap<WorkContext, Work>();
-const forget = (work: Work): void => void inFlight.delete(work);
+const inFlight = new Set<UnitOfWork>();
+// By the context in which it runs: a second AsyncLocalStorage would cost more, and callers have the context already.
+const byContext = new WeakMap<WorkContext, UnitOfWork>();
+const forget = (work: UnitOfWork): void => void inFlight.delete(work);
 
 /** Enters a unit of work that runs in `context` (`runInContext`). Its `end` must be called. */
-export const beginWork = (context: WorkContext, subject: WorkSubject): Work => {
-  const work = new Work(subject, context, forget);
+export const beginWork = (context: WorkContext, subject: WorkSubject): UnitOfWork => {
+  const work = new UnitOfWork(subject, context, forget);
   inFlight.add(work);
   byContext.set(context, work);
   return work;
 };
 
 /** Every unit of work of this process, the oldest first. */
-export const workInFlight = (): IterableIterator<Work> => inFlight.values();
+export const workInFlight = (): IterableIterator<UnitOfWork> => inFlight.values();
 
 /**
  * The units of work whose handler has run for at least `forMs` and for more than twice its deadline: at the deadline its caller was answered, and
  * what it called was told to stop. The oldest first.
  */
-export const overdueWork = (forMs: number, now = performance.now(), works: Iterable<Work> = inFlight): Work[] =>
+export const overdueWork = (forMs: number, now = performance.now(), works: Iterable<UnitOfWork> = inFlight): UnitOfWork[] =>
   [...works].filter((work) => {
     const handlingMs = work.handlingForMs(now);
     return handlingMs >= forMs && handlingMs > 2 * (work.deadlineMs ?? Number.POSITIVE_INFINITY);

@@ -16,7 +16,7 @@ const processesOf = async (small: SmallService, count: number): Promise<Set<numb
   });
 
 describe('several workers', () => {
-  it('serve one port, and their supervisor serves nobody', async () => {
+  it('serve one port, and their supervisor serves no request', async () => {
     const small = await start(3);
 
     const pids = await processesOf(small, 3);
@@ -118,7 +118,7 @@ describe('several workers', () => {
     expect(body).toContain('worker_processes{state="silent"} 1');
   });
 
-  it('end with their supervisor, even when nobody told it to stop', async () => {
+  it('end with their supervisor, even when it was killed', async () => {
     const small = await start(2);
     const pids = await processesOf(small, 2);
 

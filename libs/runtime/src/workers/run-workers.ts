@@ -14,7 +14,7 @@ const HEALTHY_AFTER_MS = 60_000;
 const GRACE_MS = 2_000;
 
 /**
- * Like {@link runProcess}, with WEB_CONCURRENCY processes that share one port (R007, R043): a supervisor, which serves nobody, starts them,
+ * Like {@link runProcess}, with WEB_CONCURRENCY processes that share one port (R007, R043): a supervisor, which serves no request, starts them,
  * hands connections round, starts again what dies, and drains all of them when it is told to stop. `GET /metrics` of any of them shows the sum.
  * With WEB_CONCURRENCY=1 it is runProcess: one process, nothing around it.
  *
@@ -52,8 +52,8 @@ const workerProcess = (): ProcessHost => {
 /** How long to wait before a worker is started again that died `deaths` times in a row without being well in between. */
 export const restartDelayMs = (deaths: number): number => Math.min(BACKOFF.capMs, BACKOFF.baseMs * 2 ** (deaths - 1));
 
-/** One of the processes that there should be; whoever fills it. */
-interface Place {
+/** One of the WEB_CONCURRENCY workers that should run, and the process that currently does. */
+interface WorkerSlot {
   deaths: number;
   worker: Worker | undefined;
   /** `performance.now()` of the start of its worker. */
@@ -65,7 +65,7 @@ interface Place {
  *        `--(a worker ends)--> exit with its code      `--(again)--> all killed, exit 1
  */
 class Supervisor {
-  private readonly places: Place[];
+  private readonly slots: WorkerSlot[];
   private readonly restarts: Record<string, number> = {};
   private hasListened = false;
   private isDraining = false;
@@ -76,12 +76,12 @@ class Supervisor {
     private readonly config: Config,
     private readonly logger: Logger,
   ) {
-    this.places = Array.from({ length: config.WEB_CONCURRENCY }, () => ({ deaths: 0, worker: undefined, startedAt: 0 }));
+    this.slots = Array.from({ length: config.WEB_CONCURRENCY }, () => ({ deaths: 0, worker: undefined, startedAt: 0 }));
   }
 
   start(): void {
     const { logger } = this;
-    connectSiblings(() => ({ wanted: this.places.length, running: this.running.length, restarts: this.restarts }));
+    connectSiblings(() => ({ wanted: this.slots.length, running: this.running.length, restarts: this.restarts }));
     cluster.on('listening', () => (this.hasListened = true));
     cluster.on('exit', (worker: Worker, code: number | null, signal: string | null) => this.onExit(worker, code, signal));
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.drain(signal));
@@ -90,43 +90,43 @@ class Supervisor {
       logger.fatal({ err }, 'uncaught error in the supervisor');
       this.leave(EXIT_FORCED); // workers end with their channel
     });
-    logger.info({ workers: this.places.length }, 'starting workers');
-    for (const place of this.places) this.fill(place);
+    logger.info({ workers: this.slots.length }, 'starting workers');
+    for (const slot of this.slots) this.fill(slot);
   }
 
   private get running(): Worker[] {
-    return this.places.flatMap(({ worker }) => (worker === undefined ? [] : [worker]));
+    return this.slots.flatMap(({ worker }) => (worker === undefined ? [] : [worker]));
   }
 
-  private fill(place: Place): void {
+  private fill(slot: WorkerSlot): void {
     if (this.isDraining) return;
-    place.worker = cluster.fork();
-    place.startedAt = performance.now();
+    slot.worker = cluster.fork();
+    slot.startedAt = performance.now();
     // Its channel may break while it is being told something; its end is what counts.
-    place.worker.on('error', () => undefined);
+    slot.worker.on('error', () => undefined);
   }
 
   private onExit(worker: Worker, code: number | null, signal: string | null): void {
-    const place = this.places.find((each) => each.worker === worker);
-    if (place === undefined) return;
-    place.worker = undefined;
+    const slot = this.slots.find((each) => each.worker === worker);
+    if (slot === undefined) return;
+    slot.worker = undefined;
     if (this.isDraining) return this.onDrained(code, signal);
     // It will not get better by itself: the configuration is wrong, or nothing ever came up. The same end as that of a single process.
     if (code === EXIT_CONFIG || !this.hasListened) return this.giveUp(code ?? EXIT_FORCED);
-    this.replace(place, { pid: worker.process.pid, code, signal });
+    this.replace(slot, { pid: worker.process.pid, code, signal });
   }
 
-  private replace(place: Place, end: { pid: number | undefined; code: number | null; signal: string | null }): void {
-    const livedMs = performance.now() - place.startedAt;
+  private replace(slot: WorkerSlot, end: { pid: number | undefined; code: number | null; signal: string | null }): void {
+    const livedMs = performance.now() - slot.startedAt;
     const hasLeft = end.code === EXIT_CLEAN;
-    place.deaths = hasLeft || livedMs > HEALTHY_AFTER_MS ? 1 : place.deaths + 1;
+    slot.deaths = hasLeft || livedMs > HEALTHY_AFTER_MS ? 1 : slot.deaths + 1;
     const reason = hasLeft ? 'left' : end.code === EXIT_HUNG ? 'hang' : 'crash';
     this.restarts[reason] = (this.restarts[reason] ?? 0) + 1;
-    const restartInMs = restartDelayMs(place.deaths);
+    const restartInMs = restartDelayMs(slot.deaths);
     const fields = { worker: end.pid, code: end.code, signal: end.signal, reason, livedMs: Math.round(livedMs), restartInMs };
     if (hasLeft) this.logger.info(fields, 'a worker was told to stop: starting another one');
     else this.logger.error(fields, 'a worker died: starting another one');
-    setTimeout(() => this.fill(place), restartInMs);
+    setTimeout(() => this.fill(slot), restartInMs);
   }
 
   private drain(why: string): void {

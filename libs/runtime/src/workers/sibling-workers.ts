@@ -23,7 +23,7 @@ export interface Answers<T> {
 
 /** The supervisor waits this long for its workers, in milliseconds: health and metrics are asked every few seconds, by machines with limits. */
 const WORKERS_WITHIN_MS = 1_000;
-/** The one who asks waits a little longer; then it speaks for itself alone. */
+/** The asking worker waits a little longer, then answers for itself alone; milliseconds. */
 const SUPERVISOR_WITHIN_MS = 1_500;
 
 type Message =
@@ -93,11 +93,11 @@ const answerSupervisor = async (id: number, question: Question): Promise<void> =
   try {
     tellSupervisor({ parley: 'answer', id, answer: (await answerOf(question)) ?? null }, () => undefined);
   } catch {
-    // No answer is an answer: whoever asked sees that this worker was silent.
+    // No answer is an answer: the report says that this worker was silent.
   }
 };
 
-/** The supervisor's side: from now on it passes questions on to all workers, and what they say back to the one who asked. */
+/** The supervisor's side: passes questions on to all workers, and their answers back to the worker that asked. */
 export const connectSiblings = (counts: () => WorkerCounts): void => {
   const switchboard = new Switchboard(counts);
   cluster.on('message', (worker: Worker, message: Message) => switchboard.hear(worker, message));

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import type { WorkContext } from '#lib/runtime/log/context';
-import { beginWork, type Work } from '#lib/runtime/work/work-registry';
+import { beginWork, type UnitOfWork } from '#lib/runtime/work/work-registry';
 import { childTraceparent } from '#lib/runtime/log/traceparent';
 import { remoteAddressOf } from '#lib/runtime/process/remote-address';
 import type { Caller } from '../../../auth/caller.js';
@@ -46,7 +46,7 @@ export class RequestWork {
   failure: unknown;
   private leave: (() => void) | undefined;
   /** As operators see it while it is in flight. */
-  private inHand: Work | undefined;
+  private inHand: UnitOfWork | undefined;
   private readonly atEnd: (() => void)[] = [];
   private readonly method: string;
   private isHandling = false;
