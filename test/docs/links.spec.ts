@@ -12,9 +12,27 @@ const documents = [
 const linksOf = (document: string): string[] =>
   [...readFileSync(document, 'utf8').matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)].map((match) => match[1] ?? '');
 
+/** The anchors that GitHub makes of a document's headings. */
+const headingsOf = (document: string): string[] =>
+  [...readFileSync(document, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+
 describe('documentation', () => {
   it.each(documents)('%s links only to files that exist', (document) => {
     const broken = linksOf(document).filter((link) => !existsSync(join(dirname(document), link)));
+    expect(broken).toEqual([]);
+  });
+
+  it.each(documents)('%s links only to headings that exist', (document) => {
+    const broken = [...readFileSync(document, 'utf8').matchAll(/\]\(([^):\s]*)#([^)\s]+)\)/g)]
+      .map(([, path = '', anchor = '']) => ({ target: path === '' ? document : join(dirname(document), path), anchor }))
+      .filter(({ target }) => target.endsWith('.md'))
+      .filter(({ target, anchor }) => !headingsOf(target).includes(anchor))
+      .map(({ target, anchor }) => `${target}#${anchor}`);
     expect(broken).toEqual([]);
   });
 

@@ -62,8 +62,8 @@ export const metrics = {
   dbConnUsage: gauge('db_conn_usage', 'Pool connections', 'lane', 'state'),
   dbPoolWait: histogram('db_pool_wait_seconds', 'Wait for a pool connection', INTERACTIVE, 'lane'),
   dbSlowQueries: counter('db_slow_queries_total', 'Statements slower than DB_SLOW_QUERY_MS', 'lane'),
-  workerPoolActive: gauge('worker_pool_active', 'Calls running in a bulkhead', 'pool'),
-  workerPoolQueued: gauge('worker_pool_queued', 'Calls waiting for a place in a bulkhead', 'pool'),
+  workerPoolActive: gauge('worker_pool_active', 'Calls that hold a place in a semaphore', 'pool'),
+  workerPoolQueued: gauge('worker_pool_queued', 'Calls that wait for a place in a semaphore', 'pool'),
   circuitBreakerState: highest('circuit_breaker_state', '0 closed, 0.5 half-open, 1 open; the worst of its operations', 'dependency'),
   dependencyCallDuration: histogram(
     'dependency_call_duration_seconds',
