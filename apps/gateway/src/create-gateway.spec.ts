@@ -54,7 +54,7 @@ const send = (conversationId: string, json: unknown, request: Request = {}, app 
 const messageCount = (): number => gateway.get(MemoryArchive, { strict: false }).places.size;
 const itemsOf = ({ body }: { body: Json }): Json[] => body['items'] as Json[];
 
-/** Where a new message stands with an app: nobody waits for one that has no row. */
+/** Where a new message stands with an app: an app without a row never handles it. */
 const stageOf = (app: string) => (Object.values(pipeline as PipelineRows).some((row) => row.app === app) ? 'pending' : 'skipped');
 
 describe('a send', () => {
@@ -96,7 +96,7 @@ describe('a send', () => {
     expect(JSON.stringify(logLines)).not.toContain('secret');
   });
 
-  it('is read back by members, in order, and by nobody else', async () => {
+  it('is read back by members, in order, and by no other user', async () => {
     const conversationId = await aConversation(['bob']);
     for (const content of ['one', 'two', 'three']) await send(conversationId, { content });
     const url = `/v1/conversations/${conversationId}/messages`;
@@ -157,7 +157,7 @@ describe('an edit', () => {
     expect((await call({ url: `/v1/messages/${String(id)}` })).body).toMatchObject({ content: 'first', version: 1 });
   });
 
-  it('of somebody else is forbidden to members and unknown to strangers', async () => {
+  it("of another user's message is forbidden to members and unknown to strangers", async () => {
     const { id } = (await send(await aConversation(['bob']), { content: 'mine' })).body;
     const mallory = await mintToken(SECRET, { user: 'mallory' });
     for (const [token, status] of [[bob, 403] as const, [mallory, 404] as const]) {
@@ -179,8 +179,8 @@ describe('a deletion', () => {
   });
 });
 
-describe('high priority', () => {
-  it('is answered when the vectors are there, and as pending when nobody makes them in time', async () => {
+describe('a send with high priority', () => {
+  it('is answered when the vectors are there, and as pending when they are not made in time', async () => {
     const conversationId = await aConversation();
     expect((await send(conversationId, { content: 'urgent', priority: 'high' })).body).toMatchObject({
       pipeline: { embedding: 'pending' },
@@ -472,7 +472,7 @@ describe('a token', () => {
     ['another key', () => forge({}, { alg: 'HS256' }, 'x'.repeat(40))],
     ['expired', () => forge({ exp: now() - 1 })],
     ['not valid yet', () => forge({ nbf: now() + 120 })],
-    ['for somebody else', () => forge({ aud: 'other' })],
+    ['for another audience', () => forge({ aud: 'other' })],
     ['without an end', () => forge({ exp: undefined })],
     ['without a user', () => forge({ sub: undefined })],
     ['with a user that cannot be', () => forge({ sub: "alice'--" })],
@@ -531,7 +531,7 @@ describe('a token', () => {
     expect(itemsOf(answer)[0]).toMatchObject({ name: 'embedding.messages', ready: 0, deadLetters: 0, paused: null });
   });
 
-  it('is not needed to ask how the process is', async () => {
+  it('is not needed to ask for the state of the process', async () => {
     for (const url of ['/livez', '/readyz', '/metrics', '/v1/health', '/openapi.json', '/asyncapi.json', '/docs']) {
       expect({ url, status: (await call({ url, token: null })).status }).toEqual({ url, status: 200 });
     }
@@ -636,7 +636,7 @@ describe('every answer', () => {
     }
   });
 
-  it('says how long it took, is kept by nobody, and is nothing that a browser could misread', async () => {
+  it('says how long it took, may be stored in no cache, and is nothing that a browser could misread', async () => {
     const { headers } = await call({ url: '/v1/conversations' });
     expect(headers['server-timing']).toMatch(/^app;dur=\d+\.\d$/);
     expect(headers).toMatchObject({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'x-frame-options': 'DENY' });
@@ -696,7 +696,7 @@ describe('conversations', () => {
     expect(second.body['nextCursor']).toBeNull();
   });
 
-  it('are joined by whom a member adds, and left by whom the creator removes', async () => {
+  it('are joined by users that a member adds, and left by users that the creator removes', async () => {
     const id = await aConversation(['bob']);
     const member = (method: 'PUT' | 'DELETE', userId: string, token: string) =>
       call({ method, url: `/v1/conversations/${id}/members/${userId}`, token, headers: { 'content-type': 'application/json' } });
@@ -720,7 +720,7 @@ describe('conversations', () => {
   });
 });
 
-describe('when something behind it fails', () => {
+describe('a failure behind the gateway', () => {
   const failing = (error: Error) => {
     gateway.get(MessageStorePort, { strict: false }).store = async () => {
       throw error;
@@ -733,7 +733,7 @@ describe('when something behind it fails', () => {
     ['open', 'dependency-unavailable'],
     ['timeout', 'timeout'],
     ['overloaded', 'overloaded'],
-  ] as const)('a dependency that is %s is 503 %s, with the time to come back', async (kind, code) => {
+  ] as const)('of a dependency that is %s is 503 %s, with the time to come back', async (kind, code) => {
     failing(new DependencyError('postgres', 'sends', kind, { retryAfterMs: 2_300, cause: new Error('password=hunter2') }));
     const answer = await attempt();
     expect(answer.body).toMatchObject({ status: 503, code, retryable: true });
@@ -742,12 +742,12 @@ describe('when something behind it fails', () => {
     expect(answer.text).not.toContain('postgres');
   });
 
-  it('a deadline that passed is 503 timeout', async () => {
+  it('is 503 timeout when a deadline passed', async () => {
     failing(new DeadlineExceeded(5_500));
     expect((await attempt()).body).toMatchObject({ status: 503, code: 'timeout', retryable: true });
   });
 
-  it('a bug is 500 without a word about it to the caller, and with all of it in the log', async () => {
+  it('is 500 for a bug, without a word about it to the caller, and with all of it in the log', async () => {
     logLines.length = 0;
     failing(new TypeError('cannot read properties of undefined', { cause: new Error('SELECT secret FROM users') }));
     const answer = await attempt();
@@ -757,7 +757,7 @@ describe('when something behind it fails', () => {
     expect(JSON.stringify(logLines)).toContain('cannot read properties');
   });
 
-  it('a handler that never answers is answered for at its deadline, which begins before the quota is asked', async () => {
+  it('that never answers is answered for at the deadline, which begins before the quota is asked', async () => {
     const store = gateway.get(MessageStorePort, { strict: false });
     store.store = () => new Promise(() => undefined);
     const conversationId = await aConversation();
@@ -802,20 +802,20 @@ describe('a quota', () => {
     expect([await broken(), await broken(), await broken()].map(({ status }) => status)).toEqual([400, 400, 429]);
   });
 
-  it('of everybody together is one too', async () => {
+  it('of all callers together is one too', async () => {
     const app = await boot({ RATE_LIMIT_GLOBAL: '2' });
     const statuses = [];
     for (const token of [alice, bob, alice, bob]) statuses.push((await call({ url: '/v1/conversations', token }, app)).status);
     expect(statuses).toEqual([200, 200, 429, 429]);
   });
 
-  it('is not taken from those who ask how the process is', async () => {
+  it('is not taken by requests for the state of the process', async () => {
     const app = await boot({ RATE_LIMIT_PER_USER: '1', RATE_LIMIT_GLOBAL: '1' });
     for (let i = 0; i < 20; i += 1) expect((await call({ url: '/readyz', token: null }, app)).status).toBe(200);
   });
 });
 
-describe('over a real connection', () => {
+describe('a gateway over a real connection', () => {
   const listen = async (app: NestFastifyApplication): Promise<number> => {
     await app.listen(0, '127.0.0.1');
     return (app.getHttpServer().address() as AddressInfo).port;
@@ -854,7 +854,7 @@ describe('over a real connection', () => {
     expect(new Set(statuses)).toEqual(new Set([200]));
   }, 30_000);
 
-  it('tells a client who sends too much that it is too much, and not only hangs up', async () => {
+  it('answers a client that sends too much, and not only hangs up', async () => {
     const port = await listen(await boot());
     const answer = await fetch(`http://127.0.0.1:${port}/v1/conversations`, {
       method: 'POST',

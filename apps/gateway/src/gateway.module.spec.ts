@@ -30,22 +30,22 @@ afterEach(async () => {
 it.each([
   ['live', GatewayModule.live()],
   ['memory', GatewayModule.inMemory()],
-])('wires up with %s adapters, also when nothing that it needs is there', async (_, gateway) => {
+])('a gateway with %s adapters is built while every dependency is away', async (_, gateway) => {
   const app = await boot(gateway);
   expect((await app.inject('/livez')).statusCode).toBe(200);
 });
 
-it('refuses to start without anything to verify tokens with', async () => {
+it('a gateway refuses to start without anything to verify tokens with', async () => {
   await expect(boot(GatewayModule.inMemory(), { AUTH_JWT_SECRET: '' })).rejects.toThrow('AUTH_JWT_SECRET or AUTH_JWKS_URL');
 });
 
-it('refuses to start when a wait is longer than the deadline around it, and names both', async () => {
+it('a gateway refuses to start when a wait is longer than the deadline around it, and names both', async () => {
   await expect(boot(GatewayModule.inMemory(), { DB_STATEMENT_TIMEOUT_MS: '9000' })).rejects.toThrow(
     /DB_STATEMENT_TIMEOUT_MS.*deadline of POST/,
   );
 });
 
-it('answers the health question while everything is away', async () => {
+it('a gateway answers /v1/health while every dependency is away', async () => {
   const app = await boot();
   const startedAt = performance.now();
   const answer = await app.inject('/v1/health');

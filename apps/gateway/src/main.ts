@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { runWorkers } from '#lib/runtime/workers/run-workers';
 
-/** docs/concepts/resilience.md, "drain": longer than the longest deadline by far, shorter than a load balancer waits. */
+/** Longest drain in milliseconds: above the longest deadline of a route, below the 60 s of a load balancer. */
 const DRAIN_MS = 55_000;
 
 await runWorkers({

@@ -53,8 +53,8 @@ const inTime = async (ms: number, promise: Promise<HealthReport>): Promise<Healt
   return report;
 };
 
-describe('the whole', () => {
-  it('is ok when everything is', async () => {
+describe('the health report', () => {
+  it('is ok when every check is', async () => {
     expect(await health({ postgres: ok, redis: ok }).report()).toMatchObject({
       status: 'ok',
       checks: { postgres: { status: 'ok' }, redis: { status: 'ok' } },
@@ -85,7 +85,7 @@ describe('the whole', () => {
   });
 });
 
-describe('one check', () => {
+describe('a check', () => {
   it('tells the state of the breaker', async () => {
     expect(await health({ redis: refused }, 'half-open').report()).toMatchObject({ checks: { redis: { breaker: 'half-open' } } });
   });
@@ -102,7 +102,7 @@ describe('one check', () => {
     expect(report).toMatchObject({ status: 'degraded', checks: { embedder: { status: 'degraded', detail: 'model is loading' } } });
   });
 
-  it('tells the code of an error, never its message: the endpoint is open to everybody', async () => {
+  it('tells the code of an error, never its message: the endpoint needs no token', async () => {
     const wrapped: HealthCheck = () => Promise.reject(new Error('postgres health: unavailable', { cause: new Error('password hunter2') }));
     const report = await health({ postgres: refused, redis: wrapped, chroma: () => Promise.reject('hunter2') }).report();
 
@@ -132,7 +132,7 @@ describe('one check', () => {
     expect(await health({ redis: broken }).report()).toMatchObject({ checks: { redis: { status: 'down', detail: 'TypeError' } } });
   });
 
-  it('is told when nobody waits for it any more', async () => {
+  it('gets its signal aborted when it is not waited for any longer', async () => {
     let signal: AbortSignal | undefined;
     await inTime(
       2_000,
@@ -147,7 +147,7 @@ describe('one check', () => {
     expect(signal?.aborted).toBe(true);
   });
 
-  it('remembers since when it is what it is', async () => {
+  it('keeps its since for as long as its status stays', async () => {
     let check = ok;
     const subject = health({ redis: (signal) => check(signal) });
     const since = async () => {
@@ -174,7 +174,7 @@ describe('a transition', () => {
     return { subject, changes };
   };
 
-  it('is noticed in the background: since does not depend on who asks when', async () => {
+  it('is noticed in the background: since does not depend on callers', async () => {
     let check = ok;
     const { subject } = watched((signal) => check(signal));
     await vi.advanceTimersByTimeAsync(60_000);
@@ -201,7 +201,7 @@ describe('a transition', () => {
     subject.stop();
   });
 
-  it('is told once, with its reason, and a first look only when something is wrong', async () => {
+  it('is logged once, with its reason, and a first look only when something is wrong', async () => {
     let check = ok;
     const { subject, changes } = watched((signal) => check(signal));
     await vi.advanceTimersByTimeAsync(20_000);
@@ -230,7 +230,7 @@ describe('a transition', () => {
 });
 
 describe('many callers', () => {
-  it('share one answer while it is being found out', async () => {
+  it('share one run', async () => {
     const check = vi.fn(never);
     const subject = health({ redis: check });
 
@@ -242,7 +242,7 @@ describe('many callers', () => {
     expect(check).toHaveBeenCalledOnce();
   });
 
-  it('share it for one more second, and not longer', async () => {
+  it('share its answer for one more second, and not longer', async () => {
     const check = vi.fn(ok);
     const subject = health({ redis: check });
     await subject.report();
@@ -256,7 +256,7 @@ describe('many callers', () => {
     expect(check).toHaveBeenCalledTimes(2);
   });
 
-  it('get an answer that does not depend on the request of the first of them', async () => {
+  it('get an answer outside the context of the first of them', async () => {
     let seen: unknown;
     const subject = health({
       redis: () => {

@@ -44,7 +44,7 @@ const CHECK_EVERY_MS = 5_000;
 /** Two seconds each, all at once: the whole answer stays under the 2.5 s of the contract whatever hangs. */
 const CHECK_TIMEOUT_MS = 2_000;
 /** Callers within a second share one look at a dependency. */
-const REMEMBERED_MS = 1_000;
+const CACHED_MS = 1_000;
 /** What Terminus says in place of the error of a check that took too long. */
 const TERMINUS_TIMEOUT = `timeout of ${CHECK_TIMEOUT_MS}ms exceeded`;
 
@@ -102,7 +102,7 @@ export class Health {
 
   private async indicate(probe: HealthProbe) {
     const indicator = this.indicators.check(probe.name);
-    const attempt = indicator.attempt(withCodes(probe.check)).withTimeout(CHECK_TIMEOUT_MS).cacheFor(REMEMBERED_MS);
+    const attempt = indicator.attempt(withCodes(probe.check)).withTimeout(CHECK_TIMEOUT_MS).cacheFor(CACHED_MS);
     const report = this.judge(probe, (await attempt)[probe.name] as Outcome);
     if (report.status === 'ok') return indicator.up({ report });
     return report.status === 'degraded' ? indicator.degraded({ report }) : indicator.down({ report });

@@ -16,19 +16,19 @@ const started = (): Readiness => {
   return readiness;
 };
 
-it('begins when everything is started', () => {
+it('readiness begins when everything is started', () => {
   expect(readiness.isReady).toBe(false);
   expect(started().isReady).toBe(true);
 });
 
-it('ends with draining, for good', () => {
+it('readiness ends with draining, for good', () => {
   started().drain();
   readiness.started();
 
   expect(readiness.report()).toEqual({ status: 'not-ready', reasons: ['draining'] });
 });
 
-it('pauses while the event loop is more than a second late, and comes back by itself', async () => {
+it('readiness pauses while the event loop is more than a second late, and comes back by itself', async () => {
   started();
   // What a blocked event loop looks like from inside: the clock moved on and no timer ran.
   vi.setSystemTime(Date.now());
@@ -43,14 +43,14 @@ it('pauses while the event loop is more than a second late, and comes back by it
   expect(readiness.isReady).toBe(true);
 });
 
-it('is not disturbed by a process that is only a little late', async () => {
+it('readiness is not disturbed by a process that is only a little late', async () => {
   await vi.advanceTimersByTimeAsync(10_000);
 
   expect(started().isReady).toBe(true);
   expect(readiness.eventLoopLagMs).toBeLessThan(100);
 });
 
-it('can be held for reasons of the process itself, and says them', () => {
+it('readiness can be held for reasons of the process itself, and says them', () => {
   started();
   const release = readiness.hold('queue embedding.messages is declared with other arguments');
   const releaseOther = readiness.hold('not yet connected');
@@ -64,7 +64,7 @@ it('can be held for reasons of the process itself, and says them', () => {
   expect(readiness.isReady).toBe(true);
 });
 
-it('is held by a condition for as long as that has a reason', () => {
+it('readiness is held by a condition for as long as that has a reason', () => {
   let drift: string | undefined;
   started().holdWhile(() => drift);
   expect(readiness.isReady).toBe(true);

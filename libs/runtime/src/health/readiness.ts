@@ -1,4 +1,4 @@
-/** Later than this and a process answers nobody in time: the load balancer should send requests elsewhere until it caught up. */
+/** An event loop this late answers no request in time: the load balancer should send requests elsewhere until it caught up. */
 const MAX_LAG_MS = 1_000;
 const TICK_MS = 250;
 

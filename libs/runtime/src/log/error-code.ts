@@ -1,12 +1,11 @@
 const MAX_CAUSES = 10;
-/** An error without a code of its own says nothing by these names. */
+/** Names that say nothing. */
 const MEANINGLESS = new Set(['Error', 'AggregateError', 'DependencyError']);
 const TIMEOUTS = new Set(['AbortError', 'TimeoutError', 'DeadlineExceeded']);
 
 /**
- * What went wrong in one word that may be shown to anybody: the innermost code says most (`ECONNREFUSED`); without any, the kind of failure
- * that our own wrapper found (`timeout`), then the name of an error, `failed` when even that says nothing. Never a message: those may hold
- * addresses and secrets.
+ * One word for what went wrong, safe to show without a token: the innermost code (`ECONNREFUSED`), else the kind that DependencyError found
+ * (`timeout`), else the name of an error, else `failed`. Never a message: messages may hold addresses and secrets.
  */
 export const errorCode = (error: unknown): string => {
   const outermostFirst = chainOf(error);

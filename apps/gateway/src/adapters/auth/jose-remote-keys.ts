@@ -1,13 +1,13 @@
 import { type CryptoKey, createRemoteJWKSet, errors, type FlattenedJWSInput, type JWSHeaderParameters } from 'jose';
 import { ProblemError } from '#lib/contracts/problems';
 
-/** One fetch of the key set may take this long; a request waits for it only while there are no keys at all or for a key it does not know. */
+/** Longest fetch of the key set; a request waits for it only without any keys, or for an unknown key. */
 const FETCH_TIMEOUT_MS = 2_000;
 /** Keys are fetched anew this often, in the background. */
 const REFRESH_AFTER_MS = 600_000;
-/** After a fetch, an unknown key id does not cause another one for this long: forged tokens must not cause a flood of fetches. */
+/** Shortest pause between two fetches for unknown key ids: forged tokens must not cause a flood of them. */
 const COOLDOWN_MS = 30_000;
-/** After a failed fetch, requests that would need one fail at once for this long instead of waiting 2 s each. */
+/** After a failed fetch, requests that need one fail at once for this long instead of waiting 2 s each. */
 const FAILURE_MEMORY_MS = 5_000;
 
 /**
@@ -28,8 +28,8 @@ export class RemoteKeys {
   }
 
   /**
-   * The key that a token says it is signed with. @throws jose's error when there is no such key (the token is not valid),
-   * ProblemError `dependency-unavailable` when the keys cannot be had now.
+   * The key that a token names. @throws jose's error when there is no such key (the token is not valid), ProblemError `dependency-unavailable`
+   * while the identity provider does not answer.
    */
   async keyFor(header: JWSHeaderParameters, token: FlattenedJWSInput): Promise<CryptoKey> {
     const known = this.keySet.jwks()?.keys;

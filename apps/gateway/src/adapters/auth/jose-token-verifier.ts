@@ -8,9 +8,9 @@ import type { RemoteKeys } from './jose-remote-keys.js';
 
 /** Clock tolerance in seconds, for `nbf` only: an expired token is expired. */
 const CLOCK_SKEW_S = 5;
-/** A verified token is not verified again for this long, so this is how late a withdrawn key is noticed. */
+/** How long a verified token is cached, and so how late a withdrawn key is noticed. */
 const CACHE_TTL_MS = 60_000;
-/** Verified tokens kept, about 5 MB; with more active users each request costs a verification (0.1 ms). */
+/** Verified tokens in the cache, about 5 MB; with more active users each request costs a verification (0.1 ms). */
 const CACHE_SIZE = 10_000;
 
 const ASYMMETRIC = ['RS256', 'ES256', 'EdDSA'] as const;

@@ -4,7 +4,7 @@ import type { ProblemError } from '#lib/contracts/problems';
 import { PROBLEM_TYPE, problemErrorOf, renderProblem, retryAfterOf } from './problems.js';
 import { workOf } from '../edge/request-work.js';
 
-/** Answers every error, Nest's and Fastify's included, with a problem document. The log line of the request says what was behind it. */
+/** Answers every error, also of Nest and Fastify, with a problem document; the log line of the request has its cause. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
@@ -13,7 +13,7 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-/** Answers `request` with the problem that `error` is. Does nothing when it is answered already (its deadline came first). */
+/** Answers `request` with the problem for `error`, unless it is answered already (its deadline came first). */
 export const sendProblem = (request: FastifyRequest, reply: FastifyReply, error: unknown): void => {
   if (reply.sent) return;
   const work = workOf(request);
@@ -28,6 +28,6 @@ export const sendProblem = (request: FastifyRequest, reply: FastifyReply, error:
   void reply.code(problem.status).header('x-request-id', requestId).header('cache-control', 'no-store').type(PROBLEM_TYPE).send(body);
 };
 
-// RFC 6750: `error` only when there was a token that is not good enough.
+// RFC 6750: `error` only when a token came and is not accepted.
 const challengeOf = ({ cause }: ProblemError): string =>
   cause === undefined ? 'Bearer realm="parley"' : 'Bearer realm="parley", error="invalid_token"';

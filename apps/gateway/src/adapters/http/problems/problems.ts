@@ -11,10 +11,10 @@ export const PROBLEM_TYPE = 'application/problem+json';
 /** The page that explains every problem; the `type` of one is its place on it. */
 export const PROBLEMS_PAGE = '/problems';
 
-/** What 503 and 429 say when nobody knows better. */
+/** `Retry-After` of 503 and 429 where the error has no time of its own. */
 const DEFAULT_RETRY_SECONDS = 1;
 
-/** Anything that was thrown while answering, as the problem that the caller is told. Nothing of a driver or a stack gets into it. */
+/** The problem for anything that was thrown while answering. It carries no message of a driver and no stack. */
 export const problemErrorOf = (error: unknown): ProblemError => {
   if (error instanceof ProblemError) return error;
   if (error instanceof DependencyError) return dependencyProblem(error);
@@ -33,7 +33,7 @@ export const problemErrorOf = (error: unknown): ProblemError => {
   return new ProblemError('internal', 'Something went wrong on our side. It is logged under this request id.', { cause: error });
 };
 
-// What its owner can do something about; of a forged one nothing is told.
+// Says what the owner of a token can change; says nothing about a forged one.
 const tokenFaults: Readonly<Record<TokenFault, string>> = {
   expired: 'The token has expired: get a new one.',
   'not-yet-valid': 'The token is not valid yet: its `nbf` lies ahead.',
@@ -42,7 +42,7 @@ const tokenFaults: Readonly<Record<TokenFault, string>> = {
   forged: 'The token is not valid.',
 };
 
-/** The body of an error answer. `instance` is the path of the request without its query, which may hold what people search for. */
+/** The body of an error answer. `instance` is the path of the request without its query, which may hold search terms. */
 export const renderProblem = (
   { code, status, detail, errors }: ProblemError,
   { url, requestId }: { url: string; requestId: string },
@@ -106,7 +106,7 @@ const details: Readonly<Record<string, string>> = {
 
 const UNSUPPORTED_MEDIA_TYPE = 415;
 
-// What the framework found wrong before a handler ran. Its own messages are not ours to promise, and may repeat input.
+// For what the framework refuses before a handler runs. Its own messages may change and may repeat input, so they are not shown.
 const frameworkProblem = (status: number, cause: unknown): ProblemError => {
   const code = codeOf(status);
   const known = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? details[cause.code] : undefined;

@@ -17,7 +17,7 @@ const formats: Readonly<Record<string, string>> = {
 
 const units: Readonly<Record<string, string>> = { string: ' characters', array: ' entries' };
 
-/** What is wrong with a field, as its sender can act on it: what must be there, never what zod calls it and never what was sent. */
+/** Says what a field must be, in words a client can act on; never zod's term, never what was sent. */
 export const sentenceOf = (issue: z.core.$ZodIssue): string => {
   switch (issue.code) {
     case 'invalid_type':
@@ -43,5 +43,5 @@ export const sentenceOf = (issue: z.core.$ZodIssue): string => {
   }
 };
 
-// Zod keeps no input in its issues, for good reason; its message says whether there was any.
+// Zod keeps no input in its issues; only its message tells whether there was any.
 const isMissing = ({ message }: z.core.$ZodIssue): boolean => message.endsWith('received undefined');

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { ProblemError } from '#lib/contracts/problems';
 import { sentenceOf } from './validation-messages.js';
 
-/** A request can be wrong in a million places; its sender is told the first few. */
+/** A request can be wrong in a million places; the answer lists the first few. */
 const MAX_ERRORS = 20;
 const MAX_MESSAGE = 300;
 
@@ -16,7 +16,7 @@ export const FromQuery = (schema: z.ZodType): ParameterDecorator => Query({ sche
 /** The parameters in the path of a request, parsed with `schema`. */
 export const FromPath = (schema: z.ZodType): ParameterDecorator => Param({ schema, pipes: [parsedWith(schema)] });
 
-// A pipe of the parameter: a global one makes Nest await each parameter, those too that have nothing to parse. @throws ProblemError `validation`.
+// A pipe per parameter: with a global pipe Nest awaits parameters that have nothing to parse, too. @throws ProblemError `validation`.
 const parsedWith = (schema: z.ZodType): PipeTransform => ({
   transform: (value: unknown): unknown => {
     const parsed = schema.safeParse(value);
@@ -31,7 +31,7 @@ const errorsOf = (issues: readonly z.core.$ZodIssue[]) =>
     .flatMap((issue) => placesOf(issue).map((path) => ({ pointer: pointerOf(path), message: sentenceOf(issue).slice(0, MAX_MESSAGE) })))
     .slice(0, MAX_ERRORS);
 
-/** An unknown field is wrong where it stands, not where it is missing from. */
+/** Points at an unknown field itself, not at the object around it. */
 const placesOf = (issue: z.core.$ZodIssue): (readonly PropertyKey[])[] =>
   issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : [issue.path];
 

@@ -11,13 +11,12 @@ import { workOf } from '../edge/request-work.js';
 const ALWAYS_BYTES = 65_536;
 
 /**
- * The answers that are made and not sent yet. A client that reads slowly, or not at all, costs the memory of its answers and nothing else:
- * beyond its share further large answers to it are refused, beyond that of all the oldest are cut off, and one of which nothing goes out for
- * `answerStallMs` is cut off too.
+ * Answers that are made and not sent yet. A client that reads slowly costs the memory of its answers and nothing else: beyond its share, large
+ * answers to it are refused; beyond the share of all clients, the oldest are cut off; an answer that stands still for `answerStallMs` is cut off.
  */
 export class Answers {
   private readonly unread: FairShare;
-  /** In the order in which they were made: one that is read is gone within milliseconds, so the oldest is the one that is not read. */
+  /** Oldest first: an answer that is read is gone within milliseconds, so the oldest is the one that is not read. */
   private readonly open = new Set<FastifyRequest>();
   private openBytes = 0;
 
@@ -26,7 +25,7 @@ export class Answers {
     server: Server,
   ) {
     this.unread = new FairShare({ max: 0, maxPerCaller: limits.unsentBytesPerCaller });
-    // Also told of connections that were idle for too long: those have nothing to write.
+    // Called for idle connections too: those have nothing to write.
     server.on('timeout', (socket: Socket) => {
       if (socket.writableLength > 0) metrics.answersCut.inc({ reason: 'stalled' });
       socket.destroy();
@@ -51,7 +50,7 @@ export class Answers {
     return undefined;
   }
 
-  /** The answer is out, or cut off. */
+  /** Called when the answer is out or cut off. */
   remove(request: FastifyRequest): void {
     if (!this.open.delete(request)) return;
     const { callerKey, unreadBytes } = workOf(request);

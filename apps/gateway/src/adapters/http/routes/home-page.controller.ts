@@ -26,7 +26,7 @@ const PAGE = `<!doctype html>
 </html>
 `;
 
-// The page has one style and nothing else; nothing is loaded, run, framed or sent.
+// The page has one style: a browser may load, run, frame and send nothing.
 const CONTENT_SECURITY_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
 /** `GET /` for people with a browser: where to go from here. Everything else gets the 404 of an unknown route. */

@@ -10,7 +10,7 @@ afterEach(closeGateways);
 
 const get = (url: string, accept: string) => gateway.getHttpAdapter().getInstance().inject({ url, headers: { accept } });
 
-it('shows a browser where to go, without a token, and only to routes that are there', async () => {
+it('the home page shows a browser where to go, without a token, and only to routes that are there', async () => {
   const answer = await get('/', 'text/html,application/xhtml+xml,*/*;q=0.8');
 
   expect(answer.statusCode).toBe(200);
@@ -20,14 +20,14 @@ it('shows a browser where to go, without a token, and only to routes that are th
   for (const link of links) expect([link, (await get(link, '*/*')).statusCode]).toEqual([link, 200]);
 });
 
-it('lets the page load, run and send nothing', async () => {
+it('the home page may load, run and send nothing', async () => {
   const { headers, body } = await get('/', 'text/html');
 
   expect(headers['content-security-policy']).toMatch(/^default-src 'none'; style-src 'sha256-[^']+'; base-uri 'none'; form-action 'none'/);
   expect(body).not.toMatch(/<script|https?:|\son[a-z]+=|style=/);
 });
 
-it('is not there for programs', async () => {
+it('the home page is not there for programs', async () => {
   const answer = await get('/', 'application/json');
 
   expect(answer.statusCode).toBe(404);

@@ -50,7 +50,7 @@ export class MessagesController {
     enrichContext({ messageId: message.id });
     reply.header('location', `/v1/messages/${message.id}`);
     if (replayed) reply.header('idempotency-replayed', 'true');
-    // A replay answers what the first one answered, not what has become of the message since.
+    // A replay answers as the first send did, whatever the message became since.
     return viewOf(message, isIndexed ? { ...atAcknowledgement, embedding: 'done' } : atAcknowledgement);
   }
 

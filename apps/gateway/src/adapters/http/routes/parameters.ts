@@ -7,7 +7,7 @@ import { ProblemError } from '#lib/contracts/problems';
 
 const requestOf = (context: ExecutionContext): FastifyRequest => context.switchToHttp().getRequest<FastifyRequest>();
 
-/** The user id of whoever sent the request. The edge has seen to it that there is one. */
+/** The user id of the caller. The edge lets no request without one through. */
 export const Caller = createParamDecorator((_: unknown, context: ExecutionContext): UserId => {
   const caller = requestOf(context).work?.caller;
   if (caller === undefined) throw new ProblemError('unauthenticated', 'Send a token: Authorization: Bearer <JWT>.');

@@ -11,7 +11,7 @@ type Json = { [key: string]: unknown };
 // An identifier is new in 3.1, and Nest's types do not know it.
 const LICENSE: { name: string; identifier: string } = { name: 'Proprietary', identifier: 'LicenseRef-Proprietary' };
 
-/** What only Nest's own controllers know of the routes that every process has. */
+/** Operation ids and summaries of the routes that every process has: their controller in libs/runtime does not know OpenAPI. */
 const ofEveryProcess: Readonly<Record<string, Pick<Operation, 'operationId' | 'summary' | 'tags'>>> = {
   '/livez': { operationId: 'getLiveness', summary: 'Whether this process runs', tags: ['operations'] },
   '/readyz': { operationId: 'getReadiness', summary: 'Whether to send work to this process', tags: ['operations'] },
@@ -19,8 +19,8 @@ const ofEveryProcess: Readonly<Record<string, Pick<Operation, 'operationId' | 's
 };
 
 /**
- * Completes what Nest makes of the controllers and schemas: the problems that each operation can answer with, operations routes without a
- * token, and schemas in the words of OpenAPI 3.1 (Nest writes some in those of 3.0).
+ * Completes the document that Nest prints: adds the problems of each operation, takes the token off operations routes, and rewrites schemas to
+ * OpenAPI 3.1 (Nest writes some as in 3.0).
  */
 export const completeDocument = (document: OpenAPIObject): OpenAPIObject => {
   for (const [path, item] of Object.entries(document.paths)) {
@@ -58,7 +58,7 @@ const responseRef = (status: number | 'default'): string => `#/components/respon
 const problemsOf = (path: string, method: string, operation: Operation): Operation['responses'] =>
   Object.fromEntries(problemStatusesOf(path, method, operation).map((status) => [status, { $ref: responseRef(status) }]));
 
-/** Each status with what its problem may be: one code has a more precise status of its own. */
+/** The problems of each status; `validation` also has 415, for another media type. */
 const meanings = (): Map<number, string[]> => {
   const byStatus = new Map<number, string[]>([[415, ['`validation`: The body is of another media type than application/json']]]);
   for (const [code, { status, title }] of Object.entries(problems)) {
@@ -79,7 +79,7 @@ const problemResponses = (): Responses => {
   return Object.fromEntries([...responses, ['Problem-default', { description: 'Any other problem (RFC 9457)', content }]]);
 };
 
-/** A copy in which every schema says it as JSON Schema 2020-12 does. */
+/** A copy with every schema in JSON Schema 2020-12. */
 const inWordsOf31 = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(inWordsOf31);
   if (typeof value !== 'object' || value === null) return value;
@@ -95,7 +95,7 @@ const asSchemaOf31 = (schema: Json): Json => {
     ...rest,
     ...(exclusiveMinimum === true ? { exclusiveMinimum: minimum } : isUnbounded(minimum) ? {} : given({ minimum })),
     ...(isUnbounded(maximum) ? {} : given({ maximum })),
-    // A format says it all, and examples that tools make of such a pattern are no examples.
+    // A format is enough; tools make unusable examples of its pattern.
     ...given(format === undefined ? { pattern } : { format }),
     ...given({ required }),
     ...withNamedProperties({ required, properties, additionalProperties }),
@@ -104,7 +104,7 @@ const asSchemaOf31 = (schema: Json): Json => {
 
 const given = (parts: Json): Json => Object.fromEntries(Object.entries(parts).filter(([, part]) => part !== undefined));
 
-/** A record with known keys is an object with properties; Nest says only which of them are required. */
+/** A record with known keys is an object with properties; Nest only lists them as required. */
 const withNamedProperties = ({ required, properties, additionalProperties }: Json): Json => {
   const isRecord = Array.isArray(required) && properties === undefined && typeof additionalProperties === 'object';
   if (!isRecord) return given({ properties, additionalProperties });

@@ -24,19 +24,19 @@ const operations = () =>
     Object.entries(item).map(([method, operation]) => ({ path, method, operation })),
   );
 
-it('passes a strict linter', async () => {
+it('the OpenAPI document passes a strict linter', async () => {
   const config = await createConfig({ extends: ['recommended-strict'] });
   const found = await lintFromString({ source: text, absoluteRef: 'openapi.json', config });
   expect(found.map(({ ruleId, message, location }) => `${ruleId}: ${message} ${location[0]?.pointer ?? ''}`)).toEqual([]);
 }, 30_000);
 
-it('names each operation as a client would call it, once', () => {
+it('the OpenAPI document names each operation as a client would call it, once', () => {
   const names = operations().map(({ operation }) => operation.operationId ?? '');
   expect(names.filter((name) => !/^[a-z]+([A-Z][a-z]+)+$/.test(name))).toEqual([]);
   expect(new Set(names).size).toBe(names.length);
 });
 
-it('describes each operation, and each field of what a client sends and reads', () => {
+it('the OpenAPI document describes each operation, and each field of what a client sends and reads', () => {
   expect(operations().filter(({ operation }) => (operation.summary ?? '') === '')).toEqual([]);
   const undescribed = ['NewMessage', 'EditedMessage', 'Message', 'NewConversation', 'Receipt', 'ContextRequest', 'Problem'].flatMap(
     (name) =>
@@ -47,7 +47,7 @@ it('describes each operation, and each field of what a client sends and reads', 
   expect(undescribed).toEqual(['Message.id', 'Message.conversationId']);
 });
 
-describe('what Swagger UI puts into a request', () => {
+describe('the example that Swagger UI puts into a request', () => {
   it('is a message that may be sent as it is, and sent twice', () => {
     const example = document.components.schemas['NewMessage']?.['example'] as Json;
     expect(NewMessage.safeParse(example).success).toBe(true);
@@ -59,7 +59,7 @@ describe('what Swagger UI puts into a request', () => {
   });
 });
 
-it('says for each route of the API which problems it may answer with', () => {
+it('the OpenAPI document says for each route of the API which problems it may answer with', () => {
   const poor = operations().filter(
     ({ path, operation }) =>
       path.startsWith('/v1/') && path !== '/v1/health' && !['400', '401', '429', '503'].every((status) => status in operation.responses),

@@ -5,11 +5,11 @@ import type { UserId } from '#lib/contracts/ids';
 import { ConsistencyRunsPort } from '#lib/vectors/consistency/consistency-runs.port';
 import { Caller } from '../parameters.js';
 
-/** The comparison itself is done by `ops`; here it is asked for and its report is shown. */
+/** Asks `ops` to compare messages and vectors, and shows its report. */
 @ApiTags('admin')
 @Controller('v1/admin/consistency')
 export class AdminConsistencyController {
-  constructor(private readonly board: ConsistencyRunsPort) {}
+  constructor(private readonly runs: ConsistencyRunsPort) {}
 
   @Get()
   @ApiOperation({
@@ -18,7 +18,7 @@ export class AdminConsistencyController {
   })
   @ApiOkResponse({ standardSchema: ConsistencyStatus })
   status(): Promise<ConsistencyStatus> {
-    return this.board.status();
+    return this.runs.status();
   }
 
   @Post('check')
@@ -26,7 +26,7 @@ export class AdminConsistencyController {
   @ApiOperation({ operationId: 'checkConsistency', summary: 'Compare now, not when the schedule says' })
   @ApiAcceptedResponse({ standardSchema: ConsistencyRun })
   check(@Caller() operator: UserId): Promise<ConsistencyRun> {
-    return this.board.request('check', operator);
+    return this.runs.request('check', operator);
   }
 
   @Post('repair')
@@ -34,6 +34,6 @@ export class AdminConsistencyController {
   @ApiOperation({ operationId: 'repairConsistency', summary: 'Compare, and repair what is out of step' })
   @ApiAcceptedResponse({ standardSchema: ConsistencyRun })
   repair(@Caller() operator: UserId): Promise<ConsistencyRun> {
-    return this.board.request('repair', operator);
+    return this.runs.request('repair', operator);
   }
 }

@@ -34,7 +34,7 @@ export class AdminDeadLettersController {
     return letter;
   }
 
-  /** Works for at most 20 s; what it did not get to by then is told in `remaining`, and the same order with `next` in it goes on. */
+  /** Works for at most 20 s; `remaining` counts what is left then, and the same request with `next` in it goes on. */
   @Post('replay')
   @HttpCode(200)
   @ApiOperation({ operationId: 'replayDeadLetters', summary: 'Send dead letters back to the queue that gave up on them' })

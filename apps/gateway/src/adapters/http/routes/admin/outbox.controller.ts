@@ -6,7 +6,7 @@ import { ParkedEvents } from '#lib/database/outbox/parked-events';
 import { Caller } from '../parameters.js';
 import { FromBody } from '../../problems/validation.js';
 
-/** Events that were promised by a commit and that RabbitMQ does not have. */
+/** Events that are committed and that RabbitMQ does not have yet. */
 @ApiTags('admin')
 @Controller('v1/admin/outbox')
 export class AdminOutboxController {

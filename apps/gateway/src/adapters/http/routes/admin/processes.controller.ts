@@ -7,7 +7,7 @@ import { type LockWait, LockWaitsPort } from '#lib/database/lock-waits.port';
 import { withDeadline } from '#lib/resilience/call/deadline';
 import { DependencyError } from '#lib/resilience/call/errors';
 
-/** Longest wait for what Postgres says of locks: whoever looks here looks because something hangs. */
+/** Longest wait for the lock waits of Postgres: an operator asks here because something hangs, and Postgres may be what hangs. */
 const LOCKS_WITHIN_MS = 2_000;
 
 const others = z
@@ -78,7 +78,7 @@ export class AdminProcessesController {
     return { items, others, silent: processes.filter(isSilent) };
   }
 
-  /** Postgres may be what hangs: then that is not known, and the rest is shown all the same. */
+  /** null when Postgres does not answer: the rest is shown all the same. */
   private async whoWaits(): Promise<LockWait[] | null> {
     try {
       return await withDeadline(LOCKS_WITHIN_MS, () => this.lockWaits.read());

@@ -25,7 +25,7 @@ const get = async (url: string, scopes: readonly ('admin' | 'service')[] = ['adm
     .inject({ url, headers: { authorization: `Bearer ${token}`, 'x-request-id': 'r-admin' } });
 };
 
-/** Unit tests share a process: what others left hanging is in hand too. */
+/** Unit tests share a process: work that other tests left hanging is in hand too. */
 const inHand = async () => {
   const { items, lockWaits } = (await get('/v1/admin/in-flight')).json<{
     items: { pid: number; work: { items: { id: string }[] } }[];
@@ -34,7 +34,7 @@ const inHand = async () => {
   return { items, lockWaits, work: items.flatMap(({ work }) => work.items).filter(({ id }) => id === 'r-admin') };
 };
 
-it('shows each request in hand, the one that asks included', async () => {
+it('the in-flight report shows each request in hand, the one that asks included', async () => {
   const { items, lockWaits, work } = await inHand();
 
   expect(items).toMatchObject([{ app: 'gateway', host: hostname(), pid: process.pid, silent: false }]);
@@ -42,13 +42,13 @@ it('shows each request in hand, the one that asks included', async () => {
   expect(lockWaits).toEqual([]);
 });
 
-it('forgets a request when it is answered', async () => {
+it('the in-flight report leaves out a request that is answered', async () => {
   await get('/v1/conversations');
 
   expect((await inHand()).work).toHaveLength(1);
 });
 
-it('shows every breaker with its process', async () => {
+it('the list of breakers shows each of them with its process', async () => {
   const breakers = shareBreakers(createBreakers(), createLogger('gateway', 'silent'));
   const call = new DependencyCall({ dependency: 'chroma', operation: 'query', timeoutMs: 1_000 }, breakers);
   for (let times = 0; times < 5; times += 1) await call.run(() => Promise.reject(new Error('refused'))).catch(() => undefined);
@@ -71,7 +71,7 @@ it('shows every breaker with its process', async () => {
   expect((await get('/v1/admin/in-flight')).json()).toMatchObject({ items: [{ breakers: [{ dependency: 'chroma', state: 'open' }] }] });
 });
 
-it('shows nothing of it to anybody else', async () => {
+it('both are refused without the scope admin', async () => {
   expect((await get('/v1/admin/in-flight', [])).statusCode).toBe(403);
   expect((await get('/v1/admin/breakers', ['service'])).statusCode).toBe(403);
 });

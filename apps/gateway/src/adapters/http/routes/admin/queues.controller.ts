@@ -23,7 +23,7 @@ const QueueList = z
 export class AdminQueuesController {
   constructor(private readonly queues: QueueWatch) {}
 
-  /** What waits where, what pauses, how old it is, and what RabbitMQ refuses; unknown is null. */
+  /** Depth, age and pauses of each queue, and what RabbitMQ refuses; null is unknown. */
   @Get()
   @ApiOperation({ operationId: 'listQueues', summary: 'What waits in the queues' })
   @ApiOkResponse({ standardSchema: QueueList })
