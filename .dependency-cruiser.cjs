@@ -88,9 +88,14 @@ module.exports = {
       { path: ours, pathNot: [tests, ...operating, lib('testing')] },
       { path: lib('devstack') },
     ),
-    rule('no-barrels', 'A barrel hides where things live and loads what nobody asked for.', {}, { path: '^(apps|libs)/.*/index\\.ts$' }),
+    rule(
+      'no-barrels',
+      'A barrel hides where things live and loads what no importer asked for.',
+      {},
+      { path: '^(apps|libs)/.*/index\\.ts$' },
+    ),
     rule('no-circular', 'A cycle means that two files are one thing, or that one of them knows too much.', {}, { circular: true }),
-    rule('no-orphans', 'A file that nobody imports is dead.', { orphan: true, path: ours, pathNot: [...wiring, lib('testing')] }, {}),
+    rule('no-orphans', 'A file without an importer is dead.', { orphan: true, path: ours, pathNot: [...wiring, lib('testing')] }, {}),
   ],
   options: {
     tsPreCompilationDeps: true,

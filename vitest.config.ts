@@ -45,7 +45,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        // Servers of its own: what it does to them nobody else should meet.
+        // Servers of its own: what it does to them no other test should meet.
         test: {
           ...shared,
           name: 'faults',

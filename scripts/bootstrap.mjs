@@ -33,7 +33,7 @@ let working;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => interrupted(signal));
 
 try {
-  if (!/^[a-z-]+$/.test(verb)) stopWith('usage: node scripts/bootstrap.mjs <start|stop|status|test|demo|parley> [arguments]');
+  if (!/^[a-z-]+$/.test(verb)) stopWith('usage: node scripts/bootstrap.mjs <start|stop|status|dev|test|demo|parley> [arguments]');
   if (!isReady()) await oneAtATime(makeReady);
   await hand(findNode(), verb, args);
 } catch (error) {
@@ -53,7 +53,7 @@ async function makeReady() {
 
 /**
  * Two that install or build at once would remove each other's files, so the second waits for the first. The lock names its holder, and one
- * whose holder is gone is nobody's.
+ * whose holder is gone is free.
  */
 async function oneAtATime(work) {
   const waitsFrom = Date.now();

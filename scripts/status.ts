@@ -4,6 +4,7 @@ import { lockHolder } from '#lib/devstack/process/lock-file';
 import { isRunning, type ProcessIdentity } from '#lib/devstack/process/process-identity';
 import { explainAndExit } from '#lib/devstack/terminal/explain';
 import { type Home, parleyHome } from '#lib/devstack/home/home';
+import { findLeftovers } from '#lib/devstack/home/leftovers';
 import { refuseForeignHome } from '#lib/devstack/home/home-owner';
 import { isReady } from '#lib/devstack/supervisor/is-ready';
 import { repeatedly } from '#lib/devstack/terminal/repeatedly';
@@ -56,8 +57,8 @@ function print(text: string): void {
 
 async function statusOf(found: FoundState | undefined): Promise<Status> {
   if (found === undefined) return { services: [], dependencies: [] };
-  const services = found.state.services.map(async ({ name, url, process }) => {
-    const pid = livePid(process) ?? null;
+  const services = found.state.services.map(async ({ name, url, process, lent }) => {
+    const pid = livePid(process ?? (lent && (await watchedProcess(name)))) ?? null;
     return { name, pid, url, ready: pid !== null && (await isReady(url)) };
   });
   const dependencies = found.state.dependencies.map(({ name, url, origin, process }) => {
@@ -65,6 +66,12 @@ async function statusOf(found: FoundState | undefined): Promise<Status> {
     return { name, ...(pid === undefined ? {} : { pid }), url, origin };
   });
   return { services: await Promise.all(services), dependencies };
+}
+
+/** The one that `npm run dev` runs just now. */
+async function watchedProcess(name: string): Promise<ProcessIdentity | undefined> {
+  const leftovers = await findLeftovers(parleyHome());
+  return leftovers.find((each) => each.kind === 'service' && each.name === name)?.process;
 }
 
 function livePid(process: ProcessIdentity | undefined): number | undefined {
@@ -77,12 +84,13 @@ function asTable({ state, supervisor }: FoundState, { services, dependencies }: 
     supervisor === undefined
       ? pc.red('The process that ran this Parley was killed.\n`npm run stop` clears up what it left, `npm start` does so and starts again.')
       : `Parley is ${state.phase} (pid ${supervisor.pid})`;
+  const lent = new Set(state.services.flatMap((each) => (each.lent === undefined ? [] : [each.name])));
   const rows = [
     ...services.map(({ name, pid, url, ready }) => [
       name,
       pid ?? '-',
       url,
-      ready ? pc.green('ready') : pc.red(pid === null ? 'down' : 'not ready'),
+      `${ready ? pc.green('ready') : pc.red(pid === null ? 'down' : 'not ready')}${lent.has(name) ? ', npm run dev' : ''}`,
     ]),
     ...dependencies.map(({ name, pid, url, origin }) => [
       name,

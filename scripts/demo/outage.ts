@@ -47,7 +47,7 @@ export async function showOutage(dependency: Breakable, say: (line: string) => v
   const people = ['alice', 'bob', 'chi'];
   const clients = await Promise.all(people.map(async (user) => new ParleyClient(url, await mintToken(secret, { user, audience }))));
   const [alice] = clients;
-  if (alice === undefined) throw new Error('nobody takes part');
+  if (alice === undefined) throw new Error('the conversation has no members');
   const { id: conversationId } = await persistently(() => alice.createConversation({ title: `Without ${dependency}`, memberIds: people }));
   const sender = new Sender(clients, conversationId);
   const eyes = new Eyes(url, dependency, say);
@@ -169,7 +169,7 @@ class Sender {
 
   private client(): ParleyClient {
     const client = this.clients[this.ids.size % this.clients.length];
-    if (client === undefined) throw new Error('nobody takes part');
+    if (client === undefined) throw new Error('the conversation has no members');
     return client;
   }
 }

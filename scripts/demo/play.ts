@@ -17,7 +17,7 @@ export interface PlayedMessage {
   embedding: StageState;
 }
 
-/** Whoever wants to see what happens while it happens. */
+/** Told what happens while it happens. */
 export interface Audience {
   accepted(message: PlayedMessage): void;
   embedded(message: PlayedMessage): void;
@@ -35,7 +35,7 @@ export async function play(
   users: ReadonlyMap<string, ParleyClient>,
   audience: Audience,
 ): Promise<{ conversationId: string; played: PlayedMessage[] }> {
-  const [host = fail('nobody takes part')] = users.values();
+  const [host = fail('the conversation has no members')] = users.values();
   const { id: conversationId } = await persistently(() => host.createConversation({ title, memberIds: [...users.keys()] }));
   const watch = new PipelineWatch(conversationId, [...users.values()], audience);
   const watching = watch.untilAllSettled();

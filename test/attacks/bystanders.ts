@@ -12,7 +12,7 @@ export interface Sample {
   readonly status: number;
 }
 
-/** What the process is told first: who asks whom. */
+/** What the process is told first: the callers and the addresses that they ask. */
 export interface BystanderOrders {
   readonly url: string;
   /** One token for each bystander; each has its own quota. */

@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => parley.stop());
 
-describe('S10: an answer to anybody', () => {
+describe('S10: an answer to any caller', () => {
   it.each(['/v1/health', '/livez', '/readyz', '/metrics', '/openapi.json', '/asyncapi.json', '/docs', '/nope', '/v1/conversations'])(
     'holds no secret, no address and no stack: %s',
     async (path) => {

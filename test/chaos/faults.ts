@@ -95,7 +95,7 @@ const sessionsTerminated: ChaosFault['inflict'] = async (world) => {
   };
 };
 
-/** Somebody's migration that should have had a lock_timeout. */
+/** A migration without the lock_timeout that it should have had. */
 const tableLocked: ChaosFault['inflict'] = async ({ parley }) => {
   const client = new Client({ connectionString: parley.databaseUrl, connectionTimeoutMillis: 5_000, query_timeout: 20_000 });
   client.on('error', () => undefined);

@@ -50,7 +50,7 @@ const BASELINE_MS = 5_000;
 const MIX_MS = options.only !== undefined ? 0 : options.quick ? 15_000 : 60_000;
 /** Beside the time to the first success: what the relay waits between two tries, and a backlog to work off. */
 const BACKLOG_MS = 45_000;
-/** A refusal that asked nobody; one that did takes a second or more. */
+/** A refusal without a call to a dependency; one with a call takes a second or more. */
 const QUICK_MS = 100;
 const QUICK_IN_A_ROW = 20;
 const LAST_SENDS_MS = 60_000;

@@ -20,6 +20,7 @@ const verbs = new Set([
   'stop',
   'status',
   'demo',
+  'dev',
   'test',
   'bench',
   'chaos',

@@ -19,7 +19,7 @@ export interface Observed {
   readonly failedAttempts: number;
   /** From its end to the first success after the last failure; undefined when there was none in the time of law 3 and half as much again. */
   readonly recoveredAfterMs: Readonly<Record<Operation, number | undefined>>;
-  /** What everybody was told, compared with what is there, when all had settled. */
+  /** What each client was told, compared with what is there, when all had settled. */
   readonly report: ConsistencyReport;
 }
 

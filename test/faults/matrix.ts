@@ -19,7 +19,7 @@ export interface Answered {
   readonly thenMs: number;
 }
 
-/** Work that nobody waits for. */
+/** Work in the background: no client waits for it. */
 export interface Worked {
   readonly kind: /** As if nothing had happened. */
     | 'goes on'
@@ -79,7 +79,7 @@ const lexicalSearch = (firstMs: number) => answered(200, firstMs, 500, { degrade
 /** Law 2, the exception. */
 const refused = (firstMs: number) => answered(503, firstMs, 20);
 
-/** Nothing that anybody waits for needs RabbitMQ. */
+/** No answer to a client needs RabbitMQ. */
 const withoutRabbitmq = {
   send: accepted,
   read,

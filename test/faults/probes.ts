@@ -4,7 +4,7 @@ import { MessageView } from '#lib/contracts/http';
 import { type Answer, type ParleyClient, persistently, RefusedByParley } from '#lib/testing/parley-client';
 import { type JournalEntry, SendJournal } from '#lib/testing/send-journal';
 
-/** Operations that somebody waits for. */
+/** Operations with a client that waits. */
 export type Asked = 'send' | 'read' | 'search' | 'health';
 
 /** One answer. `at`: `performance.now()` when it was asked for; `status` 0 = none came. */

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { builtProgram } from '#lib/testing/built-program';
 import { ParleyClient } from '#lib/testing/parley-client';
 import { type RunningParley, startParley } from '#lib/testing/running-parley';
 import { runCommand } from '#lib/devstack/process/commands';
@@ -20,7 +21,7 @@ afterAll(async () => {
 });
 
 const run = (script: 'parley' | 'demo', ...args: string[]) =>
-  runCommand(process.execPath, [join(projectRoot, 'dist', 'scripts', `${script}.js`), ...args], {
+  runCommand(process.execPath, [builtProgram(script), ...args], {
     timeoutMs: 60_000,
     cwd: projectRoot,
     env: { ...parley.environment, PARLEY_HOME: home },

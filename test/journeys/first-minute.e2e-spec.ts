@@ -1,8 +1,11 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { settings } from '#lib/runtime/config/config';
+import { builtProgram } from '#lib/testing/built-program';
 import { freshDatabase, type FreshPlace, freshVhost } from '#lib/testing/databases';
 import { eventually } from '#lib/testing/eventually';
 import { runCommand } from '#lib/devstack/process/commands';
@@ -40,7 +43,7 @@ afterAll(async () => {
 
 /** What npm runs, without the look for what to install and to build: `npm test` has done that. */
 const run = (verb: string, args: readonly string[], more: NodeJS.ProcessEnv = {}) =>
-  runCommand(process.execPath, [join(projectRoot, 'dist', 'scripts', `${verb}.js`), ...args], {
+  runCommand(process.execPath, [builtProgram(verb), ...args], {
     timeoutMs: 90_000,
     cwd: projectRoot,
     env: { ...env, ...more },
@@ -62,6 +65,32 @@ const whenAllReady = () =>
     },
     { timeoutMs: 30_000 },
   );
+
+/** `npm run dev -- ops`: takes the place of the service on its port, with a debugger, and gives it back when it is told to end. */
+async function watchedOnce(): Promise<void> {
+  const opsOf = ({ services }: Status) => services.find(({ name }) => name === 'ops');
+  const before = opsOf(await status());
+  const [inspectPort = 0] = await freePorts(1);
+  const dev = spawn(process.execPath, [builtProgram('dev'), 'ops', '--inspect', String(inspectPort)], { cwd: projectRoot, env });
+  let said = '';
+  dev.stdout.setEncoding('utf8').on('data', (chunk: string) => (said += chunk));
+  try {
+    await eventually(() => expect(said).toContain(`ops is ready at ${before?.url}`), { timeoutMs: 60_000 });
+    const watched = opsOf(await status());
+    expect(watched).toMatchObject({ url: before?.url, ready: true });
+    expect(watched?.pid).not.toBe(before?.pid);
+    expect((await run('status', [])).stdout).toContain('npm run dev');
+    expect((await fetch(`http://127.0.0.1:${inspectPort}/json/version`)).status).toBe(200);
+    dev.kill('SIGINT');
+    await once(dev, 'exit');
+    expect({ code: dev.exitCode, said }).toEqual({ code: 0, said: expect.stringContaining('npm start runs ops again') });
+    const after = opsOf(await status());
+    expect(after).toMatchObject({ url: before?.url, ready: true });
+    expect(after?.pid).not.toBe(watched?.pid);
+  } finally {
+    dev.kill('SIGKILL');
+  }
+}
 
 describe('npm start', { timeout: 240_000 }, () => {
   it('lists all that is wrong with its environment before it starts anything', async () => {
@@ -116,12 +145,14 @@ describe('npm start', { timeout: 240_000 }, () => {
       );
     });
     for (const { pid } of after.services) expect(before.services.map((each) => each.pid)).not.toContain(pid);
+    await watchedOnce();
     expect(await run('stop', [])).toMatchObject({ code: 0, stdout: expect.stringContaining('Parley has stopped') });
     const files = await Promise.all((await readdir(join(home, 'logs'))).map((name) => readFile(join(home, 'logs', name), 'utf8')));
     expect(files.filter((text) => text.includes('\u001b'))).toEqual([]);
     const afterStop = files.flatMap((text) => text.slice(text.lastIndexOf('"message":"stopping"')).split('\n'));
     expect(afterStop.filter((line) => /"level":"(warn|error|fatal)"/.test(line))).toEqual([]);
 
+    expect(await run('dev', ['ops'])).toMatchObject({ code: 1, stderr: expect.stringContaining('npm start (in another terminal') });
     for (const args of [['queues'], ['dlq', 'list'], ['breakers']])
       expect(await run('parley', args, { DATABASE_URL: '', RABBITMQ_URL: '', REDIS_URL: '', CHROMA_URL: '' })).toMatchObject({
         code: 1,

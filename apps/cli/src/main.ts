@@ -21,7 +21,7 @@ const program = new Command('parley')
   .showHelpAfterError()
   .addHelpText(
     'after',
-    '\nAlso, with `npx parley`: start, stop, status, demo, test, bench, chaos. Where --json is read by a program: `npx parley`, or `npm run --silent`.',
+    '\nAlso, with `npx parley`: start, stop, status, demo, dev, test, bench, chaos. Where --json is read by a program: `npx parley`, or `npm run --silent`.',
   )
   .addHelpText(
     'after',

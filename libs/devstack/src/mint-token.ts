@@ -1,6 +1,6 @@
 import { SignJWT } from 'jose';
 
-/** Whom a token speaks for. */
+/** The user and the rights that a token states. */
 export interface TokenClaims {
   /** The user id (`sub`). */
   readonly user: string;

@@ -112,7 +112,7 @@ describe('a private stack of its own', () => {
     await client.end();
   });
 
-  it('tells of a crash that nobody asked for', async () => {
+  it('reports a server that ended without being stopped', async () => {
     const crashes: string[] = [];
     own.redis.onCrash((how) => crashes.push(how));
     process.kill(own.redis.pid ?? 0, 'SIGKILL');

@@ -15,7 +15,7 @@ export interface ConsistencyReport {
   /** Messages that are stored more than once. */
   readonly duplicated: string[];
   /**
-   * Messages in the journal's conversations that nobody was told of: a retry that became a second message looks like this. Not one whose
+   * Messages in the journal's conversations that no client was told of: a retry that became a second message looks like this. Not one whose
    * sender is still in doubt: it may or may not have been stored.
    */
   readonly unexpected: string[];
@@ -61,10 +61,10 @@ export interface RunCounts {
   readonly unexpected: number;
   /** Acknowledged by a later try with the same key, after one whose outcome was in doubt. */
   readonly recovered: number;
-  /** Never acknowledged: stored or not, nobody was promised anything. */
+  /** Never acknowledged: stored or not, nothing was promised. */
   readonly unknown: number;
   readonly gaps: number;
-  /** Messages whose vectors are not exactly theirs, and chunks of nobody. */
+  /** Messages whose vectors are not exactly theirs, and chunks of no message. */
   readonly wrongVectors: number;
   readonly inLimbo: number;
   readonly deadLetters: number;

@@ -4,7 +4,7 @@ import { createServer, connect, type AddressInfo, type Server, type Socket } fro
 export type Fault =
   /** Forwards everything. */
   | { readonly kind: 'pass' }
-  /** Nobody listens: new connections get ECONNREFUSED. Established ones are left alone. */
+  /** The port is closed: new connections get ECONNREFUSED. Established ones are left alone. */
   | { readonly kind: 'refuse' }
   /** Each piece of data arrives `ms` later, plus or minus up to `jitterMs`, in order. */
   | { readonly kind: 'latency'; readonly ms: number; readonly jitterMs?: number }

@@ -10,7 +10,7 @@ export const faultyDependencies = ['postgres', 'rabbitmq', 'redis', 'chroma', 'e
 export type FaultyDependency = (typeof faultyDependencies)[number];
 
 /**
- * How it is taken away. `refused`: nobody listens. `slow`: an answer takes three times what Parley waits for.
+ * How it is taken away. `refused`: the port is closed. `slow`: an answer takes three times what Parley waits for.
  * `just in time`: it takes nearly as long as Parley waits, every time. `black hole`: connections stay
  * open and nothing comes through. `erroring`: it answers, that it cannot. `blocked`: RabbitMQ's memory alarm, which stops publishers.
  */

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { settings } from '#lib/runtime/config/config';
+import { withoutSettings } from '#lib/devstack/supervisor/service-environment';
 import { nodeFlags } from '#lib/runtime/workers/node-flags';
 import { freshDatabase, freshVhost, type FreshPlace } from './databases.js';
 import { mintToken, type TokenClaims } from '#lib/devstack/mint-token';
@@ -127,9 +127,9 @@ function environmentOf(stack: StackUrls, database: FreshPlace, vhost: FreshPlace
   };
 }
 
-/** Without the settings of whoever runs the tests: those are for another Parley. */
+/** Without the developer's own settings: those are for another Parley. */
 function serviceEnvironment(given: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(([name]) => !(name.replace(/_FILE$/, '') in settings) && !name.startsWith('VITEST'));
+  const inherited = Object.entries(withoutSettings(process.env)).filter(([name]) => !name.startsWith('VITEST'));
   return { ...Object.fromEntries(inherited), NODE_ENV: 'production', ...given };
 }
 

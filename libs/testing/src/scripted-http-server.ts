@@ -52,7 +52,7 @@ async function play(script: Script, request: IncomingMessage, response: ServerRe
     const { status, body, headers } = await script(asked);
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body ?? {}));
   } catch {
-    response.destroy(); // whoever asked has gone, or asked in another language
+    response.destroy(); // the client has gone, or did not speak HTTP
   }
 }
 

@@ -34,7 +34,7 @@ describe('the doctor', () => {
     expect(settingsFinding({ PARLEY_PROT_BASE: '9000' }).says).toContain('PARLEY_PROT_BASE');
   });
 
-  it('names the port that is taken and by whom', async () => {
+  it('names the port that is taken and the process that has it', async () => {
     const server = createServer();
     const port = await new Promise<number>((resolve) =>
       server.listen(0, '127.0.0.1', () => {

@@ -1,5 +1,5 @@
 import { isAbsolute, join } from 'node:path';
-import { projectRoot } from '#lib/devstack/project-root';
+import { projectRoot } from '../project-root.js';
 
 /** Where this checkout keeps data, logs, secrets and the record of what runs. Moved with PARLEY_HOME; relative to the checkout. */
 export interface Home {

@@ -1,7 +1,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fromPidFile, goneWithin, isRunning, leftBehindBy, type ProcessIdentity, signal } from '#lib/devstack/process/process-identity';
-import { dropLock } from '#lib/devstack/process/lock-file';
+import { fromPidFile, goneWithin, isRunning, leftBehindBy, type ProcessIdentity, signal } from '../process/process-identity.js';
+import { dropLock } from '../process/lock-file.js';
 import type { Home } from './home.js';
 import { removeState } from './state.js';
 
@@ -21,7 +21,7 @@ export function serviceRunFolder(home: Home): string {
   return join(home.folder, 'run');
 }
 
-/** What still runs although nobody supervises it, by pid and start time, so that a later process with the same pid is safe. */
+/** What still runs without a supervisor, by pid and start time, so that a later process with the same pid is safe. */
 export async function findLeftovers(home: Home): Promise<Leftover[]> {
   return [...(await pidFilesIn(serviceRunFolder(home), 'service')), ...(await pidFilesIn(home.dependencies, 'dependency'))].filter(
     ({ process }) => isRunning(process) || leftBehindBy(process).length > 0,

@@ -1,17 +1,25 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { lockHolder } from '#lib/devstack/process/lock-file';
-import type { ProcessIdentity } from '#lib/devstack/process/process-identity';
-import type { DependencyName } from '#lib/devstack/provisioning/programs';
+import { lockHolder } from '../process/lock-file.js';
+import type { ProcessIdentity } from '../process/process-identity.js';
+import type { DependencyName } from '../provisioning/programs.js';
 import type { Home } from './home.js';
 
 /** Where a dependency came from: the caller's environment, Docker, or a private process. */
 export type Origin = 'env' | 'docker' | 'local';
 
-/** One of Parley's own processes. Without `process` it is down and waits to be started again. */
+/** A service that `npm run dev` runs instead of the supervisor. */
+export interface Loan {
+  readonly to: ProcessIdentity;
+  /** What the supervised process was given: settings under its own logins, and PORT. Secret. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** One of Parley's own processes. Without `process` it is down and waits to be started again, or it is lent. */
 export interface RecordedService {
   readonly name: string;
   readonly url: string;
   readonly process?: ProcessIdentity;
+  readonly lent?: Loan;
 }
 
 /** One of the servers that Parley stands on. `url` carries its credentials. */
@@ -40,7 +48,7 @@ export interface StackState {
   readonly managementUrl: string | undefined;
 }
 
-/** What is written down, and whether whoever wrote it still runs. */
+/** What is written down, and whether its writer still runs. */
 export interface FoundState {
   readonly state: StackState;
   /** The process that wrote it and still runs the stack; undefined when that is gone, however it went. */

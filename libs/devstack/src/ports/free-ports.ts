@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
-/** Whether nobody listens on this TCP port, on the loopback address or on all of them. */
+/** Whether no process listens on this TCP port, on the loopback address or on all of them. */
 export async function isPortFree(port: number): Promise<boolean> {
   // A listener on 0.0.0.0 does not always stop a bind to 127.0.0.1, and the other way round: ask for both.
   return (await canListen(port, '127.0.0.1')) && (await canListen(port, undefined));
@@ -9,7 +9,7 @@ export async function isPortFree(port: number): Promise<boolean> {
 
 /**
  * Below the range from which systems take the local port of outgoing connections (32768 and up on Linux, 49152 elsewhere):
- * a server that is restarted on its port must not find it taken by somebody's client, and a client that keeps trying
+ * a server that is restarted on its port must not find it taken by a client's outgoing connection, and a client that keeps trying
  * a closed port there can end up connected to itself.
  */
 const RANGE = { from: 15_000, to: 32_000 };

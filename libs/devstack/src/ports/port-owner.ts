@@ -34,7 +34,7 @@ function holdsOneOf(sockets: ReadonlySet<string>, pid: string): boolean {
   try {
     return readdirSync(`/proc/${pid}/fd`).some((fd) => sockets.has(linkOf(`/proc/${pid}/fd/${fd}`)));
   } catch {
-    return false; // somebody else's process, or one that ended meanwhile
+    return false; // another user's process, or one that ended meanwhile
   }
 }
 

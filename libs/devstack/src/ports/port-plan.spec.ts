@@ -7,7 +7,7 @@ const services = [
 ];
 const machine = (taken: readonly number[]) => ({
   isFree: async (port: number) => !taken.includes(port),
-  ownerOf: (port: number) => (taken.includes(port) ? `somebody (pid ${port})` : undefined),
+  ownerOf: (port: number) => (taken.includes(port) ? `nginx (pid ${port})` : undefined),
 });
 const portsOf = (wishes: readonly PortWish[]) => Object.fromEntries(wishes.map(({ name, port }) => [name, port]));
 
@@ -43,13 +43,13 @@ describe('which ports are given', () => {
   it('never moves a service: names every taken port, its owner and the variables', async () => {
     const attempt = planPorts(portWishes(services, {}), machine([8080, 8083]));
     await expect(attempt).rejects.toThrow(PortProblem);
-    await expect(attempt).rejects.toThrow('port 8080 for gateway is taken by somebody (pid 8080): set PARLEY_PORT_BASE');
+    await expect(attempt).rejects.toThrow('port 8080 for gateway is taken by nginx (pid 8080): set PARLEY_PORT_BASE');
     await expect(attempt).rejects.toThrow('PARLEY_OPS_PORT');
   });
 
   it('never moves a private server whose port was asked for', async () => {
     const attempt = planPorts(portWishes(services, { PARLEY_REDIS_PORT: '7000' }), machine([7000]));
-    await expect(attempt).rejects.toThrow('port 7000 for redis is taken by somebody (pid 7000)');
+    await expect(attempt).rejects.toThrow('port 7000 for redis is taken by nginx (pid 7000)');
   });
 
   it('refuses the same port for two', async () => {

@@ -6,7 +6,7 @@ export interface PortWish {
   readonly port: number;
   /** The variable that changes this port alone. */
   readonly variable: string;
-  /** Whether the next free port will do: true for private servers whose port nobody asked for. */
+  /** Whether the next free port will do: true for private servers whose port the caller did not name. */
   readonly mayMove: boolean;
 }
 
@@ -72,7 +72,7 @@ export async function planPorts(wishes: readonly PortWish[], { isFree, ownerOf }
   const plan = new Map<string, number>();
   const problems: string[] = [];
   const wished = new Set(wishes.map(({ port }) => port));
-  // Those that cannot move first, so that nobody moves onto their port.
+  // Those that cannot move first, so that no other moves onto their port.
   for (const wish of [...wishes].sort((a, b) => Number(a.mayMove) - Number(b.mayMove))) {
     const given = new Set(plan.values());
     // Past what others wish for, so that one taken port moves one server and not all after it.

@@ -1,7 +1,7 @@
 import { open, readFile, rm, stat } from 'node:fs/promises';
 import { identify, isRunning, type ProcessIdentity } from './process-identity.js';
 
-/** The process that holds this lock file, or undefined: nobody, or one that no longer runs. */
+/** The process that holds this lock file, or undefined: none does, or its holder no longer runs. */
 export async function lockHolder(file: string): Promise<ProcessIdentity | undefined> {
   try {
     const holder = JSON.parse(await readFile(file, 'utf8')) as ProcessIdentity;
@@ -17,7 +17,7 @@ export async function takeLock(file: string): Promise<boolean> {
   return (await tryTake(file)) || (await tryTake(file));
 }
 
-/** Gives the lock back, for whoever comes next. */
+/** Releases the lock. */
 export async function dropLock(file: string): Promise<void> {
   await rm(file, { force: true });
 }

@@ -18,7 +18,7 @@ describe('the identity of a process', () => {
     expect(isRunning({ pid: process.pid, startedAt: '1' })).toBe(false);
   });
 
-  it('ends with its process, also before anybody has waited for it', async () => {
+  it('ends with its process, also before its parent has waited for it', async () => {
     const child = spawn('sleep', ['60']);
     const identity = identify(child.pid ?? 0);
     expect(identity).toBeDefined();

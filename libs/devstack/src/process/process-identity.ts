@@ -33,7 +33,7 @@ export function fromPidFile(text: string): ProcessIdentity | undefined {
 
 /**
  * What a server left behind in its own session although it is gone itself, such as its name server. Only processes that were started
- * within its first minute count, so that a session of somebody else who was given the same number later is not touched.
+ * within its first minute count, so that a later session of another user with the same number is not touched.
  */
 export function leftBehindBy({ pid, startedAt }: ProcessIdentity): ProcessIdentity[] {
   if (!hasProc) return [];
@@ -55,7 +55,7 @@ export function descendantsOf(pid: number): number[] {
   return found;
 }
 
-/** Sends a signal to a process, or to its group with a negative pid. False when there is nobody left. */
+/** Sends a signal to a process, or to its group with a negative pid. False when there is none left. */
 export function signal(pid: number, name: NodeJS.Signals): boolean {
   try {
     process.kill(pid, name);

@@ -17,7 +17,7 @@ export interface ServerPlan {
   readonly logFile: string;
   /** Takes what the server writes, as it comes. */
   readonly onOutput?: (chunk: string, from: 'stdout' | 'stderr') => void;
-  /** Who the running server is, for whoever must clean up after us. */
+  /** Holds the identity of the running server, for the next run to clean up after this one. */
   readonly pidFile: string;
   readonly stopSignal: NodeJS.Signals;
   readonly stopWithinMs: number;

@@ -174,7 +174,7 @@ async function withTicker(what: string, progress: Progress, work: () => Promise<
 /** One installation at a time on this machine, also between two checkouts. A lock whose owner is gone is taken over. */
 async function takeInstallLock(progress: Progress): Promise<AsyncDisposable> {
   await mkdir(dirname(INSTALL_LOCK), { recursive: true });
-  await chmod(dirname(INSTALL_LOCK), 0o1777).catch(() => undefined); // somebody else's folder is already open to all
+  await chmod(dirname(INSTALL_LOCK), 0o1777).catch(() => undefined); // a folder of another user is already open to all
   const endsAt = performance.now() + INSTALL_TIMEOUT_MS;
   for (let told = false; !(await takeLock(INSTALL_LOCK)); told = true) {
     if (performance.now() > endsAt) throw new Error(`another installation holds ${INSTALL_LOCK}; remove the file if that is not so`);

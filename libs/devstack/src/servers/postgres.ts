@@ -19,7 +19,7 @@ export interface PostgresOptions {
   readonly pidFile: string;
   /** Gives up a start that is under way. */
   readonly cancelled?: AbortSignal | undefined;
-  /** Whom to run as: Postgres refuses to run as root. Undefined: as ourselves. */
+  /** The user to run as: Postgres refuses to run as root. Undefined: the user of this process. */
   readonly as: { readonly uid: number; readonly gid: number } | undefined;
 }
 

@@ -1,22 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startChroma } from '#lib/devstack/servers/chroma';
-import { packageInstaller, type Progress } from '#lib/devstack/provisioning/debian-packages';
-import { ComposeProject, composeProjectOf, dockerAnswers } from '#lib/devstack/provisioning/docker-engine';
-import { reachableFolder, startPostgres } from '#lib/devstack/servers/postgres';
-import { type DependencyName, dependencyNames, findServer, unprivilegedUser } from '#lib/devstack/provisioning/programs';
-import {
-  decideSources,
-  installServers,
-  refuseIfMissing,
-  serverProgram,
-  type Source,
-  urlVariables,
-} from '#lib/devstack/provisioning/provisioning';
-import { startRabbitmq } from '#lib/devstack/servers/rabbitmq';
-import { startRedis } from '#lib/devstack/servers/redis';
-import type { PrivateServer } from '#lib/devstack/process/server-process';
+import { startChroma } from '../servers/chroma.js';
+import { packageInstaller, type Progress } from '../provisioning/debian-packages.js';
+import { ComposeProject, composeProjectOf, dockerAnswers } from '../provisioning/docker-engine.js';
+import { reachableFolder, startPostgres } from '../servers/postgres.js';
+import { type DependencyName, dependencyNames, findServer, unprivilegedUser } from '../provisioning/programs.js';
+import { decideSources, installServers, refuseIfMissing, serverProgram, type Source, urlVariables } from '../provisioning/provisioning.js';
+import { startRabbitmq } from '../servers/rabbitmq.js';
+import { startRedis } from '../servers/redis.js';
+import type { PrivateServer } from '../process/server-process.js';
 import type { Home } from '../home/home.js';
 import type { PortPlan } from '../ports/port-plan.js';
 import type { Secrets } from '../home/secrets.js';

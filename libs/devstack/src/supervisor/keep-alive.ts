@@ -23,26 +23,42 @@ export class KeepAlive {
   private readonly letGo = new AbortController();
   private readonly revivals = new Set<Promise<void>>();
 
-  /** `tell` gets a line for the terminal; `changed` is called whenever something went down or came up. */
+  /**
+   * `tell` gets a line for the terminal; `changed` is called whenever something went down or came up. What `isLent`, another process runs:
+   * it is left alone.
+   */
   constructor(
     private readonly tell: (line: string) => void,
     private readonly changed: () => void,
+    private readonly isLent: (name: string) => boolean = () => false,
   ) {}
 
   /** From now on this one is started again when it dies. It must be up. */
   watch(revivable: Revivable): void {
     const memory: Memory = { upSince: performance.now(), delayMs: undefined };
-    revivable.onCrash((how) => {
-      const revival = this.revive(revivable, how, memory);
-      this.revivals.add(revival);
-      void revival.finally(() => this.revivals.delete(revival));
-    });
+    revivable.onCrash((how) => this.track(this.revive(revivable, how, memory)));
+  }
+
+  /** Starts one that is down and watched already, now and, when that fails, again and again. */
+  async bringBack(revivable: Revivable): Promise<void> {
+    try {
+      await revivable.start();
+      this.tell(`${revivable.name} is back`);
+      this.changed();
+    } catch (error) {
+      this.track(this.revive(revivable, firstLine(error), { upSince: performance.now(), delayMs: undefined }));
+    }
   }
 
   /** Starts nothing any more; resolves when a start that is under way has ended, one way or the other. */
   async stop(): Promise<void> {
     this.letGo.abort();
     await Promise.all(this.revivals);
+  }
+
+  private track(revival: Promise<void>): void {
+    this.revivals.add(revival);
+    void revival.finally(() => this.revivals.delete(revival));
   }
 
   private async revive(revivable: Revivable, how: string, memory: Memory): Promise<void> {
@@ -54,6 +70,7 @@ export class KeepAlive {
       this.tell(`${revivable.name} ${reason}; starting it again in ${memory.delayMs / 1_000} s`);
       try {
         await sleep(memory.delayMs, undefined, { signal: this.letGo.signal });
+        if (this.isLent(revivable.name)) return;
         await revivable.start();
         memory.upSince = performance.now();
         this.tell(`${revivable.name} is back`);

@@ -1,5 +1,6 @@
+import { settings } from '#lib/runtime/config/config';
 import { serviceRoles } from '#lib/database/service-roles';
-import { rolePasswordsFor, withPostgresLogin, withRabbitmqLogin } from '#lib/devstack/servers/service-logins';
+import { rolePasswordsFor, withPostgresLogin, withRabbitmqLogin } from '../servers/service-logins.js';
 import type { PlannedDependency } from './dependencies.js';
 
 /** What a stack gives its processes: one environment under the administrator's logins, and where each server comes from. */
@@ -7,6 +8,20 @@ export interface Connected {
   readonly environment: Readonly<Record<string, string>>;
   readonly dependencies: readonly PlannedDependency[];
 }
+
+/** An environment without the settings of services: those of the caller may be for another Parley. */
+export function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !isSetting(name)));
+}
+
+/** Only those. */
+export function settingsIn(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && isSetting(entry[0])),
+  );
+}
+
+const isSetting = (name: string): boolean => name.replace(/_FILE$/, '') in settings;
 
 /** What the step that migrates is given: the role that owns the tables, and the passwords of the roles that it makes. */
 export function migrationEnvironment({ environment, dependencies }: Connected): Record<string, string> {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ComposeProject, composeProjectOf } from '#lib/devstack/provisioning/docker-engine';
-import { dropLock, lockHolder } from '#lib/devstack/process/lock-file';
-import { isRunning, signal } from '#lib/devstack/process/process-identity';
+import { ComposeProject, composeProjectOf } from '../provisioning/docker-engine.js';
+import { dropLock, lockHolder } from '../process/lock-file.js';
+import { isRunning, signal } from '../process/process-identity.js';
 import { Explained } from '../terminal/explain.js';
 import type { Home } from '../home/home.js';
 import { findLeftovers, stopLeftovers } from '../home/leftovers.js';

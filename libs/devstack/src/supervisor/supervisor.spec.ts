@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -5,12 +7,14 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '#lib/testing/eventually';
-import { identify, isRunning } from '#lib/devstack/process/process-identity';
-import { freePorts } from '#lib/devstack/ports/free-ports';
+import { identify, isRunning, toPidFile } from '../process/process-identity.js';
+import { freePorts } from '../ports/free-ports.js';
 import { type Home, parleyHome } from '../home/home.js';
-import { findLeftovers, stopLeftovers } from '../home/leftovers.js';
+import { findLeftovers, serviceRunFolder, stopLeftovers } from '../home/leftovers.js';
 import type { Processes } from '../services.js';
 import { readState, writeState } from '../home/state.js';
+import { borrowService } from '../dev/borrowed-service.js';
+import { loanFile } from './lending.js';
 import { Supervisor } from './supervisor.js';
 import { Terminal } from './terminal.js';
 
@@ -22,6 +26,8 @@ const APP = `
   createServer((request, response) => { if (request.url === '/crash') process.exit(9); response.end('ok'); }).listen(Number(process.env.PORT), '127.0.0.1');
   process.on('SIGTERM', () => { console.log(JSON.stringify({ level: 'info', message: 'drained' })); process.exit(0); });
 `;
+
+const borrowing = { tell: () => undefined, cancelled: new AbortController().signal };
 
 describe('the supervisor', { timeout: 30_000 }, () => {
   let folder: string;
@@ -156,6 +162,60 @@ describe('the supervisor', { timeout: 30_000 }, () => {
     await one.stop();
     expect(await outcome).toMatch(/stopped while starting|was stopped while it was starting|ended by/);
     expect(await findLeftovers(home)).toEqual([]);
+  });
+
+  it('hands a service to npm run dev with its settings, and runs it again when that gives it back', async () => {
+    const { it: one, said } = supervisor({ RATE_LIMIT_PER_USER: '7' });
+    const { gatewayUrl } = await one.start();
+    const borrowed = await borrowService(home, 'gateway', borrowing);
+    try {
+      await expect(fetch(gatewayUrl)).rejects.toThrow('fetch failed');
+      expect(borrowed.url).toBe(gatewayUrl);
+      expect(borrowed.environment).toMatchObject({
+        PORT: new URL(gatewayUrl).port,
+        DATABASE_URL: env['DATABASE_URL'],
+        RATE_LIMIT_PER_USER: '7',
+        AUTH_JWT_SECRET: expect.any(String),
+      });
+      await expect(borrowService(home, 'gateway', borrowing)).rejects.toThrow('another npm run dev');
+    } finally {
+      expect(await borrowed.giveBack()).toBe(true);
+    }
+    expect((await fetch(gatewayUrl)).ok).toBe(true);
+    expect(said()).toMatch(/gateway goes to npm run dev[\s\S]*gateway is back/);
+  });
+
+  it('takes a service back from an npm run dev that was killed, and ends what that left on its port', async () => {
+    const { it: one } = supervisor();
+    const { gatewayUrl } = await one.start();
+    const borrower = spawn('sleep', ['60'], { stdio: 'ignore', detached: true });
+    const left = spawn('sleep', ['60'], { stdio: 'ignore', detached: true });
+    const [holder, orphan] = [borrower, left].map(({ pid = 0 }) => identify(pid));
+    if (holder === undefined || orphan === undefined) throw new Error('sleep did not start');
+    writeFileSync(loanFile(home, 'gateway'), JSON.stringify(holder));
+    await eventually(async () => expect((await readState(home))?.state.services[0]?.lent?.to).toEqual(holder));
+    writeFileSync(join(serviceRunFolder(home), 'gateway.pid'), toPidFile(orphan));
+    borrower.kill('SIGKILL');
+    await eventually(async () => expect((await fetch(gatewayUrl)).ok).toBe(true), { what: 'the gateway to come back' });
+    expect(isRunning(orphan)).toBe(false);
+  });
+
+  it('ends npm run dev before the servers that its service stands on', async () => {
+    const { it: one } = supervisor();
+    await one.start();
+    const borrower = spawn('sleep', ['60'], { stdio: 'ignore', detached: true });
+    writeFileSync(loanFile(home, 'gateway'), JSON.stringify(identify(borrower.pid ?? 0)));
+    await eventually(async () => expect((await readState(home))?.state.services[0]?.lent).toBeDefined());
+    await one.stop();
+    expect(borrower.signalCode ?? (await once(borrower, 'exit'))[1]).toBe('SIGTERM');
+  });
+
+  it('lends nothing that it does not have, and says what there is', async () => {
+    await expect(borrowService(home, 'gateway', borrowing)).rejects.toThrow(
+      /Parley is not running: npm start .* then npm run dev -- gateway/,
+    );
+    await supervisor().it.start();
+    await expect(borrowService(home, 'scoring', borrowing)).rejects.toThrow('there is no service scoring; there are: gateway, ops');
   });
 
   it('leaves pid files by which a later run finds what a killed one left behind', async () => {

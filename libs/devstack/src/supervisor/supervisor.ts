@@ -3,27 +3,28 @@ import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { nodeFlags } from '#lib/runtime/workers/node-flags';
-import { runCommand } from '#lib/devstack/process/commands';
-import type { ComposeProject } from '#lib/devstack/provisioning/docker-engine';
-import { dropLock, lockHolder, takeLock } from '#lib/devstack/process/lock-file';
-import { isPortFree } from '#lib/devstack/ports/free-ports';
-import { identify } from '#lib/devstack/process/process-identity';
-import type { DependencyName } from '#lib/devstack/provisioning/programs';
-import { projectRoot } from '#lib/devstack/project-root';
-import { urlVariables } from '#lib/devstack/provisioning/provisioning';
-import { importRabbitmqUsers } from '#lib/devstack/servers/service-logins';
-import { asPrivateServer, type PrivateServer, ServerProcess } from '#lib/devstack/process/server-process';
+import { runCommand } from '../process/commands.js';
+import type { ComposeProject } from '../provisioning/docker-engine.js';
+import { dropLock, lockHolder, takeLock } from '../process/lock-file.js';
+import { isPortFree } from '../ports/free-ports.js';
+import { identify } from '../process/process-identity.js';
+import type { DependencyName } from '../provisioning/programs.js';
+import { projectRoot } from '../project-root.js';
+import { urlVariables } from '../provisioning/provisioning.js';
+import { importRabbitmqUsers } from '../servers/service-logins.js';
+import { asPrivateServer, type PrivateServer, ServerProcess } from '../process/server-process.js';
 import { composeProject, type PlannedDependency, planDependencies, provideDependencies, startPrivately, valueOf } from './dependencies.js';
 import { Explained } from '../terminal/explain.js';
 import type { Home } from '../home/home.js';
 import { KeepAlive } from './keep-alive.js';
+import { Lending } from './lending.js';
 import { findLeftovers, type Leftover, serviceRunFolder, stopLeftovers } from '../home/leftovers.js';
 import { portOwner } from '../ports/port-owner.js';
 import { planPorts, type PortPlan, PortProblem, portWishes } from '../ports/port-plan.js';
 import { type Secrets, secretsOf } from '../home/secrets.js';
-import { environmentFor, migrationEnvironment } from './service-environment.js';
+import { environmentFor, migrationEnvironment, settingsIn } from './service-environment.js';
 import type { Processes, ServiceRow } from '../services.js';
-import { readState, removeState, type StackState, writeState } from '../home/state.js';
+import { type Loan, readState, removeState, type StackState, writeState } from '../home/state.js';
 import type { Terminal } from './terminal.js';
 
 const SERVICE_READY_WITHIN_MS = 60_000;
@@ -38,6 +39,8 @@ interface Plan {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+type Settled = Pick<Plan, 'ports' | 'dependencies' | 'environment'>;
+
 /**
  * Runs one stack: what Parley stands on, the migration, the services. Starts again what dies, and ends all of it in order.
  *
@@ -49,6 +52,7 @@ export class Supervisor {
   private readonly running = new Map<string, PrivateServer>();
   private readonly stopping = new AbortController();
   private readonly keepAlive: KeepAlive;
+  private readonly lending: Lending;
   private compose: ComposeProject | undefined;
   private plan: Plan | undefined;
   private phase: StackState['phase'] = 'starting';
@@ -66,7 +70,15 @@ export class Supervisor {
     this.keepAlive = new KeepAlive(
       (line) => terminal.say(line),
       () => this.record(),
+      (name) => this.lending.isLent(name),
     );
+    this.lending = new Lending({
+      home,
+      services: this.running,
+      bringBack: (service) => this.keepAlive.bringBack(service),
+      tell: (line) => terminal.say(line),
+      changed: () => this.record(),
+    });
   }
 
   /** Brings everything up. @throws when that is not possible or {@link stop} was called meanwhile; then call stop to clean up. */
@@ -81,6 +93,7 @@ export class Supervisor {
     this.stopping.abort();
     const revivals = this.keepAlive.stop();
     await this.starting;
+    await this.lending.stop();
     if (!this.hasLock) return;
     this.phase = 'stopping';
     this.record();
@@ -102,6 +115,7 @@ export class Supervisor {
     await this.startServices(plan);
     this.refuseWhenStopping();
     for (const each of [...this.servers.values(), ...this.running.values()]) this.keepAlive.watch(each);
+    this.lending.begin();
     this.phase = 'ready';
     this.record();
     await this.recorded;
@@ -259,7 +273,7 @@ export class Supervisor {
       name,
       command: process.execPath,
       args: [...nodeFlags(name), resolve(projectRoot, entry)],
-      env: { ...this.env, ...environmentFor(name, plan), PORT: String(port) },
+      env: { ...this.env, ...this.settingsOf(name, plan) },
       cwd: projectRoot,
       logFile,
       onOutput: output,
@@ -278,6 +292,15 @@ export class Supervisor {
     await service.start();
     this.record();
     this.terminal.say(`${name} is ready (${seconds(startedAt)})`);
+  }
+
+  private settingsOf(name: string, plan: Settled): Record<string, string> {
+    return { ...environmentFor(name, plan), PORT: String(plan.ports.get(name) ?? 0) };
+  }
+
+  private loanOf(name: string, plan: Settled): { lent?: Loan } {
+    const to = this.lending.borrowerOf(name);
+    return to === undefined ? {} : { lent: { to, environment: { ...settingsIn(this.env), ...this.settingsOf(name, plan) } } };
   }
 
   private async drain(name: string, service: PrivateServer): Promise<void> {
@@ -307,6 +330,7 @@ export class Supervisor {
         name,
         url: `http://localhost:${ports.get(name) ?? 0}`,
         ...processOf(this.running.get(name)),
+        ...this.loanOf(name, { ports, dependencies, environment }),
       })),
       dependencies: dependencies.map(({ name, url, origin }) => ({
         name,
@@ -327,7 +351,7 @@ function processOf(server: PrivateServer | undefined): { process?: NonNullable<R
   return process === undefined ? {} : { process };
 }
 
-/** `rabbitmq-management` belongs to `rabbitmq`; a service's port to nobody. */
+/** `rabbitmq-management` belongs to `rabbitmq`; a service's port to no dependency. */
 function dependencyOf(wish: string): DependencyName {
   return wish.split('-')[0] as DependencyName;
 }

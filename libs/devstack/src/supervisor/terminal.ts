@@ -5,22 +5,24 @@ import pc from 'picocolors';
 import { clock, nameTag, needsAttention, readableLine } from '../terminal/log-line.js';
 import { LogFile } from '../home/log-file.js';
 
+/** A terminal that was closed, or `npm start | head`: the stack must not die of it. */
+const stdout = { isOpen: true, isWatched: false };
+
 /**
  * Where the stack speaks: our own lines go to the terminal and to `logs/parley.log`; the lines of a service go to its own file as they
- * are and to the terminal in readable form. In the background only what needs attention is shown, because nobody watches.
+ * are and to the terminal in readable form. In the background only what needs attention is shown, because no terminal shows it.
  */
 export class Terminal {
   private readonly own: LogFile;
   private readonly files: LogFile[] = [];
-  private isOpen = true;
 
   constructor(
     private readonly home: Home,
     private readonly isBackground: boolean,
   ) {
     this.own = this.openFile('parley');
-    // A terminal that was closed, or `npm start | head`: the stack must not die of it.
-    process.stdout.on('error', () => (this.isOpen = false));
+    if (!stdout.isWatched) process.stdout.on('error', () => (stdout.isOpen = false));
+    stdout.isWatched = true;
   }
 
   /** One line about the stack itself. */
@@ -62,6 +64,6 @@ export class Terminal {
 
   private print(text: string): void {
     if (this.isBackground) this.own.write(stripVTControlCharacters(text));
-    else if (this.isOpen) process.stdout.write(text);
+    else if (stdout.isOpen) process.stdout.write(text);
   }
 }

@@ -23,7 +23,7 @@ function leave(message: string, exitCode: number): never {
   process.exit(exitCode);
 }
 
-/** What went wrong, with its causes: "fetch failed" alone would not say that nobody listens there. */
+/** What went wrong, with its causes: "fetch failed" alone would not say that no process listens there. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const own = error.message || ('code' in error ? String(error.code) : error.name);

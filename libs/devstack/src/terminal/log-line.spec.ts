@@ -56,7 +56,7 @@ describe('a log line in the terminal', () => {
   });
 });
 
-describe('what somebody should look at', () => {
+describe('a line that needs attention', () => {
   it.each([
     ['{"level":"info","message":"x"}', false],
     ['{"level":"debug"}', false],

@@ -52,7 +52,7 @@ export function readableLine(service: string, line: string): string {
   return head.filter(Boolean).join(' ') + errorLines(err);
 }
 
-/** Whether the line reports something that somebody should look at: warn and above, or anything that is not JSON. */
+/** Whether the line reports something that needs an operator: warn and above, or anything that is not JSON. */
 export function needsAttention(line: string): boolean {
   const level = parsed(line)?.['level'];
   return level === undefined || ['warn', 'error', 'fatal'].includes(plain(level));
