@@ -8,9 +8,9 @@ import { Health } from '#lib/runtime/health/health';
 import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import { Lifecycle } from '#lib/runtime/process/lifecycle';
 import { processName } from '#lib/runtime/process/process-name';
-import { LaneDataSource } from './adapters/lane-data-source.js';
 import { checkPoolBudget } from './adapters/lanes/check-pool-budget.js';
 import { PostgresLanes } from './adapters/lanes/postgres-lanes.js';
+import { DATA_SOURCE } from './data-source-token.js';
 import { MemoryLockWaits } from './adapters/memory-lock-waits.js';
 import { PostgresLockWaits } from './adapters/postgres-lock-waits.js';
 import { MemoryInbox } from './inbox/adapters/memory-inbox.js';
@@ -29,7 +29,7 @@ export interface DatabaseOptions {
   readonly relay?: true;
   /** InboxPort: for a consumer whose row says `deduplicate`, and for who prunes it. */
   readonly inbox?: true;
-  /** LaneDataSource: TypeORM's repositories, for the cold paths, over this lane. */
+  /** DATA_SOURCE, a LaneDataSource: TypeORM's repositories, for the cold paths, over this lane. */
   readonly entities?: LaneName;
   /** LockWaitsPort. */
   readonly lockWaits?: true;
@@ -51,7 +51,7 @@ export class DatabaseModule {
       lanes,
       ...(relay ? [{ provide: OutboxPort, ...withLanes((all) => new PostgresOutbox(all.lane('relay'))) }, outboxRelay, parkedEvents] : []),
       ...(inbox ? [{ provide: InboxPort, ...withLanes((all) => new PostgresInbox(all.lane('work'))) }] : []),
-      ...(entities ? [{ provide: LaneDataSource, ...withLanes((all) => LaneDataSource.over(all.lane(entities))) }] : []),
+      ...(entities ? [dataSourceOver(entities)] : []),
       ...(lockWaits ? [{ provide: LockWaitsPort, ...withLanes((all) => new PostgresLockWaits(all.lane('health'))) }] : []),
     ]);
   }
@@ -76,6 +76,11 @@ const of = (providers: Exclude<Provider, Type>[]): DynamicModule => ({
 });
 
 const withLanes = <T>(make: (lanes: PostgresLanes) => T) => ({ inject: [PostgresLanes], useFactory: make });
+
+const dataSourceOver = (lane: LaneName) => ({
+  provide: DATA_SOURCE,
+  ...withLanes(async (lanes) => (await import('./adapters/lane-data-source.js')).LaneDataSource.over(lanes.lane(lane))),
+});
 
 const lanesOf =
   (app: string, warnsOfBudget: boolean) =>

@@ -7,7 +7,6 @@ import { processName } from '#lib/runtime/process/process-name';
 import { MemoryRateLimiter } from './adapters/memory-rate-limiter.js';
 import { createBreakers } from './adapters/opossum-breaker.js';
 import { RedisBuckets } from './adapters/redis-buckets.js';
-import { connectRedis } from './adapters/redis-connection.js';
 import { RedisRateLimiter } from './adapters/redis-rate-limiter.js';
 import { Breakers } from './call/breakers.js';
 import { dependencyProbe } from './call/dependency-probe.js';
@@ -15,7 +14,7 @@ import { shareBreakers } from './call/share-breakers.js';
 import { LeasedRateLimiter } from './limit/leased-rate-limiter.js';
 import { globalLimit, LIMITERS, type Limiters, userLimit } from './limit/limiters.js';
 
-type Redis = ReturnType<typeof connectRedis>;
+type Redis = ReturnType<typeof import('./adapters/redis-connection.js')['connectRedis']>;
 /** The connection to Redis; undefined without REDIS_URL. */
 const REDIS = Symbol('Redis');
 
@@ -48,11 +47,13 @@ const of = (limiters: readonly Provider[]): DynamicModule => ({
 
 const redisOf =
   (app: string) =>
-  ({ REDIS_URL: url }: Config, logger: Logger, lifecycle: Lifecycle, health: Health, all: Breakers): Redis | undefined => {
+  async ({ REDIS_URL: url }: Config, logger: Logger, lifecycle: Lifecycle, health: Health, all: Breakers): Promise<Redis | undefined> => {
     if (url === undefined) {
       logger.info('no REDIS_URL: running as a single node, limits are counted in this process');
       return undefined;
     }
+    // Loaded here, so that a process without Redis does not hold ioredis in memory.
+    const { connectRedis } = await import('./adapters/redis-connection.js');
     const redis = connectRedis(url, processName(app), (error) => logger.debug({ error: error.message }, 'redis connection failed'));
     lifecycle.add({ name: 'redis', phase: 'stores', stop: () => redis.disconnect() });
     health.add(dependencyProbe('redis', all, async () => void (await redis.ping())));

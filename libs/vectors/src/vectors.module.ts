@@ -1,6 +1,7 @@
 import { type DynamicModule, Module, type Provider, type Type } from '@nestjs/common';
-import { LaneDataSource } from '#lib/database/adapters/lane-data-source';
+import type { LaneDataSource } from '#lib/database/adapters/lane-data-source';
 import { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
+import { DATA_SOURCE } from '#lib/database/data-source-token';
 import type { LaneName } from '#lib/database/pool-budget';
 import { dependencyProbe } from '#lib/resilience/call/dependency-probe';
 import { Breakers } from '#lib/resilience/call/breakers';
@@ -10,7 +11,6 @@ import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import { Lifecycle } from '#lib/runtime/process/lifecycle';
 import { HttpFailure } from './adapters/json-over-http.js';
 import { MemoryConsistencyRuns } from './consistency/adapters/memory-consistency-runs.js';
-import { PostgresConsistencyRuns } from './consistency/adapters/postgres-consistency-runs.js';
 import { ConsistencyRunsPort } from './consistency/consistency-runs.port.js';
 import { createEmbedder } from './embedder/adapters/create-embedder.js';
 import { LocalEmbedder } from './embedder/adapters/local-embedder.js';
@@ -106,8 +106,9 @@ const ledger = (lane: LaneName): OwnProvider => ({
 
 const consistencyRuns: OwnProvider = {
   provide: ConsistencyRunsPort,
-  inject: [LaneDataSource],
-  useFactory: (dataSource: LaneDataSource) => new PostgresConsistencyRuns(dataSource),
+  inject: [DATA_SOURCE],
+  useFactory: async (dataSource: LaneDataSource) =>
+    new (await import('./consistency/adapters/postgres-consistency-runs.js')).PostgresConsistencyRuns(dataSource),
 };
 
 const vectorWrites: OwnProvider = {
