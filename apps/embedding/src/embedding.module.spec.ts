@@ -3,7 +3,7 @@ import { afterEach, expect, it } from 'vitest';
 import { handlersOf, rowsOf } from '#lib/bus/adapters/nest/nest-handlers';
 import { RabbitServer } from '#lib/bus/adapters/rabbitmq/rabbit-server';
 import { pipeline } from '#lib/contracts/pipeline';
-import { parseConfig } from '#lib/runtime/config/config';
+import { ConfigError, parseConfig } from '#lib/runtime/config/config';
 import { createLogger } from '#lib/runtime/log/logger';
 import { Readiness } from '#lib/runtime/health/readiness';
 import { ProcessModule } from '#lib/runtime/process/process.module';
@@ -19,7 +19,7 @@ afterEach(() => {
 });
 
 /** Nothing listens at any of these addresses. */
-async function partsWithoutDependencies(): Promise<ProcessParts> {
+async function partsWithoutDependencies(overrides: Record<string, string> = {}): Promise<ProcessParts> {
   const [port = 0, closed = 0] = await freePorts(2);
   const parts = {
     config: parseConfig({
@@ -29,6 +29,7 @@ async function partsWithoutDependencies(): Promise<ProcessParts> {
       RABBITMQ_URL: `amqp://127.0.0.1:${closed}`,
       CHROMA_URL: `http://127.0.0.1:${closed}`,
       BUS_DRAIN_MS: '1000',
+      ...overrides,
     }),
     logger: createLogger('embedding', 'silent'),
     readiness: new Readiness(),
@@ -59,4 +60,9 @@ it('a process refuses to start without a handler for one of its rows', () => {
   expect(() => handlersOf(new Map(), rowsOf('embedding', pipeline))).toThrow(
     'embedding.messages: a row of embedding, but nothing handles it',
   );
+});
+
+it('refuses to start when a slow Postgres and a slow embedder do not fit into the deadline of a handler', async () => {
+  const parts = await partsWithoutDependencies({ DB_STATEMENT_TIMEOUT_MS: '9000' });
+  await expect(startOperationsApp(EmbeddingModule)(parts)).rejects.toThrow(ConfigError);
 });

@@ -1,3 +1,4 @@
+import { globSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ConfigError } from '../config/config.js';
 import { createLogger } from '../log/logger.js';
@@ -131,4 +132,11 @@ it('stops a transport as intake, with its time', async () => {
   await stopped;
   expect(close).toHaveBeenCalledOnce();
   expect(() => lifecycle.assertStopped()).toThrow('consumers');
+});
+
+it('is the only thing that uses the lifecycle hooks of Nest: their order is by distance from the root module', () => {
+  const hooks = /\b(?:onModuleInit|onModuleDestroy|onApplicationBootstrap|beforeApplicationShutdown|onApplicationShutdown)\s*\(/;
+  const files = globSync('{apps,libs}/*/src/**/*.ts').filter((path) => !/\.(?:int-|e2e-)?spec\.ts$/.test(path));
+  expect(files.length).toBeGreaterThan(100);
+  expect(files.filter((path) => hooks.test(readFileSync(path, 'utf8')))).toEqual(['libs/runtime/src/process/lifecycle.ts']);
 });
