@@ -1,7 +1,6 @@
 import type { ConversationId, MessageId } from '#lib/contracts/ids';
 import { withDeadline } from '#lib/resilience/call/deadline';
-import type { EmbedderPort } from '#lib/vectors/embedder/embedder.port';
-import type { VectorStorePort } from '#lib/vectors/store/vector-store.port';
+import type { Vectors } from '#lib/vectors/late-vectors';
 import type { SearchFilter } from './lexical-index.port.js';
 
 /**
@@ -23,26 +22,20 @@ export interface NearMessage {
   readonly score: number;
 }
 
-/** The embedder for queries and the vector store. */
-export interface Meaning {
-  readonly embedder: EmbedderPort;
-  readonly vectors: VectorStorePort;
-}
-
 /** Finds messages by meaning: embeds the query and takes the best chunk of each message that comes near it. */
 export class NearestMessages {
   /**
-   * @param meaning called for each search; throws DependencyError while embedder or store are not ready yet.
+   * @param get called for each search; throws DependencyError while embedder or store are not open yet.
    * @param floor a chunk that is no more similar than this is noise and not a hit; it depends on the embedder.
    */
   constructor(
-    private readonly meaning: () => Meaning,
+    private readonly get: () => Vectors,
     private readonly floor: number,
   ) {}
 
   /** At most `k` messages among `visible`, best first. Throws DependencyError or DeadlineExceeded when embedder or store cannot. */
   async find(query: string, visible: readonly ConversationId[], k: number, filter: SearchFilter = {}): Promise<NearMessage[]> {
-    const { embedder, vectors } = this.meaning();
+    const { embedder, vectors } = this.get();
     const [embedding] = await withDeadline(EMBED_DEADLINE_MS, () => embedder.embed([query]));
     if (embedding === undefined) return [];
     const chunks = await withDeadline(QUERY_DEADLINE_MS, () => vectors.nearest(embedding, visible, k, filter));

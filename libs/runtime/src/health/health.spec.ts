@@ -85,6 +85,16 @@ describe('the health report', () => {
   });
 });
 
+it('the health report is still what the dependencies are while the process stops', async () => {
+  const module = await Test.createTestingModule({ imports: [TerminusModule.forRoot({ logger: false })] }).compile();
+  await module.init();
+  await module.close();
+  const subject = new Health(module.get(HealthCheckService), new HealthIndicatorService(), silent);
+  subject.add({ name: 'postgres', check: ok, isVital: true });
+
+  expect(await subject.report()).toMatchObject({ status: 'ok', checks: { postgres: { status: 'ok' } } });
+});
+
 describe('a check', () => {
   it('tells the state of the breaker', async () => {
     expect(await health({ redis: refused }, 'half-open').report()).toMatchObject({ checks: { redis: { breaker: 'half-open' } } });
