@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Breakers } from '#lib/resilience/call/breakers';
 import { EmbedderPort } from '../embedder.port.js';
-import { UnusableAnswer } from '../../adapters/json-over-http.js';
+import { UnusableAnswer } from '../../adapters/json-request.js';
 import { RemoteModel, type RemoteModelOptions } from './remote-model.js';
 
 const Answer = z.object({ embeddings: z.array(z.array(z.number())) });

@@ -1,8 +1,10 @@
+import type { Dispatcher } from 'undici';
 import type { Breakers } from '#lib/resilience/call/breakers';
 import { withDeadline } from '#lib/resilience/call/deadline';
 import { DependencyCall } from '#lib/resilience/call/dependency-call';
 import { EMBED_CALL_TIMEOUT_MS, type EmbedderPort, TextRejected } from '../embedder.port.js';
-import { HttpFailure, type JsonEndpoint, JsonOverHttp, UnusableAnswer } from '../../adapters/json-over-http.js';
+import { httpDispatcher } from '../../adapters/http-dispatcher.js';
+import { type Endpoint, endpointOf, HttpFailure, requestJson, UnusableAnswer } from '../../adapters/json-request.js';
 
 /** A model behind HTTP: where it is, how it is called, and how long its vectors are. */
 export interface RemoteModelOptions {
@@ -27,7 +29,8 @@ const MAX_ANSWER_BYTES = 32 * 1_024 * 1_024;
 
 /** The part that the adapters of remote models share: how the model is called, and whose fault it is when that fails. */
 export class RemoteModel {
-  private readonly http: JsonOverHttp;
+  private readonly endpoint: Endpoint;
+  private readonly dispatcher: Dispatcher;
   private readonly calls: DependencyCall;
 
   constructor(
@@ -35,8 +38,8 @@ export class RemoteModel {
     breakers: Breakers,
   ) {
     const { baseUrl, apiKey, concurrent = 2, timeoutMs = EMBED_CALL_TIMEOUT_MS } = options;
-    const endpoint: JsonEndpoint = { baseUrl, connectTimeoutMs: 2_000, maxSockets: concurrent, maxAnswerBytes: MAX_ANSWER_BYTES };
-    this.http = new JsonOverHttp(apiKey === undefined ? endpoint : { ...endpoint, headers: { authorization: `Bearer ${apiKey}` } });
+    this.endpoint = endpointOf(baseUrl, apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` });
+    this.dispatcher = httpDispatcher({ connectTimeoutMs: 2_000, connections: concurrent, maxAnswerBytes: MAX_ANSWER_BYTES });
     this.calls = new DependencyCall(
       {
         dependency: 'embedder',
@@ -65,12 +68,12 @@ export class RemoteModel {
 
   /** Lets go of the connections. */
   close(): void {
-    this.http.close();
+    void this.dispatcher.destroy();
   }
 
   private async post(path: string, body: unknown, signal: AbortSignal): Promise<unknown> {
     try {
-      return await this.http.post(path, body, signal);
+      return await requestJson(this.dispatcher, this.endpoint, { path, body, signal });
     } catch (error) {
       throw this.judged(error);
     }

@@ -18,7 +18,8 @@ import { CONTRACT_DIMENSION, vectorStoreContract } from '../vector-store.contrac
 import type { VectorFilter } from '../vector-store.port.js';
 import { ChromaVectorStore } from './chroma-vector-store.js';
 import type { ChunkDirectory } from './chunk-directory.js';
-import { JsonOverHttp } from '../../adapters/json-over-http.js';
+import { httpDispatcher } from '../../adapters/http-dispatcher.js';
+import { endpointOf, requestJson } from '../../adapters/json-request.js';
 import { LocalEmbedder } from '../../embedder/adapters/local-embedder.js';
 
 const COLLECTIONS = '/api/v2/tenants/default_tenant/databases/default_database/collections';
@@ -32,12 +33,15 @@ const store = (url: string, model = freshModel(), dimension = CONTRACT_DIMENSION
   opened.push(made);
   return made;
 };
-const api = (url: string) => {
-  const made = new JsonOverHttp({ baseUrl: url, connectTimeoutMs: 1_000, maxSockets: 4, maxAnswerBytes: 10_000_000 });
-  opened.push(made);
-  return made;
-};
+const dispatcher = httpDispatcher({ connectTimeoutMs: 1_000, connections: 4, maxAnswerBytes: 10_000_000 });
+opened.push({ close: () => void dispatcher.destroy() });
 const inTime = () => AbortSignal.timeout(10_000);
+/** Chroma itself, past the store. */
+const api = (url: string) => ({
+  get: (path: string) => requestJson(dispatcher, endpointOf(url), { path, signal: inTime() }),
+  post: (path: string, body: unknown) => requestJson(dispatcher, endpointOf(url), { path, body, signal: inTime() }),
+  drop: (name: string) => fetch(`${url}${COLLECTIONS}/${name}`, { method: 'DELETE', signal: inTime() }),
+});
 const message = (content: string, facts: Parameters<typeof aMessageCreated>[0] = {}) =>
   chunkMessage(aMessageCreated({ content, ...facts }).data);
 const put = async (into: ChromaVectorStore, chunks: ReturnType<typeof message>, mayHaveOlder: readonly string[] = []) =>
@@ -122,7 +126,7 @@ describe('the collection in Chroma', () => {
     const vectors = store(url(), `Nomic/embed-text:v1.5 ${freshModel()}`);
     await put(vectors, message('hello'));
     expect(vectors.collection).toMatch(/^parley-messages-nomic-embed-text-v1-5-test-[0-9a-f]{12}-384$/);
-    expect(await api(url()).get(`${COLLECTIONS}/${vectors.collection}`, inTime())).toMatchObject({
+    expect(await api(url()).get(`${COLLECTIONS}/${vectors.collection}`)).toMatchObject({
       name: vectors.collection,
       dimension: 384,
       configuration_json: { hnsw: { space: 'cosine' }, embedding_function: null },
@@ -133,12 +137,11 @@ describe('the collection in Chroma', () => {
     const vectors = store(url());
     const chunks = message('hello', { senderId: 'bob', seq: 7, version: 2, createdAt: '2026-11-20T10:00:00.000Z' });
     await put(vectors, chunks);
-    const { id } = (await api(url()).get(`${COLLECTIONS}/${vectors.collection}`, inTime())) as { id: string };
-    const got = await api(url()).post(
-      `${COLLECTIONS}/${id}/get`,
-      { ids: chunks.map((chunk) => chunk.id), include: ['metadatas', 'documents'] },
-      inTime(),
-    );
+    const { id } = (await api(url()).get(`${COLLECTIONS}/${vectors.collection}`)) as { id: string };
+    const got = await api(url()).post(`${COLLECTIONS}/${id}/get`, {
+      ids: chunks.map((chunk) => chunk.id),
+      include: ['metadatas', 'documents'],
+    });
     expect(got).toMatchObject({
       ids: [`${chunks[0]?.messageId}#chunk_0`],
       metadatas: [
@@ -170,7 +173,7 @@ describe('the collection in Chroma', () => {
     expect(await vectors.nearest(await vectorOf('hello'), [newId()], 5)).toEqual([]);
     expect(await vectors.chunksOf([newId()])).toEqual([]);
     await vectors.replace([], [], { removed: [newId()] });
-    await expect(api(url()).get(`${COLLECTIONS}/${vectors.collection}`, inTime())).rejects.toMatchObject({ status: 404 });
+    await expect(api(url()).get(`${COLLECTIONS}/${vectors.collection}`)).rejects.toMatchObject({ status: 404 });
   });
 
   it('is found again after it was dropped, and after it was dropped and made again by somebody else', async () => {
@@ -178,10 +181,10 @@ describe('the collection in Chroma', () => {
     const [one, other] = [store(url(), model), store(url(), model)];
     const [first, second, third] = [message('first'), message('second'), message('third')];
     await put(one, first);
-    await api(url()).delete(`${COLLECTIONS}/${one.collection}`, inTime());
+    await api(url()).drop(one.collection);
     expect(await one.chunksOf(first.map(({ messageId }) => messageId))).toEqual([]);
     await put(one, second);
-    await api(url()).delete(`${COLLECTIONS}/${one.collection}`, inTime());
+    await api(url()).drop(one.collection);
     await put(other, third);
     expect(await one.chunksOf(third.map(({ messageId }) => messageId))).toHaveLength(1);
     await put(one, first);
@@ -190,12 +193,10 @@ describe('the collection in Chroma', () => {
 
   it('is refused with both dimensions when it holds vectors of another length', async () => {
     const vectors = store(url());
-    const { id } = (await api(url()).post(
-      COLLECTIONS,
-      { name: vectors.collection, configuration: { hnsw: { space: 'cosine' } } },
-      inTime(),
-    )) as { id: string };
-    await api(url()).post(`${COLLECTIONS}/${id}/upsert`, { ids: ['x'], embeddings: [[1, 0, 0]], metadatas: [null] }, inTime());
+    const { id } = (await api(url()).post(COLLECTIONS, { name: vectors.collection, configuration: { hnsw: { space: 'cosine' } } })) as {
+      id: string;
+    };
+    await api(url()).post(`${COLLECTIONS}/${id}/upsert`, { ids: ['x'], embeddings: [[1, 0, 0]], metadatas: [null] });
     const expected = `collection ${vectors.collection} holds vectors of 3 dimensions, got one of 384`;
     expect((await failureOf(put(vectors, message('hello')))).message).toContain(expected);
     expect((await failureOf(vectors.nearest(await vectorOf('hello'), [newId()], 5))).message).toContain(expected);
@@ -203,19 +204,17 @@ describe('the collection in Chroma', () => {
 
   it('is refused with both dimensions when somebody puts other vectors into it after we looked', async () => {
     const vectors = store(url());
-    const { id } = (await api(url()).post(
-      COLLECTIONS,
-      { name: vectors.collection, configuration: { hnsw: { space: 'cosine' } } },
-      inTime(),
-    )) as { id: string };
+    const { id } = (await api(url()).post(COLLECTIONS, { name: vectors.collection, configuration: { hnsw: { space: 'cosine' } } })) as {
+      id: string;
+    };
     expect(await vectors.chunksOf([newId()])).toEqual([]);
-    await api(url()).post(`${COLLECTIONS}/${id}/upsert`, { ids: ['x'], embeddings: [[1, 0, 0]], metadatas: [null] }, inTime());
+    await api(url()).post(`${COLLECTIONS}/${id}/upsert`, { ids: ['x'], embeddings: [[1, 0, 0]], metadatas: [null] });
     expect((await failureOf(put(vectors, message('hello')))).message).toContain('holds vectors of 3 dimensions, got one of 384');
   });
 
   it('is refused when it does not measure cosine', async () => {
     const vectors = store(url());
-    await api(url()).post(COLLECTIONS, { name: vectors.collection, configuration: { hnsw: { space: 'l2' } } }, inTime());
+    await api(url()).post(COLLECTIONS, { name: vectors.collection, configuration: { hnsw: { space: 'l2' } } });
     const error = await failureOf(put(vectors, message('hello')));
     expect(String(error.cause)).toContain(`${vectors.collection} measures l2, not cosine`);
   });

@@ -1,6 +1,11 @@
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { ChromaClient } from 'chromadb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '#lib/contracts/ids';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
@@ -8,15 +13,21 @@ import { withDeadline } from '#lib/resilience/call/deadline';
 import { DependencyError } from '#lib/resilience/call/errors';
 import { aMessageCreated } from '#lib/testing/builders';
 import { chunkMessage } from '../../chunking/chunk-message.js';
+import { ChromaApi } from './chroma-api.js';
 import { chromaHeartbeat, ChromaVectorStore, collectionName } from './chroma-vector-store.js';
 import type { ChunkDirectory } from './chunk-directory.js';
-import { HttpFailure } from '../../adapters/json-over-http.js';
+import { HttpFailure } from '../../adapters/json-request.js';
 
 const ID = newId();
 
 /** A server that answers as Chroma 1.0 was seen to answer, unless a test says otherwise. */
 let server: Server;
-let requests: { readonly operation: string; readonly body: Record<string, unknown>; readonly headers: IncomingHttpHeaders }[];
+let requests: {
+  readonly path: string;
+  readonly operation: string;
+  readonly body: Record<string, unknown>;
+  readonly headers: IncomingHttpHeaders;
+}[];
 let url: string;
 let answers: Record<string, (response: ServerResponse) => void>;
 let store: ChromaVectorStore;
@@ -24,7 +35,7 @@ let store: ChromaVectorStore;
 const reply =
   (body: unknown, status = 200) =>
   (response: ServerResponse) =>
-    void response.writeHead(status).end(JSON.stringify(body));
+    void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 
 beforeEach(async () => {
   requests = [];
@@ -40,7 +51,12 @@ beforeEach(async () => {
     request.on('data', (part: Buffer) => parts.push(part));
     request.on('end', () => {
       const operation = /\/collections(?:$|\/parley-)/.test(request.url ?? '') ? 'collections' : (request.url?.split('/').at(-1) ?? '');
-      requests.push({ operation, body: parts.length > 0 ? JSON.parse(Buffer.concat(parts).toString()) : {}, headers: request.headers });
+      requests.push({
+        path: request.url ?? '',
+        operation,
+        body: parts.length > 0 ? JSON.parse(Buffer.concat(parts).toString()) : {},
+        headers: request.headers,
+      });
       answers[operation]?.(response);
     });
   });
@@ -220,6 +236,93 @@ describe('talking to Chroma', () => {
     expect(await query()).toEqual([{ id: `${ID}#chunk_0`, messageId: ID, score: 0.75 }]);
   });
 
+  it('waits as long as 429 asks for', async () => {
+    answers['query'] = (response) => void response.writeHead(429, { 'retry-after': '7' }).end('{}');
+    expect(await failureOf(query())).toMatchObject({ kind: 'unavailable', retryAfterMs: 7_000 });
+  });
+
+  it.each([413, 422])('takes %i as ours, and no breaker counts it', async (status) => {
+    answers['query'] = reply({}, status);
+    for (let i = 0; i < 10; i += 1) expect(await failureOf(query())).toMatchObject({ name: 'HttpFailure', status });
+  });
+
+  it('keeps what Chroma says about a request out of what is logged', async () => {
+    answers['query'] = reply({ error: 'InvalidArgumentError', message: 'quoting a private text' }, 400);
+    const error = await failureOf(query());
+    const { inspect } = await import('node:util');
+    expect(inspect(error, { depth: 10 }) + JSON.stringify(error)).not.toContain('private');
+  });
+
+  it('does not follow a redirect, which would carry the token elsewhere', async () => {
+    answers['query'] = (response) => void response.writeHead(307, { location: `${url}/elsewhere` }).end();
+    expect(await failureOf(query())).toMatchObject({ kind: 'unavailable', cause: { status: 307 } });
+    expect(operations()).not.toContain('elsewhere');
+  });
+
+  it('stops reading an endless answer', async () => {
+    answers['query'] = (response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      const part = Buffer.alloc(1_048_576, ' ');
+      const write = () => {
+        while (!response.destroyed && response.write(part));
+      };
+      response.on('drain', write);
+      write();
+    };
+    expect(await failureOf(query())).toMatchObject({ kind: 'unavailable', cause: { code: 'UND_ERR_RES_EXCEEDED_MAX_SIZE' } });
+  });
+
+  it('refuses a compressed answer, whose length once unpacked has no limit', async () => {
+    answers['query'] = (response) =>
+      void response
+        .writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' })
+        .end(gzipSync(JSON.stringify({ ids: [[]], distances: [[]] })));
+    const error = await failureOf(query());
+    expect(String(error.cause)).toContain('a compressed answer');
+    expect(requests.at(-1)?.headers).toMatchObject({ 'accept-encoding': 'identity' });
+  });
+
+  it('gets its connections back from answers that are not read', async () => {
+    answers['query'] = (response) => void response.writeHead(403, { 'content-length': '1000' }).write('{');
+    const single = new ChromaApi({ url }, 1);
+    const get = () =>
+      single.inCollection('query', ID, AbortSignal.timeout(2_000), (records) => records.query({ queryEmbeddings: [[1, 0, 0]] }));
+    for (let i = 0; i < 3; i += 1) expect(await failureOf(get())).toMatchObject({ status: 403 });
+    single.close();
+  });
+
+  it('loads no module that the description of a collection names', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'parley-named-'));
+    const module = join(folder, 'named.mjs');
+    await writeFile(module, 'globalThis.wasLoaded = true;');
+    const name = `${'../'.repeat(12)}${module.slice(1)}`;
+    const configuration_json = { hnsw: { space: 'cosine' }, embedding_function: { type: 'known', name, config: {} } };
+    const described = reply({ id: ID, name: 'x', tenant: 't', database: 'd', dimension: null, metadata: null, configuration_json });
+    answers['collections'] = described;
+    await query();
+    await put(1, []);
+    expect(globalThis).not.toHaveProperty('wasLoaded');
+    // What the store is kept from: the client itself loads it. When this fails, ADR 12 can be simplified.
+    const { hostname, port } = new URL(url);
+    await new ChromaClient({ host: hostname, port: Number(port), ssl: false }).getCollection({ name: store.collection });
+    expect(globalThis).toHaveProperty('wasLoaded');
+    Reflect.deleteProperty(globalThis, 'wasLoaded');
+    await rm(folder, { recursive: true });
+  });
+
+  it('keeps a path of the URL in front of every call, and its credentials in a header', async () => {
+    const behindProxy = new ChromaVectorStore(
+      { url: url.replace('http://', 'http://us%40er:pass@').concat('/proxy/'), model: 'test', dimension: 3 },
+      createBreakers(),
+    );
+    await behindProxy.nearest(Float32Array.of(1, 0, 0), [newId()], 5);
+    behindProxy.close();
+    expect(requests.map(({ path, headers }) => [path.split('/')[1], headers.authorization])).toEqual([
+      ['proxy', `Basic ${Buffer.from('us@er:pass').toString('base64')}`],
+      ['proxy', `Basic ${Buffer.from('us@er:pass').toString('base64')}`],
+    ]);
+  });
+
   it('cancels a query at the server when the time of its caller is up', async () => {
     const { promise: hungUp, resolve } = Promise.withResolvers<void>();
     answers['query'] = (response) => void response.once('close', resolve);
@@ -239,10 +342,7 @@ describe('talking to Chroma', () => {
   });
 
   it('cancels only the call whose time is up', async () => {
-    const waiting: ServerResponse[] = [];
-    answers['query'] = (response) => {
-      if (waiting.push(response) === 2) setTimeout(() => reply({ ids: [[`${ID}#chunk_0`]], distances: [[0]] })(response), 150);
-    };
+    answers['query'] = (response) => void setTimeout(() => reply({ ids: [[`${ID}#chunk_0`]], distances: [[0]] })(response), 250);
     const [first, second] = await Promise.allSettled([withDeadline(80, query), query()]);
     expect(first.status).toBe('rejected');
     expect(second).toMatchObject({ status: 'fulfilled', value: [{ score: 1 }] });
