@@ -98,7 +98,7 @@ describe('the lexical index in Postgres', () => {
     const conversationId = '019a0000-0000-7000-8000-000000000001';
     await lanes.lane('reads').query(
       `INSERT INTO messages (id, conversation_id, seq, sender_id, content, created_at)
-       SELECT gen_random_uuid(), $1, n, 'alice', 'the message number ' || n || ' of many, said by a user', now() FROM generate_series(1, 20000) n`,
+       SELECT gen_random_uuid(), $1, n, 'alice', 'the message number ' || n || ' of many, said by a colleague', now() FROM generate_series(1, 20000) n`,
       [conversationId],
     );
     await indexTexts();
@@ -113,7 +113,7 @@ describe('the lexical index in Postgres', () => {
     await timed('warm up');
     const exact = await timed('number 17342');
     expect(exact.hits.length).toBeGreaterThan(0);
-    const typo = await timed('sombody');
+    const typo = await timed('collegue');
     expect(typo.hits).toHaveLength(100);
     // Reading all 20,000 takes several times this; the limit is wide because the machine is shared.
     expect(exact.ms).toBeLessThan(1_000);
