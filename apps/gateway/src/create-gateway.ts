@@ -22,6 +22,8 @@ import { linger } from './adapters/http/edge/linger.js';
 import { serveOpenApi } from './adapters/http/schema/openapi.js';
 import { ProblemFilter, sendProblem } from './adapters/http/problems/problem-filter.js';
 import { LIMITERS, type Limiters } from '#lib/resilience/limit/limiters';
+import { sendDirectly } from './adapters/http/routes/direct-send.js';
+import { MessagesController } from './adapters/http/routes/messages.controller.js';
 import { refuseAddress, refuseConnection } from './adapters/http/edge/refuse-connection.js';
 
 /** How often Node looks for connections that send their request too slowly; its own 30 s would double the time that they may take. */
@@ -54,6 +56,7 @@ export const createGateway = async (
   app.useGlobalFilters(new ProblemFilter());
   const instance = app.getHttpAdapter().getInstance();
   instance.server.headersTimeout = httpServerLimits.requestTimeout;
+  sendDirectly(instance, app.get(MessagesController));
   buildEdge(instance, {
     verifier: app.get(TokenVerifierPort),
     limiters: app.get<Limiters>(LIMITERS),

@@ -53,23 +53,24 @@ const MAX_FOREIGN_HEADERS = 20;
 const MAX_COUNT = 1_000;
 
 /** Puts an event into the form in which it travels. @throws ZodError when it breaks its own schema, RangeError when it is too large. */
-export const toWireMessage = (event: ParleyEvent, { requestId, traceparent }: EventHeaders = {}, now = new Date()): WireMessage => {
-  const valid = eventSchemas[event.type].parse(event);
-  const body = Buffer.from(JSON.stringify(valid));
+export const toWireMessage = (event: ParleyEvent, headers: EventHeaders = {}, now = new Date()): WireMessage =>
+  ownWireMessage(eventSchemas[event.type].parse(event), headers, now);
+
+/**
+ * The same for an event that this process made of input that it has parsed: its schema would find nothing, and asking it is a sixteenth of what
+ * a send allocates. @throws RangeError when it is too large.
+ */
+export const ownWireMessage = (event: ParleyEvent, { requestId, traceparent }: EventHeaders, now = new Date()): WireMessage => {
+  const body = Buffer.from(JSON.stringify(event));
   if (body.byteLength > MAX_BODY_BYTES) throw new RangeError(`${event.type} ${event.eventId} has ${body.byteLength} bytes`);
-  return {
-    id: valid.eventId,
-    type: valid.type,
-    publishedAt: now,
-    headers: {
-      [header.schemaVersion]: valid.version,
-      [header.attempt]: 1,
-      [header.conversationId]: valid.conversationId,
-      ...(requestId === undefined ? {} : { [header.requestId]: requestId }),
-      ...(traceparent === undefined ? {} : { [header.traceparent]: traceparent }),
-    },
-    body,
+  const headers: Record<string, unknown> = {
+    [header.schemaVersion]: event.version,
+    [header.attempt]: 1,
+    [header.conversationId]: event.conversationId,
   };
+  if (requestId !== undefined) headers[header.requestId] = requestId;
+  if (traceparent !== undefined) headers[header.traceparent] = traceparent;
+  return { id: event.eventId, type: event.type, publishedAt: now, headers, body };
 };
 
 /** Which try this message is on, the first one being 1. */

@@ -21,6 +21,14 @@ export abstract class PublisherPort {
   /** Settles when the broker has taken or refused the event. Validates against the event's schema first; throws ZodError for a bad one (a bug). */
   abstract publish(event: ParleyEvent, headers?: EventHeaders): Promise<PublishOutcome>;
 
+  /**
+   * Like {@link publish}, for an event that this process made of input that it has parsed: a publisher need not ask its schema again. Consumers
+   * ask it in any case. May throw instead of rejecting.
+   */
+  publishOwn(event: ParleyEvent, headers: EventHeaders): Promise<PublishOutcome> {
+    return this.publish(event, headers);
+  }
+
   /** Whether publishing makes sense now: connected, not blocked by an alarm, room in the confirm window. */
   abstract readonly isHealthy: boolean;
   /** Calls `listener` when the queues were declared, so that what was returned may be taken now. @returns a function that ends it. */

@@ -75,7 +75,7 @@ export class OutboxRelay {
   private readonly fastPath = new Semaphore(undefined, { concurrent: FAST_PATH_LIMIT, queued: 0 });
   /** After the answers that are being written in this turn of the event loop: nobody waits for this one. */
   private readonly publishLater = batchPerTick<Fresh>((fresh) => {
-    for (const { event, headers } of fresh) void this.publishOne(event, headers);
+    for (const each of fresh) this.publishFresh(each);
   });
   private readonly confirmed: string[] = [];
   private removing: Promise<void> | undefined;
@@ -154,12 +154,23 @@ export class OutboxRelay {
     return this.stopping.signal.aborted;
   }
 
-  private async publishOne(event: ParleyEvent, headers: EventHeaders): Promise<void> {
-    const { kind } = await this.attempt(event, headers);
-    this.fastPath.release();
-    if (kind !== 'confirmed' || this.confirmed.length >= CONFIRMED_LIMIT) return;
-    this.confirmed.push(event.eventId);
-    this.removing ??= this.removeConfirmed();
+  /** Without an async function, of which each would cost a send a promise and a context more. */
+  private publishFresh({ event, headers }: Fresh): void {
+    const settled = (kind: Attempt['kind']) => {
+      this.fastPath.release();
+      if (kind !== 'confirmed' || this.confirmed.length >= CONFIRMED_LIMIT) return;
+      this.confirmed.push(event.eventId);
+      this.removing ??= this.removeConfirmed();
+    };
+    if (!this.publisher.isHealthy) return settled('ambiguous');
+    try {
+      this.publisher.publishOwn(event, headers).then(
+        ({ kind }) => settled(kind),
+        () => settled('invalid'),
+      );
+    } catch {
+      settled('invalid'); // the sweep finds out what is wrong with it, and says so
+    }
   }
 
   private async attempt(event: ParleyEvent, headers: EventHeaders): Promise<Attempt> {

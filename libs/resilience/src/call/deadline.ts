@@ -23,26 +23,38 @@ export const remainingMs = (): number => {
 /**
  * Runs `work` and settles within `budgetMs` (or the outer deadline, when that is nearer), whatever `work` does:
  * then it rejects with DeadlineExceeded and `signal` fires, so that I/O underneath stops too.
+ * @param whenOver called once, when it settles, before anything that waits for it goes on.
  */
-export const withDeadline = <T>(budgetMs: number, work: (deadline: Deadline) => Promise<T>): Promise<T> =>
+export const withDeadline = <T>(
+  budgetMs: number,
+  work: (deadline: Deadline) => Promise<T>,
+  whenOver: () => void = nothing,
+): Promise<T> =>
   new Promise((resolve, reject) => {
     const deadline = new RunningDeadline(Math.min(budgetMs, remainingMs()));
     const timer = setTimeout(() => {
       const error = new DeadlineExceeded(deadline.budgetMs);
       reject(error);
+      whenOver();
       deadline.expire(error);
     }, deadline.budgetMs);
-    const run = async () => {
-      try {
-        resolve(await work(deadline));
-      } catch (error) {
-        reject(error);
-      } finally {
-        clearTimeout(timer);
-      }
+    const done = (settle: () => void) => {
+      clearTimeout(timer);
+      settle();
+      if (!deadline.isExpired) whenOver();
     };
-    void storage.run(deadline, run);
+    // One promise of its own and no async function: each request, delivery and call to a dependency passes through here.
+    try {
+      storage.run(deadline, work, deadline).then(
+        (value) => done(() => resolve(value)),
+        (error: unknown) => done(() => reject(error)),
+      );
+    } catch (error) {
+      done(() => reject(error));
+    }
   });
+
+const nothing = (): void => undefined;
 
 class RunningDeadline implements Deadline {
   readonly at: number;
@@ -52,6 +64,10 @@ class RunningDeadline implements Deadline {
 
   constructor(readonly budgetMs: number) {
     this.at = performance.now() + budgetMs;
+  }
+
+  get isExpired(): boolean {
+    return this.expired !== undefined;
   }
 
   get signal(): AbortSignal {

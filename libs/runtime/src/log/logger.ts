@@ -19,7 +19,8 @@ export const createLogger = (service: string, level: string, destination: Destin
       timestamp: pino.stdTimeFunctions.isoTime,
       // Secrets that slip in with an object are cut at the exit; the first defence is not to log objects.
       formatters: { level: (label) => ({ level: label }), bindings: withoutSecrets, log: withoutSecrets },
-      mixin: () => ({ ...currentContext() }),
+      mixin: currentContext,
+      mixinMergeStrategy: (fields, ids) => (isEmpty(ids) ? fields : { ...ids, ...fields }),
       serializers: { err: errorFields }, // instead of pino's own, which copies every field
     },
     destination,
@@ -36,10 +37,33 @@ const gatheredStdout = (): DestinationStream => (stdout ??= openStdout());
 let stdout: DestinationStream | undefined;
 
 const openStdout = (): DestinationStream => {
-  const destination = pino.destination({ dest: 1, sync: true, minLength: GATHER_BYTES });
-  setInterval(() => destination.flush(), GATHER_MS).unref();
-  process.once('exit', () => destination.flushSync());
-  return destination;
+  const destination = pino.destination({ dest: 1, sync: true });
+  const blocks = inBlocks(destination);
+  setInterval(() => blocks.flush(), GATHER_MS).unref();
+  process.once('exit', () => {
+    blocks.flush();
+    destination.flushSync();
+  });
+  return blocks;
+};
+
+/** Gathers lines here and not in pino's destination (`minLength`), which copies all that it holds for each line to find out how long it is. */
+const inBlocks = (destination: DestinationStream): DestinationStream & { flush(): void } => {
+  let lines: string[] = [];
+  let length = 0;
+  const flush = () => {
+    if (length === 0) return;
+    const block = lines.join('');
+    lines = [];
+    length = 0;
+    destination.write(block);
+  };
+  const write = (line: string) => {
+    lines.push(line);
+    length += line.length;
+    if (length >= GATHER_BYTES) flush();
+  };
+  return { write, flush };
 };
 
 const SECRET_NAMES: ReadonlySet<string> = new Set([
@@ -57,9 +81,22 @@ const HIDDEN = '***';
 /** A report of what a process has in hand is the deepest that is logged. */
 const MAX_DEPTH = 6;
 
+const isEmpty = (ids: object): boolean => {
+  for (const _ in ids) return false;
+  return true;
+};
+
+/** Copies only what it changes, and what is no plain object: that may show itself in JSON as it likes. */
 const withoutSecrets = (fields: object, depth = 0): Record<string, unknown> => {
-  const shown: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(fields)) shown[name] = SECRET_NAMES.has(name) ? HIDDEN : harmless(value, depth);
+  const given = fields as Record<string, unknown>;
+  let shown = Object.getPrototypeOf(fields) === Object.prototype ? given : { ...given };
+  for (const name of Object.keys(fields)) {
+    const value = given[name];
+    const kept = SECRET_NAMES.has(name) ? HIDDEN : harmless(value, depth);
+    if (kept === value) continue;
+    if (shown === given) shown = { ...given };
+    shown[name] = kept;
+  }
   return shown;
 };
 

@@ -82,7 +82,7 @@ export class UnitOfWork {
    * Runs the handler itself. Call it inside the deadline, not around it: a handler that outlives its deadline stays in the report, because
    * it is what an operator looks for.
    */
-  async handle<T>(deadlineMs: number, handler: () => Promise<T>): Promise<T> {
+  async handle<T>(deadlineMs: number, handler: () => T | Promise<T>): Promise<T> {
     this.handledSince = performance.now();
     this.deadlineMs = deadlineMs;
     this.isHandling = true;

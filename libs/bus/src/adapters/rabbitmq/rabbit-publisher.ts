@@ -1,4 +1,4 @@
-import type { ChannelModel, ConfirmChannel, Message, Options } from 'amqplib';
+import type { ChannelModel, ConfirmChannel, Message } from 'amqplib';
 import type { ParleyEvent } from '#lib/contracts/events';
 import { EVENTS_EXCHANGE, pipeline } from '#lib/contracts/pipeline';
 import { currentContext } from '#lib/runtime/log/context';
@@ -9,8 +9,9 @@ import { Semaphore } from '#lib/resilience/limit/semaphore';
 import { type PublishFailure, PublishFailures } from '../../publish/publish-failures.js';
 import { type EventHeaders, PublisherPort, type PublishOutcome } from '../../publish/publisher.port.js';
 import { isHeard, type PipelineRows, topologyOf } from '../../topology.js';
-import { toWireMessage, type WireMessage } from '../../wire-message.js';
+import { ownWireMessage, toWireMessage, type WireMessage } from '../../wire-message.js';
 import { within } from '#lib/resilience/call/within';
+import { type Destination, publishFrames } from './publish-frames.js';
 import { connectionName, RabbitConnection } from './rabbit-connection.js';
 import { RabbitTopology, type TopologyDrift } from './rabbit-topology.js';
 
@@ -30,12 +31,9 @@ export interface RabbitPublisherOptions {
   readonly retryDelaysMs?: readonly number[];
 }
 
-/** What goes where. Mandatory: it comes back when no queue takes it. */
-interface Parcel {
-  readonly exchange: string;
-  readonly routingKey: string;
+/** What goes where. */
+interface Parcel extends Destination {
   readonly message: WireMessage;
-  readonly isMandatory: boolean;
 }
 
 /** A publish whose outcome is not known. */
@@ -148,16 +146,22 @@ export class RabbitPublisher extends PublisherPort {
   }
 
   async publish(event: ParleyEvent, headers?: EventHeaders): Promise<PublishOutcome> {
-    const { requestId, traceparent } = headers ?? currentContext();
-    const message = toWireMessage(event, { requestId, traceparent });
-    // What nobody hears has no queue to be lost from; demanding one would make a returned message of every such event.
-    return this.send({ exchange: EVENTS_EXCHANGE, routingKey: event.type, message, isMandatory: isHeard(this.rows, event.type) });
+    return this.sendEvent(event, toWireMessage(event, headers ?? currentContext()));
+  }
+
+  override publishOwn(event: ParleyEvent, headers: EventHeaders): Promise<PublishOutcome> {
+    return this.sendEvent(event, ownWireMessage(event, headers));
   }
 
   /** Puts a message into a queue by name, with the same outcomes as {@link publish}. Never rejects. */
   copyTo(queue: string, message: WireMessage): Promise<PublishOutcome> {
     // The default exchange routes by queue name.
     return this.send({ exchange: '', routingKey: queue, message, isMandatory: true });
+  }
+
+  private sendEvent({ type }: ParleyEvent, message: WireMessage): Promise<PublishOutcome> {
+    // An event that no row hears has no queue to be lost from; demanding one would make a returned message of every such event.
+    return this.send({ exchange: EVENTS_EXCHANGE, routingKey: type, message, isMandatory: isHeard(this.rows, type) });
   }
 
   private send(parcel: Parcel): Promise<PublishOutcome> {
@@ -183,12 +187,9 @@ export class RabbitPublisher extends PublisherPort {
   }
 
   /** Settles by confirm, nack, return, timeout or the end of the channel. The place in the window is held until the broker has spoken. */
-  private sendFromPlace(
-    { exchange, routingKey, message, isMandatory }: Parcel,
-    endsAt: number,
-    settle: (outcome: PublishOutcome) => void,
-  ): void {
+  private sendFromPlace(parcel: Parcel, endsAt: number, settle: (outcome: PublishOutcome) => void): void {
     const { channel } = this;
+    const { routingKey, message } = parcel;
     if (channel === undefined) {
       this.window.release();
       return settle({ kind: 'nacked', reason: this.whyNot() ?? 'not connected' });
@@ -214,9 +215,7 @@ export class RabbitPublisher extends PublisherPort {
     this.pending.add(pending);
     metrics.amqpUnconfirmed.inc();
     try {
-      channel.publish(exchange, routingKey, message.body, { ...propertiesOf(message), mandatory: isMandatory }, (error: Error | null) =>
-        this.answered(channel, pending, error),
-      );
+      publishFrames(channel, parcel, message, (error) => this.answered(channel, pending, error));
     } catch (error) {
       // amqplib throws synchronously on a channel that is closed: nothing was sent.
       pending.settle({ kind: 'nacked', reason: error instanceof Error ? error.message : String(error) });
@@ -336,13 +335,3 @@ const outcomeOf = (error: Error | null, { returned }: Pending): PublishOutcome =
   if (error !== null) return { kind: 'nacked', reason: 'refused by the broker' };
   return returned === undefined ? { kind: 'confirmed' } : { kind: 'returned', reason: returned };
 };
-
-const propertiesOf = ({ id, type, publishedAt, headers }: WireMessage): Options.Publish => ({
-  type,
-  headers,
-  persistent: true,
-  contentType: 'application/json',
-  ...(id === undefined ? {} : { messageId: id }),
-  // AMQP counts seconds.
-  ...(publishedAt === undefined ? {} : { timestamp: Math.floor(publishedAt.getTime() / 1_000) }),
-});

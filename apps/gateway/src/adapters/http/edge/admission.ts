@@ -3,6 +3,7 @@ import { ProblemError } from '#lib/contracts/problems';
 import type { MemoryPressure } from '#lib/resilience/load/memory-pressure';
 import type { Pressure, Priority } from '#lib/resilience/load/pressure';
 import { metrics } from '#lib/runtime/metrics/metrics';
+import { workOf } from './request-work.js';
 
 /**
  * Requests that add to queues, outbox and buffers, and how much they matter when those fill up: somebody waits for a message, nobody for a
@@ -23,7 +24,7 @@ const RETRY_AFTER_SECONDS = 5;
 /** Refuses with 503, before their body is read, what would overflow the system (ruling C4) or the memory of this process (R105). */
 export const admit = (instance: FastifyInstance, pressure: Pressure, memory: MemoryPressure): void => {
   instance.addHook('onRequest', (request, _reply, done) => {
-    const priority = priorities[`${request.method} ${request.routeOptions.url ?? ''}`];
+    const priority = priorities[`${request.method} ${workOf(request).route.url ?? ''}`];
     if (priority !== undefined && !pressure.allows(priority))
       return done(refused(priority, 'The system has as much to do as it can take.'));
     if (!memory.allowsBody(bodyBytesOf(request.headers))) return done(refused('memory', 'There is no memory for a large body now.'));

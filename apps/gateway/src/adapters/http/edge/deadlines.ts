@@ -1,7 +1,5 @@
 import type { FastifyInstance, RouteHandlerMethod } from 'fastify';
 import { routeDeadlinesMs } from '#lib/contracts/route-deadlines';
-import { withDeadline } from '#lib/resilience/call/deadline';
-import { runInContext } from '#lib/runtime/log/context';
 import { isOperations } from './operations-routes.js';
 import { workOf } from './request-work.js';
 
@@ -36,10 +34,7 @@ export const giveEveryRouteItsDeadline = (instance: FastifyInstance): void => {
     const methods = [route.method].flat();
     const budgetMs = Math.min(...methods.map((method) => deadlineOf(method, route.url)));
     const timed: RouteHandlerMethod = function timed(request, reply) {
-      const work = workOf(request);
-      const answer = () => work.settle(budgetMs, async () => handler.call(this, request, reply));
-      const leftMs = Math.max(0, budgetMs - work.admissionMs);
-      return work.handle(() => runInContext(work.context, () => withDeadline(leftMs, answer)));
+      return workOf(request).handle(budgetMs, () => handler.call(this, request, reply));
     };
     wrapped.add(timed);
     route.handler = timed;

@@ -1,6 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ProblemError } from '#lib/contracts/problems';
-import { runInContext } from '#lib/runtime/log/context';
 import type { Logger } from '#lib/runtime/log/logger';
 import { metrics } from '#lib/runtime/metrics/metrics';
 import type { ErrorRate } from './error-rate.js';
@@ -23,20 +22,19 @@ export const recordRequest = (request: FastifyRequest, reply: FastifyReply, logg
   metrics.httpRequestDuration.observe({ route, method, status: String(status) }, durationMs / 1_000);
   errors.count(status >= 500);
 
+  // With its ids, because it is written outside of the context of the request.
   const fields = {
+    ...work.context,
     method,
     route,
     status,
     durationMs: Math.round(durationMs * 10) / 10,
-    ...(work.caller === undefined ? {} : { userId: work.caller.userId }),
     ...failureOf(work.failure),
   };
   const level = levelOf(route, status);
   const warning = level === 'warn' ? refusals.warn(`${method} ${route} ${codeOf(work.failure)}`) : undefined;
-  runInContext(work.context, () => {
-    if (level === 'warn') logger[warning === undefined ? 'info' : 'warn']({ ...fields, ...warning }, 'request');
-    else logger[level](fields, 'request');
-  });
+  if (level === 'warn') logger[warning === undefined ? 'info' : 'warn']({ ...fields, ...warning }, 'request');
+  else logger[level](fields, 'request');
 };
 
 /** Of this process: a refusal is a warning, a thousand of them are not a thousand. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
-import type { WorkContext } from '#lib/runtime/log/context';
+import { withDeadline } from '#lib/resilience/call/deadline';
+import { runInContext, type WorkContext } from '#lib/runtime/log/context';
 import { beginWork, type UnitOfWork } from '#lib/runtime/work/work-registry';
 import { childTraceparent } from '#lib/runtime/log/traceparent';
 import { remoteAddressOf } from '#lib/runtime/process/remote-address';
@@ -97,20 +98,18 @@ export class RequestWork {
     this.atEnd.push(giveBack);
   }
 
-  /** Runs the handler itself, within its deadline. It stays in the report of what is in hand until it has really settled. */
-  settle<T>(deadlineMs: number, handler: () => Promise<T>): Promise<T> {
-    return this.inHand === undefined ? handler() : this.inHand.handle(deadlineMs, handler);
-  }
-
-  /** Runs the handler with its deadline around it. */
-  async handle<T>(handler: () => Promise<T>): Promise<T> {
+  /**
+   * Runs the handler within what `budgetMs` has left, and settles by then. In the report of what is in hand it stays until it has really settled.
+   */
+  handle<T>(budgetMs: number, handler: () => T | Promise<T>): Promise<T> {
+    const { inHand } = this;
+    const settle = async () => (inHand === undefined ? handler() : inHand.handle(budgetMs, handler));
     this.isHandling = true;
-    try {
-      return await handler();
-    } finally {
+    const handled = () => {
       this.isHandling = false;
       if (this.isAnswered) this.leave?.();
-    }
+    };
+    return runInContext(this.context, () => withDeadline(Math.max(0, budgetMs - this.admissionMs), settle, handled));
   }
 
   /** Its answer is made, or nobody waits for one any more. */

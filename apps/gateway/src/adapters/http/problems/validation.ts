@@ -17,13 +17,14 @@ export const FromQuery = (schema: z.ZodType): ParameterDecorator => Query({ sche
 export const FromPath = (schema: z.ZodType): ParameterDecorator => Param({ schema, pipes: [parsedWith(schema)] });
 
 // A pipe per parameter: with a global pipe Nest awaits parameters that have nothing to parse, too. @throws ProblemError `validation`.
-const parsedWith = (schema: z.ZodType): PipeTransform => ({
-  transform: (value: unknown): unknown => {
-    const parsed = schema.safeParse(value);
-    if (parsed.success) return parsed.data;
-    throw new ProblemError('validation', 'Some fields are not valid.', { errors: errorsOf(parsed.error.issues) });
-  },
-});
+const parsedWith = (schema: z.ZodType): PipeTransform => ({ transform: (value: unknown): unknown => parsed(schema, value) });
+
+/** `value` as `schema` understands it. @throws ProblemError `validation` that names the first fields that it refuses. */
+export const parsed = <Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> => {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw new ProblemError('validation', 'Some fields are not valid.', { errors: errorsOf(result.error.issues) });
+};
 
 const errorsOf = (issues: readonly z.core.$ZodIssue[]) =>
   issues

@@ -8,22 +8,23 @@ import { ProblemError } from '#lib/contracts/problems';
 const requestOf = (context: ExecutionContext): FastifyRequest => context.switchToHttp().getRequest<FastifyRequest>();
 
 /** The user id of the caller. The edge lets no request without one through. */
-export const Caller = createParamDecorator((_: unknown, context: ExecutionContext): UserId => {
-  const caller = requestOf(context).work?.caller;
-  if (caller === undefined) throw new ProblemError('unauthenticated', 'Send a token: Authorization: Bearer <JWT>.');
-  return caller.userId;
-});
+export const callerOf = ({ work }: FastifyRequest): UserId => {
+  if (work?.caller === undefined) throw new ProblemError('unauthenticated', 'Send a token: Authorization: Bearer <JWT>.');
+  return work.caller.userId;
+};
+export const Caller = createParamDecorator((_: unknown, context: ExecutionContext): UserId => callerOf(requestOf(context)));
 
 /** The `Idempotency-Key` header; undefined without one. @throws ProblemError `validation` for a malformed one. */
-export const IdempotencyKey = createParamDecorator((_: unknown, context: ExecutionContext): string | undefined => {
-  const header = requestOf(context).headers['idempotency-key'];
+export const idempotencyKeyOf = ({ headers }: FastifyRequest): string | undefined => {
+  const header = headers['idempotency-key'];
   if (header === undefined) return undefined;
   const key = KeySchema.safeParse(header);
   if (key.success) return key.data;
   throw new ProblemError('validation', 'The Idempotency-Key is not valid.', {
     errors: key.error.issues.map(({ message }) => ({ pointer: '/idempotency-key', message })),
   });
-});
+};
+export const IdempotencyKey = createParamDecorator((_: unknown, context: ExecutionContext) => idempotencyKeyOf(requestOf(context)));
 
 /**
  * The versions that the `If-Match` header allows (`3`, `"3"`, `"3", "4"`); undefined without one or with `*`. A weak tag matches nothing (RFC 9110,
