@@ -3,29 +3,35 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import pc from 'picocolors';
-import { type AckFigure, compareAcks } from './ack.js';
+import { compareAcks } from './ack.js';
 import { type AckAtSizeFigure, fillDatabase, measureAcksAtSize } from './ack-at-size.js';
+import { compareCosts, type CostFigure, type CountedTarget, INSPECTABLE } from './cost.js';
+import { renderCosts } from './cost-report.js';
 import { postMessages } from './load.js';
+import type { CountedProcess } from './process-cost.js';
 import { runPipeline, untilIndexed } from './pipeline.js';
 import { type BenchResults, machineLine, renderCharts, renderReport } from './report.js';
 import { measureSearch, type SearchFigure } from './search.js';
-import { anonymousSenders, askDatabase, parleySenders, startBenchServer, type Target } from './targets.js';
+import { anonymousSenders, askDatabase, parleySenders, startBenchServer } from './targets.js';
 import { chatText } from './text.js';
 import { compareVectorRates } from './vectors.js';
 import { freshDatabase, freshVhost } from '#lib/testing/databases';
 import { startPrivateStack } from '#lib/devstack/private-stack';
-import { startParley } from '#lib/testing/running-parley';
+import type { PrivateServer } from '#lib/devstack/process/server-process';
+import { type RunningParley, startParley } from '#lib/testing/running-parley';
+import type { StackUrls } from '#lib/testing/vitest-stack';
 import { freePorts } from '#lib/devstack/ports/free-ports';
 
 const options = new Command('bench')
   .description('Measures Parley beside a floor and a stock NestJS peer on a private stack of its own; writes test/bench/results/.')
   .option('--quick', 'shorter runs and fewer messages: to see that it works, not to publish', false)
+  .addOption(new Option('--only <part>', 'measure this part alone and write no results').choices(['cost']))
   .option('--messages <n>', 'stored messages of the largest search figure', '100000')
   .option('--stored <n>', 'messages in the database for the sends at size', '1500000')
   .parse()
-  .opts<{ quick: boolean; messages: string; stored: string }>();
+  .opts<{ quick: boolean; only?: 'cost'; messages: string; stored: string }>();
 
 const startedAt = performance.now();
 const say = (line: string) => console.log(`${pc.dim(`${Math.round((performance.now() - startedAt) / 1_000)} s`.padStart(6))} ${line}`);
@@ -60,94 +66,134 @@ try {
   say('starting Parley, the floor and the stock peer');
   const parley = await startParley({
     stack: urls,
-    env: { ...wideLimits, LOG_LEVEL: 'info' },
+    env: { ...wideLimits, ...INSPECTABLE, LOG_LEVEL: 'info' },
   });
-  const floor = await startBenchServer('floor', 'floor.js', folder, floorPort, { DATABASE_URL: floorDatabase.url });
+  const floor = await startBenchServer('floor', 'floor.js', folder, floorPort, { ...INSPECTABLE, DATABASE_URL: floorDatabase.url });
   const stock = await startBenchServer('stock-peer', 'stock-peer/main.js', folder, stockPort, {
+    ...INSPECTABLE,
     DATABASE_URL: stockDatabase.url,
     RABBITMQ_URL: stockVhost.url,
   });
   try {
     const senders = await parleySenders(parley, Math.max(...connections));
-    const targets: Target[] = [
-      { name: 'floor', url: floor.url, senders: anonymousSenders(senders.length) },
-      { name: 'stock peer', url: stock.url, senders: anonymousSenders(senders.length) },
-      { name: 'parley', url: parley.url, senders },
+    const postgres = { name: 'Postgres', pid: stack.postgres.pid };
+    const rabbitmq = { name: 'RabbitMQ', pid: stack.rabbitmq.pid };
+    const targets: CountedTarget[] = [
+      { name: 'floor', url: floor.url, senders: anonymousSenders(senders.length), processes: [nodeProcess('floor', floor), postgres] },
+      {
+        name: 'stock peer',
+        url: stock.url,
+        senders: anonymousSenders(senders.length),
+        processes: [nodeProcess('stock peer', stock), postgres, rabbitmq],
+      },
+      {
+        name: 'parley',
+        url: parley.url,
+        senders,
+        processes: [
+          nodeProcess('gateway', parley.gateway),
+          nodeProcess('ops', parley.ops),
+          postgres,
+          rabbitmq,
+          { name: 'Redis', pid: stack.redis.pid },
+        ],
+      },
     ];
 
     // The ACK comparison is about the ACK: vectors are made afterwards, so that Chroma does not take the load generator's core.
     await parley.embedding.stop();
-    const acks: AckFigure[] = await compareAcks({
-      targets,
-      connections,
-      seconds,
-      rounds: options.quick ? 1 : 3,
-      settle: () => new Promise((resolve) => setTimeout(resolve, 500)),
-      progress: say,
-    });
-    const gatewayMemoryMiB = residentMiB(parley.gateway.pid);
-    const peakPerSecond = Math.max(...acks.filter(({ target }) => target === 'parley').map(({ perSecond }) => perSecond));
-    const offeredPerSecond = Math.round(3 * peakPerSecond);
-    const crowd = Array.from({ length: 1_000 }, (_, i) => senders[i % senders.length]).filter((sender) => sender !== undefined);
-    const result = await postMessages({ baseUrl: parley.url, senders: crowd, seconds, perSecond: offeredPerSecond, content: chatText });
-    say(`three times capacity: ${Math.round(result.perSecond)}/s acknowledged of a peak of ${Math.round(peakPerSecond)}/s`);
-    await parley.stop();
-
-    say('a fresh Parley for the whole pipeline');
-    const whole = await startParley({ stack: urls, env: wideLimits });
-    try {
-      const users = await parleySenders(whole, 100);
-      const pipeline = await runPipeline(whole, users, 500, options.quick ? 5 : 30);
-      say(`500/s: ACK P95 ${pipeline.ack.p95Ms} ms, searchable P95 ${pipeline.searchableP95Ms} ms`);
-      const vectors = await compareVectorRates(whole, users, options.quick ? 2_000 : 8_000);
-      say(
-        `Parley works off a backlog at ${Math.round(vectors.parleyPerSecond)} vectors/s, Chroma by itself ${Math.round(vectors.chromaPerSecond)}`,
-      );
-
-      const reader = await whole.client('bench-reader');
-      const searches: SearchFigure[] = [];
-      const growth: [number, number][] = [];
-      for (const size of searchSizes) {
-        await fillUpTo(size, whole.databaseUrl, async () => {
-          const { perSecond } = await postMessages({ baseUrl: whole.url, senders: users, seconds: 2, content: chatText });
-          growth.push([await countMessages(whole.databaseUrl), perSecond]);
-        });
-        say(`${await countMessages(whole.databaseUrl)} messages stored; waiting for their vectors`);
-        await untilIndexed(whole, 600_000);
-        searches.push(await measureSearch(reader, await countMessages(whole.databaseUrl), options.quick ? 40 : 400));
-        say(`hybrid search P95 ${searches.at(-1)?.p95Ms} ms`);
-      }
-
-      const stored = options.quick ? 20_000 : Number(options.stored);
-      say(`filling Postgres with ${stored} messages`);
-      await fillDatabase(whole.databaseUrl, stored);
-      const acksAtSize: AckAtSizeFigure[] = await measureAcksAtSize(whole, users, { messages: stored, seconds: options.quick ? 5 : 45 });
-      for (const { texts, p99Ms, p999Ms } of acksAtSize) say(`ACK at ${stored} messages, ${texts}: P99 ${p99Ms} ms, P99.9 ${p999Ms} ms`);
-
-      const results: BenchResults = {
-        startedAt: new Date(Date.now() - (performance.now() - startedAt)).toISOString(),
-        command: `npm run bench${options.quick ? ' -- --quick' : ''}`,
-        machine: machineLine(),
-        commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', timeout: 5_000 }).trim(),
-        acks,
-        overload: { offeredPerSecond, peakPerSecond, result },
-        pipeline,
-        vectors,
-        searches,
-        acksAtSize,
-        growth,
-        gatewayMemoryMiB,
-      };
-      writeResults(results, options.quick ? 'test/bench/results/quick' : 'test/bench/results');
-    } finally {
-      await whole.stop();
-    }
+    if (options.only === 'cost') console.log(renderCosts(await costsOf(targets)));
+    else await measureAll(parley, targets, urls);
   } finally {
     await Promise.all([floor.stop(), stock.stop(), parley.stop()]);
   }
 } finally {
   await stack.stop();
   await rm(folder, { recursive: true, force: true });
+}
+
+/** The processes that answer one send after the other, under a counter of what each uses. */
+async function costsOf(targets: readonly CountedTarget[]): Promise<CostFigure[]> {
+  return compareCosts({ targets, connections: options.quick ? [100] : [1, 100], seconds, settle: halfASecond, progress: say });
+}
+
+async function measureAll(parley: RunningParley, targets: readonly CountedTarget[], urls: StackUrls): Promise<void> {
+  const senders = targets.find(({ name }) => name === 'parley')?.senders ?? [];
+  const acks = await compareAcks({
+    targets,
+    connections,
+    seconds,
+    rounds: options.quick ? 1 : 3,
+    settle: halfASecond,
+    progress: say,
+  });
+  const gatewayMemoryMiB = residentMiB(parley.gateway.pid);
+  const peakPerSecond = Math.max(...acks.filter(({ target }) => target === 'parley').map(({ perSecond }) => perSecond));
+  const offeredPerSecond = Math.round(3 * peakPerSecond);
+  const crowd = Array.from({ length: 1_000 }, (_, i) => senders[i % senders.length]).filter((sender) => sender !== undefined);
+  const result = await postMessages({ baseUrl: parley.url, senders: crowd, seconds, perSecond: offeredPerSecond, content: chatText });
+  say(`three times capacity: ${Math.round(result.perSecond)}/s acknowledged of a peak of ${Math.round(peakPerSecond)}/s`);
+  const costs = await costsOf(targets);
+  await parley.stop();
+
+  say('a fresh Parley for the whole pipeline');
+  const whole = await startParley({ stack: urls, env: wideLimits });
+  try {
+    const users = await parleySenders(whole, 100);
+    const pipeline = await runPipeline(whole, users, 500, options.quick ? 5 : 30);
+    say(`500/s: ACK P95 ${pipeline.ack.p95Ms} ms, searchable P95 ${pipeline.searchableP95Ms} ms`);
+    const vectors = await compareVectorRates(whole, users, options.quick ? 2_000 : 8_000);
+    say(
+      `Parley works off a backlog at ${Math.round(vectors.parleyPerSecond)} vectors/s, Chroma by itself ${Math.round(vectors.chromaPerSecond)}`,
+    );
+
+    const reader = await whole.client('bench-reader');
+    const searches: SearchFigure[] = [];
+    const growth: [number, number][] = [];
+    for (const size of searchSizes) {
+      await fillUpTo(size, whole.databaseUrl, async () => {
+        const { perSecond } = await postMessages({ baseUrl: whole.url, senders: users, seconds: 2, content: chatText });
+        growth.push([await countMessages(whole.databaseUrl), perSecond]);
+      });
+      say(`${await countMessages(whole.databaseUrl)} messages stored; waiting for their vectors`);
+      await untilIndexed(whole, 600_000);
+      searches.push(await measureSearch(reader, await countMessages(whole.databaseUrl), options.quick ? 40 : 400));
+      say(`hybrid search P95 ${searches.at(-1)?.p95Ms} ms`);
+    }
+
+    const stored = options.quick ? 20_000 : Number(options.stored);
+    say(`filling Postgres with ${stored} messages`);
+    await fillDatabase(whole.databaseUrl, stored);
+    const acksAtSize: AckAtSizeFigure[] = await measureAcksAtSize(whole, users, { messages: stored, seconds: options.quick ? 5 : 45 });
+    for (const { texts, p99Ms, p999Ms } of acksAtSize) say(`ACK at ${stored} messages, ${texts}: P99 ${p99Ms} ms, P99.9 ${p999Ms} ms`);
+
+    const results: BenchResults = {
+      startedAt: new Date(Date.now() - (performance.now() - startedAt)).toISOString(),
+      command: `npm run bench${options.quick ? ' -- --quick' : ''}`,
+      machine: machineLine(),
+      commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', timeout: 5_000 }).trim(),
+      acks,
+      overload: { offeredPerSecond, peakPerSecond, result },
+      pipeline,
+      vectors,
+      searches,
+      acksAtSize,
+      growth,
+      gatewayMemoryMiB,
+      costs,
+    };
+    writeResults(results, options.quick ? 'test/bench/results/quick' : 'test/bench/results');
+  } finally {
+    await whole.stop();
+  }
+}
+
+function nodeProcess(name: string, { pid, logFile }: PrivateServer): CountedProcess {
+  return { name, pid, inspectorLog: logFile };
+}
+
+async function halfASecond(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 500));
 }
 
 async function countMessages(databaseUrl: string): Promise<number> {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { descendantsOf } from '#lib/testing/stack/process-identity';
+import { descendantsOf } from '#lib/devstack/process/process-identity';
 import { eventually } from '#lib/testing/eventually';
 import { sampleAllocations } from './allocations.js';
 
@@ -110,23 +110,20 @@ const countSystemCalls = async (
   processes: readonly CountedProcess[],
   load: () => Promise<Acknowledged>,
 ): Promise<(number | null)[]> => {
-  const counting = processes.map((each) => {
-    const pids = allOf(each);
-    return pids.length === 0 ? undefined : startCounting(counter, pids);
-  });
-  await Promise.all(counting.map((each) => each?.begun));
+  const counting = await Promise.all(processes.map((each) => startCounting(counter, allOf(each))));
   const { okCount } = await load();
-  const totals = await Promise.all(counting.map((each) => each?.total()));
-  return totals.map((total) => (total === undefined || Number.isNaN(total) ? null : total / okCount));
+  const totals = await Promise.all(counting.map(({ total }) => total()));
+  return totals.map((total) => (Number.isNaN(total) ? null : total / okCount));
 };
 
-const startCounting = (counter: SystemCallCounter, pids: readonly number[]) => {
+const startCounting = async (counter: SystemCallCounter, pids: readonly number[]): Promise<{ total: () => Promise<number> }> => {
+  if (pids.length === 0) return { total: () => Promise.resolve(Number.NaN) };
   const child: ChildProcess = spawn(counter.name, counter.argumentsFor(pids), { stdio: ['ignore', 'ignore', 'pipe'] });
   let report = '';
   child.stderr?.setEncoding('utf8').on('data', (chunk: string) => (report += chunk));
   const ended = new Promise<void>((resolve) => void child.once('close', () => resolve()).once('error', () => resolve()));
+  await isAttached(counter, pids, child);
   return {
-    begun: isAttached(counter, pids, child),
     total: async (): Promise<number> => {
       child.kill('SIGINT');
       await ended;
@@ -145,13 +142,15 @@ const isAttached = (counter: SystemCallCounter, pids: readonly number[], child: 
     if (!holds) throw new Error(`${counter.name} is not attached yet`);
   });
 
+const notSampled = { bytes: () => Promise.resolve(null) };
+
 const allocationsOf = async (processes: readonly CountedProcess[], load: () => Promise<Acknowledged>): Promise<(number | null)[]> => {
   const sampling = await Promise.all(
     processes.map(async ({ pid, inspectorLog }) =>
-      pid === undefined || inspectorLog === undefined ? undefined : sampleAllocations(pid, inspectorLog),
+      pid === undefined || inspectorLog === undefined ? notSampled : sampleAllocations(pid, inspectorLog),
     ),
   );
   const { okCount } = await load();
-  const bytes = await Promise.all(sampling.map((each) => each?.bytes()));
-  return bytes.map((each) => (each === undefined ? null : each / okCount));
+  const bytes = await Promise.all(sampling.map((each) => each.bytes()));
+  return bytes.map((each) => (each === null ? null : each / okCount));
 };

@@ -2,6 +2,8 @@ import { cpus, totalmem } from 'node:os';
 import type { AckFigure } from './ack.js';
 import type { AckAtSizeFigure } from './ack-at-size.js';
 import { lineChart } from './chart.js';
+import type { CostFigure } from './cost.js';
+import { costTargets, renderCosts } from './cost-report.js';
 import type { LoadResult } from './load.js';
 import type { PipelineFigure } from './pipeline.js';
 import type { SearchFigure } from './search.js';
@@ -24,6 +26,8 @@ export interface BenchResults {
   /** Cost of a stored message as their number grows: [messages so far, ACKs per second at 100 connections]. */
   readonly growth: readonly (readonly [number, number])[];
   readonly gatewayMemoryMiB: number;
+  /** What a message costs each process. */
+  readonly costs: readonly CostFigure[];
 }
 
 /** One line that says what the figures were measured on. */
@@ -77,6 +81,9 @@ const targetsOf = (results: BenchResults): string[] => {
     const share = p999Ms / p99Ms;
     rows.push(`| ACK P99.9 / P99 at ${messages} messages, ${texts} | <= 3 | ${share.toFixed(2)} | ${verdict(share <= 3)} |`);
   }
+  for (const [figure, target, measured, isReached] of costTargets(results.costs)) {
+    rows.push(`| ${figure} | ${target} | ${measured} | ${verdict(isReached)} |`);
+  }
   rows.push(
     `| Gateway resident memory under load | < 250 MiB | ${results.gatewayMemoryMiB} MiB | ${verdict(results.gatewayMemoryMiB < 250)} |`,
   );
@@ -116,7 +123,7 @@ ${connections
 
 ![ACK latency against load](ack-latency.svg)
 ![ACK throughput against load](ack-throughput.svg)
-${
+${renderCosts(results.costs)}${
   overload === undefined
     ? ''
     : `

@@ -127,7 +127,7 @@ export class PostgresMessageStore extends MessageStorePort {
   }
 
   async store(draft: MessageDraft): Promise<StoredMessage> {
-    const verdict = await this.decide(draft);
+    const verdict = await this.decide(prepare(draft, this.clock.known ?? (await this.clock.now())));
     if (verdict === 'not-found') throw new ProblemError('not-found', 'There is no such conversation.');
     if (verdict === 'key-reused') {
       throw new ProblemError('idempotency-key-reused', 'This idempotency key was used for a message with another body.');
@@ -192,17 +192,20 @@ export class PostgresMessageStore extends MessageStorePort {
     }
   }
 
-  private async decide(draft: MessageDraft): Promise<Verdict> {
-    const wait = beginWait('postgres', 'shared commit'); // the commit itself runs for many, so it is in nobody's name
-    try {
-      return await this.commits.join(prepare(draft, await this.clock.now()));
-    } catch (error) {
-      // The edge lets through only what can be stored; should it ever not, the caller learns it, and it does not look like our fault.
-      if (sqlStateOf(error)?.startsWith(DATA_EXCEPTION) !== true) throw error;
-      throw new ProblemError('validation', 'The message holds something that cannot be stored.', { cause: error });
-    } finally {
-      wait?.end();
-    }
+  private decide(prepared: PreparedMessage): Promise<Verdict> {
+    const wait = beginWait('postgres', 'shared commit'); // the commit itself runs for many, so it is in the name of none of them
+    return this.commits.join(prepared).then(
+      (verdict) => {
+        wait?.end();
+        return verdict;
+      },
+      (error: unknown) => {
+        wait?.end();
+        // The edge lets through only what can be stored; should it ever not, the caller learns it, and it does not look like our fault.
+        if (sqlStateOf(error)?.startsWith(DATA_EXCEPTION) !== true) throw error;
+        throw new ProblemError('validation', 'The message holds something that cannot be stored.', { cause: error });
+      },
+    );
   }
 
   private async commit(batch: readonly PreparedMessage[], { isPatient, limitMs }: CommitHow): Promise<Outcome<Verdict>[]> {

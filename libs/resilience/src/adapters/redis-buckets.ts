@@ -77,17 +77,22 @@ export class RedisBuckets {
     this.call = new DependencyCall({ dependency: 'redis', operation: LIMIT_OPERATION, timeoutMs: TAKE_TIMEOUT_MS }, breakers);
   }
 
-  /** Takes tokens, or gives them back when `count` is negative. Resolves to undefined when Redis is out, refuses or is late; never rejects. */
-  take(key: string, limit: RateLimit, count: number): Promise<BucketVerdict | undefined> {
-    const { promise, resolve: answer } = Promise.withResolvers<BucketVerdict | undefined>();
+  /** Takes tokens, or gives them back when `count` is negative. `answer` gets undefined when Redis is out, refuses or is late. */
+  take(key: string, limit: RateLimit, count: number, answer: (verdict: BucketVerdict | undefined) => void = () => undefined): void {
     this.ask({ key, limit, count, answer });
-    return promise;
   }
 
   /** Answers every question, whatever becomes of the call. */
   private async askRedis(questions: readonly Question[]): Promise<void> {
+    const numbers = await this.numbersFor(questions);
+    for (const [i, { answer }] of questions.entries()) {
+      answer(numbers === undefined ? undefined : { allowed: numbers[2 * i] === 1, fullInMs: (numbers[2 * i + 1] ?? 0) / 1_000 });
+    }
+  }
+
+  private async numbersFor(questions: readonly Question[]): Promise<readonly number[] | undefined> {
     try {
-      const numbers = await this.call.run(() =>
+      return await this.call.run(() =>
         inTime(
           this.redis.takeTokens(
             questions.length,
@@ -96,11 +101,9 @@ export class RedisBuckets {
           ),
         ),
       );
-      for (const [i, { answer }] of questions.entries())
-        answer({ allowed: numbers[2 * i] === 1, fullInMs: (numbers[2 * i + 1] ?? 0) / 1_000 });
     } catch {
       metrics.fallback.inc({ dependency: 'redis', operation: LIMIT_OPERATION }, questions.length);
-      for (const { answer } of questions) answer(undefined);
+      return undefined;
     }
   }
 }

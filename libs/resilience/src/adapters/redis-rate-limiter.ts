@@ -31,17 +31,19 @@ export class RedisRateLimiter extends RateLimiterPort {
     });
   }
 
-  async take(key: string, count = 1): Promise<RateVerdict> {
-    if (this.limit.ratePerSecond <= 0) return unlimited('shared');
-    const wait = beginWait('redis', LIMIT_OPERATION); // the call itself runs for many, so it is in nobody's name
-    const verdict = await this.buckets.take(this.keyOf(key), this.limit, count);
-    wait?.end();
-    if (verdict === undefined) return this.local.take(key, count);
-    return rateVerdict(this.limit, verdict.allowed, verdict.fullInMs, 'shared');
+  take(key: string, count = 1): Promise<RateVerdict> {
+    if (this.limit.ratePerSecond <= 0) return Promise.resolve(unlimited('shared'));
+    const wait = beginWait('redis', LIMIT_OPERATION); // the call itself runs for many, so it is in the name of none of them
+    const { promise, resolve } = Promise.withResolvers<RateVerdict>();
+    this.buckets.take(this.keyOf(key), this.limit, count, (verdict) => {
+      wait?.end();
+      resolve(verdict === undefined ? this.local.take(key, count) : rateVerdict(this.limit, verdict.allowed, verdict.fullInMs, 'shared'));
+    });
+    return promise;
   }
 
   giveBack(key: string, count = 1): void {
-    if (this.limit.ratePerSecond > 0) void this.buckets.take(this.keyOf(key), this.limit, -count);
+    if (this.limit.ratePerSecond > 0) this.buckets.take(this.keyOf(key), this.limit, -count);
   }
 
   private keyOf(key: string): string {

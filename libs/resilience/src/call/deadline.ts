@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { type Scope, currentScope, runInScope } from '#lib/runtime/log/scope';
 import { DeadlineExceeded } from './errors.js';
 
 /** The instant by which a unit of work must have answered, and a signal that fires then. */
@@ -9,26 +9,24 @@ export interface Deadline {
   readonly signal: AbortSignal;
 }
 
-const storage = new AsyncLocalStorage<Deadline>();
-
 /** The deadline of the running unit of work; undefined outside one (start-up, background loops). */
-export const currentDeadline = (): Deadline | undefined => storage.getStore();
+export const currentDeadline = (): Deadline | undefined => currentScope()?.deadline as Deadline | undefined;
 
 /** Milliseconds left, at least 0; Infinity without a deadline. */
 export const remainingMs = (): number => {
-  const deadline = storage.getStore();
+  const deadline = currentDeadline();
   return deadline === undefined ? Number.POSITIVE_INFINITY : Math.max(0, deadline.at - performance.now());
 };
 
 /**
  * Runs `work` and settles within `budgetMs` (or the outer deadline, when that is nearer), whatever `work` does:
  * then it rejects with DeadlineExceeded and `signal` fires, so that I/O underneath stops too.
- * @param whenOver called once, when it settles, before anything that waits for it goes on.
+ * `context` replaces that of the running work. `whenOver` is called once, when it settles, before anything that waits for it goes on.
  */
 export const withDeadline = <T>(
   budgetMs: number,
   work: (deadline: Deadline) => Promise<T>,
-  whenOver: () => void = nothing,
+  { context = currentScope()?.context, whenOver = nothing }: { context?: Scope['context']; whenOver?: () => void } = {},
 ): Promise<T> =>
   new Promise((resolve, reject) => {
     const deadline = new RunningDeadline(Math.min(budgetMs, remainingMs()));
@@ -38,19 +36,23 @@ export const withDeadline = <T>(
       whenOver();
       deadline.expire(error);
     }, deadline.budgetMs);
-    const done = (settle: () => void) => {
+    const settled = () => {
       clearTimeout(timer);
-      settle();
       if (!deadline.isExpired) whenOver();
+    };
+    const succeed = (value: T) => {
+      settled();
+      resolve(value);
+    };
+    const fail = (error: unknown) => {
+      settled();
+      reject(error);
     };
     // One promise of its own and no async function: each request, delivery and call to a dependency passes through here.
     try {
-      storage.run(deadline, work, deadline).then(
-        (value) => done(() => resolve(value)),
-        (error: unknown) => done(() => reject(error)),
-      );
+      runInScope({ context, deadline }, () => work(deadline)).then(succeed, fail);
     } catch (error) {
-      done(() => reject(error));
+      fail(error);
     }
   });
 
@@ -85,4 +87,4 @@ class RunningDeadline implements Deadline {
 }
 
 /** Runs `work` without the surrounding deadline: for work that outlives the request that started it. */
-export const withoutDeadline = <T>(work: () => T): T => storage.exit(work);
+export const withoutDeadline = <T>(work: () => T): T => runInScope({ context: currentScope()?.context, deadline: undefined }, work);

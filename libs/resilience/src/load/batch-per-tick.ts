@@ -1,5 +1,6 @@
-import { runInContext } from '#lib/runtime/log/context';
-import { withoutDeadline } from '../call/deadline.js';
+import { runInScope } from '#lib/runtime/log/scope';
+
+const NOBODYS = { context: undefined, deadline: undefined };
 
 /**
  * Gathers what is added in one turn of the event loop and hands it over together at its end: requests are read from their sockets one by
@@ -15,6 +16,6 @@ export const batchPerTick = <T>(handle: (items: T[]) => void): ((item: T) => voi
   };
   return (item) => {
     items.push(item);
-    if (items.length === 1) withoutDeadline(() => runInContext({}, () => setImmediate(handOver)));
+    if (items.length === 1) runInScope(NOBODYS, () => setImmediate(handOver));
   };
 };

@@ -1,25 +1,18 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { currentScope, runInScope, type WorkContext } from './scope.js';
 
-/** Ids that travel with a unit of work (an HTTP request, a consumed event) and stand in each of its log lines (R022). */
-export interface WorkContext {
-  requestId?: string;
-  conversationId?: string;
-  messageId?: string;
-  userId?: string;
-  /** W3C trace context of this unit of work, `00-<trace>-<span>-<flags>`. */
-  traceparent?: string;
-}
+export type { WorkContext } from './scope.js';
 
-const storage = new AsyncLocalStorage<WorkContext>();
+const NONE: Readonly<WorkContext> = Object.freeze({});
 
 /** Runs `work` with its own context; what it starts, timers and I/O included, sees the same one. */
-export const runInContext = <T>(context: WorkContext, work: () => T): T => storage.run(context, work);
+export const runInContext = <T>(context: WorkContext, work: () => T): T =>
+  runInScope({ context, deadline: currentScope()?.deadline }, work);
 
 /** The context of the running unit of work; empty outside one. */
-export const currentContext = (): Readonly<WorkContext> => storage.getStore() ?? {};
+export const currentContext = (): Readonly<WorkContext> => currentScope()?.context ?? NONE;
 
 /** Adds ids to the running context as they become known. Outside a unit of work it does nothing. */
 export const enrichContext = (ids: WorkContext): void => {
-  const store = storage.getStore();
-  if (store !== undefined) Object.assign(store, ids);
+  const context = currentScope()?.context;
+  if (context !== undefined) Object.assign(context, ids);
 };

@@ -128,15 +128,17 @@ export class UnitOfWork {
 
 // In the order of arrival: the oldest first.
 const inFlight = new Set<UnitOfWork>();
-// By the context in which it runs: a second AsyncLocalStorage would cost more, and callers have the context already.
-const byContext = new WeakMap<WorkContext, UnitOfWork>();
+// On the context in which it runs, which callers have already. Not in a WeakMap: each entry costs each collection of the young heap.
+const WORK = Symbol('work');
+type ContextOfWork = WorkContext & { [WORK]?: UnitOfWork };
+const currentWork = (): UnitOfWork | undefined => (currentContext() as ContextOfWork)[WORK];
 const forget = (work: UnitOfWork): void => void inFlight.delete(work);
 
 /** Enters a unit of work that runs in `context` (`runInContext`). Its `end` must be called. */
 export const beginWork = (context: WorkContext, subject: WorkSubject): UnitOfWork => {
   const work = new UnitOfWork(subject, context, forget);
   inFlight.add(work);
-  byContext.set(context, work);
+  (context as ContextOfWork)[WORK] = work;
   return work;
 };
 
@@ -158,7 +160,7 @@ export const workInFlightCount = (): number => inFlight.size;
 
 /** Notes that the running unit of work begins to wait; undefined (and next to free) outside one. */
 export const beginWait = (dependency: string, operation: string): Wait | undefined => {
-  const waits = byContext.get(currentContext())?.waits;
+  const waits = currentWork()?.waits;
   if (waits === undefined) return undefined;
   const wait = new Wait(dependency, operation, waits);
   waits.push(wait);
@@ -166,4 +168,4 @@ export const beginWait = (dependency: string, operation: string): Wait | undefin
 };
 
 /** Says more precisely what the last wait of the running unit of work is for: known only inside an adapter. Does nothing when there is none. */
-export const enterWaitStage = (stage: WaitStage): void => byContext.get(currentContext())?.waits.at(-1)?.enter(stage);
+export const enterWaitStage = (stage: WaitStage): void => currentWork()?.waits.at(-1)?.enter(stage);

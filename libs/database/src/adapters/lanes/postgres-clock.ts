@@ -18,6 +18,11 @@ export class PostgresClock {
 
   constructor(private readonly lane: PostgresLane) {}
 
+  /** What {@link now} would say, at once; undefined when it would have to compare the clocks first. */
+  get known(): Date | undefined {
+    return performance.now() - this.comparedAt > COMPARE_MS ? undefined : new Date(Date.now() + this.offsetMs);
+  }
+
   /** What Postgres' clock shows, to a second or better. @throws DependencyError when it was never asked and cannot answer. */
   async now(): Promise<Date> {
     if (performance.now() - this.comparedAt > COMPARE_MS) {

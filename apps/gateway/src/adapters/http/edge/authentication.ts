@@ -8,14 +8,16 @@ const ADMIN_ROUTES = '/v1/admin/';
 /**
  * Says who calls a route, or refuses. Every route that reaches this needs a token: there is no way to opt out of it but to be an operations
  * route. `route` is the template of the route.
- * @throws ProblemError `unauthenticated`, `forbidden`; InvalidToken.
+ * @throws ProblemError `unauthenticated`. Rejects with ProblemError `forbidden`, or what the verifier says: InvalidToken.
  */
-export const authenticate = async (verifier: TokenVerifierPort, authorization: string | undefined, route: string): Promise<Caller> => {
+export const authenticate = (verifier: TokenVerifierPort, authorization: string | undefined, route: string): Promise<Caller> => {
   const token = BEARER.exec(authorization ?? '')?.[1];
   if (token === undefined) throw new ProblemError('unauthenticated', 'Send a token: Authorization: Bearer <JWT>.');
-  const caller = await verifier.verify(token);
-  if (route.startsWith(ADMIN_ROUTES) && !caller.scopes.has('admin')) {
-    throw new ProblemError('forbidden', 'This needs a token with the scope admin.');
-  }
+  return route.startsWith(ADMIN_ROUTES) ? adminOf(verifier.verify(token)) : verifier.verify(token);
+};
+
+const adminOf = async (verified: Promise<Caller>): Promise<Caller> => {
+  const caller = await verified;
+  if (!caller.scopes.has('admin')) throw new ProblemError('forbidden', 'This needs a token with the scope admin.');
   return caller;
 };

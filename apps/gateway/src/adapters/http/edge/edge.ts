@@ -3,6 +3,7 @@ import type { Config } from '#lib/runtime/config/config';
 import { runInContext } from '#lib/runtime/log/context';
 import type { Logger } from '#lib/runtime/log/logger';
 import { metrics } from '#lib/runtime/metrics/metrics';
+import type { Caller } from '../../../auth/caller.js';
 import type { TokenVerifierPort } from '../../../auth/token-verifier.port.js';
 import { userLimits } from '../../../auth/user-limits.js';
 import { Answers } from '../routes/answers.js';
@@ -70,24 +71,26 @@ export const buildEdge = (instance: FastifyInstance, { verifier, limiters, limit
     done(problemOfHead(request, reply, paths));
   });
 
-  const admit = async (request: FastifyRequest, reply: FastifyReply, route: string): Promise<void> => {
-    const work = workOf(request);
+  const admit = async (request: FastifyRequest, reply: FastifyReply, work: RequestWork, route: string): Promise<void> => {
     const leave = inFlight.authenticate(work.address);
+    let caller: Caller;
     try {
-      work.enter(inFlight, await authenticate(verifier, request.headers.authorization, route));
+      caller = await authenticate(verifier, request.headers.authorization, route);
+      work.enter(inFlight, caller);
     } finally {
       leave();
     }
     takeFromByteQuota(bytes, work.callerKey);
-    if (work.caller !== undefined) await takeFromQuota(limiters, work.caller.userId, request.method, reply);
+    await takeFromQuota(limiters, caller.userId, request.method, reply);
     work.admissionMs = performance.now() - work.startedAt;
   };
-  instance.addHook('onRequest', async (request, reply) => {
+  instance.addHook('onRequest', (request, reply, done) => {
     const work = workOf(request);
     const { url } = work.route;
-    if (url === undefined || isOperations(url)) return;
+    if (url === undefined || isOperations(url)) return done();
     work.begin();
-    await runInContext(work.context, () => admit(request, reply, url));
+    const goOn = () => done();
+    runInContext(work.context, () => admit(request, reply, work, url)).then(goOn, done);
   });
 
   const closing = closeGracefully(instance);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { withDeadline } from '#lib/resilience/call/deadline';
-import { runInContext, type WorkContext } from '#lib/runtime/log/context';
+import type { WorkContext } from '#lib/runtime/log/context';
 import { beginWork, type UnitOfWork } from '#lib/runtime/work/work-registry';
 import { childTraceparent } from '#lib/runtime/log/traceparent';
 import { remoteAddressOf } from '#lib/runtime/process/remote-address';
@@ -103,13 +103,13 @@ export class RequestWork {
    */
   handle<T>(budgetMs: number, handler: () => T | Promise<T>): Promise<T> {
     const { inHand } = this;
-    const settle = async () => (inHand === undefined ? handler() : inHand.handle(budgetMs, handler));
+    const settle = () => (inHand === undefined ? Promise.resolve(handler()) : inHand.handle(budgetMs, handler));
     this.isHandling = true;
-    const handled = () => {
+    const whenOver = () => {
       this.isHandling = false;
       if (this.isAnswered) this.leave?.();
     };
-    return runInContext(this.context, () => withDeadline(Math.max(0, budgetMs - this.admissionMs), settle, handled));
+    return withDeadline(Math.max(0, budgetMs - this.admissionMs), settle, { context: this.context, whenOver });
   }
 
   /** Its answer is made, or nobody waits for one any more. */

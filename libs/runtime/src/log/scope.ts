@@ -1,0 +1,29 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+/** Ids that travel with a unit of work (an HTTP request, a consumed event) and stand in each of its log lines (R022). */
+export interface WorkContext {
+  requestId?: string;
+  conversationId?: string;
+  messageId?: string;
+  userId?: string;
+  /** W3C trace context of this unit of work, `00-<trace>-<span>-<flags>`. */
+  traceparent?: string;
+}
+
+/**
+ * What travels with asynchronous work. One storage for both, because to enter one of several copies what the others hold; use `runInContext` and
+ * `withDeadline`.
+ */
+export interface Scope {
+  readonly context: WorkContext | undefined;
+  /** A `Deadline` of libs/resilience, which this lib does not know. */
+  readonly deadline: object | undefined;
+}
+
+const storage = new AsyncLocalStorage<Scope>();
+
+/** The scope of the running work; undefined outside of any. */
+export const currentScope = (): Scope | undefined => storage.getStore();
+
+/** Runs `work` in `scope`, and what it starts. */
+export const runInScope = <T>(scope: Scope, work: () => T): T => storage.run(scope, work);
