@@ -18,7 +18,7 @@ describe('the arguments of npm test', () => {
   });
 
   it.each([['unti'], ['unit', 'libs/buss'], ['integraton', 'unit']])(
-    'refuses a typing mistake instead of running everything: %s %s',
+    'with a typing mistake are refused instead of running everything: %s %s',
     (...args) => {
       expect(() => wanted(...args.filter(Boolean))).toThrow(
         expect.objectContaining({ exitCode: 2, message: expect.stringContaining('checks') }),
@@ -26,11 +26,11 @@ describe('the arguments of npm test', () => {
     },
   );
 
-  it('refuses an option that it does not know, once and with exit code 2', () => {
+  it('with an unknown option are refused, once and with exit code 2', () => {
     expect(() => wanted('--chnged')).toThrow(expect.objectContaining({ exitCode: 2, message: expect.stringContaining('--chnged') }));
   });
 
-  it('explains itself once', () => {
+  it('explain themselves once', () => {
     const said: string[] = [];
     const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => said.push(String(text)) > 0);
     const exit = vi.spyOn(process, 'exit').mockImplementation(() => {

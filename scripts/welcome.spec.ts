@@ -18,7 +18,7 @@ const state: StackState = {
   managementUrl: `http://parley:${password}@127.0.0.1:33592`,
 };
 
-it('shows where everything is and its logins whole, in a table that fits a terminal, and never a login that the caller gave', async () => {
+it('the welcome shows where everything is and its logins whole, in a table that fits a terminal, and never a login that the caller gave', async () => {
   const text = stripVTControlCharacters(await welcome(state));
   for (const line of text.split('\n').filter((each) => each.startsWith('│'))) expect(line.length).toBeLessThanOrEqual(80);
   expect(text).toContain(`RabbitMQ UI  http://localhost:33592  parley / ${password}`);

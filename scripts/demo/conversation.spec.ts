@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { sampleConversation } from './conversation.js';
 
-it('ships a conversation of several people in English and Vietnamese', async () => {
+it('the demo ships a conversation of several people in English and Vietnamese', async () => {
   const { messages, searches } = await sampleConversation();
   expect(messages.length).toBeGreaterThanOrEqual(30);
   expect(new Set(messages.map(({ sender }) => sender)).size).toBeGreaterThanOrEqual(3);

@@ -59,7 +59,7 @@ describe('S5: a body that is dear to read', () => {
     ['a form', [415], () => 'content=x', { 'content-type': 'application/x-www-form-urlencoded' }],
     ['UTF-16', [400, 415], () => Buffer.from('{"content":"x"}', 'utf16le')],
     ['broken UTF-8', [400], () => Buffer.from([0x22, 0xff, 0xfe, 0x22])],
-  ])('is refused for %s', async (_, statuses, body, headers = {}) => {
+  ])('is refused: %s', async (_, statuses, body, headers = {}) => {
     const answer = await alice.requestRaw('POST', path, body(), { ...json, ...headers });
     expect(statuses).toContain(answer.status);
     expect(answer.headers.get('content-type')).toContain('application/problem+json');
@@ -73,7 +73,7 @@ describe('S5: a body that is dear to read', () => {
     ['limit=1&limit=2'],
     ['afterSeq[]=1'],
     ['limit=%00'],
-  ])('is not bought with ?%s', async (query) => {
+  ])('is not answered for ?%s', async (query) => {
     expect((await alice.request('GET', `${path}?${query}`)).status).toBe(400);
   });
 });
@@ -141,7 +141,7 @@ describe('S18: a header that claims something', () => {
     expect(answer.headers.get('x-request-id')?.length).toBeLessThanOrEqual(128);
   });
 
-  it('cannot break out of a header that is sent back', async () => {
+  it('stays within the header that is sent back', async () => {
     const client = await RawClient.to(parley.url);
     client.writeHead('GET /livez HTTP/1.1', 'Host: parley', 'X-Request-Id: a%0d%0aSet-Cookie: x=1', 'Connection: close', '');
     expect(await client.read()).not.toMatch(/set-cookie/i);

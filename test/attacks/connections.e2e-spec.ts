@@ -34,7 +34,7 @@ const brokenBySockets = async (count: number, begin: (client: RawClient, index: 
   }
 };
 
-it('is measured right: without an attack the law holds', async () => {
+it('the measurement shows no harm without an attack', async () => {
   expect(await attacked.brokenBy(async () => undefined)).toEqual([]);
 });
 

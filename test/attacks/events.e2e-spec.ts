@@ -133,7 +133,7 @@ it.each<[name: string, attack: () => void | Promise<void>]>([
     () => publish('message.edited', edited({}), { headers: { traceparent: 'a'.repeat(60_000), 'x-schema-version': 1 } }),
   ],
   ['a version of the schema to come', () => publish('message.created', { ...forged('message.created', { content: 'x' }), version: 99 })],
-])('changes nothing about a message of another user: %s', async (_, attack) => {
+])('a forged event changes nothing about a message of another user: %s', async (_, attack) => {
   await attack();
   await untilAllHandled();
   expect(await alice.message(message.id)).toMatchObject({ content: SECRET, version: 1, pipeline: { embedding: 'done' } });
@@ -144,7 +144,7 @@ it.each<[name: string, attack: () => void | Promise<void>]>([
   expect(await found(mallory, 'mallory was here')).toBe(0);
 });
 
-it('answers a request for vectors only over the direct reply queue of RabbitMQ', async () => {
+it('embedding answers a request for vectors only over the direct reply queue of RabbitMQ', async () => {
   const { queue } = await channel.assertQueue('', { exclusive: true });
   const answers: unknown[] = [];
   await channel.consume(queue, (answer) => void answers.push(answer), { noAck: true });
@@ -157,7 +157,7 @@ it('answers a request for vectors only over the direct reply queue of RabbitMQ',
   expect(answers).toEqual([]);
 });
 
-it('is still the same process, with the queue drained', async () => {
+it('embedding is still the same process, with the queue drained', async () => {
   await untilAllHandled();
   const { messageCount } = await channel.checkQueue('embedding.messages');
   expect(messageCount).toBe(0);

@@ -60,7 +60,7 @@ describe('S19: a log', () => {
     for (const secret of secretsOf(parley)) expect(logs).not.toContain(secret);
   });
 
-  it('and metrics hold no id of a user', async () => {
+  it('holds no id of a user, nor do metrics', async () => {
     const printed = [...(await metricsOf(parley.url)).keys()].join('\n');
     expect(printed).not.toMatch(/alice|mallory/);
   });

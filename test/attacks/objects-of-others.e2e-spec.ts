@@ -45,7 +45,7 @@ const ask = (client: ParleyClient, route: string, ids: { conversationId: string;
   return client.request(method, path, bodies[route]);
 };
 
-it('knows every route that names a conversation or a message', async () => {
+it('the list of routes has every one that names a conversation or a message', async () => {
   const { paths } = (await stranger.request('GET', '/openapi.json')).body as { paths: Record<string, Record<string, unknown>> };
   const named = Object.entries(paths).flatMap(([path, methods]) =>
     /\{(conversationId|messageId)\}/.test(path) ? Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`) : [],
@@ -115,7 +115,7 @@ describe('a user without the scope admin', () => {
   });
 });
 
-it('answers a stranger as quickly about what exists as about what does not', async () => {
+it('the gateway answers a stranger as quickly about what exists as about what does not', async () => {
   const timesOf = async (id: string) => {
     const times: number[] = [];
     for (let i = 0; i < 40; i += 1) {

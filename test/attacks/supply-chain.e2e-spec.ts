@@ -15,15 +15,15 @@ interface Entry {
 const read = (name: string) => JSON.parse(readFileSync(join(projectRoot, name), 'utf8')) as Record<string, unknown>;
 const packages = Object.entries(read('package-lock.json')['packages'] as Record<string, Entry>).filter(([path]) => path !== '');
 
-it('is fixed by a hash for every package', () => {
+it('package-lock.json fixes every package by a hash', () => {
   expect(packages.filter(([, { integrity, link }]) => integrity === undefined && link !== true).map(([path]) => path)).toEqual([]);
 });
 
-it('comes from the registry that the machine is set up for, and names none', () => {
+it('package-lock.json takes packages from the registry that the machine is set up for, and names none', () => {
   expect(packages.filter(([, { resolved }]) => resolved !== undefined && !resolved.startsWith('file:')).map(([path]) => path)).toEqual([]);
 });
 
-it('runs no script of a package but those that are allowed by name', () => {
+it('npm runs no script of a package but those that are allowed by name', () => {
   const allowed = read('package.json')['allowScripts'] as Record<string, boolean>;
   const withScripts = packages
     .filter(([, { hasInstallScript }]) => hasInstallScript === true)
@@ -31,7 +31,7 @@ it('runs no script of a package but those that are allowed by name', () => {
   expect(withScripts.filter((name) => !(name in allowed))).toEqual([]);
 });
 
-it('names an exact version of everything that runs in production', () => {
+it('package.json names an exact version of everything that runs in production', () => {
   const dependencies = Object.entries(read('package.json')['dependencies'] as Record<string, string>);
   expect(dependencies.filter(([, version]) => !/^\d+\.\d+\.\d+/.test(version))).toEqual([]);
 });

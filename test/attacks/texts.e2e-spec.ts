@@ -73,7 +73,7 @@ const keepDoing = async (client: ParleyClient, attack: (client: ParleyClient, ro
   await Promise.all(asking);
 };
 
-describe('the worst texts that are accepted cost others nothing', () => {
+describe('the worst text that is accepted costs others nothing', () => {
   it.each(Object.entries(attacks))('%s', async (_, attack) => {
     const statuses = new Set<number>();
     const complaints = await attacked.brokenBy(() => Promise.all(attackers.map((client) => keepDoing(client, attack, statuses))));
@@ -83,7 +83,7 @@ describe('the worst texts that are accepted cost others nothing', () => {
     expect([...statuses].filter((status) => status >= 500 && status !== 503)).toEqual([]);
   });
 
-  it('all of it at once', async () => {
+  it('all kinds at once', async () => {
     const statuses = new Set<number>();
     const kinds = Object.values(attacks);
     const complaints = await attacked.brokenBy(() =>
@@ -118,7 +118,7 @@ describe('a text that is refused', () => {
   });
 });
 
-it.each(['gateway', 'embedding', 'ops'] as const)('has ended no process: %s', async (service) => {
+it.each(['gateway', 'embedding', 'ops'] as const)('none of these texts has ended %s', async (service) => {
   expect(attacked.parley[service].pid).toBeDefined();
   expect(await attacked.parley.logOf(service)).not.toMatch(/"level":60|uncaught error|nothing gets through/);
 });

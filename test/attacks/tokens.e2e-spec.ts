@@ -29,7 +29,7 @@ const ownKey = (header: object) => {
   return `${signed}.${sign('sha256', Buffer.from(signed), rsa.privateKey).toString('base64url')}`;
 };
 
-it('believes the token that these forgeries are made from', async () => {
+it('the gateway believes the token that these forgeries are made from', async () => {
   const answer = await alice.request('GET', '/v1/conversations', undefined, { authorization: `Bearer ${hmac(secret(), HS256, claims())}` });
   expect(answer.status).toBe(200);
 });
@@ -67,26 +67,26 @@ it.each<[name: string, token: () => string]>([
   ['an encrypted form', () => `${base64({ alg: 'dir', enc: 'A256GCM' })}....`],
   ['claims that are no object', () => hmac(secret(), HS256, '"alice"')],
   ['garbage', () => 'a.b.c'],
-])('refuses a token with %s, and says no more than that', async (_, token) => {
+])('the gateway refuses a token with %s, and says no more than that', async (_, token) => {
   const answer = await alice.request('GET', '/v1/conversations', undefined, { authorization: `Bearer ${token()}` });
   expect(answer).toMatchObject({ status: 401, body: { code: 'unauthenticated' } });
   expect(JSON.stringify(answer.body)).not.toMatch(/jose|node:|stack|secret|HS256/i);
 });
 
-it('does not take a token from the query', async () => {
+it('the gateway does not take a token from the query', async () => {
   const url = `${parley.url}/v1/conversations?access_token=${hmac(secret(), HS256, claims())}`;
   expect((await fetch(url, { signal: AbortSignal.timeout(5_000) })).status).toBe(401);
 });
 
 it.each(['x-user-id', 'x-forwarded-user', 'x-remote-user', 'x-scope'])(
-  'does not listen to a header that names a user: %s',
+  'the gateway does not listen to a header that names a user: %s',
   async (name) => {
     const answer = await fetch(`${parley.url}/v1/conversations`, { headers: { [name]: 'alice' }, signal: AbortSignal.timeout(5_000) });
     expect(answer.status).toBe(401);
   },
 );
 
-it('writes no token into a log', async () => {
+it('the gateway writes no token into a log', async () => {
   const token = hmac(secret(), HS256, claims());
   await alice.request('GET', '/v1/conversations', undefined, { authorization: `Bearer ${token}` });
   await alice.request('GET', `/v1/conversations?access_token=${token}`);

@@ -34,11 +34,11 @@ function tableOf(outages: readonly Outage[]): void {
       },
     );
 
-    it(`heals without a restart within ${RECOVERS_WITHIN_MS[outage.dependency] / 1_000} s`, () => {
+    it(`Parley heals without a restart within ${RECOVERS_WITHIN_MS[outage.dependency] / 1_000} s`, () => {
       expect(complaintsAboutRecovery(outage, observed)).toEqual([]);
     });
 
-    it('loses nothing, repeats nothing, leaves no gap, counts no attempt and dead-letters nothing', () => {
+    it('Parley loses nothing, repeats nothing, leaves no gap, counts no attempt and dead-letters nothing', () => {
       expect(complaintsAboutLosses(observed)).toEqual([]);
     });
   });

@@ -40,8 +40,8 @@ async function publish(rabbitmqUrl: string, ...events: readonly IndexingEvent[])
   }
 }
 
-describe('changing what was said', () => {
-  it('moves an edit into vectors and full text, and leaves nothing of the old text', async () => {
+describe('a message', () => {
+  it('that is edited has the new text in vectors and full text, and nothing of the old one', async () => {
     const message = await alice.send(conversationId, 'we meet at the strawberry garden');
     await embedded(message.id);
     const answer = await alice.request(
@@ -58,7 +58,7 @@ describe('changing what was said', () => {
     }
   });
 
-  it('keeps the newest of many edits, however they overtake each other', async () => {
+  it('that is edited many times keeps the newest text, however the edits overtake each other', async () => {
     const message = await alice.send(conversationId, 'draft zero');
     for (let i = 1; i <= 10; i += 1) {
       expect((await alice.request('PATCH', `/v1/messages/${message.id}`, { content: `draft number ${i}` })).status).toBe(200);
@@ -68,7 +68,7 @@ describe('changing what was said', () => {
     expect((await found('draft number', 'dense')).filter((text) => text.startsWith('draft'))).toEqual(['draft number 10']);
   });
 
-  it('takes a deleted message out of vectors, full text and context', async () => {
+  it('that is deleted leaves vectors, full text and context', async () => {
     const message = await alice.send(conversationId, 'the secret password of the wooden house');
     await embedded(message.id);
     expect((await alice.request('DELETE', `/v1/messages/${message.id}`)).status).toBe(204);
@@ -81,7 +81,7 @@ describe('changing what was said', () => {
     await embedded(message.id);
   });
 
-  it('is not done by forged events, and not undone by old ones', async () => {
+  it('is not changed by forged events, and not changed back by old ones', async () => {
     const real = await alice.send(conversationId, 'we meet at the lighthouse on sunday');
     const edited = await alice.send(conversationId, 'the first plan was the harbour');
     expect((await alice.request('PATCH', `/v1/messages/${edited.id}`, { content: 'the second plan is the observatory' })).status).toBe(200);
@@ -105,7 +105,7 @@ describe('changing what was said', () => {
     await eventually(async () => expect(await checkConsistency(parley, [])).toEqual(consistent));
   });
 
-  it('embeds an urgent message before it answers', async () => {
+  it('that is urgent is embedded before it is answered', async () => {
     const answer = await alice.request('POST', `/v1/conversations/${conversationId}/messages`, {
       content: 'urgent: bus at ten',
       priority: 'high',
@@ -114,7 +114,7 @@ describe('changing what was said', () => {
     expect(await found('urgent bus at ten', 'dense')).toContain('urgent: bus at ten');
   });
 
-  it('builds a context with what was just said and what fits the question', async () => {
+  it('that was just sent stands in the context beside what fits the question', async () => {
     for (let i = 0; i < 30; i += 1) await alice.send(conversationId, `small talk ${i}`);
     const last = await alice.send(conversationId, 'and this is the newest');
     const answer = await alice.request('POST', `/v1/conversations/${conversationId}/context`, {

@@ -25,7 +25,7 @@ afterAll(async () => {
   await own?.stop();
 });
 
-it('counts no attempt and dead-letters nothing while Chroma is away, answers by words, and heals by itself', async () => {
+it('Parley counts no attempt and dead-letters nothing while Chroma is away, answers by words, and heals by itself', async () => {
   const alice = await parley.client('alice');
   const { id: conversationId } = await alice.createConversation({ memberIds: [] });
   const journal = new SendJournal();

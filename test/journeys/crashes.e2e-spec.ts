@@ -18,7 +18,7 @@ afterAll(async () => {
   await own?.stop();
 });
 
-it('loses nothing, repeats nothing and leaves no gap when gateway, embedding and RabbitMQ are killed under load', async () => {
+it('Parley loses nothing, repeats nothing and leaves no gap when gateway, embedding and RabbitMQ are killed under load', async () => {
   const clients = await Promise.all(Array.from({ length: 8 }, (_, i) => parley.client(`user-${i}`)));
   const host = await parley.client('host');
   const memberIds = clients.map((_, i) => `user-${i}`);

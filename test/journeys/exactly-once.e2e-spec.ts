@@ -11,8 +11,8 @@ beforeAll(async () => {
 });
 afterAll(() => parley.stop());
 
-describe('many senders at once', () => {
-  it('makes one message of 50 connections that use the same idempotency key', async () => {
+describe('the gateway', () => {
+  it('stores one message for 50 connections that use the same idempotency key', async () => {
     const alice = await parley.client('alice');
     const { id: conversationId } = await alice.createConversation({ memberIds: [] });
     const path = `/v1/conversations/${conversationId}/messages`;

@@ -49,6 +49,8 @@ const run = (verb: string, args: readonly string[], more: NodeJS.ProcessEnv = {}
     env: { ...env, ...more },
   });
 
+const atOnce = <T>(items: readonly T[], work: (item: T) => Promise<void>) => Promise.all(items.map(work));
+
 interface Status {
   readonly services: readonly { name: string; pid: number | null; ready: boolean; url: string }[];
 }
@@ -115,13 +117,8 @@ describe('npm start', { timeout: 240_000 }, () => {
     const after = await whenAllReady();
     // What an operator sees of it fits a terminal and holds no password; what is for a program is JSON and nothing else.
     const narrow = { COLUMNS: '80', NO_COLOR: '1' };
-    for (const [verb, ...args] of [
-      ['status'],
-      ['parley', 'doctor'],
-      ['parley', 'queues'],
-      ['parley', 'config'],
-      ['parley', 'in-flight'],
-    ] as const) {
+    const looks = [['status'], ['parley', 'doctor'], ['parley', 'queues'], ['parley', 'config'], ['parley', 'in-flight']] as const;
+    await atOnce(looks, async ([verb, ...args]) => {
       const { stdout, stderr } = await run(verb, args, narrow);
       const tooLong = stdout.split('\n').filter((line) => line.length > 80);
       expect({ verb, args, stderr, tooLong, hasPassword: stdout.includes(new URL(database.url).password) }).toEqual({
@@ -131,7 +128,7 @@ describe('npm start', { timeout: 240_000 }, () => {
         tooLong: [],
         hasPassword: false,
       });
-    }
+    });
     expect((await run('status', ['--show-secrets'])).stdout).toContain(new URL(database.url).password);
     const { checks } = JSON.parse((await run('parley', ['doctor', '--json'])).stdout) as { checks: { name: string; level: string }[] };
     expect(checks.filter(({ name }) => name === 'postgres' || name === 'rabbitmq' || name === 'gateway').map(({ level }) => level)).toEqual(
@@ -153,12 +150,13 @@ describe('npm start', { timeout: 240_000 }, () => {
     expect(afterStop.filter((line) => /"level":"(warn|error|fatal)"/.test(line))).toEqual([]);
 
     expect(await run('dev', ['ops'])).toMatchObject({ code: 1, stderr: expect.stringContaining('npm start (in another terminal') });
-    for (const args of [['queues'], ['dlq', 'list'], ['breakers']])
+    await atOnce([['queues'], ['dlq', 'list'], ['breakers']], async (args) => {
       expect(await run('parley', args, { DATABASE_URL: '', RABBITMQ_URL: '', REDIS_URL: '', CHROMA_URL: '' })).toMatchObject({
         code: 1,
         stdout: '',
         stderr: expect.stringContaining('Parley is not running: npm start'),
       });
+    });
     expect(await run('parley', ['reset', '--yes'])).toMatchObject({ code: 0, stdout: expect.stringContaining('removed') });
     await expect(stat(home)).rejects.toThrow('ENOENT');
   });

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => parley.stop());
 
-it('stops every service in order under load: exit code 0, in time, nothing lost and nothing dead-lettered', async () => {
+it('every service stops in order under load: exit code 0, in time, nothing lost and nothing dead-lettered', async () => {
   const clients = await Promise.all(['alice', 'bob', 'carol', 'dave'].map((name) => parley.client(name)));
   const [host = await parley.client('host')] = clients;
   const conversation = await host.createConversation({ memberIds: ['bob', 'carol', 'dave'] });

@@ -50,7 +50,7 @@ it.each<[name: string, status: number, code: string, send: () => Promise<{ statu
       return alice.request('POST', path, { content: 'x' }, { authorization: `Bearer ${token}` });
     },
   ],
-])('refuses %s with %i %s and stores nothing', async (_, status, code, send) => {
+])('the gateway refuses %s with %i %s and stores nothing', async (_, status, code, send) => {
   const answer = await send();
   expect(answer).toMatchObject({ status, body: { status, code } });
   expect(answer.headers.get('content-type')).toContain('application/problem+json');

@@ -19,7 +19,7 @@ const embedded = (client: ParleyClient, id: string) =>
     what: 'the message is embedded',
   });
 
-describe('from a message to a search hit', () => {
+describe('a search', () => {
   it('finds what was written, in English and in Vietnamese, by words and by vectors, for members only', async () => {
     const { id: conversationId } = await alice.createConversation({ title: 'Đà Lạt', memberIds: ['bob'] });
     const coffee = await alice.send(conversationId, 'Sáng thứ Bảy mình ghé quán cà phê rang xay của cô Ba nhé');

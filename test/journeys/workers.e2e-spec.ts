@@ -16,7 +16,7 @@ const InFlight = z.object({
   lockWaits: z.array(z.unknown()).nullable(),
 });
 
-it('loses nothing when one of two gateway workers is killed under load, and both answer for each other', async () => {
+it('a gateway of two workers loses nothing when one is killed under load, and both answer for each other', async () => {
   const clients = await Promise.all(Array.from({ length: 8 }, (_, i) => parley.client(`user-${i}`)));
   const operator = await parley.client('olga', ['admin']);
   const host = await parley.client('host');
@@ -56,7 +56,7 @@ it('loses nothing when one of two gateway workers is killed under load, and both
   });
 });
 
-it('drains both workers when it is told to stop', async () => {
+it('a gateway of two workers drains both when it is told to stop', async () => {
   await parley.gateway.stop();
 
   expect((await parley.logOf('gateway')).match(/"message":"stopped"/g)).toHaveLength(2);

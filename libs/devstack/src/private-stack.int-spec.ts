@@ -47,7 +47,7 @@ describe('the shared stack', () => {
   });
 });
 
-describe('a private stack of its own', () => {
+describe('a private stack', () => {
   let own: PrivateStack;
   let folder: string;
   beforeAll(async () => {

@@ -22,12 +22,14 @@ export interface Processes {
   readonly migration: MigrationRow;
 }
 
-/** The processes of Parley, in the order in which they are shown. A new app needs a row here and nothing else to be run. */
-export const processes: Processes = {
+/** The processes of Parley, in the order in which they are shown. A new app needs a row here to be run, here and in tests. */
+export const processes = {
   services: [
     { name: 'gateway', entry: 'dist/apps/gateway/src/main.js', portOffset: 0, stopWithinMs: 60_000 },
     { name: 'embedding', entry: 'dist/apps/embedding/src/main.js', portOffset: 2, stopWithinMs: 60_000 },
     { name: 'ops', entry: 'dist/apps/ops/src/main.js', portOffset: 3, stopWithinMs: 60_000 },
   ],
   migration: { entry: 'dist/apps/ops/src/main.js', args: ['migrate'], timeoutMs: 120_000 },
-};
+} as const satisfies Processes;
+
+export type ServiceName = (typeof processes.services)[number]['name'];

@@ -10,10 +10,10 @@ export interface FreshPlace {
 
 const TIMEOUT_MS = 15_000;
 
-/** A new empty database inside this Postgres, for one test file. */
-export async function freshDatabase(databaseUrl: string): Promise<FreshPlace> {
+/** A new database inside this Postgres, for one test file: empty, or a copy of another one that no client is connected to. */
+export async function freshDatabase(databaseUrl: string, template = 'template0'): Promise<FreshPlace> {
   const name = freshName();
-  await execute(databaseUrl, `create database ${name} template template0`);
+  await execute(databaseUrl, `create database ${name} template ${template}`);
   const url = new URL(databaseUrl);
   url.pathname = `/${name}`;
   return { url: url.href, drop: () => execute(databaseUrl, `drop database if exists ${name} with (force)`) };

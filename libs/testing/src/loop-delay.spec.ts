@@ -2,7 +2,7 @@ import { setTimeout as passing } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { loopDelayDuring } from './loop-delay.js';
 
-it('sees work that never lets the loop turn, and none in work that waits', async () => {
+it('the loop delay shows work that never lets the loop turn, and none in work that waits', async () => {
   const spin = async () => {
     for (const until = performance.now() + 300; performance.now() < until; );
   };

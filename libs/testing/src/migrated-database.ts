@@ -4,7 +4,10 @@ import { PostgresLanes, type PostgresLanesOptions } from '#lib/database/adapters
 import type { LaneName } from '#lib/database/pool-budget';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
 import { createLogger } from '#lib/runtime/log/logger';
-import { freshDatabase } from './databases.js';
+import { inject } from 'vitest';
+import { grantServiceRoles } from '#lib/database/adapters/grant-service-roles';
+import { rolePasswordsFor } from '#lib/devstack/servers/service-logins';
+import { freshDatabase, type FreshPlace } from './databases.js';
 
 /** An empty database with Parley's schema, and lanes into it. */
 export interface MigratedDatabase {
@@ -16,11 +19,21 @@ export interface MigratedDatabase {
   drop(): Promise<void>;
 }
 
+const logger = createLogger('test', 'silent');
+
+/** A database with Parley's schema and the grants of its services' roles, as `ops migrate` leaves it. */
+export const migratedTemplate = async (databaseUrl: string): Promise<FreshPlace> => {
+  const place = await freshDatabase(databaseUrl);
+  await migrate({ url: place.url, logger });
+  await grantServiceRoles({ url: place.url, rolePasswords: rolePasswordsFor(place.url), logger });
+  return place;
+};
+
 /** Makes a database of its own for one test file: `migratedDatabase(inject('stack').databaseUrl)`. */
 export const migratedDatabase = async (databaseUrl: string): Promise<MigratedDatabase> => {
-  const logger = createLogger('test', 'silent');
-  const { url, drop } = await freshDatabase(databaseUrl);
-  await migrate({ url, logger });
+  const shared = inject('stack');
+  const isShared = databaseUrl === shared?.databaseUrl;
+  const { url, drop } = isShared ? await freshDatabase(databaseUrl, shared.template) : await migratedTemplate(databaseUrl);
   const opened: PostgresLanes[] = [];
   const otherLanes = (settings: Partial<PostgresLanesOptions>): PostgresLanes => {
     const lanes = new PostgresLanes({

@@ -11,13 +11,13 @@ import { ParleyClient } from './parley-client.js';
 import { watchOver } from '#lib/devstack/private-stack';
 import { runOrThrow } from '#lib/devstack/process/commands';
 import { freePorts } from '#lib/devstack/ports/free-ports';
+import { processes, type ServiceName } from '#lib/devstack/services';
 import { projectRoot } from '#lib/devstack/project-root';
 import { importRabbitmqUsers, rolePasswordsFor, withPostgresLogin, withRabbitmqLogin } from '#lib/devstack/servers/service-logins';
 import { asPrivateServer, ServerProcess, type PrivateServer } from '#lib/devstack/process/server-process';
 import type { StackUrls } from './vitest-stack.js';
 
-const serviceNames = ['gateway', 'embedding', 'ops'] as const;
-type ServiceName = (typeof serviceNames)[number];
+const serviceNames = processes.services.map(({ name }) => name);
 
 /** What differs from the defaults in one test. */
 export interface RunningParleyOptions {
@@ -56,7 +56,7 @@ export interface RunningParley extends Record<ServiceName, PrivateServer> {
 /** Migrates a new database and starts all services on free ports. @throws when one does not come up; then nothing is left running. */
 export async function startParley({ stack, env = {}, via = {}, twice = {} }: RunningParleyOptions): Promise<RunningParley> {
   refuseWithoutBuild();
-  const [database, vhost] = await Promise.all([freshDatabase(stack.databaseUrl), freshVhost(stack)]);
+  const [database, vhost] = await Promise.all([freshDatabase(stack.databaseUrl, stack.template), freshVhost(stack)]);
   const folder = await mkdtemp(join(tmpdir(), 'parley-services-'));
   const watcher = watchOver(folder, true);
   const secret = randomBytes(32).toString('base64url');
@@ -73,11 +73,7 @@ export async function startParley({ stack, env = {}, via = {}, twice = {} }: Run
   };
   try {
     await Promise.all([
-      runOrThrow(process.execPath, [mainOf('ops'), 'migrate'], {
-        timeoutMs: 60_000,
-        env: serviceEnvironment({ ...shared, DB_ROLE_PASSWORDS: rolePasswordsFor(database.url) }),
-        cwd: projectRoot,
-      }),
+      stack.template === undefined ? migrate({ ...shared, DB_ROLE_PASSWORDS: rolePasswordsFor(database.url) }) : undefined,
       importRabbitmqUsers(stack.rabbitmqManagementUrl, vhost.name),
     ]);
     await Promise.all(all.map((server) => server.start()));
@@ -103,6 +99,11 @@ export async function startParley({ stack, env = {}, via = {}, twice = {} }: Run
 
 function mainOf(service: ServiceName): string {
   return join(projectRoot, 'dist', 'apps', service, 'src', 'main.js');
+}
+
+async function migrate(shared: Readonly<Record<string, string>>): Promise<void> {
+  const env = serviceEnvironment(shared);
+  await runOrThrow(process.execPath, [mainOf('ops'), 'migrate'], { timeoutMs: 60_000, env, cwd: projectRoot });
 }
 
 function refuseWithoutBuild(): void {

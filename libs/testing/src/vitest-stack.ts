@@ -1,4 +1,6 @@
 import type { TestProject } from 'vitest/node';
+import 'reflect-metadata';
+import { migratedTemplate } from './migrated-database.js';
 import { startPrivateStack, type PrivateStack } from '#lib/devstack/private-stack';
 
 /** Where the servers of this test run are. All in the URLs: `rabbitmqManagementUrl` carries user and password. */
@@ -8,6 +10,8 @@ export interface StackUrls {
   readonly rabbitmqManagementUrl: string;
   readonly redisUrl: string;
   readonly chromaUrl: string;
+  /** The name of a database in there that has Parley's schema and grants, to be copied: a tenth of the time of migrating one. */
+  readonly template?: string;
 }
 
 declare module 'vitest' {
@@ -27,8 +31,7 @@ const shared = globalThis as typeof globalThis & { parleyTestStack?: { users: nu
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const existing = process.env['PARLEY_TEST_STACK'];
   if (existing) {
-    project.provide('stack', parseUrls(existing));
-    return async () => undefined;
+    return provideWithTemplate(project, parseUrls(existing));
   }
   const stack = (shared.parleyTestStack ??= {
     users: 0,
@@ -36,13 +39,21 @@ export default async function setup(project: TestProject): Promise<() => Promise
   });
   stack.users += 1;
   const { databaseUrl, rabbitmqUrl, rabbitmqManagementUrl, redisUrl, chromaUrl } = await stack.started;
-  project.provide('stack', { databaseUrl, rabbitmqUrl, rabbitmqManagementUrl, redisUrl, chromaUrl });
+  const dropTemplate = await provideWithTemplate(project, { databaseUrl, rabbitmqUrl, rabbitmqManagementUrl, redisUrl, chromaUrl });
   return async () => {
+    await dropTemplate();
     stack.users -= 1;
     if (stack.users > 0) return;
     delete shared.parleyTestStack;
     await (await stack.started).stop();
   };
+}
+
+/** Returns what removes the template again. */
+async function provideWithTemplate(project: TestProject, urls: StackUrls): Promise<() => Promise<void>> {
+  const template = await migratedTemplate(urls.databaseUrl);
+  project.provide('stack', { ...urls, template: new URL(template.url).pathname.slice(1) });
+  return () => template.drop();
 }
 
 function parseUrls(json: string): StackUrls {

@@ -11,7 +11,7 @@ const machine = (taken: readonly number[]) => ({
 });
 const portsOf = (wishes: readonly PortWish[]) => Object.fromEntries(wishes.map(({ name, port }) => [name, port]));
 
-describe('which ports are wished for', () => {
+describe('the list of wanted ports', () => {
   it('counts services from 8080 and keeps private servers off their standard ports', () => {
     const ports = portsOf(portWishes(services, {}));
     expect(ports).toMatchObject({ gateway: 8080, ops: 8083, postgres: 8110, redis: 8114, 'rabbitmq-management': 15_672 });
@@ -33,7 +33,7 @@ describe('which ports are wished for', () => {
   });
 });
 
-describe('which ports are given', () => {
+describe('the port plan', () => {
   it('moves a private server past a taken port and past what the others wish for', async () => {
     const plan = await planPorts(portWishes(services, {}), machine([8110]));
     expect(plan.get('postgres')).toBe(8116);

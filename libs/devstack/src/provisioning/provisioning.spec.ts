@@ -9,7 +9,7 @@ const bare: Surroundings = {
   canInstallPackages: async () => false,
 };
 
-describe('where a dependency comes from', () => {
+describe('the choice of a source for each server', () => {
   const everything: Surroundings = {
     urlOf: (name) => (name === 'postgres' ? 'postgres://somewhere' : undefined),
     dockerAnswers: async () => true,
@@ -17,7 +17,7 @@ describe('where a dependency comes from', () => {
     canInstallPackages: async () => true,
   };
 
-  it('takes the one that the environment names before anything else, and only that one', async () => {
+  it('takes the server that the environment names before anything else, and only that one', async () => {
     expect(Object.fromEntries(await decideSources(dependencyNames, everything))).toEqual({
       postgres: 'env',
       rabbitmq: 'docker',
@@ -47,7 +47,7 @@ describe('where a dependency comes from', () => {
   });
 });
 
-describe('when something is missing', () => {
+describe('the message about missing servers', () => {
   it('names all of it and the three ways to provide it, in one message', async () => {
     const sources = await decideSources(dependencyNames, { ...bare, isInstalled: (name) => name === 'chroma' });
     expect(() => refuseIfMissing(sources)).toThrow(
@@ -55,7 +55,7 @@ describe('when something is missing', () => {
     );
   });
 
-  it('says nothing when nothing is', async () => {
+  it('is absent when nothing is missing', async () => {
     const sources = await decideSources(dependencyNames, { ...bare, isInstalled: () => true });
     expect(() => refuseIfMissing(sources)).not.toThrow();
   });

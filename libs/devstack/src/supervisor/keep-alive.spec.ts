@@ -15,7 +15,7 @@ describe('the wait before the next start', () => {
   });
 });
 
-describe('keeping something alive', () => {
+describe('keep-alive', () => {
   const mortal = () => {
     let die: (how: string) => void = () => undefined;
     const starts = { count: 0 };
@@ -32,7 +32,7 @@ describe('keeping something alive', () => {
     };
   };
 
-  it('starts it again and says so', async () => {
+  it('starts a process that died again and says so', async () => {
     const told: string[] = [];
     const keepAlive = new KeepAlive(
       (line) => told.push(line),

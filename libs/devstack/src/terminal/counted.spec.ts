@@ -5,6 +5,6 @@ it.each([
   [0, '0 vectors'],
   [1, '1 vector'],
   [2, '2 vectors'],
-])('counts %i as %s', (count, text) => {
+])('a count of %i is written %s', (count, text) => {
   expect(counted(count, 'vector')).toBe(text);
 });
