@@ -1,6 +1,6 @@
 /**
- * The four outcomes of a handler: it returns = done; throws Reject = to the dead-letter queue now; throws Postpone = later,
- * not an attempt; throws anything else = retried by the row's policy.
+ * The four outcomes of a handler: return = done; Reject = to the dead-letter queue now; Postpone = later, without an attempt;
+ * any other error = retried by the row's policy.
  */
 
 /** This event can never be handled (bad shape, impossible state): dead-letter it now, with this reason. */
@@ -23,8 +23,8 @@ export class Postpone extends Error {
 }
 
 /**
- * This code does not know the event, a newer version of it may: in a rolling upgrade both take from one queue. Waits in the longest retry tier
- * and counts no attempt, but not for ever.
+ * An event that only a newer version of this code knows: in a rolling upgrade both consume one queue. Postponed through the longest retry
+ * tier, up to a limit.
  */
 export class NotKnownYet extends Postpone {
   constructor(reason: string) {
@@ -33,7 +33,7 @@ export class NotKnownYet extends Postpone {
   }
 }
 
-/** The process stops and will not wait any longer: nothing is settled, the broker delivers it again to somebody else. */
+/** The process stops before the run ended: nothing is settled, the broker delivers the event to another process. */
 export class Interrupted extends Error {
   constructor(reason: string) {
     super(reason);
@@ -41,7 +41,7 @@ export class Interrupted extends Error {
   }
 }
 
-/** The broker took this event back so often from processes that died that it is taken for their murderer. */
+/** Redelivered too often after consumer crashes: treated as poison. */
 export class CrashLoop extends Error {
   constructor(readonly returnCount: number) {
     super(`came back ${returnCount} times from processes that died or lost their connection`);

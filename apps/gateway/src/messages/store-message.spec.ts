@@ -55,7 +55,7 @@ describe('storing a message', () => {
     const { send, outbox } = await setUp(bus);
     const stored = await send('hello');
     expect(stored).toMatchObject({ replayed: false, message: { seq: 1, content: 'hello' } });
-    await eventually(() => expect(bus.status()).toMatchObject([{ name: 'embedding.messages', ready: 1 }]));
+    await eventually(() => expect(bus.queue('embedding.messages').readyCount).toBe(1));
     await eventually(() => expect(outbox.events).toEqual([]));
   });
 
@@ -64,7 +64,7 @@ describe('storing a message', () => {
     const { send } = await setUp(bus);
     const [first, second] = [await send('hello', 'k'), await send('hello', 'k')];
     expect(second).toMatchObject({ replayed: true, message: { id: first.message.id } });
-    await eventually(() => expect(bus.status()).toMatchObject([{ ready: 1 }]));
+    await eventually(() => expect(bus.queue('embedding.messages').readyCount).toBe(1));
   });
 
   it.each([

@@ -1,14 +1,14 @@
 import type { ConsumerState } from '#lib/contracts/control';
 import { answerSiblings } from '#lib/runtime/workers/sibling-workers';
 
-/** A consumer that says how it is. */
+/** A consumer that reports its state. */
 export interface ReportingConsumer {
   report(): ConsumerState;
 }
 
 const running = new Set<ReportingConsumer>();
 
-/** From now on operators who ask this process see this consumer. @returns a function that ends it. */
+/** Adds a consumer to what this process answers to operators. @returns a function that removes it. */
 export const reportConsumer = (consumer: ReportingConsumer): (() => void) => {
   running.add(consumer);
   answerSiblings('consumers', () => [...running].map((each) => each.report()));

@@ -223,11 +223,11 @@ export class Consumer {
   }
 
   /** Settles what passed and what failed, and holds what met an outage. */
-  private settleBatch(verdicts: readonly Verdict<Received>[], account: RunFacts): void {
+  private settleBatch(verdicts: readonly Verdict<Received>[], run: RunFacts): void {
     const passed = verdicts.filter(({ kind }) => kind === 'passed').map(({ item }) => item);
     this.passedCount += passed.length;
-    this.settlement.done(passed, account);
-    const held = verdicts.flatMap((verdict) => (verdict.kind === 'passed' || this.settleFailed(verdict, account) ? [] : [verdict]));
+    this.settlement.done(passed, run);
+    const held = verdicts.flatMap((verdict) => (verdict.kind === 'passed' || this.settleFailed(verdict, run) ? [] : [verdict]));
     const [outage] = held;
     if (outage === undefined) return this.pause.passed();
     this.hold(
@@ -237,7 +237,7 @@ export class Consumer {
   }
 
   /** @returns false for an outage: the item must be held. */
-  private settleFailed({ kind, item, error }: Exclude<Verdict<Received>, { kind: 'passed' }>, account: RunFacts): boolean {
+  private settleFailed({ kind, item, error }: Exclude<Verdict<Received>, { kind: 'passed' }>, run: RunFacts): boolean {
     const { queue, row } = this.settings;
     if (kind === 'outage') return false;
     const decision = decide(error, {
@@ -249,7 +249,7 @@ export class Consumer {
       ...(this.timing.retryDelaysMs === undefined ? {} : { retryDelaysMs: this.timing.retryDelaysMs }),
     });
     if (decision.kind === 'hold') return false;
-    this.track(this.settlement.failed(item, decision, error, account));
+    this.track(this.settlement.failed(item, decision, error, run));
     return true;
   }
 

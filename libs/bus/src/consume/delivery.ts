@@ -1,15 +1,15 @@
 import type { WireMessage } from '../wire-message.js';
 
-/** A message that a transport handed to us and that is ours until we settle it. */
+/** A message that the broker delivered to this process and that is not settled yet. */
 export interface Delivery extends WireMessage {
-  /** The work queue it came from. */
+  /** The work queue that it came from. */
   readonly queue: string;
-  /** Which opening of the tap it came through. When that one is gone, so is the right to settle it: the broker delivers it again. */
+  /** The channel that delivered it, counted per source. When the channel closes, the broker delivers the message again. */
   readonly generation: number;
-  /** Its number within that generation: 1, 2, 3, ... */
+  /** The delivery tag within that generation: 1, 2, 3, ... */
   readonly tag: number;
-  /** Whether the broker says that it was delivered before. */
+  /** Whether the broker delivered it before. */
   readonly isRedelivered: boolean;
-  /** How often it came back because whoever had it died or lost its connection. No attempt of ours: nobody said that it failed. */
+  /** Returns to the queue because a consumer died or lost its connection. None of them is an attempt. */
   readonly returnCount: number;
 }

@@ -2,7 +2,7 @@ import type { DependencyName } from '#lib/contracts/dependencies';
 import type { BreakerState } from '#lib/resilience/call/dependency-call';
 import { fullJitter } from '#lib/resilience/call/backoff';
 
-/** What a consumer must know of the breakers of its process; `Breakers` of libs/resilience is one. */
+/** The breakers of the process as a consumer sees them; `Breakers` of libs/resilience is one. */
 export interface BreakerView {
   stateOf(dependency: DependencyName): BreakerState;
   onChange(listener: (dependency: DependencyName, state: BreakerState) => void): () => void;
@@ -10,27 +10,27 @@ export interface BreakerView {
 
 export type PauseState = 'running' | 'paused' | 'probing' | 'ramp';
 
-/** What a pause depends on. */
+/** What a pause needs. */
 export interface PauseSettings {
   readonly pausesWith: readonly DependencyName[];
   readonly breakers: BreakerView;
-  /** Events that may be in flight at once when everything is well. */
+  /** Events in flight at once when nothing is wrong. */
   readonly capacity: number;
   /** Called whenever `state`, `allowance` or `isBreakerOpen` may have changed. */
   readonly onChange: () => void;
   readonly backoff?: { readonly baseMs: number; readonly capMs: number };
 }
 
-// An outage that no breaker notices (too few calls to judge by) is still probed, and seen to be over within the 12 s of law 3.
+// For an outage that no breaker notices (too few calls): its end is found within the 12 s of law 3.
 const BACKOFF = { baseMs: 1_000, capMs: 10_000 };
-/** A dependency that asks for more patience than this is asked again all the same. */
-const MAX_PATIENCE_MS = 20_000;
-// A breaker that stays half-open although our events pass belongs to an operation that our events do not use.
-const PROBES_TO_BELIEVE = 5;
+/** Longest `retryAfterMs` of a dependency that is respected. */
+const MAX_RETRY_AFTER_MS = 20_000;
+// A breaker that stays half-open although events pass belongs to an operation that these events do not use.
+const PROBES_TO_RAMP = 5;
 
 /**
- * How many events of a queue may be in flight while the dependencies it needs come and go. An outage is not an attempt, and
- * its end must not be a stampede.
+ * Limits the events of a queue in flight while its dependencies fail and recover. An outage is not an attempt, and its end must not
+ * cause a thundering herd.
  *
  *                    a breaker opens, or a handler meets an outage that no breaker has noticed yet
  *     RUNNING ------------------------------------------------------------------------------------> PAUSED
@@ -53,7 +53,7 @@ export class Pause {
     this.allowed = settings.capacity;
   }
 
-  /** From now on it follows the breakers, the state they are in included. */
+  /** Starts to follow the breakers, from their current state on. */
   start(): void {
     const { breakers, pausesWith } = this.settings;
     this.stopListening = breakers.onChange((dependency) => {
@@ -71,7 +71,7 @@ export class Pause {
     return this.allowed;
   }
 
-  /** Whether a breaker says that what this queue needs is out. It may be paused on a suspicion only. */
+  /** Whether a breaker of this queue is open. Without one, the pause rests on a failed run alone. */
   get isBreakerOpen(): boolean {
     return this.worst() === 'open';
   }
@@ -82,7 +82,7 @@ export class Pause {
     if (this.current === 'ramp') this.ramp(this.allowed * 2);
     if (this.current !== 'probing') return;
     this.probesPassed += 1;
-    if (this.worst() === 'closed' || this.probesPassed >= PROBES_TO_BELIEVE) this.ramp(2);
+    if (this.worst() === 'closed' || this.probesPassed >= PROBES_TO_RAMP) this.ramp(2);
   }
 
   /** A handler run met an outage. */
@@ -90,10 +90,10 @@ export class Pause {
     if (this.current === 'paused') return;
     this.outagesInARow += 1;
     this.become('paused', 0);
-    // With an open breaker its own timer leads to the next probe.
+    // The timer of an open breaker leads to the next probe.
     if (this.isBreakerOpen) return;
     const { backoff = BACKOFF } = this.settings;
-    const waitMs = Math.max(Math.min(retryAfterMs, MAX_PATIENCE_MS), fullJitter(this.outagesInARow, backoff));
+    const waitMs = Math.max(Math.min(retryAfterMs, MAX_RETRY_AFTER_MS), fullJitter(this.outagesInARow, backoff));
     this.timer = setTimeout(() => this.probe(), waitMs);
   }
 

@@ -3,7 +3,7 @@ import type { askSiblings } from '#lib/runtime/workers/sibling-workers';
 import type { ControlAnswers, ProcessAnswer } from './control-channel.port.js';
 import { nameOf } from './process-roster.js';
 
-/** The reply of this process to a question that may come from another version, as it is sent. Never rejects. */
+/** The encoded reply of this process to a question, which may come from another version. Never rejects. */
 export const replyOf = async (self: ProcessName, question: string, answer: (question: string) => unknown): Promise<Buffer> => {
   const encoded = Buffer.from(JSON.stringify(await makeReply(self, question, answer)));
   if (encoded.length <= CONTROL_REPLY_MAX_BYTES) return encoded;
@@ -21,7 +21,7 @@ const makeReply = async (from: ProcessName, question: string, answer: (question:
 
 const isKnown = (question: string): question is ControlQuestion => Object.hasOwn(controlAnswers, question);
 
-/** What a reply says, once it is known to be what was asked for. */
+/** The answer in a reply, checked against the schema of its question. */
 export const answerFrom = (question: ControlQuestion, { from, answer, failure }: ControlReply): ProcessAnswer<unknown> => {
   if (failure === 'unknown-question') return { ...from, silent: true, reason: 'not-understood' };
   if (failure !== undefined) return { ...from, silent: true, reason: 'failed' };
@@ -29,7 +29,7 @@ export const answerFrom = (question: ControlQuestion, { from, answer, failure }:
   return parsed.success ? { ...from, silent: false, answer: parsed.data } : { ...from, silent: true, reason: 'not-understood' };
 };
 
-/** What this process and those behind the same port say; they are asked without a broker. Settles within 1.5 s. */
+/** The answers of this process and its siblings behind the same port, without a broker. Settles within 1.5 s. */
 export const siblingAnswers = async (
   ask: typeof askSiblings,
   question: ControlQuestion,
@@ -43,7 +43,7 @@ export const siblingAnswers = async (
   });
 };
 
-/** One line per process: an answer wins over a silence, however it came. */
+/** One line per process: an answer wins over a silence from either way. */
 export const combined = (
   near: readonly ProcessAnswer<unknown>[],
   { processes, others }: ControlAnswers<unknown>,

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { ControlChannelPort } from './control-channel.port.js';
 
-/** A control channel of the app `observer`, and how its own process answers. */
+/** A control channel of the app `observer`, with the answers of its own process. */
 export interface ControlChannelSetup {
   readonly channel: ControlChannelPort;
-  /** From now on this process answers so; undefined = it has nothing of the kind. */
+  /** Sets the answers of this process; undefined = it has nothing of the kind. */
   answer(how: (question: string) => unknown): void;
   close(): Promise<void>;
 }
@@ -26,7 +26,7 @@ export const controlChannelContract = (make: () => Promise<ControlChannelSetup>)
 
   const self = { app: 'observer', host: expect.any(String), pid: process.pid };
 
-  it('lists the process that asks with its own answer', async () => {
+  it('a control channel lists the asking process with its own answer', async () => {
     setup.answer(() => [aBreaker('chroma')]);
     expect(await setup.channel.ask('breakers')).toEqual({
       processes: [{ ...self, silent: false, answer: [aBreaker('chroma')] }],
@@ -34,11 +34,11 @@ export const controlChannelContract = (make: () => Promise<ControlChannelSetup>)
     });
   });
 
-  it('shows null for a process that has nothing of the kind', async () => {
+  it('a control channel shows null for a process that has nothing of the kind', async () => {
     expect(await setup.channel.ask('consumers')).toMatchObject({ processes: [{ ...self, silent: false, answer: null }] });
   });
 
-  it('shows nothing of an answer that is not what was asked for', async () => {
+  it('a control channel shows nothing of an answer that breaks its schema', async () => {
     setup.answer(() => [{ ...aBreaker('chroma'), state: 'fine' }]);
     expect(await setup.channel.ask('breakers')).toMatchObject({ processes: [{ ...self, silent: true, reason: 'not-understood' }] });
   });

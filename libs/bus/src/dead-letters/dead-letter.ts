@@ -4,22 +4,22 @@ import { eventSchemas } from '#lib/contracts/events';
 import { traceIdOf } from '#lib/runtime/log/traceparent';
 import { attemptOf, countHeader, header, MAX_BODY_BYTES, textHeader, type WireHeaders, type WireMessage } from '../wire-message.js';
 
-/** Header that counts how often a message was replayed; it stays with the message through retries and its next death. */
+/** The header that counts replays; it survives retries and the next dead-lettering. */
 export const REPLAYED = 'x-replayed';
 
-/** Replays of one message before somebody has to say that it should be tried nevertheless: what failed four times in a row will fail again. */
+/** Replays of one message without `force`: what failed four times in a row will fail again. */
 export const MAX_REPLAYS = 3;
 
-/** Under which id a dead letter is asked for: its property, else the event id in its body, else its bytes. */
+/** The id of a dead letter: its property, else the event id in its body, else a hash of its bytes. */
 export const idOf = ({ id, body }: WireMessage): string =>
   id ?? bodyText(body, 'eventId') ?? `sha256:${createHash('sha256').update(body).digest('hex').slice(0, 32)}`;
 
-/** How often a message was replayed before. */
+/** Replays of a message so far. */
 export const replaysOf = (message: WireMessage): number => countHeader(message, REPLAYED);
 
 /**
- * The message as it goes back to its queue: same id, type and bytes, attempts counted from the start, and one replay more. Keeps what ties it
- * to its request, and when it first failed; what is said about this death goes.
+ * The copy that a replay publishes: same id, type and bytes, first attempt again, one more replay. Keeps the ids of its request and the time
+ * of its first failure; drops the other headers of this failure.
  */
 export const forReplay = (message: WireMessage, now = new Date()): WireMessage => ({
   ...message,
@@ -31,9 +31,9 @@ export const forReplay = (message: WireMessage, now = new Date()): WireMessage =
   },
 });
 
-/** What operators see of a dead letter, without what it carries. */
+/** A dead letter for operators, without its payload. */
 export const describeDeadLetter = (queue: string, message: WireMessage): DeadLetter => {
-  const byBroker = brokersWord(message.headers);
+  const byBroker = failureByBroker(message.headers);
   return {
     id: idOf(message),
     queue,
@@ -51,17 +51,17 @@ export const describeDeadLetter = (queue: string, message: WireMessage): DeadLet
   };
 };
 
-/** A dead letter with what it carries. */
+/** A dead letter with its payload. */
 export const describeInFull = (queue: string, message: WireMessage): DeadLetterDetail => ({
   ...describeDeadLetter(queue, message),
   ...payloadOf(message.body),
-  headers: Object.fromEntries(Object.entries(message.headers).filter(([name]) => !COUNTS_LOOKS.test(name))),
+  headers: Object.fromEntries(Object.entries(message.headers).filter(([name]) => !RETURN_COUNT.test(name))),
 });
 
-/** RabbitMQ counts how often it had to take a message back, which here is how often somebody looked at it. */
-const COUNTS_LOOKS = /^x-(delivery|acquired)-count$/;
+/** Headers with which RabbitMQ counts returns; here each return is a read by an operator. */
+const RETURN_COUNT = /^x-(delivery|acquired)-count$/;
 
-/** Which dead letters are meant; undefined means any. */
+/** Selects dead letters; undefined selects any. */
 export interface DeadLetterFilter {
   readonly type?: string | undefined;
   readonly errorClass?: string | undefined;
@@ -78,8 +78,8 @@ const KEPT = [header.schemaVersion, header.conversationId, header.requestId, hea
 const onlyNamed = (headers: WireHeaders, names: readonly string[]): WireHeaders =>
   Object.fromEntries(names.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])));
 
-/** A message that the broker itself set aside (it came back too often from consumers that died) has none of our headers. */
-const brokersWord = (headers: WireHeaders): { errorClass: string; error: string; at: string | null } | undefined => {
+/** The failure of a message that the broker dead-lettered itself, after too many returns: it has none of Parley's headers. */
+const failureByBroker = (headers: WireHeaders): { errorClass: string; error: string; at: string | null } | undefined => {
   const [death] = Array.isArray(headers['x-death']) ? (headers['x-death'] as unknown[]) : [];
   if (typeof death !== 'object' || death === null || !('reason' in death)) return undefined;
   const seconds =
@@ -96,7 +96,7 @@ const wholeNumber = (value: unknown): number | undefined => (typeof value === 'n
 /** A message without a `type` has the name of the queue it came from there; what it is says its body. */
 const typeOf = ({ type, body }: WireMessage): string => (Object.hasOwn(eventSchemas, type) ? type : (bodyText(body, 'type') ?? 'unknown'));
 
-/** A short text of the envelope; undefined when the body has none, is no JSON, or is too large to be looked into. */
+/** A short text of the envelope; undefined when it is missing, or the body is no JSON or too large. */
 const bodyText = (body: Buffer, field: 'eventId' | 'type' | 'conversationId'): string | undefined => {
   if (body.byteLength > MAX_BODY_BYTES) return undefined;
   const { payload } = payloadOf(body);

@@ -1,26 +1,26 @@
 import type { QueuesView } from './queue-watch.js';
 
-/** Why events do not get where they should. Safe to show without a token: names of the pipeline, nothing else. */
+/** Why events do not arrive. Safe to show without a token: holds names of the pipeline only. */
 export type PipelineTrouble =
-  /** RabbitMQ does not take what a process publishes. */
+  /** RabbitMQ refuses publishes of a process. */
   | 'publishing-fails'
-  /** Events wait in the outbox for longer than they should. */
+  /** Events wait in the outbox for more than a minute. */
   | 'outbox-old'
-  /** A queue that nothing empties hears events; when it is full, RabbitMQ refuses them. */
+  /** A queue without a row hears events; when it is full, RabbitMQ refuses them. */
   | 'unknown-queue'
-  /** Nothing consumes a queue. */
+  /** A queue has no consumer. */
   | 'no-consumer'
   /** The consumers of a queue wait for a dependency. */
   | 'queue-paused'
-  /** RabbitMQ does not say what waits in the queues. */
+  /** The queue lengths are unknown. */
   | 'not-known';
 
-/** An event leaves the outbox in milliseconds, and is swept after seconds when its process died: after a minute something is wrong. */
+/** An event leaves the outbox in milliseconds, or within seconds after a crash: after a minute something is wrong. */
 const OUTBOX_OLD_SECONDS = 60;
-/** Longer than a consuming process takes to be started again. */
+/** Longer than a consuming process takes to restart. */
 const NO_CONSUMER_MS = 15_000;
 
-/** Finds what is wrong with the pipeline. Ask it again every few seconds: it remembers since when a queue has no consumer. */
+/** Finds what is wrong with the pipeline. Call it every few seconds: it keeps since when a queue has no consumer. */
 export class PipelineTroubles {
   private readonly noConsumerSince = new Map<string, number>();
 
@@ -31,12 +31,12 @@ export class PipelineTroubles {
     if (publishers.processes.some((each) => !each.silent && each.answer !== null && each.answer.length > 0)) add('publishing-fails');
     if ((outboxAgeSeconds ?? 0) > OUTBOX_OLD_SECONDS) add('outbox-old');
     if (items.length > 0 && items.every(({ ready }) => ready === null)) add('not-known');
-    // Its name may be anything that an operator typed: it stands in the log and behind a token.
+    // Without its name, which may be anything an operator typed.
     if (items.some(({ unknown, ready }) => unknown && (ready ?? 0) > 0)) add('unknown-queue');
     for (const { name, unknown, consumers, paused } of items) {
       if (unknown) continue;
       if (paused === true) add('queue-paused', name);
-      // A paused consumer has cancelled its subscription: it is there and does not count as missing.
+      // A paused consumer has cancelled its subscription and is not missing.
       else if (this.hasNoConsumer(name, consumers, now)) add('no-consumer', name);
     }
     return troubles;

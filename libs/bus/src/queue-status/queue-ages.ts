@@ -1,27 +1,26 @@
-/** After it was not known how full a queue is, an empty one is believed this long later: a broker that restarts says 0 for seconds. */
+/** After an unknown length, 0 is not believed for this long: a restarting broker reports 0 for seconds. */
 const DISTRUST_MS = 10_000;
 
 interface Known {
-  /** When its oldest message happened, as far as it is known; undefined while it is empty. */
+  /** Known time of its oldest message; undefined while it is empty. */
   since: number | undefined;
   wasUnknown: boolean;
-  /** Milliseconds since the epoch; before it "empty" is not believed. */
+  /** Milliseconds since the epoch; an earlier length of 0 is not believed. */
   trustedFrom: number;
 }
 
-/** What a look at a queue shows. */
+/** One reading of a queue. */
 export interface QueueReading {
   readonly queue: string;
   /** null = not known. */
   readonly ready: number | null;
-  /** When the oldest message that its consumers hold happened, in milliseconds since the epoch; undefined = they hold none, or are not there. */
+  /** Time of the oldest message that its consumers hold, in milliseconds since the epoch; undefined when they hold none. */
   readonly oldestHeldAt: number | undefined;
 }
 
 /**
- * How old the oldest message of each queue is. No broker tells that, so it is derived: from what consumers hold, which came before all that
- * waits; and while nothing is held, from the last time that this was known, or from when the queue was first seen not to be empty. The age
- * therefore rises while nothing consumes, and is at least right about that.
+ * The age of the oldest message of each queue, which no broker tells. Derived from the messages that consumers hold, which are older than all
+ * that wait; while none is held, from the last known time, or from the first reading that was not empty. So it rises while nothing consumes.
  */
 export class QueueAges {
   private readonly queues = new Map<string, Known>();
@@ -44,7 +43,7 @@ export class QueueAges {
     return isEmpty || known.since === undefined ? 0 : Math.max(0, now - known.since) / 1_000;
   }
 
-  /** Forgets queues that are not there any more. */
+  /** Forgets all other queues. */
   keepOnly(queues: ReadonlySet<string>): void {
     for (const queue of this.queues.keys()) if (!queues.has(queue)) this.queues.delete(queue);
   }

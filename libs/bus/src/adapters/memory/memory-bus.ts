@@ -1,6 +1,5 @@
 import type { ParleyEvent } from '#lib/contracts/events';
 import { pipeline } from '#lib/contracts/pipeline';
-import type { QueueStatus } from '#lib/contracts/http';
 import { currentContext } from '#lib/runtime/log/context';
 import { metrics } from '#lib/runtime/metrics/metrics';
 import { type EventHeaders, PublisherPort, type PublishOutcome } from '../../publish/publisher.port.js';
@@ -10,24 +9,24 @@ import { MemoryQueue } from './memory-queue.js';
 
 /** How a memory bus is set up. */
 export interface MemoryBusOptions {
-  /** Events that one queue holds before publishing blocks (BUS_BUFFER_SIZE). */
+  /** Events in one queue before publishing blocks (BUS_BUFFER_SIZE). */
   readonly bufferSize: number;
-  /** How long publishing blocks before it is refused (BUS_PUBLISH_TIMEOUT_MS). */
+  /** Longest block before a publish is refused (BUS_PUBLISH_TIMEOUT_MS). */
   readonly publishTimeoutMs: number;
   readonly pipeline?: PipelineRows;
   readonly retryDelaysMs?: readonly number[];
 }
 
 /**
- * The bus inside one process: same queues, retries and dead letters as over RabbitMQ, without durability. What is in it when the process
- * ends is gone, unless an outbox still promises it.
+ * The bus inside one process: the queues, retries and dead letters of RabbitMQ without durability. Its events are lost when the process
+ * ends, unless an outbox still has them.
  */
 export class MemoryBus extends PublisherPort {
-  /** Who hears what on this bus. */
+  /** The rows of this bus. */
   readonly pipeline: PipelineRows;
   /** Work queues and dead-letter queues by name. */
   private readonly queues = new Map<string, MemoryQueue>();
-  /** Where the waiting rooms lead to, by their own name. */
+  /** The work queue and delay behind each retry queue, by the name of the retry queue. */
   private readonly retryQueues = new Map<string, { readonly queue: MemoryQueue; readonly delayMs: number }>();
   private readonly timers = new Set<NodeJS.Timeout>();
   private isStopping = false;
@@ -58,16 +57,16 @@ export class MemoryBus extends PublisherPort {
     const { requestId, traceparent } = headers ?? currentContext();
     const message = toWireMessage(event, { requestId, traceparent });
     const startedAt = performance.now();
-    const outcome = await this.putIntoAll(this.listenersTo(event.type), message);
+    const outcome = await this.putIntoAll(this.queuesOf(event.type), message);
     metrics.amqpPublishDuration.observe({ routing_key: event.type, outcome: outcome.kind }, (performance.now() - startedAt) / 1_000);
     return outcome;
   }
 
-  /** Puts a message into a queue by name: a work queue, one of its waiting rooms, or its dead-letter queue. */
+  /** Puts a message into a queue by name: a work queue, a retry queue, or a dead-letter queue. */
   async copyTo(name: string, message: WireMessage): Promise<PublishOutcome> {
-    const room = this.retryQueues.get(name);
-    if (room !== undefined) {
-      this.putAfter(room.delayMs, room.queue, message);
+    const retry = this.retryQueues.get(name);
+    if (retry !== undefined) {
+      this.putAfter(retry.delayMs, retry.queue, message);
       return { kind: 'confirmed' };
     }
     const queue = this.queues.get(name);
@@ -82,32 +81,16 @@ export class MemoryBus extends PublisherPort {
     return queue;
   }
 
-  /** One line for each work queue. */
-  status(): QueueStatus[] {
-    return Object.keys(this.pipeline).map((name) => {
-      const { readyCount, unsettledCount, consumerCount } = this.queue(name);
-      return {
-        name,
-        ready: readyCount,
-        unacked: unsettledCount,
-        consumers: consumerCount,
-        paused: null,
-        oldestAgeSeconds: null,
-        deadLetters: this.queue(deadLetterQueue(name)).readyCount,
-      };
-    });
-  }
-
   stop(): void {
     this.isStopping = true;
     for (const timer of this.timers) clearTimeout(timer);
   }
 
-  private listenersTo(type: string): MemoryQueue[] {
+  private queuesOf(type: string): MemoryQueue[] {
     return Object.entries(this.pipeline).flatMap(([name, { hears }]) => (hears.some((heard) => heard === type) ? [this.queue(name)] : []));
   }
 
-  /** All or none: an event that one queue has and another has not would be published again and be twice in the first. */
+  /** All queues or none: a partly stored event would be published again and lie twice in the first queue. */
   private async putIntoAll(queues: readonly MemoryQueue[], message: WireMessage): Promise<PublishOutcome> {
     if (this.isStopping) return { kind: 'nacked', reason: 'stopping' };
     const endsAt = performance.now() + this.options.publishTimeoutMs;

@@ -3,13 +3,13 @@ import type { Delivery } from '../../consume/delivery.js';
 import { Semaphore } from '#lib/resilience/limit/semaphore';
 import { countHeader, header, type WireMessage } from '../../wire-message.js';
 
-/** A message in a queue, and how often it came back. */
+/** A message in a queue, and its returns. */
 interface Stored {
   readonly message: WireMessage;
   readonly returnCount: number;
 }
 
-/** One consumer of a queue: what it may still get, and what it has. */
+/** One consumer of a queue with its unsettled deliveries. */
 export class MemoryConsumption {
   readonly unsettled = new Map<number, Stored>();
   isOpen = false;
@@ -35,13 +35,13 @@ export class MemoryConsumption {
     this.onDelivery({ ...message, queue: this.queue.name, generation: this.generation, tag: this.lastTag, isRedelivered, returnCount });
   }
 
-  /** Settles what it has; a number that it does not have is ignored. */
+  /** Settles deliveries by tag; an unknown tag is ignored. */
   settle(tags: readonly number[]): void {
     for (const tag of tags) if (this.unsettled.delete(tag)) this.queue.removed();
   }
 }
 
-/** One bounded queue in memory with the manners of a broker: prefetch, settling by number, redelivery of what was not settled. */
+/** A bounded queue in memory that behaves like a broker's: prefetch, acks by tag, redelivery of unsettled messages. */
 export class MemoryQueue {
   private readonly ready: Stored[] = [];
   private readonly consumptions = new Set<MemoryConsumption>();
@@ -49,7 +49,7 @@ export class MemoryQueue {
   private generation = 0;
   private isDispatching = false;
 
-  /** @param size messages that it holds, those being handled included; as many publishers may wait for room. */
+  /** @param size messages in the queue, unsettled ones included; as many publishers may wait for room. */
   constructor(
     readonly name: string,
     size: number,
@@ -69,19 +69,19 @@ export class MemoryQueue {
     return [...this.consumptions].filter(({ isOpen }) => isOpen).length;
   }
 
-  /** The messages that nobody has taken, oldest first. */
+  /** The ready messages, oldest first. */
   messages(): WireMessage[] {
     return this.ready.map(({ message }) => message);
   }
 
-  /** Takes out what nobody has taken, for good. */
+  /** Removes the ready messages for good. */
   takeAll(): WireMessage[] {
     const taken = this.ready.splice(0);
     for (const _ of taken) this.removed();
     return taken.map(({ message }) => message);
   }
 
-  /** Takes out one of {@link messages}, for good. */
+  /** Removes one of {@link messages} for good. */
   take(message: WireMessage): void {
     const index = this.ready.findIndex((stored) => stored.message === message);
     if (index === -1) return;
@@ -89,7 +89,7 @@ export class MemoryQueue {
     this.removed();
   }
 
-  /** Waits for room for one message. @returns false when there was none in time. What is reserved is put or given up. */
+  /** Reserves room for one message. @returns false when there was none in time. Follow it with `put` or `removed`. */
   async reserve(withinMs: number): Promise<boolean> {
     return this.room.acquire({ withinMs }).then(
       () => true,
@@ -97,19 +97,19 @@ export class MemoryQueue {
     );
   }
 
-  /** Puts a message into a place that was reserved for it. */
+  /** Puts a message into reserved room. */
   put(message: WireMessage): void {
     this.ready.push({ message, returnCount: 0 });
     this.dispatchSoon();
   }
 
-  /** Puts a message that was in the queue before and only waited elsewhere: it must not be kept out. */
+  /** Puts a message back that waited for its retry, whether there is room or not. */
   putAnyway(message: WireMessage): void {
     this.room.acquireAnyway();
     this.put(message);
   }
 
-  /** A reserved place is not used, or a message is done with. */
+  /** Releases the room of a settled message or of an unused reservation. */
   removed(): void {
     this.room.release();
     this.dispatchSoon();
@@ -127,7 +127,7 @@ export class MemoryQueue {
     if (isOpen) this.dispatchSoon();
   }
 
-  /** Ends a consumption. What it had goes back to the front, in its old order, with one more return on its count. */
+  /** Ends a consumption. Its unsettled messages go back to the front in their old order, each with one more return. */
   end(consumption: MemoryConsumption): void {
     if (!this.consumptions.delete(consumption)) return;
     consumption.isOpen = false;
@@ -136,7 +136,7 @@ export class MemoryQueue {
     this.dispatchSoon();
   }
 
-  /** Not at once: whoever publishes must not run handlers. */
+  /** Dispatches in a later turn: a publisher must not run handlers. */
   private dispatchSoon(): void {
     this.report();
     if (this.isDispatching) return;

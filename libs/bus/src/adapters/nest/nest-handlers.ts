@@ -5,7 +5,7 @@ import type { PipelineRow } from '#lib/contracts/pipeline';
 import type { BatchHandler } from '../../consume/run/layer.js';
 import type { PipelineRows } from '../../topology.js';
 
-/** The registered handlers and the pipeline disagree; the process must not start. */
+/** The registered handlers differ from the pipeline; the process must not start. */
 export class PipelineMismatch extends Error {
   constructor(readonly problems: readonly string[]) {
     super(`The handlers of this process and the pipeline disagree:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
@@ -17,7 +17,7 @@ export class PipelineMismatch extends Error {
 export const rowsOf = (app: string, pipeline: PipelineRows): PipelineRows =>
   Object.fromEntries(Object.entries(pipeline).filter(([, row]) => row.app === app));
 
-/** A row with the concurrency that this process was given for it. */
+/** A row with the concurrency configured for this process. */
 export const rowOf = (rows: PipelineRows, queue: string, concurrency: Readonly<Record<string, number>> = {}): PipelineRow => {
   const row = rows[queue];
   if (row === undefined) throw new PipelineMismatch([`${queue}: no row`]);
@@ -25,7 +25,7 @@ export const rowOf = (rows: PipelineRows, queue: string, concurrency: Readonly<R
 };
 
 /**
- * The handlers of a process by queue name: what `@EventPattern('<queue>')` registered.
+ * The handlers of a process by queue name, as `@EventPattern('<queue>')` registered them.
  * @throws PipelineMismatch unless they are exactly the rows, one handler each.
  */
 export const handlersOf = (registered: ReadonlyMap<string, MessageHandler>, rows: PipelineRows): Map<string, BatchHandler> => {
@@ -40,7 +40,7 @@ export const handlersOf = (registered: ReadonlyMap<string, MessageHandler>, rows
   return new Map([...registered].map(([queue, handler]) => [queue, called(queue, handler)]));
 };
 
-/** Nest's handler as the bus calls it: once per batch, with the array of its events. */
+/** Nest's handler as a batch handler: called once per batch with the array of its events. */
 const called =
   (queue: string, handler: MessageHandler): BatchHandler =>
   async (events) => {
@@ -52,7 +52,7 @@ const called =
 
 const resultOf = async (queue: string, handler: MessageHandler, events: readonly ParleyEvent[]): Promise<unknown> => {
   try {
-    // Some of Nest's layers answer with an observable, some with a promise of one.
+    // Nest returns an observable or a promise of one.
     const result: unknown = await handler(events, new BaseRpcContext([queue]));
     return isObservable(result) ? await lastValueFrom(result, { defaultValue: undefined }) : result;
   } catch (error) {
@@ -61,6 +61,6 @@ const resultOf = async (queue: string, handler: MessageHandler, events: readonly
   }
 };
 
-/** What Nest makes of an error that no filter took. */
+/** Whether Nest replaced the error because no filter caught it. */
 const isReplacement = (error: unknown): boolean =>
   typeof error === 'object' && error !== null && !(error instanceof Error) && 'status' in error && error.status === 'error';

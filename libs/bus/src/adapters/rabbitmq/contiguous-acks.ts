@@ -1,19 +1,19 @@
-/** One acknowledgement to send: of `tag` alone, or of it and everything before it that is still open. */
+/** One acknowledgement to send: of `tag` alone, or with `multiple` of every open tag up to it. */
 export interface Ack {
   readonly tag: number;
   readonly isMultiple: boolean;
 }
 
 /**
- * Turns settled deliveries of one channel into as few acknowledgements as possible. `multiple` is only ever used over a prefix without
- * a gap: it would settle what is in the gap too. What is settled beyond a gap is acknowledged one by one at once rather than
- * kept back, so that one slow delivery neither blocks the prefetch nor makes others come again after a crash.
+ * Turns settled deliveries of one channel into few acknowledgements. `multiple` covers only a prefix without a gap, else it would settle
+ * the gap. Deliveries beyond a gap are acknowledged one by one at once: one slow delivery neither blocks the prefetch nor
+ * causes redeliveries of others after a crash.
  */
 export class ContiguousAcks {
   /** Open tags in the order of delivery; true = settled and not yet acknowledged. */
   private readonly open = new Map<number, boolean>();
 
-  /** Deliveries that are not acknowledged. */
+  /** Unacknowledged deliveries. */
   get openCount(): number {
     return this.open.size;
   }
@@ -22,7 +22,7 @@ export class ContiguousAcks {
     this.open.set(tag, false);
   }
 
-  /** Marks tags as settled and says what to send for them. Tags that are not open are ignored: a second ack would close the channel. */
+  /** Marks tags as settled. @returns the acknowledgements to send. Ignores tags that are not open: a second ack would close the channel. */
   settle(tags: Iterable<number>): Ack[] {
     const settled = [...tags].filter((tag) => this.open.has(tag));
     for (const tag of settled) this.open.set(tag, true);

@@ -12,25 +12,25 @@ export interface RabbitConnectionSettings {
   readonly name: string;
   readonly heartbeatS: number;
   readonly logger: Logger;
-  /** Called with each new connection, before it counts as open. What it rejects with is logged; the connection is then tried anew. */
+  /** Called with each new connection before it counts as open. A rejection is logged, and the connection is made anew. */
   readonly onOpen: (connection: ChannelModel) => Promise<void>;
-  /** Called when an open connection is gone. Its channels are gone too. */
+  /** Called when an open connection ends, and its channels with it. */
   readonly onLost?: () => void;
-  /** The broker stops reading from us because of a memory or disk alarm, or reads again. */
+  /** Called when the broker blocks publishers because of a memory or disk alarm, and when it unblocks them. */
   readonly onBlocked?: (isBlocked: boolean) => void;
 }
 
-// R073. From the TCP connection to the end of the AMQP handshake; a frozen broker accepts the first and never does the second.
+// R073. Covers TCP connect and AMQP handshake: a frozen broker accepts the connection and never answers.
 const CONNECT_TIMEOUT_MS = 2_000;
 // A broker's first start declares dozens of quorum queues, each of them a small election.
 const OPEN_TIMEOUT_MS = 30_000;
-// A connection that ends sooner has not proved that trying again at once is a good idea.
-const PROVEN_MS = 5_000;
+// Longer connections reset the backoff.
+const STABLE_MS = 5_000;
 const CLOSE_TIMEOUT_MS = 2_000;
-// Connected again well within the 20 s of law 3 also after a long outage; at 30 s one of ten minutes took 44 s to be over.
+// Reconnects within the 20 s of law 3 after a long outage too; with 30 s a ten-minute outage took 44 s to end.
 const BACKOFF = { baseMs: 100, capMs: 10_000 };
 
-/** Of all connections of this process. */
+/** Shared by all connections of this process. */
 const outage = new OutageLog('RabbitMQ');
 
 const thisProcess = (app: string): string => `${app}@${hostname()}#${process.pid}`;
@@ -45,16 +45,16 @@ export const connectionName = (
 export const consumerTag = (app: string, queue: string): string => `${thisProcess(app)} ${queue}`;
 
 /**
- * Keeps one connection to RabbitMQ, for as long as it is started. One loop, so that there is never more than one connection:
+ * Keeps one connection to RabbitMQ while it is started. One loop makes at most one connection at a time:
  *
- *     stopped --start()--> connecting --onOpen done--> open --error, close, destroy()--> waiting (0.1 -> 30 s, full jitter) --> connecting
+ *     stopped --start()--> connecting --onOpen done--> open --error, close, destroy()--> waiting (0.1 -> 10 s, full jitter) --> connecting
  *     any --stop()--> stopped
  *
- * It does not use amqplib's own recovery, which misses a close during set-up and restores neither channels nor consumers.
+ * Replaces amqplib's own recovery, which misses a close during set-up and restores neither channels nor consumers.
  */
 export class RabbitConnection {
   private model: ChannelModel | undefined;
-  /** Aborting it destroys the socket, in whatever state the conversation on it is. */
+  /** Aborting it destroys the socket in any state. */
   private socketLife = new AbortController();
   private isWanted = false;
   private wakeUp: () => void = () => undefined;
@@ -72,7 +72,7 @@ export class RabbitConnection {
     return this.blocked;
   }
 
-  /** Begins to connect. Resolves when the first try has come to its end, well or not. */
+  /** Starts to connect. Resolves after the first try, successful or not. */
   async start(): Promise<void> {
     if (this.isWanted) return;
     this.isWanted = true;
@@ -81,7 +81,7 @@ export class RabbitConnection {
     await tried;
   }
 
-  /** Closes the connection, by force when the broker does not answer. */
+  /** Closes the connection; destroys the socket when the broker does not answer. */
   async stop(): Promise<void> {
     this.isWanted = false;
     outage.forget(this.settings.name);
@@ -92,9 +92,9 @@ export class RabbitConnection {
     await this.loop;
   }
 
-  /** Ends the current connection at once, without a word to the broker; a new one follows. For when the broker does not answer. */
+  /** Destroys the current connection, for a broker that does not answer; a new one follows. */
   destroy(reason: string): void {
-    if (!this.isWanted) return; // it is being closed, and its channels with it
+    if (!this.isWanted) return; // already closing, with its channels
     this.settings.logger.warn({ connection: this.settings.name, reason }, 'giving up a RabbitMQ connection');
     this.socketLife.abort(new Error(reason));
   }
@@ -106,10 +106,10 @@ export class RabbitConnection {
         const openedAt = performance.now();
         afterFirstTry();
         await ended;
-        failures = performance.now() - openedAt > PROVEN_MS ? 0 : failures + 1;
+        failures = performance.now() - openedAt > STABLE_MS ? 0 : failures + 1;
       } catch (error) {
         failures += 1;
-        // One that is stopped while it connects has not failed.
+        // A connect that was stopped has not failed.
         if (this.isWanted) outage.failed(this.settings.name, errorMessage(error), this.settings.logger);
       }
       afterFirstTry();
@@ -117,17 +117,17 @@ export class RabbitConnection {
     }
   }
 
-  /** Connects and sets up. `ended` resolves at the end of this connection. */
+  /** Connects and sets up. `ended` resolves when the connection ends. */
   private async open(): Promise<{ ended: Promise<void> }> {
     const { name, logger, onOpen, onBlocked } = this.settings;
     const socketLife = new AbortController();
     this.socketLife = socketLife;
     const model = await orAbort(connect(this.address(), this.socketOptions()), CONNECT_TIMEOUT_MS, 'RabbitMQ handshake', socketLife);
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-    // Both listeners at once and before anything else: without them an error ends the process.
+    // Before anything else: without an error listener an error ends the process.
     model.on('error', (error) => logger.warn({ connection: name, error: error.message }, 'RabbitMQ connection failed'));
     model.on('close', () => {
-      // amqplib only ends its side; a peer that is frozen would keep the socket for ever.
+      // amqplib ends only its own side: a frozen peer would keep the socket for ever.
       socketLife.abort();
       end();
     });
@@ -141,7 +141,7 @@ export class RabbitConnection {
       logger.info({ connection: name }, 'RabbitMQ reads from publishers again');
       onBlocked?.(false);
     });
-    // A close during set-up must not be missed, and what is being set up may wait for an answer that never comes.
+    // Catches a close during set-up, which may itself wait for a reply that never comes.
     const closedEarly = ended.then(() => Promise.reject(new Error('closed while setting up')));
     closedEarly.catch(() => undefined);
     await orAbort(Promise.race([onOpen(model), closedEarly]), OPEN_TIMEOUT_MS, 'RabbitMQ set-up', socketLife);
@@ -179,7 +179,7 @@ export class RabbitConnection {
     try {
       await orAbort(model.close(), CLOSE_TIMEOUT_MS, 'closing the RabbitMQ connection', this.socketLife);
     } catch {
-      // It was gone already or did not answer in time; either way the socket is destroyed.
+      // Closed already or no reply in time; the socket is destroyed either way.
     }
     this.socketLife.abort();
   }
@@ -195,7 +195,7 @@ export class RabbitConnection {
   }
 }
 
-/** Waits for `work`, and destroys the socket under it when that takes too long or fails. */
+/** Waits for `work`; destroys its socket when it fails or takes too long. */
 const orAbort = async <T>(work: Promise<T>, withinMs: number, what: string, socketLife: AbortController): Promise<T> => {
   const { promise: tooLate, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error(`${what} took more than ${withinMs} ms`)), withinMs);

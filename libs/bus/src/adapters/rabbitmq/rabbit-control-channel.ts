@@ -20,39 +20,39 @@ import { within } from '#lib/resilience/call/within';
 import { DIRECT_REPLY_TO } from './channel.js';
 import { connectionName, RabbitConnection } from './rabbit-connection.js';
 
-/** How a process takes part. */
+/** What a control channel needs. */
 export interface RabbitControlChannelOptions {
   readonly url: string;
   readonly app: string;
   readonly heartbeatS: number;
   readonly logger: Logger;
-  /** How this process answers; tests bring their own. */
+  /** Answers for this process; tests bring their own. */
   readonly answer?: (question: string) => unknown;
-  /** How the processes behind the same port are asked. */
+  /** Asks the processes behind the same port. */
   readonly siblings?: typeof askSiblings;
 }
 
-/** Longest wait for the answers of all processes, in milliseconds: an operator, a scrape and a health check wait for it. */
+/** Longest wait for the answers of all processes, in milliseconds: operators, scrapes and health checks wait for it. */
 const ANSWERS_WITHIN_MS = 1_000;
-/** Questions that wait in the queue of a process; one that is this far behind is silent anyway. */
+/** Questions in the queue of one process; a process further behind is silent anyway. */
 const MAX_WAITING = 100;
-/** Questions that this process asks at once: one of each kind, and what a deadline has left behind. */
+/** Pending questions of this process: one of each kind, and some whose caller gave up. */
 const MAX_OPEN = 20;
-const GOODBYE_MS = 1_000;
+const LEAVE_WITHIN_MS = 1_000;
 
-/** A question that answers are still awaited for. */
+/** A question that waits for answers. */
 interface PendingQuestion {
   readonly question: ControlQuestion;
   readonly answers: Map<string, ProcessAnswer<unknown>>;
-  /** RabbitMQ brought our own question back to us: it takes it to the others too. */
+  /** Whether RabbitMQ delivered the question back to this process, and so to the others too. */
   wasEchoed: boolean;
   /** Called with each answer. */
   onProgress: () => void;
 }
 
 /**
- * Asks over a fanout exchange, answers straight back to the asker's channel (direct reply-to). Each process has a queue of its own, which is
- * exclusive, lives as long as its connection, and drops what nobody waits for any more.
+ * Asks over a fanout exchange and replies to the asking channel (direct reply-to). Each process has a queue of its own: exclusive, ended by
+ * its connection, with a TTL for questions whose caller gave up.
  *
  *     asker --question--> parley.control ==fanout==> parley.control.<app>.<uuid> of every process, the asker's included
  *     asker <--answer---- amq.rabbitmq.reply-to <--- every process
@@ -64,7 +64,7 @@ export class RabbitControlChannel extends ControlChannelPort {
   private readonly pending = new Map<string, PendingQuestion>();
   private readonly shared = new Map<ControlQuestion, Promise<ControlAnswers<unknown>>>();
   private channel: Channel | undefined;
-  /** Until the first full round nobody knows who should answer: it then waits for as long as it may. */
+  /** False until the first question on a connection was answered: it waits for its whole time limit, as the roster is incomplete. */
   private isRosterComplete = false;
 
   constructor(private readonly options: RabbitControlChannelOptions) {
@@ -81,26 +81,26 @@ export class RabbitControlChannel extends ControlChannelPort {
     });
   }
 
-  /** Begins to connect and to take part. Resolves after the first try. */
+  /** Starts to connect. Resolves after the first try. */
   async start(): Promise<void> {
     await this.connection.start();
   }
 
-  /** Says goodbye, so that nobody waits for us. */
+  /** Leaves, so that no process waits for this one. */
   async stop(): Promise<void> {
     const { channel } = this;
     this.send({ kind: 'leaving', from: this.self }, {});
     this.channel = undefined;
-    // The end of a connection overtakes what its channels still have to say (amqplib writes it past their buffers).
-    if (channel !== undefined) await within(GOODBYE_MS, channel.close()).catch(() => undefined);
+    // Closing the connection would overtake the message: amqplib writes the close past the channels' buffers.
+    if (channel !== undefined) await within(LEAVE_WITHIN_MS, channel.close()).catch(() => undefined);
     await this.connection.stop();
   }
 
   ask<Q extends ControlQuestion>(question: Q): Promise<ControlAnswers<ControlAnswer<Q>>> {
     const running = this.shared.get(question);
-    const round = running ?? this.askAll(question).finally(() => this.shared.delete(question));
-    this.shared.set(question, round);
-    return round as Promise<ControlAnswers<ControlAnswer<Q>>>;
+    const pending = running ?? this.askAll(question).finally(() => this.shared.delete(question));
+    this.shared.set(question, pending);
+    return pending as Promise<ControlAnswers<ControlAnswer<Q>>>;
   }
 
   private async askAll(question: ControlQuestion): Promise<ControlAnswers<unknown>> {
@@ -113,10 +113,10 @@ export class RabbitControlChannel extends ControlChannelPort {
     this.roster.prune();
     const id = randomUUID();
     const { promise: complete, resolve } = Promise.withResolvers<void>();
-    const round: PendingQuestion = { question, answers: new Map(), wasEchoed: false, onProgress: () => undefined };
-    round.onProgress = () => {
-      const isEveryoneHeard = this.roster.all().every((process) => round.answers.has(nameOf(process)));
-      if (this.isRosterComplete && round.wasEchoed && isEveryoneHeard) resolve();
+    const pending: PendingQuestion = { question, answers: new Map(), wasEchoed: false, onProgress: () => undefined };
+    pending.onProgress = () => {
+      const isComplete = this.roster.all().every((process) => pending.answers.has(nameOf(process)));
+      if (this.isRosterComplete && pending.wasEchoed && isComplete) resolve();
     };
     const isSent =
       this.pending.size < MAX_OPEN &&
@@ -124,16 +124,16 @@ export class RabbitControlChannel extends ControlChannelPort {
         { kind: 'question', from: this.self, question },
         { replyTo: DIRECT_REPLY_TO, correlationId: id, expiration: ANSWERS_WITHIN_MS },
       );
-    if (!isSent) return { processes: this.silentProcesses(round, 'unreachable'), others: 'unreachable' };
-    this.pending.set(id, round);
+    if (!isSent) return { processes: this.silentProcesses(pending, 'unreachable'), others: 'unreachable' };
+    this.pending.set(id, pending);
     const timer = setTimeout(resolve, ANSWERS_WITHIN_MS);
     await complete;
     clearTimeout(timer);
     this.pending.delete(id);
-    if (!round.wasEchoed) return { processes: this.silentProcesses(round, 'unreachable'), others: 'unreachable' };
+    if (!pending.wasEchoed) return { processes: this.silentProcesses(pending, 'unreachable'), others: 'unreachable' };
     this.isRosterComplete = true;
-    for (const process of this.roster.all()) if (!round.answers.has(nameOf(process)) && this.isGone(process)) this.roster.remove(process);
-    return { processes: [...round.answers.values(), ...this.silentProcesses(round, 'no-answer')], others: 'asked' };
+    for (const process of this.roster.all()) if (!pending.answers.has(nameOf(process)) && this.isGone(process)) this.roster.remove(process);
+    return { processes: [...pending.answers.values(), ...this.silentProcesses(pending, 'no-answer')], others: 'asked' };
   }
 
   private silentProcesses({ answers }: PendingQuestion, reason: 'no-answer' | 'unreachable'): ProcessAnswer<unknown>[] {
@@ -143,7 +143,7 @@ export class RabbitControlChannel extends ControlChannelPort {
       .map((process) => ({ ...process, silent: true, reason }));
   }
 
-  /** Of its own host a process knows better than to wait for one that is dead. Asked only about one that gave no answer. */
+  /** Whether a silent process of this host is dead. */
   private isGone({ host, pid }: ProcessName): boolean {
     if (host !== this.self.host) return false;
     try {
@@ -154,7 +154,7 @@ export class RabbitControlChannel extends ControlChannelPort {
     }
   }
 
-  /** @returns whether it was handed to the connection. Nothing of this is worth waiting for a broker that blocks publishers. */
+  /** Publishes without waiting for a broker that blocks publishers. @returns whether the connection took it. */
   private send(message: ControlMessage, properties: { replyTo?: string; correlationId?: string; expiration?: number }): boolean {
     const { channel } = this;
     if (channel === undefined || this.connection.isBlocked) return false;
@@ -162,7 +162,7 @@ export class RabbitControlChannel extends ControlChannelPort {
       channel.publish(CONTROL_EXCHANGE, '', Buffer.from(JSON.stringify(message)), { ...properties, contentType: 'application/json' });
       return true;
     } catch {
-      return false; // The channel is closing; its connection is replaced.
+      return false; // the channel is closing, its connection will be replaced
     }
   }
 
@@ -188,7 +188,7 @@ export class RabbitControlChannel extends ControlChannelPort {
     await channel.consume(queue, (message) => this.onMessage(channel, message), { noAck: true });
     this.channel = channel;
     this.isRosterComplete = false;
-    // Tells the others that we are here, and us who they are.
+    // Introduces this process to the others, and them to it.
     void this.ask('presence');
   }
 
@@ -206,10 +206,10 @@ export class RabbitControlChannel extends ControlChannelPort {
   }
 
   private onEcho(correlationId: string): void {
-    const round = this.pending.get(correlationId);
-    if (round === undefined) return;
-    round.wasEchoed = true;
-    round.onProgress();
+    const pending = this.pending.get(correlationId);
+    if (pending === undefined) return;
+    pending.wasEchoed = true;
+    pending.onProgress();
   }
 
   private async reply(
@@ -227,17 +227,17 @@ export class RabbitControlChannel extends ControlChannelPort {
   }
 
   private onReply(message: ConsumeMessage | null): void {
-    const round = this.pending.get(String(message?.properties.correlationId));
-    if (message === null || round === undefined) return; // it came too late
+    const pending = this.pending.get(String(message?.properties.correlationId));
+    if (message === null || pending === undefined) return; // too late
     const parsed = message.content.length > CONTROL_REPLY_MAX_BYTES ? undefined : ControlReply.safeParse(jsonOf(message)).data;
     if (parsed === undefined) return;
     this.roster.note(parsed.from);
-    round.answers.set(nameOf(parsed.from), answerFrom(round.question, parsed));
-    round.onProgress();
+    pending.answers.set(nameOf(parsed.from), answerFrom(pending.question, parsed));
+    pending.onProgress();
   }
 }
 
-/** Undefined when it is not JSON: what comes through an exchange is checked. */
+/** The parsed content; undefined when it is not JSON. */
 const jsonOf = ({ content }: ConsumeMessage): unknown => {
   try {
     return JSON.parse(content.toString());

@@ -11,35 +11,35 @@ import { replyCode, replyCodeOf } from './channel.js';
 import type { RabbitPublisher } from './rabbit-publisher.js';
 import { wireMessageOf } from './wire-message-of.js';
 
-/** What a tap needs. */
+/** What a delivery source needs. */
 export interface RabbitDeliverySourceSettings {
   readonly queue: string;
-  /** Messages delivered and not settled at once. */
+  /** Unsettled deliveries at once. */
   readonly prefetch: number;
   /** Shown beside the queue in the management UI. */
   readonly consumerTag: string;
   readonly publisher: Pick<RabbitPublisher, 'copyTo'>;
   readonly logger: Logger;
-  /** Called when the queue turns out to be missing. */
+  /** Called when the queue is missing. */
   readonly onMissing: () => void;
 }
 
-/** A channel, and what it delivered that is not acknowledged. */
+/** A channel with its unacknowledged deliveries. */
 interface Session {
   readonly channel: Channel;
   readonly generation: number;
   readonly acks: ContiguousAcks;
   isConsuming: boolean;
-  /** Times that it began to consume. */
-  openings: number;
+  /** Calls of `basic.consume` on this channel. */
+  consumeCount: number;
 }
 
 const ANSWER_TIMEOUT_MS = 2_000;
 const BACKOFF = { baseMs: 50, capMs: 2_000 };
 
 /**
- * Consumes one queue over one channel of its own, so that a channel that fails takes no other consumer with it. What is wanted (open or
- * shut) and what is there (connection, channel, consumer) may differ at any time; one step after another brings them together.
+ * Consumes one queue over a channel of its own, so that a failed channel ends no other consumer. Reconciles desired state (consuming, idle)
+ * with actual state (connection, channel, consumer), one step at a time.
  */
 export class RabbitDeliverySource extends DeliverySourcePort {
   private listener: DeliveryListener | undefined;
@@ -60,14 +60,14 @@ export class RabbitDeliverySource extends DeliverySourcePort {
     this.listener = listener;
   }
 
-  /** Tells it the new connection. */
+  /** Sets the new connection. */
   attach(model: ChannelModel): void {
     this.model = model;
     this.failures = 0;
     this.reconcileSoon(0);
   }
 
-  /** The connection is gone; there is nothing to try until the next one. */
+  /** Waits for the next connection; this one is gone. */
   detach(): void {
     this.model = undefined;
   }
@@ -89,7 +89,7 @@ export class RabbitDeliverySource extends DeliverySourcePort {
     try {
       for (const { tag, isMultiple } of session.acks.settle(tags)) session.channel.ack(messageWith(tag), isMultiple);
     } catch {
-      // amqplib throws on a channel that is closing; its close event is on the way, and with it a new generation.
+      // amqplib throws on a closing channel; its close event follows, and with it a new generation.
     }
   }
 
@@ -98,8 +98,8 @@ export class RabbitDeliverySource extends DeliverySourcePort {
   }
 
   /**
-   * Closes the channel and waits for the broker's word, because that comes after our last acknowledgements: the end of a connection overtakes
-   * what its channels still have to say (amqplib writes it past their buffers).
+   * Closes the channel and waits for the broker's confirmation, which follows the last acknowledgements: closing the connection would overtake
+   * them (amqplib writes the close past the channels' buffers).
    */
   async close(): Promise<void> {
     this.isClosed = true;
@@ -140,30 +140,30 @@ export class RabbitDeliverySource extends DeliverySourcePort {
     if (this.session === undefined && !this.isConsumingWanted) return;
     const session = this.session ?? (await this.newSession(model));
     if (session.isConsuming === this.isConsumingWanted) return;
-    if (this.isConsumingWanted) await this.beginToConsume(session);
+    if (this.isConsumingWanted) await this.startConsuming(session);
     else await session.channel.cancel(this.tagOf(session));
     session.isConsuming = !session.isConsuming;
   }
 
-  private async beginToConsume(session: Session): Promise<void> {
-    session.openings += 1;
+  private async startConsuming(session: Session): Promise<void> {
+    session.consumeCount += 1;
     const consumerTag = this.tagOf(session);
     await session.channel.consume(this.settings.queue, (message) => this.onMessage(session, message), { consumerTag });
   }
 
   /**
-   * A tag of its own for each opening. With the old one, RabbitMQ 3.10 takes what is still held for deliveries that got lost on their way,
-   * tries to repeat them and crashes the connection over it (541, function_clause in rabbit_channel:handle_deliver0).
+   * A new tag for each `basic.consume`. With a reused tag RabbitMQ 3.10 repeats the unacknowledged deliveries as lost ones and crashes the
+   * connection (541, function_clause in rabbit_channel:handle_deliver0).
    */
-  private tagOf({ openings }: Session): string {
-    return openings === 1 ? this.settings.consumerTag : `${this.settings.consumerTag} ~${openings}`;
+  private tagOf({ consumeCount }: Session): string {
+    return consumeCount === 1 ? this.settings.consumerTag : `${this.settings.consumerTag} ~${consumeCount}`;
   }
 
   private async newSession(model: ChannelModel): Promise<Session> {
     const { queue, prefetch, logger } = this.settings;
     const channel = await model.createChannel();
     this.generation += 1;
-    const session: Session = { channel, generation: this.generation, acks: new ContiguousAcks(), isConsuming: false, openings: 0 };
+    const session: Session = { channel, generation: this.generation, acks: new ContiguousAcks(), isConsuming: false, consumeCount: 0 };
     channel.on('error', (error) => logger.warn({ queue, error: error.message }, 'a consuming channel failed'));
     channel.on('close', () => {
       this.end(session);
@@ -180,7 +180,7 @@ export class RabbitDeliverySource extends DeliverySourcePort {
     this.listener?.onDelivery(deliveryOf(this.settings.queue, session.generation, message));
   }
 
-  /** The broker ended our consumer: the queue was deleted or moved. The channel goes with it, so that nothing is left half settled. */
+  /** Closes the channel when the broker cancels the consumer (queue deleted or moved), so that no delivery stays half settled. */
   private onCancelledByBroker(session: Session): void {
     this.settings.logger.warn({ queue: this.settings.queue }, 'the broker cancelled a consumer');
     this.settings.onMissing();
@@ -196,7 +196,7 @@ export class RabbitDeliverySource extends DeliverySourcePort {
   private failed(error: unknown): void {
     this.failures += 1;
     if (replyCodeOf(error) === replyCode.notFound) this.settings.onMissing();
-    // The channel's close event may have set an earlier timer already; the connection's end sets a new model.
+    // An open session reconciles by its close event; a new connection sets a new model.
     if (this.session === undefined && !this.isClosed) this.reconcileSoon(fullJitter(this.failures, BACKOFF));
   }
 }
@@ -204,21 +204,21 @@ export class RabbitDeliverySource extends DeliverySourcePort {
 const deliveryOf = (queue: string, generation: number, delivered: ConsumeMessage): Delivery => {
   const { deliveryTag, redelivered } = delivered.fields;
   const message = wireMessageOf(delivered);
-  const returnCount = countHeader(message, header.returns) + (redelivered ? brokersCount(message) : 0);
+  const returnCount = countHeader(message, header.returns) + (redelivered ? brokerCount(message) : 0);
   return { ...message, queue, generation, tag: deliveryTag, isRedelivered: redelivered, returnCount };
 };
 
-/** RabbitMQ up to 4.2 counts every return here; from 4.3 on, one of a process that died may be in `x-acquired-count` only. */
-const brokersCount = (message: WireMessage): number =>
+/** RabbitMQ up to 4.2 counts every return in `x-delivery-count`; from 4.3 on, those after a crash may be in `x-acquired-count` only. */
+const brokerCount = (message: WireMessage): number =>
   Math.max(countHeader(message, 'x-delivery-count'), countHeader(message, 'x-acquired-count'));
 
-/** amqplib wants the message and reads its tag. */
+/** amqplib takes a message and reads only its tag. */
 const messageWith = (deliveryTag: number): Message => ({ fields: { deliveryTag } }) as Message;
 
 const quietly = async (work: () => Promise<unknown>): Promise<void> => {
   try {
     await work();
   } catch {
-    // It is closed already, which is what was wanted.
+    // Closed already.
   }
 };

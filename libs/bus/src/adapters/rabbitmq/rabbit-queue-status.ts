@@ -3,31 +3,24 @@ import { z } from 'zod';
 import type { QueueStatus } from '#lib/contracts/http';
 import { EVENTS_EXCHANGE, pipeline, retiredQueues } from '#lib/contracts/pipeline';
 import type { Logger } from '#lib/runtime/log/logger';
-import { QueueStatusPort, type UnknownQueue } from '../../queue-status/queue-status.port.js';
+import { type QueueCounts, QueueStatusPort, statusOf, type UnknownQueue } from '../../queue-status/queue-status.port.js';
 import { deadLetterQueue, type PipelineRows } from '../../topology.js';
 import { errorMessage } from '../../wire-message.js';
 import { within } from '#lib/resilience/call/within';
 import { openQuietChannel } from './channel.js';
 import { connectionName, RabbitConnection } from './rabbit-connection.js';
 
-/** Where queue status is asked. */
+/** What reading the state of the queues needs. */
 export interface RabbitQueueStatusOptions {
   readonly url: string;
   readonly app: string;
   readonly heartbeatS: number;
   readonly logger: Logger;
-  /** Management API with user and password; without it `unacked` is not known (RABBITMQ_MANAGEMENT_URL). */
+  /** Management API with user and password; without it `unacked` is unknown (RABBITMQ_MANAGEMENT_URL). */
   readonly managementUrl?: string | undefined;
   readonly pipeline?: PipelineRows;
-  /** Queues that earlier versions had. */
+  /** Queues of earlier versions. */
   readonly retired?: readonly string[];
-}
-
-/** What is known of one queue. */
-interface Counts {
-  readonly ready: number;
-  readonly unacked: number | null;
-  readonly consumers: number;
 }
 
 const Bindings = z.array(z.object({ destination: z.string(), destination_type: z.string(), routing_key: z.string() }));
@@ -37,7 +30,7 @@ const TIMEOUT_MS = 1_500;
 const ManagedQueues = z.array(
   z.object({
     name: z.string(),
-    // Missing while the broker has not counted yet.
+    // Missing until the broker's first count.
     messages_ready: z.int().optional(),
     messages_unacknowledged: z.int().optional(),
     consumers: z.int().optional(),
@@ -45,9 +38,8 @@ const ManagedQueues = z.array(
 );
 
 /**
- * Asks RabbitMQ what waits in the queues: by passive declarations, which know everything but what is unacknowledged, and for that the
- * management API where one is given; it is a few seconds behind, and knows nothing yet of a queue that was just made.
- * Pauses and ages live in the consuming processes and their metrics: here they are unknown.
+ * Reads the state of the queues of RabbitMQ: by passive declarations, which know everything but the unacknowledged messages, and for those by
+ * the management API where there is one; it lags a few seconds and does not know a queue just declared.
  */
 export class RabbitQueueStatus extends QueueStatusPort {
   private readonly connection: RabbitConnection;
@@ -79,23 +71,12 @@ export class RabbitQueueStatus extends QueueStatusPort {
 
   async read(): Promise<QueueStatus[]> {
     const counts = await this.counts();
-    return Object.keys(this.rows).map((name) => {
-      const queue = counts.get(name);
-      return {
-        name,
-        ready: queue?.ready ?? null,
-        unacked: queue?.unacked ?? null,
-        consumers: queue?.consumers ?? null,
-        paused: null,
-        oldestAgeSeconds: null,
-        deadLetters: counts.get(deadLetterQueue(name))?.ready ?? null,
-      };
-    });
+    return Object.keys(this.rows).map((name) => statusOf(name, counts.get(name), counts.get(deadLetterQueue(name))?.ready ?? null));
   }
 
   /**
-   * The management API knows every binding. Without it, only queues of earlier versions can be asked for by name: those that are found are
-   * told, and finding none says nothing.
+   * The management API knows every binding. Without it only queues of earlier versions are looked up by name; when there is none, the answer
+   * stays unknown.
    */
   override async unknownQueues(): Promise<UnknownQueue[] | null> {
     const { managementUrl } = this.options;
@@ -108,7 +89,7 @@ export class RabbitQueueStatus extends QueueStatusPort {
     }
   }
 
-  /** Whether the broker answers now, over AMQP: a connection can look open long after the other side froze. Never rejects; takes at most 1.5 s. */
+  /** Whether the broker answers over AMQP: a connection stays open long after a broker froze. Never rejects; takes at most 1.5 s. */
   async isAnswering(): Promise<boolean> {
     const { current } = this.connection;
     if (current === undefined) return false;
@@ -119,10 +100,10 @@ export class RabbitQueueStatus extends QueueStatusPort {
     return within(TIMEOUT_MS, openAndClose()).catch(() => false);
   }
 
-  /** Both ways at once: what passive declarations say is exact and wins, the rest is the management API's. */
-  private async counts(): Promise<Map<string, Counts>> {
-    const declared = new Map<string, Counts>();
-    const managed = new Map<string, Counts>();
+  /** Asks both ways at once: passive declarations are exact and win; the rest comes from the management API. */
+  private async counts(): Promise<Map<string, QueueCounts>> {
+    const declared = new Map<string, QueueCounts>();
+    const managed = new Map<string, QueueCounts>();
     const { managementUrl, logger } = this.options;
     const asked = await Promise.allSettled([
       within(
@@ -135,14 +116,14 @@ export class RabbitQueueStatus extends QueueStatusPort {
       managementUrl === undefined ? undefined : this.askManagement(managementUrl, managed),
     ]);
     const failed = asked.find((answer) => answer.status === 'rejected');
-    // Once per outage: it is asked every few seconds, and the next answers fail for the same reason.
+    // Once per outage: the next reads, every few seconds, fail for the same reason.
     if (failed !== undefined && !this.hasFailed) logger.warn({ error: errorMessage(failed.reason) }, 'cannot read the queues of RabbitMQ');
     this.hasFailed = failed !== undefined;
     for (const [name, known] of managed) managed.set(name, { ...known, ...declared.get(name), unacked: known.unacked });
     return new Map([...declared, ...managed]);
   }
 
-  private async askManagement(managementUrl: string, counts: Map<string, Counts>): Promise<void> {
+  private async askManagement(managementUrl: string, counts: Map<string, QueueCounts>): Promise<void> {
     const columns = 'columns=name,messages_ready,messages_unacknowledged,consumers';
     for (const queue of ManagedQueues.parse(await this.manage(managementUrl, (vhost) => `queues/${vhost}?${columns}`))) {
       if (queue.messages_ready === undefined || queue.consumers === undefined) continue;
@@ -163,7 +144,7 @@ export class RabbitQueueStatus extends QueueStatusPort {
   }
 
   private async unknownBindings(managementUrl: string): Promise<UnknownQueue[]> {
-    const counts = new Map<string, Counts>();
+    const counts = new Map<string, QueueCounts>();
     const [bindings] = await Promise.all([
       this.manage(managementUrl, (vhost) => `exchanges/${vhost}/${EVENTS_EXCHANGE}/bindings/source`),
       this.askManagement(managementUrl, counts),
@@ -181,20 +162,20 @@ export class RabbitQueueStatus extends QueueStatusPort {
 
   private async retiredOnes(): Promise<UnknownQueue[]> {
     const names = (this.options.retired ?? retiredQueues).filter((name) => !Object.hasOwn(this.rows, name));
-    const counts = new Map<string, Counts>();
+    const counts = new Map<string, QueueCounts>();
     await within(TIMEOUT_MS, this.declarePassively(counts, names));
     return [...counts].map(([name, { ready, consumers }]) => ({ name, routingKeys: [], ready, consumers }));
   }
 
-  /** Fills in what it learns as it goes: when time is up, what is known by then is the answer. */
-  private async declarePassively(counts: Map<string, Counts>, names: readonly string[]): Promise<void> {
+  /** Fills in counts one by one: when time is up, those known by then are the answer. */
+  private async declarePassively(counts: Map<string, QueueCounts>, names: readonly string[]): Promise<void> {
     for (const name of names) {
       try {
         const channel = await this.openChannel();
         const { messageCount, consumerCount } = await channel.checkQueue(name);
         counts.set(name, { ready: messageCount, unacked: null, consumers: consumerCount });
       } catch {
-        // A queue that is not there closes the channel; the next question gets a new one.
+        // A missing queue closes the channel; the next declaration gets a new one.
         this.channel = undefined;
       }
     }
@@ -208,7 +189,7 @@ export class RabbitQueueStatus extends QueueStatusPort {
   }
 }
 
-/** `fetch` refuses user and password in a URL; they become a header. */
+/** Moves user and password from the URL into a header, as `fetch` wants it. */
 const withoutLogin = (managementUrl: string): { href: string; authorization: string | undefined } => {
   const url = new URL(managementUrl);
   const login = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;

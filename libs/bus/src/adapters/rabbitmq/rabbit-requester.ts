@@ -8,20 +8,20 @@ import { RequesterPort } from '../../request-reply/requester.port.js';
 import { DIRECT_REPLY_TO } from './channel.js';
 import { connectionName, RabbitConnection } from './rabbit-connection.js';
 
-/** How questions are asked. */
+/** What a requester needs. */
 export interface RabbitRequesterOptions {
   readonly url: string;
   readonly app: string;
   readonly heartbeatS: number;
   readonly breakers: Breakers;
   readonly logger: Logger;
-  /** Longest wait for an answer in milliseconds; a nearer deadline of the caller counts. */
+  /** Longest wait for a reply in milliseconds; a nearer deadline of the caller wins. */
   readonly timeoutMs: number;
 }
 
-/** Questions that wait for their answer at once; one more is refused, which costs its asker nothing but the answer. */
+/** Open requests; one more is refused, and its caller goes on without the reply. */
 const MAX_OPEN = 50;
-/** Longest answer that is parsed. */
+/** Longest reply that is parsed, in bytes. */
 const MAX_ANSWER_BYTES = 65_536;
 
 interface OpenQuestion {
@@ -29,7 +29,7 @@ interface OpenQuestion {
   readonly reject: (error: Error) => void;
 }
 
-/** Request and reply over RabbitMQ with direct reply-to, on a connection of its own. */
+/** Requests over RabbitMQ with direct reply-to, on a connection of their own. */
 export class RabbitRequester extends RequesterPort {
   private readonly connection: RabbitConnection;
   private readonly call: DependencyCall;
@@ -80,7 +80,7 @@ export class RabbitRequester extends RequesterPort {
         replyTo: DIRECT_REPLY_TO,
         contentType: 'application/json',
         mandatory: true,
-        // A question that nobody took in time must not be worked on for nobody.
+        // No process works on a request whose client has given up.
         expiration: expiresInMs,
       });
       return await promise;
@@ -94,7 +94,9 @@ export class RabbitRequester extends RequesterPort {
     const channel = await model.createChannel();
     channel.on('error', (error) => this.options.logger.warn({ error: error.message }, 'request channel failed'));
     channel.on('close', () => this.lost(channel));
-    channel.on('return', ({ properties, fields }) => this.fail(String(properties.correlationId), `nobody answers ${fields.routingKey}`));
+    channel.on('return', ({ properties, fields }) =>
+      this.fail(String(properties.correlationId), `no process answers ${fields.routingKey}`),
+    );
     await channel.consume(DIRECT_REPLY_TO, (message) => this.onAnswer(message), { noAck: true });
     this.channel = channel;
   }
@@ -102,7 +104,7 @@ export class RabbitRequester extends RequesterPort {
   private onAnswer(message: ConsumeMessage | null): void {
     if (message === null) return;
     const question = this.open.get(String(message.properties.correlationId));
-    if (question === undefined) return; // it came too late
+    if (question === undefined) return; // too late
     try {
       if (message.content.byteLength > MAX_ANSWER_BYTES) throw new RangeError(`answer of ${message.content.byteLength} bytes`);
       question.resolve(JSON.parse(message.content.toString()));
@@ -119,7 +121,7 @@ export class RabbitRequester extends RequesterPort {
     if (channel !== this.channel) return;
     this.channel = undefined;
     for (const question of this.open.values()) question.reject(new Error('connection lost'));
-    // A channel that closes while its connection lives would never come back by itself.
+    // A channel that closes alone would not be opened again: end its connection too.
     if (this.connection.current !== undefined) this.connection.destroy('request channel closed');
   }
 }

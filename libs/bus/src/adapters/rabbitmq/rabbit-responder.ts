@@ -9,7 +9,7 @@ import { errorMessage } from '../../wire-message.js';
 import { connectionName, consumerTag, RabbitConnection } from './rabbit-connection.js';
 import { RabbitTopology, type TopologyDrift } from './rabbit-topology.js';
 
-/** Who answers which queue. */
+/** What a responder needs. */
 export interface RabbitResponderOptions {
   readonly url: string;
   readonly app: string;
@@ -18,22 +18,22 @@ export interface RabbitResponderOptions {
   readonly queue: string;
   /** The queue's row in `pipeline.ts`. */
   readonly row: RequestRow;
-  /** What a question must be; anything else is dropped unanswered. */
+  /** The schema of a question; a message that breaks it is dropped unanswered. */
   readonly question: z.ZodType;
   readonly answer: Answer;
-  /** Questions answered at once. */
+  /** Questions in progress at once. */
   readonly concurrency: number;
 }
 
-/** Ours are UUIDs. */
+/** A requester's correlation id is a UUID. */
 const MAX_CORRELATION_ID = 64;
 
-/** RabbitMQ's own names for the channel of whoever asked. An answer to any other queue would let an asker write into that queue. */
-const ASKER = /^amq\.rabbitmq\.reply-to\.[\w=+/.-]{1,230}$/;
+/** RabbitMQ's name for the channel of a client. A reply to any other queue would let a client write into that queue. */
+const CLIENT = /^amq\.rabbitmq\.reply-to\.[\w=+/.-]{1,230}$/;
 
 /**
- * Answers questions on a queue whose messages live for seconds. Each is taken once and acknowledged when it is answered or has failed: whoever asked has given up by then,
- * and the durable way does the work.
+ * Answers the questions of one queue, whose messages live for seconds. Each is acknowledged once it is answered or has failed: its client
+ * has given up by then, and the durable way does the work.
  */
 export class RabbitResponder {
   private readonly connection: RabbitConnection;
@@ -65,7 +65,7 @@ export class RabbitResponder {
     await this.connection.start();
   }
 
-  /** Finishes the answers that are being made, which takes at most their limit. */
+  /** Finishes the answers in progress, which takes at most their time limit. */
   async stop(): Promise<void> {
     this.isStopping = true;
     await Promise.all(this.running);
@@ -78,7 +78,7 @@ export class RabbitResponder {
     const channel = await model.createChannel();
     channel.on('error', (error) => this.options.logger.warn({ queue, error: error.message }, 'answer channel failed'));
     channel.on('close', () => {
-      // A channel that closes while its connection lives would leave a queue that nobody answers.
+      // A channel that closes alone would not be opened again: end its connection too.
       if (this.connection.current === model) this.connection.destroy('answer channel closed');
     });
     await channel.prefetch(concurrency);
@@ -94,7 +94,7 @@ export class RabbitResponder {
   private async answer(channel: Channel, message: ConsumeMessage): Promise<void> {
     const { queue, answer, row, logger } = this.options;
     try {
-      const { replyTo, correlationId } = this.askerOf(message);
+      const { replyTo, correlationId } = this.clientOf(message);
       const question = this.questionIn(message.content);
       const reply = await withDeadline(row.timeoutMs, () => answer(question));
       channel.publish('', replyTo, Buffer.from(JSON.stringify(reply)), { correlationId });
@@ -104,24 +104,25 @@ export class RabbitResponder {
       try {
         channel.ack(message);
       } catch {
-        // The channel is gone, and with it whoever asked through it.
+        // The channel is gone; the broker redelivers or drops the question.
       }
     }
   }
 
-  private askerOf({ properties }: ConsumeMessage): { replyTo: string; correlationId: string } {
+  private clientOf({ properties }: ConsumeMessage): { replyTo: string; correlationId: string } {
     const { replyTo, correlationId } = properties as { replyTo?: unknown; correlationId?: unknown };
-    if (typeof replyTo !== 'string' || !ASKER.test(replyTo)) throw new Error('asked from a queue that is not an asker');
-    if (typeof correlationId !== 'string' || correlationId.length > MAX_CORRELATION_ID) throw new Error('asked without a correlation id');
+    if (typeof replyTo !== 'string' || !CLIENT.test(replyTo)) throw new Error('the reply queue is not a direct reply-to');
+    if (typeof correlationId !== 'string' || correlationId.length > MAX_CORRELATION_ID)
+      throw new Error('the question has no correlation id');
     return { replyTo, correlationId };
   }
 
-  /** Size first: what is parsed occupies the process that indexes. */
+  /** Checks the size first: parsing blocks the process that indexes. */
   private questionIn(content: Buffer): unknown {
     const { row, question } = this.options;
     if (content.byteLength > row.maxBytes) throw new Error(`question of ${content.byteLength} bytes is too large`);
     const parsed = question.safeParse(JSON.parse(content.toString()));
-    // The paths only: the values are what people wrote.
+    // Paths only: the values are user content.
     if (!parsed.success)
       throw new Error(`no question: ${parsed.error.issues.map(({ path, code }) => `${path.join('.')} ${code}`).join(', ')}`);
     return parsed.data;

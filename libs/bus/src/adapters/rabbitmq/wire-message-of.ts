@@ -1,14 +1,14 @@
 import type { GetMessage, ConsumeMessage } from 'amqplib';
 import type { WireMessage } from '../../wire-message.js';
 
-/** Longest text that AMQP lets a property be when it is sent again, in bytes. */
+/** Longest short string of AMQP, in bytes. */
 const MAX_SHORT_TEXT = 255;
-/** 9999-12-31: a later time cannot be written as RFC 3339. */
+/** 9999-12-31, the last day of RFC 3339. */
 const MAX_SECONDS = 253_402_300_799;
 
 /**
- * A message of RabbitMQ in our form. Its properties are what somebody sent: one that could not be sent again as it is (bytes that are not
- * UTF-8 grow when they are read as text) is left out, else its copy for retry or dead letter would fail for ever.
+ * A message of RabbitMQ as a wire message. Properties come from any client: one that cannot be published again as it is (bytes that are not
+ * UTF-8 grow as text) is dropped, else the copy for retry or dead letter would fail for ever.
  */
 export const wireMessageOf = ({ fields, properties, content }: ConsumeMessage | GetMessage): WireMessage => ({
   id: shortText(properties.messageId),

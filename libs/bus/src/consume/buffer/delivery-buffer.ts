@@ -2,13 +2,13 @@ import { type BatchLimits, MicroBatcher } from './micro-batcher.js';
 import { Quarantine } from './quarantine.js';
 import type { Received } from './received.js';
 
-// Two deaths can be a restart and bad luck.
-const RETURNS_TO_BE_SUSPECT = 3;
-// Before the first suspect: those that died together arrive together, and the choice must be among all of them. Between two: the
-// acknowledgement of the last must have left this process, or it would die once more with the next.
+// Two crashes may be a restart and bad luck.
+const RETURNS_TO_QUARANTINE = 3;
+// Before the first suspect: deliveries of one crash arrive together, and the choice is among all of them. Between two: the last
+// acknowledgement must have left this process, or a crash on the next would return it too.
 const BETWEEN_SUSPECTS_MS = 30;
 
-/** Where decoded deliveries wait for their run: in company, or alone when they may be what kills the processes that take them. */
+/** Buffers decoded deliveries for their run: in batches, or one at a time when they may be poison that crashes consumers. */
 export class DeliveryBuffer {
   private readonly batcher: MicroBatcher<Received>;
   private readonly quarantine = new Quarantine<Received>();
@@ -36,13 +36,13 @@ export class DeliveryBuffer {
     this.quarantine.add(item);
   }
 
-  /** Puts back what was taken and could not be handled now, behind what waits. */
+  /** Puts back items that could not be handled now, behind the others. */
   putBack(items: readonly Received[]): void {
     this.batcher.putBack(items.filter((item) => !isSuspect(item)));
     for (const item of items) if (isSuspect(item)) this.quarantine.add(item);
   }
 
-  /** The next batch of at most `room`, or one suspect when nothing else runs; empty when nothing is due. Call `ended` after its run. */
+  /** The next batch of at most `room`, or one suspect when no other run is in progress; empty when none is due. Call `ended` after its run. */
   take(room: number, runningCount: number): Received[] {
     if (room <= 0 || this.isSuspectRunning || this.timer !== undefined) return [];
     if (this.quarantine.count === 0) return this.batcher.take(room);
@@ -51,20 +51,20 @@ export class DeliveryBuffer {
     return this.quarantine.takeOne();
   }
 
-  /** A run has ended. */
+  /** Ends a run. */
   ended(): void {
     if (!this.isSuspectRunning) return;
     this.isSuspectRunning = false;
     this.waitForSuspects();
   }
 
-  /** Takes out everything of which `isGone` is true. */
+  /** Removes the items of which `isGone` is true. */
   drop(isGone: (item: Received) => boolean): void {
     this.batcher.drop(isGone);
     this.quarantine.drop(isGone);
   }
 
-  /** From now on nobody waits for company. */
+  /** Makes every item due at once. */
   flush(): void {
     this.batcher.flush();
   }
@@ -83,4 +83,4 @@ export class DeliveryBuffer {
   }
 }
 
-const isSuspect = ({ delivery }: Received): boolean => delivery.returnCount >= RETURNS_TO_BE_SUSPECT;
+const isSuspect = ({ delivery }: Received): boolean => delivery.returnCount >= RETURNS_TO_QUARANTINE;

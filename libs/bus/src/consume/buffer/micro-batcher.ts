@@ -1,7 +1,7 @@
 /** When a micro-batch is complete. */
 export interface BatchLimits {
   readonly size: number;
-  /** Counted from the first item, not from the last one: under a trickle a timer that restarts would never fire. */
+  /** Counted from the first item: a timer that restarts with each item would never fire under a trickle. */
   readonly waitMs: number;
 }
 
@@ -11,8 +11,8 @@ interface Waiting<T> {
 }
 
 /**
- * Collects single items into micro-batches: one is due when `size` items wait, or `waitMs` after the first of them came.
- * It calls `onDue` at that moment; whoever has room then, or gets room later, takes.
+ * Collects items into micro-batches: one is due at `size` items, or `waitMs` after its first item. Calls `onDue` at that moment;
+ * the consumer takes it then, or when it has room.
  */
 export class MicroBatcher<T> {
   private waiting: Waiting<T>[] = [];
@@ -28,7 +28,7 @@ export class MicroBatcher<T> {
     return this.waiting.length;
   }
 
-  /** What waits, first come first. */
+  /** The waiting items, oldest first. */
   items(): T[] {
     return this.waiting.map(({ item }) => item);
   }
@@ -39,13 +39,13 @@ export class MicroBatcher<T> {
     else if (this.timer === undefined) this.setTimer();
   }
 
-  /** Puts back what was taken; it need not wait for company again. Behind the others, so that it cannot stand in their way. */
+  /** Puts back taken items, due at once. Behind the others, so that they block none. */
   putBack(items: readonly T[]): void {
     this.waiting.push(...items.map((item) => ({ item, dueAt: 0 })));
     this.setTimer();
   }
 
-  /** Up to `room` items and never more than a batch, first come first; none when no batch is due yet. */
+  /** Up to `room` items of a due batch, oldest first; none when no batch is due. */
   take(room: number): T[] {
     if (!this.isDue()) return [];
     const taken = this.waiting.splice(0, Math.min(room, this.limits.size));
@@ -53,13 +53,13 @@ export class MicroBatcher<T> {
     return taken.map(({ item }) => item);
   }
 
-  /** Takes out everything of which `isGone` is true. */
+  /** Removes the items of which `isGone` is true. */
   drop(isGone: (item: T) => boolean): void {
     this.waiting = this.waiting.filter(({ item }) => !isGone(item));
     this.setTimer();
   }
 
-  /** From now on everything is due as soon as it comes: nobody waits for company when the process stops. */
+  /** Makes present and later items due at once: a stopping process does not wait for full batches. */
   flush(): void {
     this.isFlushing = true;
     this.onDue();
@@ -83,7 +83,7 @@ export class MicroBatcher<T> {
     this.timer = setTimeout(
       () => {
         this.timer = undefined;
-        // Timers count from the start of a turn of the event loop and so may fire a little early.
+        // A timer counts from the start of its event-loop turn and may fire early.
         if (this.isDue()) this.onDue();
         else this.setTimer();
       },

@@ -1,24 +1,24 @@
 import { DependencyError } from '#lib/resilience/call/errors';
 
-// Twice can be bad luck in a dependency that comes and goes.
-const TIMES_TO_PROVE = 3;
+// Two may be bad luck with an unstable dependency.
+const FAILURES_TO_PROVE = 3;
 
 /**
- * Whether the outages that an event meets are its own doing: an outage that only ever meets one event, while others of its queue go through
- * in between, is none. Without this an event that makes its dependency time out would be held for ever, and hold up others.
+ * Detects poison that looks like an outage: three dependency failures of one event while others of its queue succeed in between. Without it,
+ * an event that makes its dependency time out would be held for ever and block others.
  */
 export class PoisonDetector {
-  private times = 0;
+  private failureCount = 0;
   private passedAtLastOutage: number | undefined;
 
   get isProven(): boolean {
-    return this.times >= TIMES_TO_PROVE;
+    return this.failureCount >= FAILURES_TO_PROVE;
   }
 
-  /** The event met an outage when `passedCount` events of its queue had gone through. A call that was not made proves nothing. */
+  /** Notes an outage at the moment when `passedCount` events of the queue had succeeded. A call that was not tried proves nothing. */
   metOutage(error: unknown, passedCount: number): void {
     if (!(error instanceof DependencyError) || !error.wasTried) return;
-    if (this.passedAtLastOutage !== undefined && passedCount > this.passedAtLastOutage) this.times += 1;
+    if (this.passedAtLastOutage !== undefined && passedCount > this.passedAtLastOutage) this.failureCount += 1;
     this.passedAtLastOutage = passedCount;
   }
 }

@@ -1,7 +1,6 @@
 /**
- * Deliveries that came back several times because whoever had them died. One of them may be what killed it, and all that were in
- * its hands came back together: each is handled alone, so that the next death takes no other with it, and in random order,
- * so that the killer does not always come first and the innocent get through between two deaths.
+ * Holds deliveries returned several times by crashed consumers; one of them may be the poison that crashed them. Each is handled alone, so
+ * that a crash returns no other, and in random order, so that others pass between two crashes.
  */
 export class Quarantine<T> {
   private suspects: T[] = [];
@@ -16,7 +15,7 @@ export class Quarantine<T> {
     this.suspects.push(suspect);
   }
 
-  /** One of them, any. */
+  /** A random one. */
   takeOne(): T[] {
     return this.suspects.splice(Math.floor(this.random() * this.suspects.length), 1);
   }

@@ -1,52 +1,52 @@
 import type { Delivery } from '../delivery.js';
 import { attemptOf, countHeader, header } from '../../wire-message.js';
 
-/** Something that stands for a delivery while it is being worked on. `delivery` changes when the broker sends it again. */
+/** Work on a delivery. `delivery` is replaced when the broker delivers the same message again. */
 export interface Tracked {
   delivery: Delivery;
 }
 
-// A lost acknowledgement comes back as soon as the broker notices that the connection is gone: after three heartbeats at the latest.
+// The broker redelivers after a lost acknowledgement once it notices the lost connection: after three heartbeats at the latest.
 const REMEMBERED_MS = 60_000;
-// Whoever falls out before its time is handled a second time, which consumers are made for.
+// An event evicted early may be handled twice, which handlers must bear anyway.
 const MAX_REMEMBERED = 10_000;
 
 /**
- * Recognises what the broker delivers again because a connection broke while we were working: the work goes on with the new delivery in
- * place of the old one, and what is finished is settled again instead of being done twice. Acknowledgements are not confirmed, so each
- * one sent may be lost with its socket. Only a saving of work, within one process: the guarantee is that handlers may run twice.
+ * Recognises redeliveries after a broken connection: work in progress takes over the new delivery, finished work is acknowledged again
+ * instead of handled twice. Acknowledgements are not confirmed, so any may be lost with its socket. Saves work within one process; handlers
+ * may still run twice.
  */
 export class RedeliveryTracker {
-  private readonly held = new Map<string, Tracked>();
-  /** When it was finished, oldest first. */
+  private readonly inProgress = new Map<string, Tracked>();
+  /** Time of finishing by key, oldest first. */
   private readonly finishedAt = new Map<string, number>();
 
-  /** Called for each delivery. `in-progress`: its work goes on, do nothing. `finished`: settle it again. */
+  /** Classifies a delivery. `in-progress`: its work took it over. `finished`: acknowledge it again. */
   recognise(delivery: Delivery): 'new' | 'in-progress' | 'finished' {
     const key = keyOf(delivery);
     if (key === undefined || !delivery.isRedelivered) return 'new';
     const finishedAt = this.finishedAt.get(key);
     if (finishedAt !== undefined && performance.now() - finishedAt < REMEMBERED_MS) return 'finished';
-    const twin = this.held.get(key);
-    if (twin === undefined || twin.delivery.generation === delivery.generation) return 'new';
-    twin.delivery = delivery;
+    const tracked = this.inProgress.get(key);
+    if (tracked === undefined || tracked.delivery.generation === delivery.generation) return 'new';
+    tracked.delivery = delivery;
     return 'in-progress';
   }
 
-  track(held: Tracked): void {
-    const key = keyOf(held.delivery);
-    if (key !== undefined) this.held.set(key, held);
+  track(work: Tracked): void {
+    const key = keyOf(work.delivery);
+    if (key !== undefined) this.inProgress.set(key, work);
   }
 
-  forget(held: Tracked): void {
-    const key = keyOf(held.delivery);
-    if (key !== undefined && this.held.get(key) === held) this.held.delete(key);
+  forget(work: Tracked): void {
+    const key = keyOf(work.delivery);
+    if (key !== undefined && this.inProgress.get(key) === work) this.inProgress.delete(key);
   }
 
-  /** It is settled and will not come back on the same try, except by mistake. */
-  finished(held: Tracked): void {
-    this.forget(held);
-    const key = keyOf(held.delivery);
+  /** Marks settled work: a redelivery of the same attempt is a lost acknowledgement. */
+  finished(work: Tracked): void {
+    this.forget(work);
+    const key = keyOf(work.delivery);
     if (key === undefined) return;
     const now = performance.now();
     this.finishedAt.delete(key);
@@ -59,8 +59,8 @@ export class RedeliveryTracker {
 }
 
 /**
- * The same event on the same try is the same delivery. A replayed dead letter starts from its first try again and must not be taken for the
- * one that was finished before. A message without an id cannot be recognised.
+ * Identifies a delivery by event, replay and attempt: a replayed dead letter, on its first attempt again, is not the one that finished
+ * before. A message without an id is not recognised.
  */
 const keyOf = (delivery: Delivery): string | undefined => {
   if (delivery.id === undefined) return undefined;

@@ -1,24 +1,23 @@
 import { Postpone } from '../../outcome.js';
 
-/** How one item of a batch ended. `outage`: nothing is wrong with the item, what it needs is out. */
+/** The outcome of one item of a batch. `outage`: a dependency is out, the item is fine. */
 export type Verdict<T> = { readonly item: T } & (
   | { readonly kind: 'passed' }
   | { readonly kind: 'failed'; readonly error: unknown }
   | { readonly kind: 'outage'; readonly error: unknown }
 );
 
-/** What {@link bisectBatch} must know beside the items. */
+/** How {@link bisectBatch} judges errors and time. */
 export interface BatchRules<T> {
-  /** Whether an error is about something that all items need rather than about one of `part`. Then halving would only call it more often. */
+  /** Whether an error concerns a dependency of all items rather than one of `part`: halving would only call it more often. */
   readonly isOutage: (error: unknown, part: readonly T[]) => boolean;
-  /** Runs are begun for this long; what is left by then comes back later. Unsettled deliveries must not grow old: the broker closes their channel. */
+  /** No run begins after this long; the rest is postponed. The broker closes the channel of deliveries unsettled for too long. */
   readonly budgetMs: number;
 }
 
 /**
- * Runs a handler over a batch so that one bad item fails alone: when a run throws, its items are halved and each half runs again, until
- * the culprit stands alone with its error. Its neighbours are done, and for them nothing counts as a failed try.
- * Costs 2 log2(n) more runs for one culprit among n. Runs one after another: the batch is one unit of the consumer's concurrency.
+ * Runs a handler over a batch and bisects it on failure: each half runs again until the bad item fails alone with its error. The others are
+ * done, without a failed attempt. One bad item among n costs 2 log2(n) more runs, one after another: the batch is one unit of concurrency.
  */
 export const bisectBatch = async <T>(
   items: readonly T[],
@@ -49,7 +48,7 @@ export const bisectBatch = async <T>(
   return verdicts;
 };
 
-/** The first half last: it is taken from the end, so that items run in the order they came. */
+/** The second half first: parts are popped from the end, so that items run in their order. */
 const halves = <T>(part: readonly T[]): (readonly T[])[] => {
   const middle = Math.ceil(part.length / 2);
   return [part.slice(middle), part.slice(0, middle)];

@@ -3,8 +3,8 @@ import { NotKnownYet, Reject } from '../../outcome.js';
 import { MAX_BODY_BYTES, type WireMessage } from '../../wire-message.js';
 
 /**
- * Parses and validates a message against the schema of its event; fields that the schema does not know are left out.
- * @throws Reject when no version of this code could ever handle it; NotKnownYet for a type, or a version of its schema, that a newer one may.
+ * Parses and validates a message against the schema of its event; unknown fields are dropped.
+ * @throws Reject when no version of this code can handle it; NotKnownYet for a type or schema version that a newer one may know.
  */
 export const decode = (message: WireMessage, hears: readonly EventType[]): ParleyEvent => {
   if (message.body.byteLength > MAX_BODY_BYTES) throw new Reject(`body of ${message.body.byteLength} bytes is too large`);
@@ -15,7 +15,7 @@ export const decode = (message: WireMessage, hears: readonly EventType[]): Parle
   if (isNewer(version)) throw new NotKnownYet(`${type} has version ${version} of its schema`);
   const result = eventSchemas[type].safeParse(envelope);
   if (result.success) return result.data;
-  // The paths and our own sentences only: the values are what people wrote, and zod's messages may quote them.
+  // Paths and messages of custom checks only: zod's own messages may quote values, which are user content.
   const faults = result.error.issues.map(
     ({ path, code, message: why }) => `${path.join('.') || '(root)'} ${code === 'custom' ? why : code}`,
   );
@@ -24,9 +24,9 @@ export const decode = (message: WireMessage, hears: readonly EventType[]): Parle
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** What an event type of some later version looks like: two words or more, as all routing keys are. */
+/** The form of any event type, those of later versions included: two words or more, as all routing keys. */
 const EVENT_TYPE = /^[a-z_]{1,50}(\.[a-z_]{1,50}){1,3}$/;
-/** Of an envelope: no schema has had so many. */
+/** Highest version that is taken for one. */
 const MAX_VERSION = 1_000;
 
 const unknownType = (type: unknown): Error => {

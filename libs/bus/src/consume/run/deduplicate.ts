@@ -2,8 +2,8 @@ import type { InboxPort } from './inbox.port.js';
 import type { Layer } from './layer.js';
 
 /**
- * Lets through what the inbox has not seen, and notes it once it is handled and what follows from it is published. Noted last: a crash in
- * between makes the handler run again, while noting first would make the effect disappear.
+ * Passes on events that the inbox has not seen, and stores their ids once they are handled and their results published. Stored last: a crash
+ * in between repeats the handler, while storing first would lose the effect.
  */
 export const deduplicate =
   (inbox: InboxPort, queue: string): Layer =>

@@ -9,33 +9,33 @@ import { untilConfirmed } from '../../publish/until-confirmed.js';
 /** What emitting needs. */
 export interface EmitSettings {
   readonly publisher: PublisherPort;
-  /** The row's `emits`: what its handler may return. */
+  /** Event types that the handler may return: the row's `emits`. */
   readonly emits: readonly EventType[];
-  /** Fires when the process will not wait any longer. */
+  /** Aborts the wait for the broker when the process stops. */
   readonly signal: AbortSignal;
   readonly onFailure?: (outcome: PublishOutcome, failures: number) => void;
 }
 
 /**
- * Publishes what the handler returned and waits until the broker has it; only then may the deliveries be settled. When the broker cannot
- * take it now, this layer keeps trying instead of failing: the handler has done its work and may not return the same events again.
- * @throws Interrupted when the process stops first: the deliveries come again, and the handler with them.
+ * Publishes the handler's events and waits for the confirms; only then may the deliveries be settled. Retries while the broker refuses:
+ * the handler is done and may not return the same events again.
+ * @throws Interrupted when the process stops first: the deliveries come again and the handler runs again.
  */
 export const emit =
   ({ publisher, emits, signal, onFailure }: EmitSettings): Layer =>
   (next) =>
   async (items) => {
     const events = await next(items);
-    const stranger = events.find(({ type }) => !emits.includes(type));
-    if (stranger !== undefined) throw new TypeError(`${stranger.type} is not among the events this queue's row says it emits`);
+    const undeclared = events.find(({ type }) => !emits.includes(type));
+    if (undeclared !== undefined) throw new TypeError(`${undeclared.type} is not among the events that the row of this queue emits`);
     const confirmed = await Promise.all(
       events.map((event) => untilConfirmed(() => publisher.publish(event, headersFrom(items, event)), signal, onFailure)),
     );
-    if (confirmed.includes(false)) throw new Interrupted('stopped before the broker had taken what follows');
+    if (confirmed.includes(false)) throw new Interrupted('stopped before the broker confirmed the emitted events');
     return events;
   };
 
-/** The ids that the new event inherits: from the event it is about. A batch cannot say more. */
+/** The ids of the event that caused a new one: of the same message, else of the same conversation. */
 const headersFrom = (items: readonly Received[], event: ParleyEvent): EventHeaders => {
   const messageId = 'messageId' in event.data ? event.data.messageId : undefined;
   const source =

@@ -1,11 +1,11 @@
-/** Remembers which events a consumer has handled, so that an event that is delivered twice has its effect once. */
+/** Stores the ids of handled events, so that an event delivered twice has its effect once. */
 export abstract class InboxPort {
   /**
-   * Those of `eventIds` that `consumer` (the name of its queue) has not handled yet.
-   * @throws DependencyError when the inbox cannot answer; the events are then held, which is not an attempt.
+   * The `eventIds` that `consumer` (the name of its queue) has not handled yet.
+   * @throws DependencyError when the inbox fails; the events are then held, without an attempt.
    */
   abstract unseen(consumer: string, eventIds: readonly string[]): Promise<Set<string>>;
-  /** Notes that `consumer` has handled them. Noting one twice is fine. @throws DependencyError when it cannot be noted. */
+  /** Stores the ids that `consumer` has handled; idempotent. @throws DependencyError when the inbox fails. */
   abstract remember(consumer: string, eventIds: readonly string[]): Promise<void>;
   /**
    * Forgets what is older than `olderThanMs`, which must be longer than an event can come back: all retries, and the time within which a dead

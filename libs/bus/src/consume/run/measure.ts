@@ -1,7 +1,7 @@
 import { metrics } from '#lib/runtime/metrics/metrics';
 import type { Layer } from './layer.js';
 
-/** Measures each run by its outcome: `done`, `failed`, or `outage` when nothing was wrong with the events. */
+/** Measures the duration of each run by its outcome: `done`, `failed`, or `outage` for a failed dependency. */
 export const measure =
   (queue: string, isOutage: (error: unknown) => boolean): Layer =>
   (next) =>

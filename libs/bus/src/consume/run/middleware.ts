@@ -1,9 +1,9 @@
 import { deduplicate } from './deduplicate.js';
 import { emit, type EmitSettings } from './emit.js';
-import { registerWork } from './register-work.js';
 import type { InboxPort } from './inbox.port.js';
-import { measure } from './measure.js';
 import { type BatchHandler, type Layer, type Run, stack } from './layer.js';
+import { measure } from './measure.js';
+import { registerWork } from './register-work.js';
 import { trace } from './trace.js';
 import { withinDeadline } from './within-deadline.js';
 
@@ -18,24 +18,24 @@ export interface StackSettings extends EmitSettings {
 }
 
 /**
- * Everything that happens around a handler, outermost first. What comes before (decode, gather) and after (settle, pause) handles single
- * deliveries and lives in `consumer.ts`:
+ * The middleware around a handler, outermost layer first. The steps before (decode, buffer) and after (decide, settle) work on single
+ * deliveries and stand in `consumer.ts`:
  *
- *     tap -> decode -> gather -> [ this stack, once per batch or part of a batch ] -> decide -> settle
+ *     source -> decode -> buffer -> [ this stack, once per batch or part of a batch ] -> decide -> settle
  */
 export const middleware = ({ queue, deadlineMs, isOutage, inbox, handler, ...emitting }: StackSettings): Run => {
   const layers: Layer[] = [
-    // First, so that whatever is logged or called below carries the ids of what is being handled.
+    // First: every log line and call below carries the ids of the events.
     trace,
-    // Outside all that takes time, so that the number is what the queue feels.
+    // Outside every layer that takes time: measures what the queue waits for.
     measure(queue, isOutage),
-    // Around `emit`, so that nothing is noted as handled whose consequences could still be lost.
+    // Outside `emit`: an event counts as handled only when the events that follow from it are published.
     ...(inbox === undefined ? [] : [deduplicate(inbox, queue)]),
-    // Outside the deadline: the handler is done and must not be called a failure because the broker is slow to take what follows.
+    // Outside the deadline: a slow broker must not fail a handler that is done.
     emit(emitting),
-    // Around the handler alone, so that it limits that and nothing else.
+    // Around the handler alone: limits nothing else.
     withinDeadline(deadlineMs),
-    // Inside the deadline, so that a handler that outlives it is still seen.
+    // Inside the deadline: a handler that outlives it stays visible.
     registerWork(queue, deadlineMs),
   ];
   return stack(layers, async (items) => (await handler(items.map(({ event }) => event))) ?? []);

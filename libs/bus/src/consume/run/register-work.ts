@@ -2,7 +2,7 @@ import { currentContext } from '#lib/runtime/log/context';
 import { beginWork } from '#lib/runtime/work/work-registry';
 import type { Layer } from './layer.js';
 
-/** Lets operators and the watchdog see each run of a handler, and what it waits for, until it has really settled (R064). */
+/** Registers each run as work in progress, for operators and the watchdog, until it has settled (R064). */
 export const registerWork =
   (queue: string, deadlineMs: number): Layer =>
   (next) =>

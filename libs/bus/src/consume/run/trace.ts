@@ -5,10 +5,10 @@ import type { Received } from '../buffer/received.js';
 import type { Layer } from './layer.js';
 import { header, textHeader, type WireMessage } from '../../wire-message.js';
 
-/** Runs the rest with the ids of what is being handled, so that each log line and each call below carries them (R022). */
+/** Runs a batch in the log context of its events, so that each log line and call below carries their ids (R022). */
 export const trace: Layer = (next) => (items) => runInContext(sharedContext(items), () => next(items));
 
-/** The ids of one event; `traceparent` names a span of its own below the one that published the event. */
+/** The ids of one event; `traceparent` names a child span of the publisher's. */
 export const contextOf = (message: WireMessage, event: ParleyEvent): WorkContext => {
   const requestId = textHeader(message, header.requestId);
   const traceparent = childOf(textHeader(message, header.traceparent));
@@ -20,7 +20,7 @@ export const contextOf = (message: WireMessage, event: ParleyEvent): WorkContext
   };
 };
 
-/** What all items have in common. A batch of many conversations has no conversation; its lines per event have. */
+/** The ids that all items share. A batch of many conversations has none; the log line of each event has its own. */
 const sharedContext = (items: readonly Received[]): WorkContext => {
   const [first, ...others] = items.map(({ delivery, event }) => contextOf(delivery, event));
   if (first === undefined || others.length === 0) return first ?? {};
@@ -28,6 +28,6 @@ const sharedContext = (items: readonly Received[]): WorkContext => {
   return Object.fromEntries(shared);
 };
 
-// Unlike a request, an event without a trace begins none.
+// An event without a trace starts none, unlike a request.
 const childOf = (traceparent: string | undefined): string | undefined =>
   parseTraceparent(traceparent) === undefined ? undefined : childTraceparent(traceparent);

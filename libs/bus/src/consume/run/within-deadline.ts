@@ -1,14 +1,14 @@
+import type { ParleyEvent } from '#lib/contracts/events';
 import { withDeadline } from '#lib/resilience/call/deadline';
 import { DeadlineExceeded, DependencyError } from '#lib/resilience/call/errors';
-import type { ParleyEvent } from '#lib/contracts/events';
 import type { Layer } from './layer.js';
 
-// Long enough for an aborted call to reject, short enough not to matter.
-const LAST_WORDS_MS = 250;
+// Long enough for an aborted call to reject, short beside any deadline.
+const GRACE_MS = 250;
 
 /**
- * Ends a run after `deadlineMs`, whatever it waits for, and gives it a moment to say what that was: a run that was waiting for a dependency
- * that is out has met an outage, a run that is simply too slow has failed.
+ * Ends a run after `deadlineMs`, then grants a short grace to learn what it waited for: a run that waits for a failed dependency met an
+ * outage, a run that is merely slow has failed.
  */
 export const withinDeadline =
   (deadlineMs: number): Layer =>
@@ -19,15 +19,15 @@ export const withinDeadline =
       return await withDeadline(deadlineMs, () => (running = next(items)));
     } catch (error) {
       if (!(error instanceof DeadlineExceeded) || running === undefined) throw error;
-      return lastWords(running, error);
+      return withinGrace(running, error);
     }
   };
 
-const lastWords = async <T>(running: Promise<T>, expired: DeadlineExceeded): Promise<T> => {
-  const { promise: silence, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(expired), LAST_WORDS_MS);
+const withinGrace = async <T>(running: Promise<T>, expired: DeadlineExceeded): Promise<T> => {
+  const { promise: graceOver, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(expired), GRACE_MS);
   try {
-    return await Promise.race([running, silence]);
+    return await Promise.race([running, graceOver]);
   } catch (error) {
     throw error instanceof DependencyError ? error : expired;
   } finally {

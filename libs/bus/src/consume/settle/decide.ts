@@ -4,33 +4,33 @@ import { DependencyError } from '#lib/resilience/call/errors';
 import { CrashLoop, Interrupted, Postpone, Reject } from '../../outcome.js';
 import { retryDelayMs } from '../../topology.js';
 
-/** What becomes of a delivery whose handler did not return. */
+/** How to settle a delivery whose handler threw. */
 export type Decision =
-  /** Try again after the delay of a tier; this try is used up. */
+  /** Try again after the delay of a tier; uses up an attempt. */
   | { readonly kind: 'retry'; readonly tier: number }
-  /** Try again after the delay of a tier; nothing is used up. */
+  /** Try again after the delay of a tier; uses up no attempt. */
   | { readonly kind: 'postpone'; readonly tier: number }
-  /** It will not get better by itself: to the dead-letter queue. */
+  /** Retrying will not help: to the dead-letter queue. */
   | { readonly kind: 'dead-letter' }
-  /** Not its fault: keep it and try again when what it needs is back. Nothing is used up. */
+  /** A dependency is out: keep the delivery and try again when it is back. Uses up no attempt. */
   | { readonly kind: 'hold'; readonly retryAfterMs: number };
 
-/** What a decision depends on beside the error. */
+/** The facts beside the error that decide. */
 export interface DeliveryHistory {
   readonly queue: string;
-  /** Which try just failed, 1 = the first. */
+  /** The attempt that failed, 1 = the first. */
   readonly attempt: number;
   readonly attempts: number;
   readonly pausesWith: readonly DependencyName[];
-  /** Whether this delivery was held again and again while others of its queue went through: then it is no outage, it is the delivery. */
+  /** Whether its outages are proven to be its own: a poison message is not held (PoisonDetector). */
   readonly isPoison: boolean;
   readonly retryDelaysMs?: readonly number[];
 }
 
-/** About ten minutes in the longest tier: longer than a rolling upgrade has old and new consumers on one queue. */
+/** About ten minutes in the longest tier: longer than a rolling upgrade keeps old and new consumers on one queue. */
 export const MAX_UNKNOWN = 75;
 
-/** Decides by the error alone what happens to one delivery. Messaging rules 4 to 6 (docs/concepts/messaging.md), in this order. */
+/** Decides by the error how to settle one delivery. Messaging rules 4 to 6 (docs/concepts/messaging.md), in this order. */
 export const decide = (error: unknown, history: DeliveryHistory): Decision => {
   if (error instanceof Reject || error instanceof CrashLoop) return { kind: 'dead-letter' };
   if (error instanceof Postpone) return { kind: 'postpone', tier: tierFor(error.delayMs, history) };
@@ -42,8 +42,8 @@ export const decide = (error: unknown, history: DeliveryHistory): Decision => {
 };
 
 /**
- * Whether an error says that a dependency is out rather than that the event is bad. Calls that were not even tried (open breaker, our own
- * limit) always do. A failed call does when its dependency is one that pauses the queue; the broker itself pauses every queue.
+ * The outage behind an error, undefined when the event itself failed. A call that was not tried (open breaker, own limit) is always one; a
+ * failed call is one when its dependency pauses the queue; the broker pauses every queue.
  */
 export const outageOf = (error: unknown, pausesWith: readonly DependencyName[]): { readonly retryAfterMs: number } | undefined => {
   if (error instanceof DependencyError) {
@@ -51,12 +51,12 @@ export const outageOf = (error: unknown, pausesWith: readonly DependencyName[]):
     return isOurs || !error.wasTried ? { retryAfterMs: error.retryAfterMs } : undefined;
   }
   if (error instanceof Interrupted) return { retryAfterMs: 0 };
-  // An opossum breaker that somebody used without our wrapper.
+  // An opossum breaker used without DependencyCall.
   if (error instanceof Error && 'code' in error && error.code === 'EOPENBREAKER') return { retryAfterMs: 1_000 };
   return undefined;
 };
 
-/** The first tier that waits at least `delayMs`, or the last one: whoever wants to wait longer postpones again when it comes back. */
+/** The first tier that waits at least `delayMs`, or the last: for a longer wait the handler postpones again. */
 const tierFor = (delayMs: number, { queue, retryDelaysMs = RETRY_DELAYS_MS }: DeliveryHistory): number => {
   const index = retryDelaysMs.findIndex((_, tier) => retryDelayMs(queue, tier + 1, retryDelaysMs) >= delayMs);
   return index === -1 ? retryDelaysMs.length : index + 1;

@@ -20,7 +20,7 @@ import {
   type WireMessage,
 } from '../../wire-message.js';
 
-/** Told about each event that went to a dead-letter queue, after it got there. `event` is undefined when it could not be decoded. */
+/** Called with each event once it lies in a dead-letter queue; `event` is undefined when it could not be decoded. */
 export type DeadLetterListener = (queue: string, event: ParleyEvent | undefined, error: unknown) => void | Promise<void>;
 
 /** A delivery to settle; `event` is undefined when it could not be decoded. */
@@ -28,7 +28,7 @@ export interface Settleable extends Tracked {
   readonly event: ParleyEvent | undefined;
 }
 
-/** What the log line of a settled event says beside its ids. */
+/** The run of a settled event, for its log line. */
 export interface RunFacts {
   readonly startedAt: number;
   readonly batchSize: number;
@@ -42,52 +42,54 @@ export interface SettleSettings {
   readonly source: DeliverySourcePort;
   readonly redeliveries: RedeliveryTracker;
   readonly logger: Logger;
-  /** Fires when the process will not wait any longer. */
+  /** Aborts the wait for the broker when the process stops. */
   readonly signal: AbortSignal;
   readonly onDeadLetter?: DeadLetterListener | undefined;
 }
 
 /**
- * Gives deliveries back to the broker with what became of them. A retry or a dead letter is a copy that is confirmed before the original is
- * settled: a crash in between leaves one too many, never one too few. One log line per event (R022).
+ * Settles deliveries by their outcome. A retry or a dead letter is a copy, confirmed before the original is acknowledged: a crash in between
+ * leaves a duplicate, never a loss. One log line per event (R022).
  */
 export class Settlement {
   constructor(private readonly settings: SettleSettings) {}
 
-  done(items: readonly Settleable[], account: RunFacts): void {
+  /** Acknowledges handled deliveries. */
+  done(items: readonly Settleable[], run: RunFacts): void {
     if (items.length === 0) return;
     this.settle(items);
     for (const item of items) {
       this.settings.redeliveries.finished(item);
-      this.report(item, 'done', account);
+      this.report(item, 'done', run);
     }
   }
 
-  /** Settles one that failed. Resolves when it is settled, or when the process stops first; then the broker has it again. */
-  async failed(item: Settleable, decision: Final, error: unknown, account: RunFacts): Promise<void> {
+  /** Settles a failed delivery. Resolves when it is settled, or when the process stops first: then the broker delivers it again. */
+  async failed(item: Settleable, decision: Final, error: unknown, run: RunFacts): Promise<void> {
     const { source, queue, signal, logger, redeliveries } = this.settings;
     const { to, copy } = this.plan(item.delivery, decision, error);
-    const isThere = await untilConfirmed(
+    const isConfirmed = await untilConfirmed(
       () => source.copyTo(to, copy),
       signal,
       (outcome, failures) => {
-        // The publisher itself reports when it loses the broker; this is about one queue that does not take copies.
-        if (failures === 5) logger.warn({ queue, to, outcome, eventId: item.delivery.id }, 'cannot set an event aside yet, still trying');
+        // The publisher logs a lost broker itself; this line is for one queue that refuses copies.
+        if (failures === 5)
+          logger.warn({ queue, to, outcome, eventId: item.delivery.id }, 'cannot publish the copy of an event yet, retrying');
       },
     );
-    if (!isThere) return redeliveries.forget(item);
+    if (!isConfirmed) return redeliveries.forget(item);
     this.settle([item]);
-    // The copy of a postponed one is on the same try: it must not be taken for a mistake.
+    // The copy of a postponed event has the same attempt: it must not look like a redelivery of finished work.
     if (decision.kind === 'postpone') redeliveries.forget(item);
     else redeliveries.finished(item);
-    this.report(item, decision.kind, account, error);
-    if (decision.kind === 'dead-letter') await this.announce(item, error);
+    this.report(item, decision.kind, run, error);
+    if (decision.kind === 'dead-letter') await this.notify(item, error);
   }
 
   /**
-   * Gives deliveries back that this process will not handle any more, through the shortest retry tier: the broker counts what is merely
-   * returned, and after 20 orderly restarts would take it for what killed them.
-   * @returns how many are given back; the others the broker takes back itself. Tries until `signal` fires.
+   * Requeues deliveries of a stopping process through the shortest retry tier: the broker counts plain returns and would dead-letter an event
+   * after 20 orderly restarts. Tries until `signal` fires.
+   * @returns the number requeued; the broker returns the others itself.
    */
   async requeue(items: readonly Settleable[], signal: AbortSignal): Promise<number> {
     const { source, queue, redeliveries, logger } = this.settings;
@@ -101,7 +103,7 @@ export class Settlement {
     };
     await Promise.all(items.map((item) => sendOne(item)));
     metrics.eventAttempts.inc({ queue, outcome: 'sent-round' }, sentCount);
-    if (items.length > 0) logger.info({ queue, sentCount, leftCount: items.length - sentCount }, 'events given back: the process stops');
+    if (items.length > 0) logger.info({ queue, sentCount, leftCount: items.length - sentCount }, 'events requeued: the process stops');
     return sentCount;
   }
 
@@ -124,7 +126,7 @@ export class Settlement {
     this.settings.source.ack(items.map(({ delivery }) => delivery));
   }
 
-  private report({ delivery, event }: Settleable, outcome: Final['kind'] | 'done', account: RunFacts, error?: unknown): void {
+  private report({ delivery, event }: Settleable, outcome: Final['kind'] | 'done', run: RunFacts, error?: unknown): void {
     const { queue, logger } = this.settings;
     metrics.eventAttempts.inc({ queue, outcome });
     if (outcome === 'dead-letter') metrics.deadLetter.inc({ queue, error_class: errorClass(error) });
@@ -138,16 +140,16 @@ export class Settlement {
         ...(event === undefined ? {} : contextOf(delivery, event)),
         attempt: attemptOf(delivery),
         outcome,
-        durationMs: Math.round(performance.now() - account.startedAt),
-        batchSize: account.batchSize,
+        durationMs: Math.round(performance.now() - run.startedAt),
+        batchSize: run.batchSize,
         ...(error === undefined ? {} : { errorClass: errorClass(error), error: errorMessage(error) }),
       },
       `event ${outcome}`,
     );
   }
 
-  /** The listener's own failure must not change what became of the event. */
-  private async announce({ event }: Settleable, error: unknown): Promise<void> {
+  /** Calls the listener; its failure does not change the outcome of the event. */
+  private async notify({ event }: Settleable, error: unknown): Promise<void> {
     const { onDeadLetter, queue, logger } = this.settings;
     try {
       await onDeadLetter?.(queue, event, error);
