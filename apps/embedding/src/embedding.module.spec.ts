@@ -62,7 +62,7 @@ it('a process refuses to start without a handler for one of its rows', () => {
   );
 });
 
-it('refuses to start when a slow Postgres and a slow embedder do not fit into the deadline of a handler', async () => {
+it('the embedding process refuses to start when a slow Postgres and a slow embedder do not fit into the deadline of a handler', async () => {
   const parts = await partsWithoutDependencies({ DB_STATEMENT_TIMEOUT_MS: '9000' });
   await expect(startOperationsApp(EmbeddingModule)(parts)).rejects.toThrow(ConfigError);
 });

@@ -659,7 +659,7 @@ describe('every answer', () => {
   });
 });
 
-it('describes every route, with its token and its problems', async () => {
+it('the OpenAPI document describes every route, with its token and its problems', async () => {
   const { body } = await call({ url: '/openapi.json', token: null });
   const paths = Object.entries(body['paths'] as Record<string, Record<string, Json>>);
   const operations: (Json & { path?: string })[] = paths.flatMap(([path, item]) =>

@@ -75,7 +75,7 @@ const appOn = (bus: MemoryBus | undefined, consumes: ConsumerOptions) => {
   return AppModule;
 };
 
-it('tells a provider of the app about each event that became a dead letter', async () => {
+it('the bus module tells a provider of the app about each event that became a dead letter', async () => {
   const bus = new MemoryBus({ bufferSize: 10, publishTimeoutMs: 100 });
   stops.push(() => bus.stop());
   stops.push(await startOperationsApp(appOn(bus, { deadLetters: NoteDeadLetters }))(await processParts()));
@@ -84,13 +84,13 @@ it('tells a provider of the app about each event that became a dead letter', asy
   await eventually(() => expect(told).toEqual([event]));
 });
 
-it('lets a provider of the app answer questions', async () => {
+it('the bus module lets a provider of the app answer questions', async () => {
   const module = await Test.createTestingModule({ imports: [ProcessModule.of(await processParts()), appOn(undefined, {})] }).compile();
   stops.push(() => module.close());
   expect(await module.get(RequesterPort, { strict: false }).ask(EMBED_NOW_QUEUE, 'four')).toBe(4);
 });
 
-it('refuses a configuration in which the calls of a handler do not fit into its deadline', async () => {
+it('a process refuses a configuration in which the calls of a handler do not fit into its deadline', async () => {
   const slowestCall = { name: 'one call of the embedder', timeoutMs: 20_000 };
   const parts = await processParts({ DB_STATEMENT_TIMEOUT_MS: '9000' });
   await expect(startOperationsApp(appOn(undefined, { slowestCall }))(parts)).rejects.toThrow(
@@ -98,7 +98,7 @@ it('refuses a configuration in which the calls of a handler do not fit into its 
   );
 });
 
-it('stops with its process: what an app of its own bus publishes after that is refused', async () => {
+it('the bus module stops with its process: later publishes are refused', async () => {
   const module = await Test.createTestingModule({ imports: [ProcessModule.of(await processParts()), appOn(undefined, {})] }).compile();
   const bus = module.get(MemoryBus, { strict: false });
   await module.init();

@@ -11,14 +11,14 @@ import { MemoryVectorStore } from './store/adapters/memory-vector-store.js';
 const logger = createLogger('test', 'fatal');
 const parts = { embedder: new LocalEmbedder(), vectors: new MemoryVectorStore(384) };
 
-it('is open after the start when its model answers', async () => {
+it('the vector store is open after the start when its model answers', async () => {
   const late = new LateVectors(async () => parts, logger);
   expect(late.get).toThrow(DependencyError);
   await late.start();
   expect(late.get()).toBe(parts);
 });
 
-it('lets its process start without the model, and is open when the model is there', async () => {
+it('the vector store lets its process start without the model, and is open when the model is there', async () => {
   let isThere = false;
   const late = new LateVectors(async () => {
     if (!isThere) throw new Error('connection refused');
@@ -30,7 +30,7 @@ it('lets its process start without the model, and is open when the model is ther
   await eventually(() => expect(late.get()).toBe(parts));
 });
 
-it('stops asking when its process stops', async () => {
+it('the vector store stops asking when its process stops', async () => {
   let tries = 0;
   const late = new LateVectors(() => Promise.reject(new Error(`try ${(tries += 1)}`)), logger);
   await late.start();
@@ -38,12 +38,12 @@ it('stops asking when its process stops', async () => {
   expect(tries).toBe(1);
 });
 
-it('does not let a process start with a model that can never be there', async () => {
+it('a process does not start with a model that can never be there', async () => {
   const late = new LateVectors(() => Promise.reject(new ConfigError(['EMBEDDING_MODEL: is required'])), logger);
   await expect(late.start()).rejects.toThrow(ConfigError);
 });
 
-it('is opened by the first call of its store, once for all callers, and again after a failure', async () => {
+it('the vector store is opened by its first call, once for all callers, and again after a failure', async () => {
   const build = vi.fn(async () => parts).mockRejectedValueOnce(new Error('connection refused'));
   const late = new LateVectors(build, logger);
   const store = new LateVectorStore(late);

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { fuseByReciprocalRank } from './reciprocal-rank-fusion.js';
 
-it('scores an id by the sum of 1 / (60 + place) over the lists that have it', () => {
+it('reciprocal rank fusion scores an id by the sum of 1 / (60 + place) over the lists that have it', () => {
   const [first, second] = fuseByReciprocalRank([
     ['a', 'b'],
     ['b', 'c'],
@@ -10,7 +10,7 @@ it('scores an id by the sum of 1 / (60 + place) over the lists that have it', ()
   expect(second).toEqual({ id: 'a', score: 1 / 61 });
 });
 
-it('puts an id that two lists agree on above the best of a single list', () => {
+it('reciprocal rank fusion puts an id that two lists agree on above the best of a single list', () => {
   const fused = fuseByReciprocalRank([
     ['only-dense', 'agreed'],
     ['only-sparse', 'agreed'],
@@ -18,10 +18,10 @@ it('puts an id that two lists agree on above the best of a single list', () => {
   expect(fused.map(({ id }) => id)).toEqual(['agreed', 'only-dense', 'only-sparse']);
 });
 
-it('keeps the order of a single list', () => {
+it('reciprocal rank fusion keeps the order of a single list', () => {
   expect(fuseByReciprocalRank([['x', 'y', 'z']]).map(({ id }) => id)).toEqual(['x', 'y', 'z']);
 });
 
-it('fuses nothing into nothing', () => {
+it('reciprocal rank fusion fuses nothing into nothing', () => {
   expect(fuseByReciprocalRank([[], []])).toEqual([]);
 });

@@ -20,7 +20,7 @@ const make = async (): Promise<StoresSetup> => {
 messageStoreContract(make);
 conversationStoreContract(make);
 
-it('looks through what the reader started or read in before what others added it to, and says when there is more', async () => {
+it('a reader of very many conversations in memory sees those that it started or read in first, and learns that there are more', async () => {
   const archive = new MemoryArchive();
   const conversations = new MemoryConversationStore(archive);
   const own = await conversations.create({ title: null, creatorId: 'alice', memberIds: [] });

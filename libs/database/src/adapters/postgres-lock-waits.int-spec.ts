@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-it('says who waits for whose lock, and nothing of what they do', async () => {
+it('the list of lock waits says who waits for whose lock, and nothing of what they do', async () => {
   const lockWaits = new PostgresLockWaits(database.lane('health'));
   const lock = 'SELECT pg_advisory_xact_lock(4711)';
   const { promise: taken, resolve: take } = Promise.withResolvers<void>();

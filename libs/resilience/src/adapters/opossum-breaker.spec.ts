@@ -241,7 +241,7 @@ describe('a half-open breaker', () => {
   });
 });
 
-it('tells its listeners each change, with the state already changed and its time', async () => {
+it('a breaker tells its listeners each change, with the state already changed and its time', async () => {
   const subject = breaker();
   const seen: BreakerState[] = [];
   subject.onChange((state) => {

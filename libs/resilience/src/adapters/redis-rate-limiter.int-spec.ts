@@ -64,7 +64,7 @@ it('counts over all processes together', async () => {
   expect(verdicts.filter(({ allowed }) => allowed)).toHaveLength(10);
 });
 
-it('leaves nothing in Redis once the quota is whole again', async () => {
+it('the rate limiter leaves nothing in Redis once the quota is whole again', async () => {
   const redis = await connected();
   const scope = randomUUID();
   const limiter = new RedisRateLimiter(new RedisBuckets(redis, createBreakers()), scope, { ratePerSecond: 1, burst: 10 });
@@ -74,7 +74,7 @@ it('leaves nothing in Redis once the quota is whole again', async () => {
   await eventually(async () => expect(await redis.keys(`parley:limit:${scope}:*`)).toEqual([]));
 });
 
-it('asks both buckets of a request in one call', async () => {
+it('the rate limiter asks both buckets of a request in one call', async () => {
   const redis = await connected();
   const buckets = new RedisBuckets(redis, createBreakers());
   const perUser = new RedisRateLimiter(buckets, randomUUID(), limit);
@@ -93,7 +93,7 @@ it('asks both buckets of a request in one call', async () => {
   expect(await calls()).toBe(before + 1);
 });
 
-it('refuses nobody for longer than an empty bucket takes when the clock of Redis is set back', async () => {
+it('the rate limiter refuses no caller for longer than an empty bucket takes when the clock of Redis is set back', async () => {
   const redis = await connected();
   const scope = randomUUID();
   const limiter = new RedisRateLimiter(new RedisBuckets(redis, createBreakers()), scope, { ratePerSecond: 5, burst: 2 });

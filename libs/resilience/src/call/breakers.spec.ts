@@ -20,11 +20,11 @@ const heal = (breakers: Breakers, operation: string): void => {
   for (let call = 0; call < 2; call += 1) breakers.of('chroma', operation, 10_000).permit()?.verdict('healthy');
 };
 
-it('knows nothing bad of what was never called', () => {
+it('a dependency that was never called has no breaker that is open', () => {
   expect(createBreakers().stateOf('redis')).toBe('closed');
 });
 
-it('shows a dependency as bad as its worst operation', async () => {
+it('the registry of breakers shows a dependency as bad as its worst operation', async () => {
   const breakers = createBreakers();
   breakOpen(breakers, 'query');
   await vi.advanceTimersByTimeAsync(5_000);
@@ -42,7 +42,7 @@ it('shows a dependency as bad as its worst operation', async () => {
   expect(states).toEqual(['open', 'open', 'half-open', 'closed']);
 });
 
-it('tells its listeners each dependency that changed, until they have heard enough', async () => {
+it('the registry of breakers tells its listeners each dependency that changed, until they have heard enough', async () => {
   const breakers = createBreakers();
   const seen: string[] = [];
   const stop = breakers.onChange((dependency, state) => seen.push(`${dependency} ${state}`));
@@ -57,7 +57,7 @@ it('tells its listeners each dependency that changed, until they have heard enou
   expect(seen).toEqual(['chroma open', 'chroma half-open']);
 });
 
-it('lists every operation with its state and since when', () => {
+it('the registry of breakers lists every operation with its state and since when', () => {
   const breakers = createBreakers();
   breakers.of('postgres', 'send', 10_000);
   const openedAt = new Date();
@@ -69,7 +69,7 @@ it('lists every operation with its state and since when', () => {
   ]);
 });
 
-it('remembers since when a dependency is what it is', async () => {
+it('the registry of breakers remembers since when a dependency is what it is', async () => {
   const breakers = createBreakers();
   await vi.advanceTimersByTimeAsync(1_000);
   const openedAt = new Date();
@@ -80,7 +80,7 @@ it('remembers since when a dependency is what it is', async () => {
   expect(breakers.sinceOf('chroma')).toEqual(openedAt);
 });
 
-it('shows the state as a metric: 0 closed, 0.5 half-open, 1 open', async () => {
+it('the registry of breakers shows the state as a metric: 0 closed, 0.5 half-open, 1 open', async () => {
   const breakers = createBreakers();
   const value = async () => (await metrics.circuitBreakerState.get()).values.find(({ labels }) => labels['dependency'] === 'chroma')?.value;
   breakers.of('chroma', 'query', 10_000);

@@ -9,7 +9,7 @@ afterEach(() => void vi.useRealTimers());
 const never = (): Promise<never> => new Promise(() => undefined);
 const ending = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error);
 
-it('settles in time although the work does not, and tells the work', async () => {
+it('a deadline settles in time although the work does not, and tells the work', async () => {
   let signal: AbortSignal | undefined;
   const end = ending(
     withDeadline(500, (deadline) => {
@@ -24,13 +24,13 @@ it('settles in time although the work does not, and tells the work', async () =>
   expect(signal?.aborted).toBe(true);
 });
 
-it('leaves nothing behind when the work is done', async () => {
+it('a deadline leaves nothing behind when the work is done', async () => {
   expect(await withDeadline(500, () => Promise.resolve('done'))).toBe('done');
 
   expect(vi.getTimerCount()).toBe(0);
 });
 
-it('is known to everything that the work calls', async () => {
+it('a deadline is known to everything that the work calls', async () => {
   await withDeadline(500, async () => {
     await Promise.resolve();
     expect(remainingMs()).toBe(500);
@@ -39,7 +39,7 @@ it('is known to everything that the work calls', async () => {
   expect(remainingMs()).toBe(Number.POSITIVE_INFINITY);
 });
 
-it('can only be made shorter from inside', async () => {
+it('a deadline can only be made shorter from inside', async () => {
   const end = ending(withDeadline(100, () => withDeadline(10_000, never)));
 
   await vi.advanceTimersByTimeAsync(100);
@@ -47,14 +47,14 @@ it('can only be made shorter from inside', async () => {
   expect(await end).toMatchObject({ budgetMs: 100 });
 });
 
-it('does not follow work that outlives the request', async () => {
+it('a deadline does not follow work that outlives the request', async () => {
   await withDeadline(500, () => {
     expect(withoutDeadline(() => currentDeadline())).toBeUndefined();
     return Promise.resolve();
   });
 });
 
-it('lets nobody hear of work that fails after its time was over', async () => {
+it('a deadline swallows the failure of work whose time was over', async () => {
   vi.useRealTimers();
   const unhandled = vi.fn();
   process.on('unhandledRejection', unhandled);

@@ -506,7 +506,7 @@ describe('a fallback', () => {
   });
 });
 
-it('measures every attempt by how it ended', async () => {
+it('a call of a dependency measures every attempt by how it ended', async () => {
   const operation = 'measured';
   const counts = () =>
     Promise.all(

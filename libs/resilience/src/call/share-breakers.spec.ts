@@ -7,7 +7,7 @@ import { shareBreakers } from './share-breakers.js';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-it('logs the beginning and the end of an outage once each, with what was called, the last error, and how many calls failed', async () => {
+it('a process logs the beginning and the end of an outage once each, with what was called, the last error, and how many calls failed', async () => {
   const lines: Record<string, unknown>[] = [];
   const logger = createLogger('test', 'info', { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) });
   const call = new DependencyCall({ dependency: 'chroma', operation: 'upsert', timeoutMs: 1_000 }, shareBreakers(createBreakers(), logger));

@@ -54,7 +54,7 @@ describe('the timeouts of a handler', () => {
   });
 });
 
-it('reports every collision at once', () => {
+it('the check of time limits reports every collision at once', () => {
   const links = [
     { name: 'a', ms: 3 },
     { name: 'b', ms: 2 },

@@ -4,7 +4,7 @@ import { currentContext, runInContext } from '#lib/runtime/log/context';
 import { currentDeadline, withDeadline } from '../call/deadline.js';
 import { batchPerTick } from './batch-per-tick.js';
 
-it('hands over what came in one turn together, in its order', async () => {
+it('a batch per tick has what came in one turn, in its order', async () => {
   const handed: number[][] = [];
   const add = batchPerTick<number>((items) => handed.push(items));
   add(1);
@@ -17,7 +17,7 @@ it('hands over what came in one turn together, in its order', async () => {
   expect(handed).toEqual([[1, 2], [3]]);
 });
 
-it('works for everybody: under no deadline and without ids of the first', async () => {
+it('a batch per tick runs outside the deadline and log context of any caller', async () => {
   const seen: unknown[] = [];
   const add = batchPerTick(() => seen.push(currentDeadline(), currentContext()));
   await runInContext({ requestId: 'first' }, () =>

@@ -18,7 +18,7 @@ const cacheOf = () => {
   return cache;
 };
 
-it('empties caches at 80 %, and not again for half a minute', () => {
+it('memory pressure empties caches at 80 %, and not again for half a minute', () => {
   const cache = cacheOf();
   const { use, sampleAfter } = pressureAt();
 
@@ -32,7 +32,7 @@ it('empties caches at 80 %, and not again for half a minute', () => {
   expect(cache.clear).toHaveBeenCalledTimes(2);
 });
 
-it('refuses large bodies at 90 %, until it is below 85 %', () => {
+it('memory pressure refuses large bodies at 90 %, until it is below 85 %', () => {
   const { use, sampleAfter, pressure } = pressureAt();
   const allows = (residentBytes: number) => {
     use.residentBytes = residentBytes;
@@ -46,7 +46,7 @@ it('refuses large bodies at 90 %, until it is below 85 %', () => {
   expect(allows(840 * MB)).toEqual([true, true, true]);
 });
 
-it('looks at the heap as well: it ends a process just as surely', () => {
+it('memory pressure watches the heap as well: it ends a process just as surely', () => {
   const { use, sampleAfter, pressure } = pressureAt();
   use.limitBytes = undefined;
   use.heapBytes = 3_700 * MB;
@@ -56,11 +56,11 @@ it('looks at the heap as well: it ends a process just as surely', () => {
   expect(pressure.allowsBody(MB)).toBe(false);
 });
 
-it('shares the limit of a pod among its workers', () => {
+it('memory pressure shares the limit of a pod among its workers', () => {
   expect(memoryLimitBytes(1_200 * MB, 4)).toBe(300 * MB);
 });
 
-it('measures this process', () => {
+it('memory pressure measures this process', () => {
   const { residentBytes, heapBytes, heapLimitBytes } = memoryUse(undefined);
 
   expect(residentBytes).toBeGreaterThan(heapBytes / 2);

@@ -124,7 +124,7 @@ describe('what is not known', () => {
   });
 });
 
-it('follows the fullest of its sources', async () => {
+it('pressure follows the fullest of its sources', async () => {
   const ratios = { queues: 0.85, outbox: 0.2 };
   const sources = [
     { name: 'queues', read: () => ratios.queues },
@@ -139,7 +139,7 @@ it('follows the fullest of its sources', async () => {
   expect(pressure.level).toBe('critical');
 });
 
-it('takes a buffer that overflows into the outbox no higher than it means', async () => {
+it('a buffer that overflows into the outbox raises pressure to warn and no further', async () => {
   const { fill } = pressureOf({ atMost: 'warn' });
 
   expect(await fill(1)).toBe('warn');
@@ -152,7 +152,7 @@ it('counts what is full now and then by its nature only when it stays so', () =>
   expect([read(), read(), read(), read(), read(), read()]).toEqual([0, 0, 0.2, 0.2, 0.2, 1]);
 });
 
-it('looks again and again until it is stopped', async () => {
+it('pressure is measured again and again until it is stopped', async () => {
   const read = vi.fn<() => number>(() => 0.5);
   const pressure = new Pressure([{ name: 'queues', read }], createLogger('test', 'silent'));
 

@@ -11,7 +11,7 @@ const parsed = (file: string): Record<string, string> =>
       .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
   );
 
-it('names every setting in the example, with what it is for', () => {
+it('the printed configuration names every setting in the example, with what it is for', () => {
   const example = renderEnvExample();
 
   for (const [name, { doc }] of Object.entries(settings)) {
@@ -20,18 +20,18 @@ it('names every setting in the example, with what it is for', () => {
   }
 });
 
-it('leaves open in the example what a process cannot start without, and nothing else', () => {
+it('the printed configuration leaves open in the example what a process cannot start without, and nothing else', () => {
   expect(Object.keys(parsed(renderEnvExample()))).toEqual(['DATABASE_URL', 'RABBITMQ_URL', 'CHROMA_URL']);
 });
 
-it('shows the defaults that hold: the example with all of them uncommented changes nothing', () => {
+it('the printed configuration shows the defaults that hold: the example with all of them uncommented changes nothing', () => {
   const required = { DATABASE_URL: 'postgres://db/parley', RABBITMQ_URL: 'amqp://mq', CHROMA_URL: 'http://chroma' };
   const everything = parsed(renderEnvExample().replaceAll(/^# ([A-Z_]+=)/gm, '$1'));
 
   expect(parseConfig({ ...everything, ...required })).toEqual(parseConfig(required));
 });
 
-it('has one row per setting in the table', () => {
+it('the printed configuration has one row per setting in the table', () => {
   const rows = renderConfigurationDoc()
     .split('\n')
     .filter((line) => line.startsWith('| `'));

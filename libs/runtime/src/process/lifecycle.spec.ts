@@ -122,7 +122,7 @@ describe('a part', () => {
   });
 });
 
-it('stops a transport as intake, with its time', async () => {
+it('the lifecycle stops a transport as intake, with its time', async () => {
   const lifecycle = new Lifecycle('first', logger);
   const close = vi.fn(() => new Promise<never>(() => undefined));
   const strategy = { listen: () => undefined, close };
@@ -134,7 +134,7 @@ it('stops a transport as intake, with its time', async () => {
   expect(() => lifecycle.assertStopped()).toThrow('consumers');
 });
 
-it('is the only thing that uses the lifecycle hooks of Nest: their order is by distance from the root module', () => {
+it('the lifecycle is the only thing that uses the hooks of Nest: their order is by distance from the root module', () => {
   const hooks = /\b(?:onModuleInit|onModuleDestroy|onApplicationBootstrap|beforeApplicationShutdown|onApplicationShutdown)\s*\(/;
   const files = globSync('{apps,libs}/*/src/**/*.ts').filter((path) => !/\.(?:int-|e2e-)?spec\.ts$/.test(path));
   expect(files.length).toBeGreaterThan(100);

@@ -31,7 +31,7 @@ const operations = async (): Promise<{ app: NestFastifyApplication; readiness: R
   return { app, readiness };
 };
 
-it('says that it is alive even while it starts', async () => {
+it('a process says that it is alive even while it starts', async () => {
   const { app } = await operations();
 
   const answer = await app.inject('/livez');
@@ -40,7 +40,7 @@ it('says that it is alive even while it starts', async () => {
   expect(answer.headers['cache-control']).toBe('no-store');
 });
 
-it('is ready from its start to the moment it drains', async () => {
+it('a process is ready from its start to the moment it drains', async () => {
   const { app, readiness } = await operations();
   const ready = async () => {
     const answer = await app.inject('/readyz');
@@ -54,7 +54,7 @@ it('is ready from its start to the moment it drains', async () => {
   expect(await ready()).toEqual([503, { status: 'not-ready', reasons: ['draining'] }]);
 });
 
-it('never lets a cache keep its readiness', async () => {
+it('a process never lets a cache keep its readiness', async () => {
   const { app } = await operations();
 
   const answer = await app.inject('/readyz');
@@ -62,7 +62,7 @@ it('never lets a cache keep its readiness', async () => {
   expect(answer.headers['cache-control']).toBe('no-store');
 });
 
-it('shows the metrics of the process to Prometheus', async () => {
+it('a process shows its metrics to Prometheus', async () => {
   const { app } = await operations();
 
   const answer = await app.inject('/metrics');
@@ -72,13 +72,13 @@ it('shows the metrics of the process to Prometheus', async () => {
   expect(answer.body).toContain('# TYPE circuit_breaker_state gauge');
 });
 
-it('keeps idle connections for longer than a load balancer does', async () => {
+it('a process keeps idle connections for longer than a load balancer does', async () => {
   const { app } = await operations();
 
   expect(app.getHttpServer()).toMatchObject({ keepAliveTimeout: 65_000, requestTimeout: 30_000 });
 });
 
-it('hands a failed start to its caller instead of ending the process', async () => {
+it('a process hands a failed start to its caller instead of ending the process', async () => {
   const { app } = await operations();
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');

@@ -252,7 +252,7 @@ describe('when the watchdog finds that nothing gets through', () => {
   });
 });
 
-it('logs what it has in hand when it is asked', async () => {
+it('a process logs its work in flight on SIGUSR2', async () => {
   const host = new RecordingHost();
   await runProcess(plan(), host);
 
@@ -264,7 +264,7 @@ it('logs what it has in hand when it is asked', async () => {
   });
 });
 
-it.each(['uncaughtException', 'unhandledRejection'] as const)('ends with 1 on %s', async (event) => {
+it.each(['uncaughtException', 'unhandledRejection'] as const)('a process ends with 1 on %s', async (event) => {
   const host = new RecordingHost();
   await runProcess(plan(), host);
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { WatchdogBoard } from './watchdog-board.js';
 
-it('shows the other side what was written last', () => {
+it('the shared memory of the watchdog shows the other side what was written last', () => {
   const ours = new WatchdogBoard();
   const theirs = new WatchdogBoard(ours.memory);
 
@@ -13,7 +13,7 @@ it('shows the other side what was written last', () => {
   expect([theirs.beats, theirs.read()]).toEqual([1, '{"second":"hai"}']);
 });
 
-it('keeps the last snapshot that fitted', () => {
+it('the shared memory of the watchdog keeps the last snapshot that fitted', () => {
   const board = new WatchdogBoard();
   board.write('"fits"');
 

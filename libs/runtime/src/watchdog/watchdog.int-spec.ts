@@ -15,7 +15,7 @@ const dumpOf = (small: SmallService, message: string) => small.lines.find((line)
 /** One letter, as `ps` shows it: T is stopped. */
 const stateOf = (pid: number): string => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.charAt(0) ?? '';
 
-it('ends a process whose event loop is blocked, with where it is blocked and an exit code of its own', async () => {
+it('the watchdog ends a process whose event loop is blocked, with where it is blocked and an exit code of its own', async () => {
   const small = await start();
 
   await small.get('/spin?ms=30000');
@@ -26,7 +26,7 @@ it('ends a process whose event loop is blocked, with where it is blocked and an 
   expect(dump?.['stack']).toContainEqual(expect.stringMatching(/^spinFor .*small-service\.js:\d+$/));
 });
 
-it('kills a process that is blocked in native code, where nothing else reaches it', async () => {
+it('the watchdog kills a process that is blocked in native code, where nothing else reaches it', async () => {
   const small = await start();
 
   await small.get('/stall');
@@ -35,7 +35,7 @@ it('kills a process that is blocked in native code, where nothing else reaches i
   expect(dumpOf(small, 'the event loop hangs: ending this process')).toMatchObject({ stack: null, inHand: { pid: small.pid } });
 });
 
-it('leaves alone what is only busy', async () => {
+it('the watchdog leaves a busy process alone', async () => {
   const small = await start();
 
   await small.get('/spin?ms=600');
@@ -43,7 +43,7 @@ it('leaves alone what is only busy', async () => {
   expect((await eventually(() => small.get('/pid'))).status).toBe(200);
 });
 
-it('does not take a process for hanging that was stopped as a whole and goes on', async () => {
+it('the watchdog does not take a process for hanging that was stopped as a whole and goes on', async () => {
   const small = await start();
 
   small.signal('SIGSTOP');
@@ -57,7 +57,7 @@ it('does not take a process for hanging that was stopped as a whole and goes on'
   expect(small.lines.filter(({ level }) => level === 'fatal')).toEqual([]);
 });
 
-it('says which handler has long outlived its deadline and what it waits for, and lets the process serve on', async () => {
+it('the watchdog says which handler has long outlived its deadline and what it waits for, and lets the process serve on', async () => {
   const small = await start();
 
   await small.get('/lost');
@@ -77,7 +77,7 @@ it('says which handler has long outlived its deadline and what it waits for, and
   expect(small.lines.filter(({ message }) => message === told)).toHaveLength(1);
 });
 
-it('ends a process in which a pool has lost its places, after it has said so', async () => {
+it('the watchdog ends a process in which a pool has lost its places, after it has said so', async () => {
   const small = await start();
 
   await small.get('/leak');
@@ -91,7 +91,7 @@ it('ends a process in which a pool has lost its places, after it has said so', a
   });
 });
 
-it('shows how busy its event loop is and how late it runs', async () => {
+it('a process shows as metrics how busy its event loop is and how late it runs', async () => {
   const small = await start({ WATCHDOG_HANG_MS: '0' });
 
   await eventually(async () => {
@@ -108,7 +108,7 @@ it('shows how busy its event loop is and how late it runs', async () => {
   });
 });
 
-it('has a hanging worker replaced while the others serve', async () => {
+it('the watchdog has a hanging worker replaced while the others serve', async () => {
   const small = await start({ WEB_CONCURRENCY: '2' });
 
   const hanging = (JSON.parse((await small.get('/spin?ms=30000')).body) as { pid: number }).pid;
@@ -123,7 +123,7 @@ it('has a hanging worker replaced while the others serve', async () => {
   expect(small.lines).toContainEqual(expect.objectContaining({ worker: hanging, code: 70, reason: 'hang' }));
 });
 
-it('tells what is in hand when it is asked by SIGUSR2', async () => {
+it('a process logs its work in flight on SIGUSR2, with its watchdog running', async () => {
   const small = await start({ WATCHDOG_HANG_MS: '0' });
   await small.get('/lost');
 

@@ -10,7 +10,7 @@ const pool = (state: PoolState): { -readonly [Key in keyof PoolState]: PoolState
   return now;
 };
 
-it('is stuck when all places are taken, work waits, and none is given back', () => {
+it('a pool is stuck when all places are taken, work waits, and none is given back', () => {
   pool({ size: 2, inUse: 2, waiting: 1, releases: 7 });
 
   samplePools(0);
@@ -22,7 +22,7 @@ it('is stuck when all places are taken, work waits, and none is given back', () 
   expect(reports).toEqual([{ name: 'postgres.sends', size: 2, inUse: 2, waiting: 1, releases: 7, exhaustedForMs: 20_000 }]);
 });
 
-it('is busy, not stuck, as long as places change hands', () => {
+it('a pool is busy, not stuck, as long as places change hands', () => {
   const state = pool({ size: 2, inUse: 2, waiting: 50, releases: 0 });
 
   for (let now = 0; now <= 60_000; now += 10_000) {
@@ -33,7 +33,7 @@ it('is busy, not stuck, as long as places change hands', () => {
   expect(stuckPools(20_000, 60_000)).toEqual([]);
 });
 
-it('may be held by long work that no other work waits behind', () => {
+it('a pool may be held by long work that no other work waits behind', () => {
   pool({ size: 1, inUse: 1, waiting: 0, releases: 0 });
 
   samplePools(0);
@@ -42,7 +42,7 @@ it('may be held by long work that no other work waits behind', () => {
   expect(stuckPools(20_000, 60_000)).toEqual([]);
 });
 
-it('remembers that work waited, also when it gave up between two samples', () => {
+it('a pool remembers that work waited, also when it gave up between two samples', () => {
   const state = pool({ size: 1, inUse: 1, waiting: 1, releases: 0 });
 
   samplePools(0);
@@ -52,7 +52,7 @@ it('remembers that work waited, also when it gave up between two samples', () =>
   expect(stuckPools(20_000, 20_000)).toEqual(['postgres.sends']);
 });
 
-it('is well again after the first place that is given back', () => {
+it('a pool is well again after the first place that is given back', () => {
   const state = pool({ size: 1, inUse: 1, waiting: 1, releases: 0 });
   samplePools(0);
   samplePools(20_000);

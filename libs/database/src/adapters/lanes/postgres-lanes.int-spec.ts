@@ -49,7 +49,7 @@ const backends = async (state: string): Promise<number> => {
   return row?.count ?? 0;
 };
 
-it('compiles no statement, and waits for the disk everywhere but in the relay', async () => {
+it('a lane compiles no statement, and waits for the disk everywhere but in the relay', async () => {
   const settingsOf = async (name: 'reads' | 'relay') => {
     const lane = database.otherLanes({ lanes: { [name]: 1 } }).lane(name);
     return lane.query(`SELECT current_setting('jit') AS jit, current_setting('synchronous_commit') AS commit`);

@@ -29,7 +29,7 @@ outboxContract(async () => {
   };
 });
 
-it('leases events of one millisecond in the order in which they were stored, whatever their ids', async () => {
+it('the outbox leases events of one millisecond in the order in which they were stored, whatever their ids', async () => {
   await database.lane('work').query('TRUNCATE outbox');
   const [first, second] = [aMessageCreated({ seq: 1 }), aMessageCreated({ seq: 2 })].sort((a, b) => (a.eventId > b.eventId ? -1 : 1));
   const insert = 'INSERT INTO outbox (event_id, routing_key, envelope, created_at) VALUES ($1, $2, $3, $4)';

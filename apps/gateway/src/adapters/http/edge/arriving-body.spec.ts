@@ -1,14 +1,14 @@
 import { expect, it } from 'vitest';
 import { ArrivingBody } from './arriving-body.js';
 
-it('is what arrived, in pieces of any size', () => {
+it('an arriving body is what arrived, in pieces of any size', () => {
   const body = new ArrivingBody();
   for (const piece of ['a', 'bc', 'd'.repeat(1_000), '', 'e']) body.add(Buffer.from(piece));
 
   expect(body.bytes.toString()).toBe(`abc${'d'.repeat(1_000)}e`);
 });
 
-it('holds no more than twice what arrived', () => {
+it('an arriving body holds no more than twice what arrived', () => {
   const body = new ArrivingBody();
   let held = 0;
   for (let arrived = 1; arrived <= 10_000; arrived += 1) {

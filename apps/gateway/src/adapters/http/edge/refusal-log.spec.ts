@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { RefusalLog } from './refusal-log.js';
 
-it('warns of the first refusal of a kind, then once per second with how many there were in between', () => {
+it('the log of refusals warns of the first refusal of a kind, then once per second with how many there were in between', () => {
   const log = new RefusalLog();
   const search = (at: number) => log.warn('GET /v1/search overloaded', at);
 

@@ -8,7 +8,7 @@ import { bootGateway, closeGateways, SECRET } from '../../../memory-gateway.cont
 
 afterEach(closeGateways);
 
-it('warns of a 503 with what was behind it, and of a flood of them not once each', async () => {
+it('the log of requests warns of a 503 with what was behind it, and of a flood of them not once each', async () => {
   const lines: Record<string, unknown>[] = [];
   const app = await bootGateway({ logTo: lines });
   app.get(MessageStorePort).find = async () => {
