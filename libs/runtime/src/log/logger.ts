@@ -10,14 +10,14 @@ export const LOGGER = Symbol('Logger');
  * JSON lines on stdout, one per handled unit of work. Each line carries `service` and the ids of the running unit of work
  * (`requestId`, `conversationId`, `messageId`, R022). Never log message text, tokens or whole payloads.
  */
-export const createLogger = (service: string, level: string, destination: DestinationStream = gatheredStdout()): Logger =>
+export const createLogger = (service: string, level: string, destination: DestinationStream = bufferedStdout()): Logger =>
   pino(
     {
       level,
       base: { service, pid: process.pid },
       messageKey: 'message',
       timestamp: pino.stdTimeFunctions.isoTime,
-      // Secrets that slip in with an object are cut at the exit; the first defence is not to log objects.
+      // The second defence against secrets; the first is not to log objects.
       formatters: { level: (label) => ({ level: label }), bindings: withoutSecrets, log: withoutSecrets },
       mixin: currentContext,
       mixinMergeStrategy: (fields, ids) => (isEmpty(ids) ? fields : { ...ids, ...fields }),
@@ -26,20 +26,20 @@ export const createLogger = (service: string, level: string, destination: Destin
     destination,
   );
 
-const GATHER_BYTES = 8_192;
-const GATHER_MS = 100;
+const BUFFER_BYTES = 8_192;
+const FLUSH_EVERY_MS = 100;
 
 /**
- * stdout, written in blocks: a system call per line was a sixteenth of a busy gateway. What a SIGKILL takes is a tenth of a second of lines;
- * every other end writes them out.
+ * stdout, written in blocks: a system call per line was a sixteenth of a busy gateway. A SIGKILL loses the lines of a tenth of a second;
+ * every other end of the process writes them out.
  */
-const gatheredStdout = (): DestinationStream => (stdout ??= openStdout());
+const bufferedStdout = (): DestinationStream => (stdout ??= openStdout());
 let stdout: DestinationStream | undefined;
 
 const openStdout = (): DestinationStream => {
   const destination = pino.destination({ dest: 1, sync: true });
   const blocks = inBlocks(destination);
-  setInterval(() => blocks.flush(), GATHER_MS).unref();
+  setInterval(() => blocks.flush(), FLUSH_EVERY_MS).unref();
   process.once('exit', () => {
     blocks.flush();
     destination.flushSync();
@@ -47,7 +47,7 @@ const openStdout = (): DestinationStream => {
   return blocks;
 };
 
-/** Gathers lines here and not in pino's destination (`minLength`), which copies all that it holds for each line to find out how long it is. */
+/** Buffers lines here and not in pino's destination (`minLength`), which copies all that it holds for each line to find out how long it is. */
 const inBlocks = (destination: DestinationStream): DestinationStream & { flush(): void } => {
   let lines: string[] = [];
   let length = 0;
@@ -61,7 +61,7 @@ const inBlocks = (destination: DestinationStream): DestinationStream & { flush()
   const write = (line: string) => {
     lines.push(line);
     length += line.length;
-    if (length >= GATHER_BYTES) flush();
+    if (length >= BUFFER_BYTES) flush();
   };
   return { write, flush };
 };
@@ -102,13 +102,13 @@ const withoutSecrets = (fields: object, depth = 0): Record<string, unknown> => {
 
 const harmless = (value: unknown, depth: number): unknown => {
   if (typeof value !== 'object' || value === null || value instanceof Date) return value;
-  // Wherever it stands: a driver's error carries the statement's parameters in its own fields.
+  // At any depth: an error of a driver carries the parameters of the statement in fields of its own.
   if (value instanceof Error) return errorFields(value);
   if (depth >= MAX_DEPTH) return HIDDEN;
   return Array.isArray(value) ? value.map((item) => harmless(item, depth + 1)) : withoutSecrets(value, depth + 1);
 };
 
-/** What an operator needs of an error. Not its other fields: drivers hang statements, parameters and rows on them. */
+/** What an operator needs of an error, and no other field: drivers put statements, parameters and rows there. */
 const errorFields = (error: unknown): unknown => {
   if (!(error instanceof Error)) return error;
   const { name, message, stack, cause } = error;
