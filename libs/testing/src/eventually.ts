@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { withTimeLimit } from '#lib/runtime/work/within';
 
 /** How long and how often {@link eventually} tries. */
 export interface EventuallyOptions {
@@ -23,26 +24,15 @@ export async function eventually<T>(
   let lastError: unknown = new Error('the first try did not come back');
   while (performance.now() < endsAt) {
     try {
-      return await within(endsAt - performance.now(), assertion, lastError);
+      return await withTimeLimit(endsAt - performance.now(), (async () => assertion())(), () => {
+        throw lastError;
+      });
     } catch (error) {
       lastError = error;
     }
     await sleep(Math.min(everyMs, Math.max(0, endsAt - performance.now())));
   }
   throw withWaitingTime(lastError, performance.now() - startedAt, what);
-}
-
-async function within<T>(remainingMs: number, assertion: () => T | Promise<T>, lastError: unknown): Promise<T> {
-  const finished = new AbortController();
-  const timeUp = sleep(remainingMs, undefined, { signal: finished.signal }).then(() => {
-    throw lastError;
-  });
-  timeUp.catch(() => undefined); // aborted as soon as the assertion answers
-  try {
-    return await Promise.race([assertion(), timeUp]);
-  } finally {
-    finished.abort();
-  }
 }
 
 function withWaitingTime(error: unknown, waitedMs: number, what: string | undefined): Error {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DependencyError } from '#lib/resilience/call/errors';
 import { ConfigError } from '#lib/runtime/config/config';
 import type { Logger } from '#lib/runtime/log/logger';
+import { exponential } from '#lib/runtime/work/backoff';
 import type { EmbedderPort } from './embedder/embedder.port.js';
 import type { VectorStorePort } from './store/vector-store.port.js';
 
@@ -11,8 +12,8 @@ export interface Vectors {
   readonly vectors: VectorStorePort;
 }
 
-/** Longest pause between two tries, in milliseconds: as long as an open breaker of an embedder waits. */
-const RETRY_CAP_MS = 60_000;
+/** Pauses between tries; the longest is as long as an open breaker of an embedder waits. */
+const RETRY = { baseMs: 1_000, capMs: 60_000 } as const;
 
 /**
  * Embedder and vector store for processes that must start without their model: a remote one may have to be asked for its dimension first, and
@@ -56,8 +57,8 @@ export class LateVectors {
   }
 
   private async tryUntilOpen(): Promise<void> {
-    for (let waitMs = 1_000; ; waitMs = Math.min(RETRY_CAP_MS, waitMs * 2)) {
-      await sleep(waitMs, undefined, { signal: this.stopping.signal, ref: false }).catch(() => undefined);
+    for (let failures = 1; ; failures += 1) {
+      await sleep(exponential(failures, RETRY), undefined, { signal: this.stopping.signal, ref: false }).catch(() => undefined);
       if (this.stopping.signal.aborted || (await this.tryOnce())) return;
     }
   }

@@ -1,3 +1,4 @@
+import { withTimeLimit } from '#lib/runtime/work/within';
 import pc from 'picocolors';
 import type { Check, Finding } from './check.js';
 import { machineChecks } from './doctor-machine.js';
@@ -24,14 +25,11 @@ export async function resultsOf(checks: readonly Check[]): Promise<(Finding & { 
 }
 
 async function inTime(run: Check['run']): Promise<Finding> {
-  const { promise: late, resolve } = Promise.withResolvers<Finding>();
-  const timer = setTimeout(() => resolve({ level: 'fail', says: `no answer within ${CHECK_WITHIN_MS / 1_000} s` }), CHECK_WITHIN_MS);
+  const late = (): Finding => ({ level: 'fail', says: `no answer within ${CHECK_WITHIN_MS / 1_000} s` });
   try {
-    return await Promise.race([(async () => run())(), late]);
+    return await withTimeLimit(CHECK_WITHIN_MS, (async () => run())(), late);
   } catch (error) {
     return { level: 'fail', says: error instanceof Error ? error.message : String(error) };
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -22,7 +22,7 @@ import { MAX_RETURNS } from '../topology.js';
 import { RedeliveryTracker } from './buffer/redelivery-tracker.js';
 import { DeliveryBuffer } from './buffer/delivery-buffer.js';
 import { attemptOf, countHeader, errorMessage, header } from '../wire-message.js';
-import { within } from '#lib/resilience/call/within';
+import { within } from '#lib/runtime/work/within';
 
 const HOUSEKEEPING_MS = 5_000;
 

@@ -1,6 +1,6 @@
 import type { DependencyName } from '#lib/contracts/dependencies';
 import type { BreakerState } from '#lib/resilience/call/dependency-call';
-import { fullJitter } from '#lib/resilience/call/backoff';
+import { fullJitter } from '#lib/runtime/work/backoff';
 
 /** The breakers of the process as a consumer sees them; `Breakers` of libs/resilience is one. */
 export interface BreakerView {

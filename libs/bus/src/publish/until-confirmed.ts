@@ -1,4 +1,4 @@
-import { fullJitter } from '#lib/resilience/call/backoff';
+import { fullJitter } from '#lib/runtime/work/backoff';
 import type { PublishOutcome } from './publisher.port.js';
 
 const BACKOFF = { baseMs: 200, capMs: 10_000 };

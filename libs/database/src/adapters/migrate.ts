@@ -1,6 +1,7 @@
+import { exponential } from '#lib/runtime/work/backoff';
+import { within } from '#lib/runtime/work/within';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DatabaseError } from 'pg';
-import type { DataSource } from 'typeorm';
 import { remainingMs, withDeadline } from '#lib/resilience/call/deadline';
 import type { Logger } from '#lib/runtime/log/logger';
 import { processName } from '#lib/runtime/process/process-name';
@@ -19,6 +20,8 @@ export interface MigrateOptions {
 /** Key of the advisory lock: the ASCII codes of "parley". */
 const MIGRATION_LOCK = 0x70_61_72_6c_65_79;
 const CONNECT_TIMEOUT_MS = 2_000;
+const CONNECT_BACKOFF = { baseMs: 100, capMs: 2_000 } as const;
+const CLOSE_MS = 2_000;
 // A lock queue behind a migration stops the whole service, so it gives up soon and is run again.
 const LOCK_TIMEOUT_MS = 5_000;
 
@@ -41,7 +44,8 @@ export const migrate = async ({ url, logger, deadlineMs = 120_000 }: MigrateOpti
   });
 
 const connected = async (url: string, statementTimeoutMs: number, signal: AbortSignal): Promise<SafeClient> => {
-  for (let waitMs = 100; ; waitMs = Math.min(2_000, waitMs * 2)) {
+  for (let failures = 1; ; failures += 1) {
+    const waitMs = exponential(failures, CONNECT_BACKOFF);
     const settings = { url, applicationName: processName('migrate'), acquireTimeoutMs: CONNECT_TIMEOUT_MS, statementTimeoutMs };
     const client = new SafeClient(connectionSettings(settings));
     try {
@@ -88,13 +92,6 @@ const runPending = async (url: string, logger: Logger, statementTimeoutMs: numbe
     logger.info({ count: names.length, durationMs: Math.round(performance.now() - startedAt) }, 'schema is up to date');
     return names;
   } finally {
-    await closed(dataSource);
+    await within(CLOSE_MS, dataSource.destroy());
   }
-};
-
-const closed = async (dataSource: DataSource): Promise<void> => {
-  const { promise: timeUp, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, 2_000);
-  await Promise.race([dataSource.destroy(), timeUp]);
-  clearTimeout(timer);
 };

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Semaphore } from '#lib/resilience/limit/semaphore';
+import { exponential } from '#lib/runtime/work/backoff';
+import { within } from '#lib/runtime/work/within';
 import type { EventHeaders, PublisherPort, PublishOutcome } from '#lib/bus/publish/publisher.port';
 import type { ParleyEvent } from '#lib/contracts/events';
 import { withoutDeadline } from '#lib/resilience/call/deadline';
@@ -144,10 +146,7 @@ export class OutboxRelay {
       await this.fastPath.idle();
       await this.removing;
     };
-    const timer = new AbortController();
-    const timeUp = sleep(withinMs, undefined, { signal: timer.signal }).catch(() => undefined);
-    await Promise.race([idle(), timeUp]);
-    timer.abort();
+    await within(withinMs, idle());
   }
 
   private get isStopping(): boolean {
@@ -278,5 +277,4 @@ export class OutboxRelay {
 }
 
 // At least half of it: a wait that may be nothing would not let a full queue drain.
-const backoff = (failures: number): number =>
-  Math.round(Math.min(BACKOFF.capMs, BACKOFF.baseMs * 2 ** (failures - 1)) * (0.5 + Math.random() / 2));
+const backoff = (failures: number): number => Math.round(exponential(failures, BACKOFF) * (0.5 + Math.random() / 2));

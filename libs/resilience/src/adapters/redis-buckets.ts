@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { metrics } from '#lib/runtime/metrics/metrics';
+import { withTimeLimit } from '#lib/runtime/work/within';
 import type { Breakers } from '../call/breakers.js';
 import { DependencyCall } from '../call/dependency-call.js';
 import { batchPerTick } from '../load/batch-per-tick.js';
@@ -109,12 +110,8 @@ export class RedisBuckets {
 }
 
 /** The answer, or an error when it is late. When our own loop stood still, what has arrived meanwhile is read before that is decided. */
-const inTime = async <T>(reply: Promise<T>): Promise<T> => {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => setImmediate(() => reject(new Error(`Redis took more than ${LATE_MS} ms`))), LATE_MS);
-  try {
-    return await Promise.race([reply, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+const inTime = <T>(reply: Promise<T>): Promise<T> => withTimeLimit(LATE_MS, reply, () => withTimeLimit(0, reply, tooLate));
+
+const tooLate = () => {
+  throw new Error(`Redis took more than ${LATE_MS} ms`);
 };

@@ -1,12 +1,12 @@
 import { Redis } from 'ioredis';
+import { fullJitter } from '#lib/runtime/work/backoff';
 
 const CONNECT_TIMEOUT_MS = 1_000;
 const COMMAND_CEILING_MS = 2_000;
 // Silence after a command for this long means that the other side is gone, whatever TCP thinks.
 const SOCKET_SILENCE_MS = 5_000;
-const RECONNECT_FIRST_MS = 100;
 // Redis must be in use again within 12 s of its recovery: breaker reset 10 s, and this.
-const RECONNECT_CAP_MS = 1_000;
+const RECONNECT = { baseMs: 200, capMs: 1_000 } as const;
 
 /**
  * A connection to Redis that fails fast: a command is refused at once while there is no connection, nothing waits for longer than 2 s,
@@ -24,7 +24,7 @@ export const connectRedis = (url: string, connectionName: string, onError: (erro
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
-    retryStrategy: (attempt) => Math.ceil(Math.random() * Math.min(RECONNECT_CAP_MS, RECONNECT_FIRST_MS * 2 ** Math.min(attempt, 10))),
+    retryStrategy: (attempt) => Math.ceil(fullJitter(attempt, RECONNECT)),
     // A failover leaves us connected to what is now a replica: it takes reads and refuses writes for ever.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   });

@@ -1,6 +1,7 @@
 import type { DependencyName } from '#lib/contracts/dependencies';
 import { beginWait, type Wait } from '#lib/runtime/work/work-registry';
 import { errorCode } from '#lib/runtime/log/error-code';
+import type { Backoff } from '#lib/runtime/work/backoff';
 import { metrics } from '#lib/runtime/metrics/metrics';
 import type { BreakerPort, BreakerState, CallVerdict } from './breaker.port.js';
 import { AttributedFailures, currentCaller } from './attribution.js';
@@ -21,8 +22,8 @@ export interface CallPolicy {
   readonly timeoutMs: number;
   /** Attempts in all, the first included. 1 = no retry. Only idempotent operations may have more. */
   readonly attempts?: number;
-  /** Backoff before attempt n+1: full jitter over min(capMs, baseMs * 2^(n-1)). */
-  readonly backoff?: { readonly baseMs: number; readonly capMs: number };
+  /** The wait before attempt n+1: full jitter after n failures. */
+  readonly backoff?: Backoff;
   /** Calls in flight at once and calls that may wait for a place; beyond that `overloaded`. */
   readonly bulkhead?: { readonly concurrent: number; readonly queued: number };
   /** Time an open breaker waits before its trial call, in milliseconds. Default 10,000. */

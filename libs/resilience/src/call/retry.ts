@@ -1,13 +1,8 @@
+import { type Backoff, fullJitter } from '#lib/runtime/work/backoff';
 import { DependencyError } from './errors.js';
 
 /** Hard limit of attempts on one call, whatever a policy asks for (law 8). */
 export const MAX_ATTEMPTS = 3;
-
-/** Backoff before attempt n+1: full jitter over min(capMs, baseMs * 2^(n-1)). */
-export interface Backoff {
-  readonly baseMs: number;
-  readonly capMs: number;
-}
 
 const DEFAULT_BACKOFF: Backoff = { baseMs: 100, capMs: 2_000 };
 
@@ -55,8 +50,7 @@ export const waitBeforeRetry = (failed: {
   const { error, attempt, attempts, backoff = DEFAULT_BACKOFF, budget, remainingMs } = failed;
   if (!(error instanceof DependencyError) || !error.wasTried) return undefined;
   if (attempt >= Math.min(attempts, MAX_ATTEMPTS)) return undefined;
-  const jittered = Math.random() * Math.min(backoff.capMs, backoff.baseMs * 2 ** (attempt - 1));
-  const waitMs = Math.max(jittered, error.toldToWaitMs ?? 0);
+  const waitMs = Math.max(fullJitter(attempt, backoff), error.toldToWaitMs ?? 0);
   if (waitMs > backoff.capMs || waitMs >= remainingMs) return undefined;
   return budget.takeRetry() ? waitMs : undefined;
 };

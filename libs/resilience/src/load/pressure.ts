@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '#lib/runtime/log/logger';
 import { metrics } from '#lib/runtime/metrics/metrics';
+import { withTimeLimit } from '#lib/runtime/work/within';
 import { withoutDeadline } from '../call/deadline.js';
 
 /** How full the fullest thing is that must not overflow, and what follows (ruling C4). Each level includes what the ones before it mean. */
@@ -152,13 +153,9 @@ const capped = (level: PressureLevel, atMost: PressureLevel = 'full'): PressureL
   ladder[level].rank > ladder[atMost].rank ? atMost : level;
 
 const readSafely = async ({ read }: PressureSource): Promise<number | undefined> => {
-  const finished = new AbortController();
-  const timeUp = sleep(READ_WITHIN_MS, undefined, { signal: finished.signal, ref: false }).catch(() => undefined);
   try {
-    return await Promise.race([read(), timeUp]);
+    return await withTimeLimit(READ_WITHIN_MS, (async () => read())(), () => undefined);
   } catch {
     return undefined;
-  } finally {
-    finished.abort();
   }
 };

@@ -8,6 +8,7 @@ import {
 } from '@nestjs/common';
 import type { CustomTransportStrategy } from '@nestjs/microservices';
 import { LOGGER, type Logger } from '../log/logger.js';
+import { withTimeLimit } from '../work/within.js';
 
 /** What a part is, and so when it starts and stops. `background`: loops, samplers and pools that use connections. */
 export type Phase = 'stores' | 'broker' | 'background' | 'intake';
@@ -123,15 +124,14 @@ export class Lifecycle implements OnApplicationBootstrap, BeforeApplicationShutd
   }
 
   private async stopOne({ name, stop, stopWithinMs = STOP_WITHIN_MS }: LifecyclePart): Promise<void> {
-    const { promise: timeUp, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => reject(new Error(`not stopped within ${stopWithinMs} ms`)), stopWithinMs);
+    const tooLate = () => {
+      throw new Error(`not stopped within ${stopWithinMs} ms`);
+    };
     try {
-      await Promise.race([(async () => stop?.())(), timeUp]);
+      await withTimeLimit(stopWithinMs, (async () => stop?.())(), tooLate);
     } catch (err) {
       this.failed.push(name);
       this.logger.error({ part: name, err }, 'a part of the process did not stop in order');
-    } finally {
-      clearTimeout(timer);
     }
   }
 }

@@ -2,6 +2,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { EXIT_CONFIG, parseConfig, type Config } from '../config/config.js';
 import { createLogger, type Logger } from '../log/logger.js';
 import { type ProcessHost, type ProcessPlan, runProcess, thisProcess } from '../process/run-process.js';
+import { exponential } from '../work/backoff.js';
 import { connectSiblings } from './sibling-workers.js';
 import { EXIT_HUNG } from '../watchdog/watchdog.js';
 
@@ -50,7 +51,7 @@ const workerProcess = (): ProcessHost => {
 };
 
 /** How long to wait before a worker is started again that died `deaths` times in a row without being well in between. */
-export const restartDelayMs = (deaths: number): number => Math.min(BACKOFF.capMs, BACKOFF.baseMs * 2 ** (deaths - 1));
+export const restartDelayMs = (deaths: number): number => exponential(deaths, BACKOFF);
 
 /** One of the WEB_CONCURRENCY workers that should run, and the process that currently does. */
 interface WorkerSlot {

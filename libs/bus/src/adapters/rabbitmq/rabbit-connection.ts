@@ -1,7 +1,8 @@
 import { hostname } from 'node:os';
 import { type ChannelModel, connect, type SocketOptions } from 'amqplib';
 import type { Logger } from '#lib/runtime/log/logger';
-import { fullJitter } from '#lib/resilience/call/backoff';
+import { fullJitter } from '#lib/runtime/work/backoff';
+import { withTimeLimit } from '#lib/runtime/work/within';
 import { OutageLog } from './outage-log.js';
 import { errorMessage } from '../../wire-message.js';
 
@@ -197,14 +198,13 @@ export class RabbitConnection {
 
 /** Waits for `work`; destroys its socket when it fails or takes too long. */
 const orAbort = async <T>(work: Promise<T>, withinMs: number, what: string, socketLife: AbortController): Promise<T> => {
-  const { promise: tooLate, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`${what} took more than ${withinMs} ms`)), withinMs);
+  const tooLate = () => {
+    throw new Error(`${what} took more than ${withinMs} ms`);
+  };
   try {
-    return await Promise.race([work, tooLate]);
+    return await withTimeLimit(withinMs, work, tooLate);
   } catch (error) {
     socketLife.abort(error);
     throw error;
-  } finally {
-    clearTimeout(timer);
   }
 };

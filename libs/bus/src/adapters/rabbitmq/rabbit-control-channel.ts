@@ -16,7 +16,7 @@ import { answerFrom, combined, replyOf, siblingAnswers } from '../../control/con
 import { type ControlAnswers, ControlChannelPort, type ProcessAnswer } from '../../control/control-channel.port.js';
 import { nameOf, ProcessRoster } from '../../control/process-roster.js';
 import { errorMessage } from '../../wire-message.js';
-import { within } from '#lib/resilience/call/within';
+import { within } from '#lib/runtime/work/within';
 import { DIRECT_REPLY_TO } from './channel.js';
 import { connectionName, RabbitConnection } from './rabbit-connection.js';
 

@@ -7,7 +7,7 @@ import { DeadLettersPort, LockedDeadLetters } from '../../dead-letters/dead-lett
 import type { PublishOutcome } from '../../publish/publisher.port.js';
 import { deadLetterQueue } from '../../topology.js';
 import type { WireMessage } from '../../wire-message.js';
-import { within } from '#lib/resilience/call/within';
+import { within } from '#lib/runtime/work/within';
 import { openQuietChannel, replyCode, replyCodeOf } from './channel.js';
 import { connectionName, RabbitConnection } from './rabbit-connection.js';
 import type { RabbitPublisher } from './rabbit-publisher.js';

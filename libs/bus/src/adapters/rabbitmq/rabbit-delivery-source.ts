@@ -1,12 +1,12 @@
 import type { Channel, ChannelModel, ConsumeMessage, Message } from 'amqplib';
 import type { Logger } from '#lib/runtime/log/logger';
-import { fullJitter } from '#lib/resilience/call/backoff';
+import { fullJitter } from '#lib/runtime/work/backoff';
 import { ContiguousAcks } from './contiguous-acks.js';
 import type { Delivery } from '../../consume/delivery.js';
 import type { PublishOutcome } from '../../publish/publisher.port.js';
 import { DeliverySourcePort, type DeliveryListener } from '../../consume/delivery-source.port.js';
 import { countHeader, header, type WireMessage } from '../../wire-message.js';
-import { within } from '#lib/resilience/call/within';
+import { within } from '#lib/runtime/work/within';
 import { replyCode, replyCodeOf } from './channel.js';
 import type { RabbitPublisher } from './rabbit-publisher.js';
 import { wireMessageOf } from './wire-message-of.js';

@@ -6,7 +6,7 @@ import type { Logger } from '#lib/runtime/log/logger';
 import { type QueueCounts, QueueStatusPort, statusOf, type UnknownQueue } from '../../queue-status/queue-status.port.js';
 import { deadLetterQueue, type PipelineRows } from '../../topology.js';
 import { errorMessage } from '../../wire-message.js';
-import { within } from '#lib/resilience/call/within';
+import { within } from '#lib/runtime/work/within';
 import { openQuietChannel } from './channel.js';
 import { connectionName, RabbitConnection } from './rabbit-connection.js';
 

@@ -1,6 +1,7 @@
 import type { ParleyEvent } from '#lib/contracts/events';
 import { withDeadline } from '#lib/resilience/call/deadline';
 import { DeadlineExceeded, DependencyError } from '#lib/resilience/call/errors';
+import { withTimeLimit } from '#lib/runtime/work/within';
 import type { Layer } from './layer.js';
 
 // Long enough for an aborted call to reject, short beside any deadline.
@@ -24,13 +25,12 @@ export const withinDeadline =
   };
 
 const withinGrace = async <T>(running: Promise<T>, expired: DeadlineExceeded): Promise<T> => {
-  const { promise: graceOver, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(expired), GRACE_MS);
+  const graceOver = () => {
+    throw expired;
+  };
   try {
-    return await Promise.race([running, graceOver]);
+    return await withTimeLimit(GRACE_MS, running, graceOver);
   } catch (error) {
     throw error instanceof DependencyError ? error : expired;
-  } finally {
-    clearTimeout(timer);
   }
 };
