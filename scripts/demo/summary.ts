@@ -1,3 +1,4 @@
+import { percentile } from '#lib/testing/percentiles';
 import type { PlayedMessage } from './play.js';
 
 /** Median, 95th percentile and worst of some milliseconds; null when there were none. */
@@ -27,9 +28,7 @@ export const summarise = (played: readonly PlayedMessage[], searchMs: readonly n
   searchMs: spread(searchMs),
 });
 
-/** Nearest-rank percentiles: with few values they are values that were really seen. */
 export function spread(values: readonly number[]): Spread {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (share: number): number | null => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? null;
-  return { p50: at(0.5), p95: at(0.95), max: sorted.at(-1) ?? null };
+  const at = (share: number): number | null => percentile(values, share) ?? null;
+  return { p50: at(0.5), p95: at(0.95), max: at(1) };
 }

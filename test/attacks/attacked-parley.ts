@@ -8,7 +8,7 @@ import { expect } from 'vitest';
 import { metricsOf } from '#lib/testing/metrics-of';
 import { type RunningParley, type RunningParleyOptions, startParley } from '#lib/testing/running-parley';
 import { projectRoot } from '#lib/devstack/project-root';
-import { type Percentiles, percentilesOf } from '../chaos/percentiles.js';
+import { type Percentiles, percentilesOf } from '#lib/testing/percentiles';
 import type { Asked, BystanderOrders, Sample } from './bystanders.js';
 
 /** What the bystanders of an attack met, and what it did to the gateway. */

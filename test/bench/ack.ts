@@ -1,3 +1,4 @@
+import { percentile } from '#lib/testing/percentiles';
 import { type LoadResult, postMessages } from './load.js';
 import type { Target } from './targets.js';
 import { chatText } from './text.js';
@@ -8,7 +9,7 @@ export interface AckFigure extends LoadResult {
   readonly connections: number;
 }
 
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+const median = (values: readonly number[]): number => percentile(values, 0.5) ?? 0;
 
 const mergeFailures = (runs: readonly LoadResult[]): Record<string, number> => {
   const merged: Record<string, number> = {};

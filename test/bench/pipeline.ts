@@ -63,7 +63,7 @@ export const runPipeline = async (
     const drainedAfterSeconds = Math.round((performance.now() - endedAt) / 100) / 10;
     const [row] = await askDatabase<{ p50: number; p95: number }>(
       parley.databaseUrl,
-      `SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY ms) AS p50, percentile_cont(0.95) WITHIN GROUP (ORDER BY ms) AS p95
+      `SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY ms) AS p50, percentile_disc(0.95) WITHIN GROUP (ORDER BY ms) AS p95
        FROM (SELECT extract(epoch FROM c.updated_at - m.created_at)::float8 * 1000 AS ms
              FROM messages m JOIN message_chunks c ON c.message_id = m.id
              WHERE m.created_at >= '${before?.now.toISOString()}') waits`,

@@ -9,7 +9,7 @@ import { machineLine } from '../bench/report.js';
 import { type ChaosFault, chaosFaults } from './faults.js';
 import { type Attempt, PacedLoad } from './load.js';
 import { MemoryWatch, Searcher, servicesMiB, untilWhole } from './observe.js';
-import { percentilesOf } from './percentiles.js';
+import { percentilesOf } from '#lib/testing/percentiles';
 import { pick, seededRandom } from '#lib/testing/random';
 import { brokenPromises, type ChaosResults, type FaultFigures, inSeconds, missedFigures, renderChaos } from './report.js';
 import { staleAnswers, wrongAnswers } from './truth.js';

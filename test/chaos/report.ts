@@ -1,6 +1,6 @@
 import type { ConsistencyReport, RunCounts } from '#lib/testing/consistency-checker';
 import type { Recovery } from './observe.js';
-import type { Percentiles } from './percentiles.js';
+import type { Percentiles } from '#lib/testing/percentiles';
 
 /** What was seen of one fault, or of two at once. */
 export interface FaultFigures {

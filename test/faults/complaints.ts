@@ -1,4 +1,5 @@
 import { consistent } from '#lib/testing/consistency-checker';
+import { percentile } from '#lib/testing/percentiles';
 import type { Observed } from './experiment.js';
 import { type Answered, type Operation, type Outage, RECOVERS_WITHIN_MS, type Worked } from './matrix.js';
 import type { Asked, Sample } from './probes.js';
@@ -35,7 +36,10 @@ export const complaintsAboutLosses = ({ report, failedAttempts }: Observed): str
 function aboutAnswers(operation: Asked, { status, degraded, says, firstMs, thenMs }: Answered, { during, once }: Observed): string[] {
   const all = during[operation];
   const later = once[operation];
-  const p90 = percentile(later, 1 - SHARE_OF_TRIALS);
+  const p90 = percentile(
+    later.map(({ ms }) => ms),
+    1 - SHARE_OF_TRIALS,
+  );
   const fastMs = Math.max(thenMs, NOISE.fastMs);
   return [
     ...(later.length > 1 ? [] : [`only ${later.length} answers when the breakers had had their time`]),
@@ -45,7 +49,7 @@ function aboutAnswers(operation: Asked, { status, degraded, says, firstMs, thenM
       : only(all, (sample) => sample.degraded.join() !== degraded.join(), `not degraded by [${degraded.join()}]`)),
     ...(says === undefined || later.some((sample) => sample.says === says) ? [] : [`never said ${says}`]),
     ...only(all, ({ ms }) => ms > firstMs + NOISE.limitMs, `slower than ${firstMs} ms`),
-    ...(p90 <= fastMs ? [] : [`${Math.round(p90)} ms is what nine of ten took at last, not ${fastMs}`]),
+    ...(p90 === undefined || p90 <= fastMs ? [] : [`${Math.round(p90)} ms is what nine of ten took at last, not ${fastMs}`]),
   ];
 }
 
@@ -64,9 +68,4 @@ function only(samples: readonly Sample[], isWrong: (sample: Sample) => boolean, 
   if (first === undefined) return [];
   const { status, ms, degraded } = first;
   return [`${wrong.length} of ${samples.length} ${what}, the first: ${status} [${degraded.join()}] after ${Math.round(ms)} ms`];
-}
-
-function percentile(samples: readonly Sample[], share: number): number {
-  const sorted = samples.map(({ ms }) => ms).toSorted((one, other) => one - other);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 }
