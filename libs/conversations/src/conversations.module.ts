@@ -1,12 +1,13 @@
 import { type DynamicModule, Module, type Provider, type Type } from '@nestjs/common';
+import type { LaneDataSource } from '#lib/database/adapters/lane-data-source';
 import { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
+import { DATA_SOURCE } from '#lib/database/data-source-token';
 import { MemoryOutbox } from '#lib/database/outbox/adapters/memory-outbox';
 import { CONFIG, type Config } from '#lib/runtime/config/config';
 import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import { MemoryArchive } from './adapters/memory-archive.js';
 import { MemoryConversationStore } from './adapters/memory-conversation-store.js';
 import { MemoryMessageStore } from './adapters/memory-message-store.js';
-import { PostgresConversationStore } from './adapters/postgres-conversation-store.js';
 import { PostgresMessageStore } from './adapters/postgres-message-store.js';
 import { PostgresTextIndex } from './adapters/postgres-text-index.js';
 import { ConversationStorePort, type MembershipLimits } from './conversation-store.port.js';
@@ -23,7 +24,7 @@ interface ConversationOptions {
 /** Conversations and messages. */
 @Module({})
 export class ConversationsModule {
-  /** MessageStorePort and ConversationStorePort, for a process that serves users. */
+  /** MessageStorePort and ConversationStorePort, for a process that serves users. Needs DATA_SOURCE of DatabaseModule. */
   static forUsers({ limits }: ConversationOptions): DynamicModule {
     return of([
       {
@@ -33,8 +34,12 @@ export class ConversationsModule {
       },
       {
         provide: ConversationStorePort,
-        inject: [PostgresLanes, CONFIG],
-        useFactory: (lanes: PostgresLanes, config: Config) => new PostgresConversationStore(lanes.lane('reads'), limits(config)),
+        inject: [DATA_SOURCE, PostgresLanes, CONFIG],
+        useFactory: async (dataSource: LaneDataSource, lanes: PostgresLanes, config: Config) => {
+          // Imported here: it loads TypeORM, which the same on memory does not need.
+          const { PostgresConversationStore } = await import('./adapters/postgres-conversation-store.js');
+          return new PostgresConversationStore(dataSource, lanes.lane('reads'), limits(config));
+        },
       },
     ]);
   }

@@ -1,3 +1,4 @@
+import { LaneDataSource } from '#lib/database/adapters/lane-data-source';
 import { migrate } from '#lib/database/adapters/migrate';
 import type { PostgresLane } from '#lib/database/adapters/lanes/postgres-lane';
 import { PostgresLanes, type PostgresLanesOptions } from '#lib/database/adapters/lanes/postgres-lanes';
@@ -13,6 +14,8 @@ import { freshDatabase, type FreshPlace } from './databases.js';
 export interface MigratedDatabase {
   readonly url: string;
   readonly lanes: PostgresLanes;
+  /** Repositories on the lane `reads`. */
+  readonly dataSource: LaneDataSource;
   lane(name: LaneName): PostgresLane;
   /** More lanes into the same database, with other settings or through a fault proxy. Closed by `drop`. */
   otherLanes(settings: Partial<PostgresLanesOptions>): PostgresLanes;
@@ -54,6 +57,7 @@ export const migratedDatabase = async (databaseUrl: string): Promise<MigratedDat
   return {
     url,
     lanes,
+    dataSource: await LaneDataSource.over(lanes.lane('reads')),
     otherLanes,
     lane: (name) => lanes.lane(name),
     drop: async () => {

@@ -1,5 +1,9 @@
+import type { EntityManager, Repository } from 'typeorm';
 import { type ConversationId, newId, type UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
+import { ConversationEntity } from '#lib/database/adapters/entities/conversation.entity';
+import { ConversationKeyEntity } from '#lib/database/adapters/entities/conversation-key.entity';
+import type { LaneDataSource } from '#lib/database/adapters/lane-data-source';
 import type { PostgresLane } from '#lib/database/adapters/lanes/postgres-lane';
 import { startHash } from '../body-hash.js';
 import {
@@ -25,16 +29,11 @@ interface AddState {
   readonly isWithinQuota: boolean;
 }
 
-interface ConversationRow {
-  readonly id: string;
+type ListingRow = {
   readonly title: string | null;
   readonly creatorId: string;
   readonly headSeq: string;
-  readonly createdAt: Date;
   readonly memberIds: string[];
-}
-
-type ListingRow = Omit<ConversationRow, 'id' | 'createdAt'> & {
   readonly conversation: string;
   readonly conversationCreatedAt: Date;
   readonly readSeq: string;
@@ -71,42 +70,20 @@ const counted = (what: {
     RETURNING user_id`;
 };
 
-// Everything or nothing: a start over the quota leaves no key behind, and of two with one key the second finds nothing to insert.
-const CREATE = `
-  WITH earlier AS (
-    SELECT FROM conversation_keys WHERE creator_id = $3 AND client_key = $5
-  ), counted AS (${counted({
-    user: '$3::text',
-    conversations: '1',
-    additions: '$7::int',
-    conversationLimit: '$8::int',
-    additionLimit: '$9::int',
-    from: '(SELECT) start WHERE NOT EXISTS (SELECT FROM earlier)',
-  })}
-  ), claimed AS (
-    INSERT INTO conversation_keys (creator_id, client_key, body_hash, conversation_id, created_at)
-    SELECT $3, $5, $6, $1, now() FROM counted WHERE $5::text IS NOT NULL
-    ON CONFLICT DO NOTHING RETURNING conversation_id
-  ), conversation AS (
-    INSERT INTO conversations (id, title, creator_id, created_at, last_activity_at)
-    SELECT $1, $2, $3, now(), now() FROM counted WHERE $5::text IS NULL OR EXISTS (SELECT FROM claimed)
-    RETURNING id, created_at
-  ), joined AS (
-    INSERT INTO conversation_members (conversation_id, user_id) SELECT id, unnest($4::text[]) FROM conversation
-  )
-  SELECT (SELECT created_at FROM conversation) AS "createdAt", EXISTS (SELECT FROM counted) OR EXISTS (SELECT FROM earlier) AS "isWithinQuota"`;
+const COUNT_START = counted({
+  user: '$1::text',
+  conversations: '1',
+  additions: '$2::int',
+  conversationLimit: '$3::int',
+  additionLimit: '$4::int',
+  from: '(SELECT) start WHERE true',
+});
 
-const FIND_KEY = `
-  SELECT conversation_id AS id, created_at AS "createdAt", encode(body_hash, 'hex') AS hash
-  FROM conversation_keys WHERE creator_id = $1 AND client_key = $2`;
+// One parameter for up to 1,000 members: a row of VALUES for each takes TypeORM several milliseconds of the event loop.
+const JOIN = 'INSERT INTO conversation_members (conversation_id, user_id) SELECT $1, unnest($2::text[])';
 
-const FIND = {
-  name: 'find-conversation',
-  text: `
-    SELECT c.id, ${conversationColumns}, c.created_at AS "createdAt",
-      ARRAY(SELECT user_id FROM conversation_members WHERE conversation_id = c.id ORDER BY user_id) AS "memberIds"
-    FROM conversations c WHERE c.id = $1 AND ${isMember('$2')}`,
-};
+const READER_IS_MEMBER = 'EXISTS (SELECT FROM conversation_members WHERE conversation_id = conversation.id AND user_id = :reader)';
+const MEMBER_IDS = 'ARRAY(SELECT user_id FROM conversation_members WHERE conversation_id = conversation.id ORDER BY user_id)';
 
 // First which conversations, then what they hold: the sort sees ids and times only, the rest is looked up for one page.
 const LIST = {
@@ -198,41 +175,54 @@ const VISIBLE = {
     ) visible`,
 };
 
-/** Conversations in Postgres: one statement per call, with the membership in its condition, so that there is no moment between check and act. */
+/**
+ * Conversations in Postgres. Starting and finding one use repositories, what is asked often is SQL. One statement per call, with the membership
+ * in its condition, so that there is no moment between check and act; only a start is a transaction of several.
+ */
 export class PostgresConversationStore extends ConversationStorePort {
-  /** @param reads lane of all of it; its writes are few and small. */
+  private readonly conversations: Repository<ConversationEntity>;
+
+  /** @param reads lane of the SQL: the writes among it are few and small. */
   constructor(
+    private readonly dataSource: LaneDataSource,
     private readonly reads: PostgresLane,
     private readonly limits: MembershipLimits = NO_LIMITS,
   ) {
     super();
+    this.conversations = dataSource.getRepository(ConversationEntity);
   }
 
   async create({ title, creatorId, memberIds, key }: ConversationDraft): Promise<StartedConversation> {
     const members = [...new Set([creatorId, ...memberIds])].sort();
-    const started = { id: newId(), title, creatorId, memberIds: members, headSeq: 0, replayed: false };
-    const hash = startHash(title, members);
-    const { conversationsPerDay, additionsPerDay } = this.limits;
-    const [verdict] = await this.reads.query<{ createdAt: Date | null; isWithinQuota: boolean }>(CREATE, [
-      started.id,
-      title,
-      creatorId,
-      members,
-      key ?? null,
-      Buffer.from(hash, 'hex'),
-      members.length - 1,
-      conversationsPerDay,
-      additionsPerDay,
-    ]);
-    const createdAt = verdict?.createdAt ?? undefined;
-    if (createdAt !== undefined) return { ...started, createdAt };
-    if (verdict?.isWithinQuota !== true || key === undefined) throw quotaUsedUp(this.limits);
-    return { ...started, ...(await this.startedBefore(creatorId, key, hash)), replayed: true };
+    const started = { id: newId(), title, creatorId, memberIds: members, headSeq: 0 };
+    const bodyHash = Buffer.from(startHash(title, members), 'hex');
+    return this.dataSource.transaction(async (manager) => {
+      // The key first: a repeated start counts against no quota, and a start over the quota takes its key back with the rollback.
+      if (key !== undefined && !(await claims(manager, { conversationId: started.id, creatorId, clientKey: key, bodyHash }))) {
+        const earlier = await manager.findOneByOrFail(ConversationKeyEntity, { creatorId, clientKey: key });
+        if (!earlier.bodyHash.equals(bodyHash)) throw startKeyReused();
+        return { ...started, id: earlier.conversationId, createdAt: earlier.createdAt, replayed: true };
+      }
+      const { conversationsPerDay, additionsPerDay } = this.limits;
+      const counts = await manager.query<object[]>(COUNT_START, [creatorId, members.length - 1, conversationsPerDay, additionsPerDay]);
+      if (counts.length === 0) throw quotaUsedUp(this.limits);
+      const createdAt = await insertConversation(manager, started);
+      await manager.query(JOIN, [started.id, members]);
+      return { ...started, createdAt, replayed: false };
+    });
   }
 
   async find(id: ConversationId, reader: UserId): Promise<Conversation | undefined> {
-    const [row] = await this.reads.query<ConversationRow>(FIND, [id, reader]);
-    return row === undefined ? undefined : { ...row, headSeq: Number(row.headSeq) };
+    const found = await this.conversations
+      .createQueryBuilder('conversation')
+      .addSelect(MEMBER_IDS, 'memberIds')
+      .where({ id })
+      .andWhere(READER_IS_MEMBER, { reader })
+      .getRawAndEntities<{ memberIds: string[] }>();
+    const [conversation, row] = [found.entities[0], found.raw[0]];
+    if (conversation === undefined || row === undefined) return undefined;
+    const { title, creatorId, createdAt } = conversation;
+    return { id, title, creatorId, memberIds: row.memberIds, headSeq: Number(conversation.headSeq), createdAt };
   }
 
   async list(reader: UserId, { cursor, limit }: { cursor?: string | undefined; limit: number }) {
@@ -284,15 +274,26 @@ export class PostgresConversationStore extends ConversationStorePort {
     const ids = row?.ids?.split(',') ?? [];
     return { ids: ids.slice(0, MAX_VISIBLE), isCut: ids.length > MAX_VISIBLE };
   }
-
-  /** What a key stands for: the rest of the answer is in the request, which has the same hash. */
-  private async startedBefore(creatorId: UserId, key: string, hash: string): Promise<{ id: ConversationId; createdAt: Date }> {
-    const [earlier] = await this.reads.query<{ id: string; createdAt: Date; hash: string }>(FIND_KEY, [creatorId, key]);
-    if (earlier === undefined) throw new Error('a key was taken and is not there');
-    if (earlier.hash !== hash) throw startKeyReused();
-    return { id: earlier.id, createdAt: earlier.createdAt };
-  }
 }
+
+/** Whether the key was free. Waits for another start with the same key that is under way. */
+const claims = async (manager: EntityManager, key: Omit<ConversationKeyEntity, 'createdAt'>): Promise<boolean> => {
+  const values = { ...key, createdAt: () => 'now()' };
+  const insert = manager.createQueryBuilder().insert().into(ConversationKeyEntity).values(values).orIgnore().returning('client_key');
+  const { raw } = await insert.execute();
+  return (raw as unknown[]).length > 0;
+};
+
+const insertConversation = async (
+  manager: EntityManager,
+  { id, title, creatorId }: Pick<Conversation, 'id' | 'title' | 'creatorId'>,
+): Promise<Date> => {
+  const values = { id, title, creatorId, createdAt: () => 'now()', lastActivityAt: () => 'now()' };
+  const insert = manager.createQueryBuilder().insert().into(ConversationEntity).values(values).returning('created_at');
+  const [row] = (await insert.execute()).raw as { created_at: Date }[];
+  if (row === undefined) throw new Error('Postgres did not return the conversation that it inserted');
+  return row.created_at;
+};
 
 const listingFrom = (row: ListingRow): ConversationListing => ({
   id: row.conversation,

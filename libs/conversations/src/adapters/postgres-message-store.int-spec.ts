@@ -25,7 +25,13 @@ beforeEach(async () => {
 });
 
 const newConversation = async (): Promise<string> =>
-  (await new PostgresConversationStore(database.lane('reads')).create({ title: null, creatorId: 'alice', memberIds: [] })).id;
+  (
+    await new PostgresConversationStore(database.dataSource, database.lane('reads')).create({
+      title: null,
+      creatorId: 'alice',
+      memberIds: [],
+    })
+  ).id;
 const draft = (facts: Partial<MessageDraft> = {}): MessageDraft => ({
   conversationId,
   senderId: 'alice',
@@ -40,7 +46,8 @@ const elsewhere = () => {
 };
 /** A conversation of many, so that each can be a sender of its own. */
 const conversationOf = async (memberIds: string[]): Promise<string> =>
-  (await new PostgresConversationStore(database.lane('reads')).create({ title: null, creatorId: 'alice', memberIds })).id;
+  (await new PostgresConversationStore(database.dataSource, database.lane('reads')).create({ title: null, creatorId: 'alice', memberIds }))
+    .id;
 const sql = <Row extends object>(text: string, values: readonly unknown[] = []) => database.lane('work').query<Row>(text, values);
 /** Holds the row of a conversation, as a stuck process would, until it is released. */
 const hold = async (id: string): Promise<() => Promise<void>> => {
@@ -302,7 +309,7 @@ describe('a process whose clock is an hour ahead', () => {
     const right = { before: new Date(Date.now() - 5_000), after: () => new Date(Date.now() + 5_000) };
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 });
     const ahead = elsewhere();
-    const conversations = new PostgresConversationStore(database.lane('reads'));
+    const conversations = new PostgresConversationStore(database.dataSource, database.lane('reads'));
     const started = await conversations.create({ title: null, creatorId: 'alice', memberIds: [] });
     const { message } = await ahead.store(draft({ conversationId: started.id, senderId: 'alice' }));
     const { message: edited } = await ahead.edit({ id: message.id, actor: 'alice' }, 'later');

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import type { EventHeaders } from '#lib/bus/publish/publisher.port';
 import type { ParleyEvent } from '#lib/contracts/events';
+import { LaneDataSource } from '#lib/database/adapters/lane-data-source';
+import type { PostgresLane } from '#lib/database/adapters/lanes/postgres-lane';
 import { type MigratedDatabase, migratedDatabase } from '#lib/testing/migrated-database';
 import { conversationStoreContract } from '../conversation-store.contract.js';
 import { messageStoreContract, type StoresSetup } from '../message-store.contract.js';
@@ -19,8 +21,8 @@ const make = async (): Promise<StoresSetup> => {
     .query('TRUNCATE conversations, conversation_members, conversation_keys, departed_members, membership_usage, messages, outbox');
   return {
     messages: new PostgresMessageStore(database.lane('sends'), database.lane('reads'), database.lane('edits')),
-    conversations: new PostgresConversationStore(database.lane('reads')),
-    limited: (limits) => new PostgresConversationStore(database.lane('reads'), limits),
+    conversations: new PostgresConversationStore(database.dataSource, database.lane('reads')),
+    limited: (limits) => new PostgresConversationStore(database.dataSource, database.lane('reads'), limits),
     announced: () =>
       database
         .lane('work')
@@ -50,7 +52,8 @@ it('a reader of very many conversations in Postgres sees those that it started o
 it('counts the quota of a day in Postgres, for all processes together, and begins anew the next day', async () => {
   await make();
   const limits = { conversationsPerDay: 5, additionsPerDay: 0 };
-  const stores = [1, 2].map(() => new PostgresConversationStore(database.otherLanes({}).lane('reads'), limits));
+  const storeOn = async (lane: PostgresLane) => new PostgresConversationStore(await LaneDataSource.over(lane), lane, limits);
+  const stores = await Promise.all([1, 2].map(() => storeOn(database.otherLanes({}).lane('reads'))));
   const start = (store: PostgresConversationStore) => store.create({ title: null, creatorId: 'alice', memberIds: [] });
   const starts = await Promise.allSettled(stores.flatMap((store) => Array.from({ length: 6 }, () => start(store))));
   expect(starts.filter(({ status }) => status === 'fulfilled')).toHaveLength(5);

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, inject } from 'vitest';
-import { LaneDataSource } from '#lib/database/adapters/lane-data-source';
 import { type MigratedDatabase, migratedDatabase } from '#lib/testing/migrated-database';
 import { consistencyRunsContract } from '../consistency-runs.contract.js';
 import { PostgresConsistencyRuns } from './postgres-consistency-runs.js';
@@ -12,5 +11,5 @@ afterAll(() => database.drop());
 
 consistencyRunsContract('PostgresConsistencyBoard', async () => {
   await database.lane('work').query('TRUNCATE consistency_runs');
-  return { board: new PostgresConsistencyRuns(await LaneDataSource.over(database.lane('work'))) };
+  return { board: new PostgresConsistencyRuns(database.dataSource) };
 });
