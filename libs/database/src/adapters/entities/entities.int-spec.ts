@@ -1,4 +1,5 @@
-import { Column, DataSource, Entity, PrimaryColumn } from 'typeorm';
+import { existsSync, readFileSync } from 'node:fs';
+import { Column, DataSource, Entity, Index, PrimaryColumn } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { type FreshPlace, freshDatabase } from '#lib/testing/databases';
 import { type MigratedDatabase, migratedDatabase } from '#lib/testing/migrated-database';
@@ -37,6 +38,23 @@ class TextBackfillWithOneMoreColumn {
   @Column({ type: 'text', name: 'note', nullable: true })
   note!: string | null;
 }
+/** Where a user's pushes go to. */
+@Entity('devices')
+@Index('devices_by_user', ['userId'])
+class DeviceEntity {
+  @PrimaryColumn({ type: 'uuid', name: 'id', primaryKeyConstraintName: 'devices_pkey' })
+  id!: string;
+
+  @Column({ type: 'timestamptz', name: 'created_at', precision: 3, default: () => 'now()' })
+  createdAt!: Date;
+
+  @Column({ type: 'text', name: 'user_id', collation: 'C' })
+  userId!: string;
+
+  @Column({ type: 'text', name: 'push_token' })
+  pushToken!: string;
+}
+
 const withOneMoreColumn = [...entities.filter((entity) => entity !== TextBackfillEntity), TextBackfillWithOneMoreColumn];
 
 const within = async <T>(
@@ -56,16 +74,23 @@ const within = async <T>(
 describe('the entities', () => {
   let migrated: MigratedDatabase;
   let empty: FreshPlace;
+  let said: string[];
+  const traitsOf = async (dataSource: DataSource) => (await dataSource.query<{ trait: string }[]>(TRAITS)).map(({ trait }) => trait);
   beforeAll(async () => {
     [migrated, empty] = await Promise.all([migratedDatabase(inject('stack').databaseUrl), freshDatabase(inject('stack').databaseUrl)]);
+    said = await within(empty.url, entities, async (dataSource) => {
+      await dataSource.synchronize();
+      return traitsOf(dataSource);
+    });
   });
+  /** Traits of the migrated schema that no entity says. */
+  const unsaid = async () => (await within(migrated.url, [], traitsOf)).filter((trait) => !said.includes(trait)).sort();
   afterAll(() => Promise.all([migrated.drop(), empty.drop()]));
 
   const toDo = (classes: DataSource['options']['entities']) =>
     within(migrated.url, classes, async (dataSource) =>
       (await dataSource.driver.createSchemaBuilder().log()).upQueries.map(({ query }) => query),
     );
-  const traitsOf = (dataSource: DataSource) => dataSource.query<{ trait: string }[]>(TRAITS).then((rows) => rows.map(({ trait }) => trait));
 
   it('leave the schema builder nothing to do once the migrations ran', async () => {
     expect(await toDo(entities)).toEqual([]);
@@ -76,13 +101,38 @@ describe('the entities', () => {
   });
 
   it('make the same schema in an empty database, but for what stands in beyond-entities.ts', async () => {
-    const fromEntities = await within(empty.url, entities, async (dataSource) => {
-      await dataSource.synchronize();
-      return traitsOf(dataSource);
-    });
-    const fromMigrations = await within(migrated.url, [], traitsOf);
+    const made = await within(migrated.url, [], traitsOf);
+    expect(said.filter((trait) => !made.includes(trait))).toEqual([]);
+    expect(await unsaid()).toEqual(beyondEntities.map(({ trait }) => trait).sort());
+  });
 
-    expect(fromEntities.filter((trait) => !fromMigrations.includes(trait))).toEqual([]);
-    expect(fromMigrations.filter((trait) => !fromEntities.includes(trait)).sort()).toEqual(beyondEntities.map(({ trait }) => trait).sort());
+  describe('of the page on adding a table', () => {
+    const page = readFileSync('docs/develop/add-a-table.md', 'utf8');
+    const block = (language: string) => new RegExp(`\\n\`\`\`${language}\\n(.*?)\\n\`\`\``, 's').exec(page)?.[1] ?? '';
+
+    it('agree with its migration', async () => {
+      expect(readFileSync('libs/database/src/adapters/entities/entities.int-spec.ts', 'utf8')).toContain(block('ts'));
+      await migrated.lane('work').query(block('sql'));
+      expect(await toDo([...entities, DeviceEntity])).toEqual([]);
+      const { id } = await within(migrated.url, [DeviceEntity], (dataSource) =>
+        dataSource.getRepository(DeviceEntity).save({ id: crypto.randomUUID(), userId: 'alice', pushToken: 'x' }),
+      );
+      expect(await migrated.lane('work').query('SELECT id FROM devices')).toEqual([{ id }]);
+      await migrated.lane('work').query('DROP TABLE devices');
+    });
+
+    it('are missed by name when the migration ran and the entity was forgotten', async () => {
+      await migrated.lane('work').query(block('sql'));
+      expect(await unsaid()).toEqual(
+        expect.arrayContaining(['column devices.push_token text NOT NULL', 'index devices_by_user ON devices USING btree (user_id)']),
+      );
+      await migrated.lane('work').query('DROP TABLE devices');
+    });
+
+    it('stand beside files that exist', () => {
+      const paths = [...page.matchAll(/`((?:apps|libs|docs)\/[\w./-]+)`/g)].map(([, path = '']) => path);
+      expect(paths.length).toBeGreaterThan(8);
+      expect(paths.filter((path) => !existsSync(path) && !/create-devices|device\.entity/.test(path))).toEqual([]);
+    });
   });
 });
