@@ -8,6 +8,7 @@ import { type DeadLetter, DeadLetterOrder, type DeadLetterOutcome, DeadLetterQue
 import { pipeline } from '#lib/contracts/pipeline';
 import { ProblemError } from '#lib/contracts/problems';
 import { DependencyError } from '#lib/resilience/call/errors';
+import type { Logger } from '#lib/runtime/log/logger';
 import { Explained } from '#lib/devstack/terminal/explain';
 import { APP, operatorName } from '../operator/identity.js';
 import { silentLog, withAuditLog } from '../operator/logs.js';
@@ -90,14 +91,14 @@ async function list({ conversation, json = false, ...options }: ListOptions): Pr
     ...(conversation === undefined ? {} : { conversationId: conversation }),
   });
   if (!query.success) throw new Explained(query.error.issues.map(({ path, message }) => `--${path.join('.')} ${message}`).join('\n'), 2);
-  const page = await withDeadLetters((deadLetters) => deadLetters.list(query.data));
+  const page = await withDeadLetters(silentLog(), (deadLetters) => deadLetters.list(query.data));
   if (json) return print(page);
   console.log(page.items.length === 0 ? 'no dead letters' : linesOf(page.items));
   if (!page.isComplete) console.log(`there are more: raise --limit (now ${options.limit})`);
 }
 
 async function show(id: string, { queue, json = false }: { queue?: string; json?: boolean }): Promise<void> {
-  const letter = await withDeadLetters((deadLetters) => deadLetters.find(id, queue));
+  const letter = await withDeadLetters(silentLog(), (deadLetters) => deadLetters.find(id, queue));
   if (letter === undefined) throw new Explained(`there is no dead letter ${id}`);
   if (json) return print(letter);
   const { payload, payloadEncoding, headers: _, ...facts } = letter;
@@ -111,7 +112,9 @@ async function show(id: string, { queue, json = false }: { queue?: string; json?
 async function carryOut(deed: 'replay' | 'discard', ids: string[], options: OrderOptions): Promise<void> {
   const order = orderFrom(ids, options);
   if (deed === 'discard' && !order.dryRun && options.yes !== true) await confirm(order);
-  const outcome = await withDeadLetters((deadLetters) => inSlices(order, (slice) => deadLetters[deed](slice, operatorName())));
+  const outcome = await withAuditLog((audit) =>
+    withDeadLetters(audit, (deadLetters) => inSlices(order, (slice) => deadLetters[deed](slice, operatorName()))),
+  );
   if (options.json === true) print(outcome);
   else report(deed, outcome);
   if (outcome.stoppedBy !== null) throw new Explained(`stopped, ${outcome.remaining} left: ${outcome.stoppedBy}`);
@@ -194,7 +197,7 @@ const linesOf = (letters: readonly DeadLetter[]): string =>
 
 const MAX_REASON = 78;
 
-async function withDeadLetters<T>(work: (deadLetters: DeadLetters) => Promise<T>): Promise<T> {
+async function withDeadLetters<T>(audit: Logger, work: (deadLetters: DeadLetters) => Promise<T>): Promise<T> {
   const {
     RABBITMQ_URL: url,
     BUS_CONFIRM_WINDOW: window,
@@ -206,7 +209,7 @@ async function withDeadLetters<T>(work: (deadLetters: DeadLetters) => Promise<T>
   await publisher.start();
   const port = new RabbitDeadLetters({ url, app: APP, heartbeatS, publisher, logger });
   try {
-    return await withAuditLog((audit) => work(new DeadLetters(port, audit, SLICE_MS)));
+    return await work(new DeadLetters(port, audit, SLICE_MS));
   } catch (error) {
     if (error instanceof ProblemError) throw new Explained(error.detail);
     if (!(error instanceof DependencyError)) throw error;

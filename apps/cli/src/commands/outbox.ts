@@ -3,11 +3,12 @@ import pc from 'picocolors';
 import { type OutboxStatus, OutboxUnparkOrder } from '#lib/contracts/admin';
 import { PostgresOutbox } from '#lib/database/outbox/adapters/postgres-outbox';
 import { ParkedEvents } from '#lib/database/outbox/parked-events';
+import type { Logger } from '#lib/runtime/log/logger';
 import { Explained } from '#lib/devstack/terminal/explain';
 import { ago, duration, shortened } from '../output/cells.js';
 import { printable } from '../output/printable.js';
 import { operatorName } from '../operator/identity.js';
-import { withAuditLog } from '../operator/logs.js';
+import { silentLog, withAuditLog } from '../operator/logs.js';
 import { withLane } from '../operator/with-lane.js';
 
 /** Adds `parley outbox` and `parley outbox unpark`. They ask Postgres itself: the outbox is looked at when RabbitMQ is down. */
@@ -27,7 +28,7 @@ export function addOutboxCommands(program: Command): void {
 }
 
 async function show({ json = false }: { json?: boolean }): Promise<void> {
-  const status = await withParkedEvents((parked) => parked.status());
+  const status = await withParkedEvents(silentLog(), (parked) => parked.status());
   if (json) return print(status);
   const { pending, isEstimate, oldestAgeSeconds, parked, items } = status;
   const age = pending === 0 ? '' : `, the oldest for ${duration(oldestAgeSeconds * 1_000)}`;
@@ -51,12 +52,12 @@ async function unpark(ids: string[], { all, json = false }: { all?: boolean; jso
   const order = OutboxUnparkOrder.safeParse(ids.length === 0 ? { all } : { ids, all });
   if (!order.success) throw new Explained('name the event ids, or say --all', 2);
   const isJson = json || command.parent?.opts()['json'] === true;
-  const outcome = await withParkedEvents((parked) => parked.unpark(order.data, operatorName()));
+  const outcome = await withAuditLog((audit) => withParkedEvents(audit, (parked) => parked.unpark(order.data, operatorName())));
   if (isJson) print(outcome);
   else console.log(`${outcome.unparked} are tried again`);
 }
 
-const withParkedEvents = <T>(work: (parked: ParkedEvents) => Promise<T>): Promise<T> =>
-  withAuditLog((audit) => withLane('relay', (lanes) => work(new ParkedEvents(new PostgresOutbox(lanes.lane('relay')), audit))));
+const withParkedEvents = <T>(audit: Logger, work: (parked: ParkedEvents) => Promise<T>): Promise<T> =>
+  withLane('relay', (lanes) => work(new ParkedEvents(new PostgresOutbox(lanes.lane('relay')), audit)));
 
 const print = (answer: unknown): void => void process.stdout.write(`${printable(JSON.stringify(answer, undefined, 2))}\n`);
