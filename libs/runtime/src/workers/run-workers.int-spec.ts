@@ -15,6 +15,10 @@ const processesOf = async (small: SmallService, count: number): Promise<Set<numb
     return pids;
   });
 
+/** Resolves when the workers have `count` slow requests in hand. */
+const inHand = (small: SmallService, count: number): Promise<void> =>
+  eventually(() => expect(small.lines.filter(({ message }) => message === 'slow request in hand')).toHaveLength(count));
+
 describe('several workers', () => {
   it('serve one port, and their supervisor serves no request', async () => {
     const small = await start(3);
@@ -52,8 +56,7 @@ describe('several workers', () => {
     const small = await start(2);
 
     const answers = Array.from({ length: 8 }, () => small.get('/slow?ms=1000'));
-    // A request that comes back while the slow ones are on their way shows that they have arrived.
-    await small.get('/pid');
+    await inHand(small, answers.length);
     small.signal('SIGTERM');
 
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(Array.from({ length: 8 }, () => 200));
@@ -66,7 +69,7 @@ describe('several workers', () => {
     const pids = await processesOf(small, 2);
 
     const answer = small.get('/slow?ms=500');
-    await small.get('/pid');
+    await inHand(small, 1);
     for (const pid of [small.pid, ...pids]) process.kill(pid, 'SIGINT');
 
     expect((await answer).status).toBe(200);

@@ -37,6 +37,7 @@ await runWorkers({
     const fastify = app.getHttpAdapter().getInstance();
     fastify.get('/pid', () => ({ pid: process.pid }));
     fastify.get<{ Querystring: { ms: string } }>('/slow', async ({ query }) => {
+      parts.logger.info('slow request in hand');
       await sleep(Number(query.ms));
       return { pid: process.pid };
     });
