@@ -106,7 +106,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
   });
 
   describe('delivering', () => {
-    it('hands each published event to the handler of its queue, in batches, and is done with it', async () => {
+    it('a handler gets each published event of its queue once, in batches', async () => {
       await startBus();
       const batches: MessageEvent[][] = [];
       await serve((events) => void batches.push([...events]));
@@ -121,7 +121,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       await untilAllIsQuiet();
     });
 
-    it('delivers a lone event when its wait is over', async () => {
+    it('a lone event is delivered when the wait of its batch is over', async () => {
       await startBus({ batch: { size: 100, waitMs: 20 } });
       const handled: MessageEvent[] = [];
       await serve((events) => void handled.push(...events));
@@ -131,7 +131,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       await eventually(() => expect(handled).toHaveLength(1), { timeoutMs: 2_000 });
     });
 
-    it('keeps what is published before anybody consumes', async () => {
+    it('a queue keeps events that are published before it has a consumer', async () => {
       await startBus();
       await publish(...messages(3));
       const handled: MessageEvent[] = [];
@@ -141,19 +141,19 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       await eventually(() => expect(handled).toHaveLength(3));
     });
 
-    it('confirms an event that nobody hears', async () => {
+    it('an event that no queue hears is confirmed', async () => {
       await startBus();
       await publish(embedded(aMessageCreated()));
       expect(await bus.readyIn(QUEUE)).toBe(0);
     });
 
-    it('refuses an event that breaks its schema before it is published', async () => {
+    it('an event that breaks its schema is refused before it is published', async () => {
       await startBus();
       const broken = { ...aMessageCreated(), eventId: 'not an id' };
       await expect(bus.publisher.publish(broken)).rejects.toThrow(/eventId/);
     });
 
-    it('ignores fields that a newer version added', async () => {
+    it('a consumer ignores fields that a newer version added', async () => {
       await startBus();
       const handled: MessageEvent[] = [];
       await serve((events) => void handled.push(...events));
@@ -164,14 +164,14 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       await eventually(() => expect(handled).toEqual([event]));
     });
 
-    it('refuses to start with handlers that are not the rows of its pipeline', async () => {
+    it('a server whose handlers differ from its rows refuses to start', async () => {
       await startBus({}, { 'embedding.documents': aRow({ hears: [] }) });
       await expect(serve(() => undefined)).rejects.toThrow(/embedding\.documents: a row of embedding, but nothing handles it/);
     });
   });
 
   describe('retrying', () => {
-    it('tries three times with growing waits, then dead-letters with everything an operator needs', async () => {
+    it('an event is tried three times with growing waits, then dead-lettered with everything an operator needs', async () => {
       await startBus();
       const triedAt: number[] = [];
       const told: unknown[] = [];
@@ -216,7 +216,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       expect(Object.keys(letter?.headers ?? {})).not.toContain('x-death');
     });
 
-    it('is done when a later try passes', async () => {
+    it('an event is done when a later attempt succeeds', async () => {
       await startBus();
       let tries = 0;
       await serve(() => {
@@ -229,7 +229,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       expect(await deadLetters()).toEqual([]);
     });
 
-    it('dead-letters at once what the handler rejects', async () => {
+    it('an event that the handler rejects is dead-lettered at once', async () => {
       await startBus();
       let tries = 0;
       await serve(() => {
@@ -246,7 +246,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       expect(tries).toBe(1);
     });
 
-    it('dead-letters at once what is no event, without calling the handler', async () => {
+    it('a message that is no event is dead-lettered at once, without calling the handler', async () => {
       await startBus();
       const handled: unknown[] = [];
       const told: unknown[] = [];
@@ -264,7 +264,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       expect(handled).toEqual([]);
     });
 
-    it('waits for a newer consumer with what it does not know, and dead-letters it when none came', async () => {
+    it('an event of unknown type waits for a newer consumer, and is dead-lettered when none came', async () => {
       await startBus({ hears: ['message.created'] });
       const known = aMessageCreated();
       const handled: MessageEvent[] = [];
@@ -284,7 +284,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       });
     });
 
-    it('sends a message round and sets it aside whatever its headers hold', async () => {
+    it('a message is retried and dead-lettered whatever its headers hold', async () => {
       await startBus();
       await serve(() => {
         throw new Error('each time');
@@ -309,7 +309,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       expect(JSON.stringify(letter?.headers).length).toBeLessThan(2_000);
     });
 
-    it('brings back later what is postponed, and counts no try for it', async () => {
+    it('a postponed event comes back later without an attempt counted', async () => {
       await startBus();
       let calls = 0;
       await serve(() => {
@@ -323,7 +323,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       expect(calls).toBe(4 + 3);
     });
 
-    it('finds the one bad event among fifty: its neighbours are done once and count no try', async () => {
+    it('a bad event among fifty fails alone: the others are done once and count no attempt', async () => {
       await startBus({ batch: { size: 50, waitMs: 100 } });
       const events = messages(50);
       const bad = events[17];
@@ -345,7 +345,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       expect(Math.max(...batchSizes)).toBeGreaterThan(20);
     });
 
-    it('counts a handler that does not come back as a failed try', async () => {
+    it('a handler that exceeds its deadline has failed an attempt', async () => {
       await startBus({ deadlineMs: 100, attempts: 2 });
       await serve(() => new Promise(() => undefined));
       await publish(aMessageCreated());
@@ -353,7 +353,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       expect(letters[0]?.headers).toMatchObject({ [header.errorClass]: 'DeadlineExceeded', [header.attempts]: 2 });
     });
 
-    it('is not disturbed by a dead-letter listener that fails', async () => {
+    it('a failing dead-letter listener changes no outcome', async () => {
       await startBus();
       await serve(
         () => {
@@ -372,7 +372,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
   });
 
   describe('an outage', () => {
-    it('pauses while a breaker is open, probes with exactly one event, and ramps up', async () => {
+    it('a queue pauses while a breaker is open, probes with exactly one event, and ramps up', async () => {
       await startBus({ batch: { size: 10, waitMs: 1 } });
       const running: number[] = [];
       const release: (() => void)[] = [];
@@ -403,7 +403,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       expect(await deadLetters()).toEqual([]);
     });
 
-    it('takes nothing from a queue that needs what is out, and goes on with one that does not', async () => {
+    it('a paused queue stops, and a queue that does not need the dependency goes on', async () => {
       await startBus({ pausesWith: ['postgres'] });
       breakers.switch('chroma', 'open');
       const handled: MessageEvent[] = [];
@@ -412,7 +412,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       await eventually(() => expect(handled).toHaveLength(1));
     });
 
-    it('holds events while what they need is out although no breaker says so, and counts no try', async () => {
+    it('a consumer holds events in an outage that no breaker notices, without an attempt counted', async () => {
       await startBus();
       let calls = 0;
       const handled: MessageEvent[] = [];
@@ -428,7 +428,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       expect(await deadLetters()).toEqual([]);
     });
 
-    it('counts no try for a call that was not made, whatever it was for', async () => {
+    it('a call that was not tried counts no attempt, whatever its dependency', async () => {
       await startBus({ pausesWith: [] });
       let calls = 0;
       await serve(() => {
@@ -440,7 +440,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       expect(await deadLetters()).toEqual([]);
     });
 
-    it('counts a failed call to something that the queue does not pause with', async () => {
+    it('a failed call to a dependency that does not pause the queue counts as an attempt', async () => {
       await startBus({ pausesWith: ['postgres'] });
       await serve(() => {
         throw new DependencyError('llm', 'analyse', 'timeout');
@@ -450,7 +450,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       expect(letters[0]?.headers).toMatchObject({ [header.errorClass]: 'DependencyError', [header.attempts]: 3 });
     });
 
-    it('blames the event that alone meets an outage while others go through', async () => {
+    it('an event that alone meets outages while others succeed is treated as poison', async () => {
       await startBus({ batch: { size: 4, waitMs: 5 } });
       const bad = aMessageCreated();
       const handled: MessageEvent[] = [];
@@ -467,7 +467,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       expect(letters.map(({ id }) => id)).toEqual([bad.eventId]);
     });
 
-    it('sends round what is held for too long, so that the broker does not take it away, and counts no try', async () => {
+    it('an event held for too long is requeued through a retry tier, without an attempt counted', async () => {
       await startBus();
       const handled: MessageEvent[] = [];
       await serve((events) => void handled.push(...events), { timing: { holdMs: 100 } });
@@ -495,7 +495,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
   });
 
   describe('handling once', () => {
-    it('lets an event have its effect once although it is published twice', async () => {
+    it('an event published twice has its effect once', async () => {
       await startBus({ deduplicate: true, batch: { size: 1, waitMs: 0 }, concurrency: 1 });
       const handled: MessageEvent[] = [];
       await serve((events) => void handled.push(...events), { inbox: new MemoryInbox() });
@@ -511,7 +511,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       expect(idsOf(handled)).toEqual([first.eventId, second.eventId]);
     });
 
-    it('handles an event again whose first handling failed', async () => {
+    it('an event whose first handling failed is handled again', async () => {
       await startBus({ deduplicate: true });
       let tries = 0;
       await serve(
@@ -525,7 +525,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       await eventually(() => expect(tries).toBe(2));
     });
 
-    it('needs an inbox for a row that deduplicates', async () => {
+    it('a row that deduplicates needs an inbox', async () => {
       await startBus({ deduplicate: true });
       await expect(serve(() => undefined)).rejects.toThrow(/needs an inbox/);
     });
@@ -535,7 +535,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
     const LISTENER = 'delivery.indexed';
     const listener = { [LISTENER]: aRow({ app: 'delivery', hears: ['message.embedded'], emits: [] }) };
 
-    it('publishes what the handler returns, with the ids of the event it follows from, before that one is done', async () => {
+    it('an event that a handler returns is published with the ids of its cause, before that one is acknowledged', async () => {
       await startBus({}, listener);
       const event = aMessageCreated();
       await serve((events) => (events as MessageCreated[]).map(embedded));
@@ -549,7 +549,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       expect(message?.headers[header.traceparent]).not.toBe(TRACEPARENT);
     });
 
-    it('treats an event that the row does not announce as a bug of the handler', async () => {
+    it('an event that the row does not emit is a bug of the handler', async () => {
       await startBus({ emits: [], attempts: 1 }, listener);
       await serve((events) => (events as MessageCreated[]).map(embedded));
       await publish(aMessageCreated());
@@ -560,7 +560,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
   });
 
   describe('stopping', () => {
-    it('finishes what is being handled and leaves the rest in the queue, each event handled once in all', async () => {
+    it('a stopping server finishes running batches and leaves the rest in the queue, each event handled once in all', async () => {
       await startBus({ batch: { size: 1, waitMs: 0 }, concurrency: 1 });
       const handled: MessageEvent[] = [];
       const slowly = async (events: readonly MessageEvent[]) => {
@@ -582,7 +582,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       expect(await deadLetters()).toEqual([]);
     });
 
-    it('flushes a batch that was still being gathered', async () => {
+    it('a stopping server handles a batch that is not full yet', async () => {
       await startBus({ batch: { size: 100, waitMs: 60_000 } });
       const handled: MessageEvent[] = [];
       const server = await serve((events) => void handled.push(...events));
@@ -593,7 +593,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       expect(await bus.readyIn(QUEUE)).toBe(0);
     });
 
-    it('counts nothing for events that are held in an outage while their consumer is restarted again and again', async () => {
+    it('an event held in an outage counts nothing while its consumer restarts again and again', async () => {
       retryDelaysMs = [20, 40, 80];
       await startBus();
       const events = messages(12);
@@ -613,7 +613,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       expect(await deadLetters()).toEqual([]);
     });
 
-    it('gives back what outlives the drain, without a try counted', async () => {
+    it('a stopping server requeues what outlives the drain, without an attempt counted', async () => {
       await startBus({ batch: { size: 1, waitMs: 0 }, attempts: 1 });
       let isStuck = true;
       const handled: MessageEvent[] = [];
@@ -638,7 +638,7 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
   });
 
   describe('a full queue', () => {
-    it('refuses more and takes again when there is room', async () => {
+    it('a full queue refuses publishes and takes them again when there is room', async () => {
       await startBus({ maxLength: 5, batch: { size: 1, waitMs: 0 } });
       const outcomes: PublishOutcome[] = [];
       for (const event of messages(12)) outcomes.push(await bus.publisher.publish(event));

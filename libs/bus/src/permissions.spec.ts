@@ -31,7 +31,7 @@ describe('the permissions of RabbitMQ', () => {
     for (const queue of ['embedding.messages', 'scoring.messages']) expect(of(user).may('write', queue)).toBe(true);
   });
 
-  it('let the command line work on queues that no row describes any more, and the monitoring user on none', () => {
+  it('let the command line work on queues whose row is gone, and the monitoring user on none', () => {
     expect([of('parley-cli').may('configure', 'old.messages.dlq'), of('parley-ops').may('configure', 'old.messages.dlq')]).toEqual([
       true,
       false,
@@ -39,12 +39,12 @@ describe('the permissions of RabbitMQ', () => {
     for (const what of ['configure', 'write', 'read'] as const) expect(of('parley-monitor').may(what, 'embedding.messages')).toBe(false);
   });
 
-  it('give no service a look at the management API', () => {
+  it('give no service access to the management API', () => {
     const { users } = definitionsFor(withScoring);
     expect(users.filter(({ tags }) => tags !== '')).toEqual([{ name: 'parley-monitor', tags: 'monitoring' }]);
   });
 
-  it('let the gateway look into dead letters and send them back, and configure nothing else', () => {
+  it('let the gateway read dead letters and send them back, and configure nothing else', () => {
     const { may } = of('parley-gateway');
     expect([may('read', 'scoring.messages.dlq'), may('configure', 'scoring.messages.dlq.lock')]).toEqual([true, true]);
     expect([may('read', 'scoring.messages'), may('configure', 'scoring.messages'), may('configure', 'parley.events')]).toEqual([

@@ -6,7 +6,7 @@ import { isHeard, retryDelayMs, topologyOf } from './topology.js';
 const rows = { 'embedding.messages': aRow({ maxLength: 500 }) };
 
 describe('topologyOf', () => {
-  it('gives each row its queue, three ways back to it, and an end of the road', () => {
+  it('each row has its work queue, three retry queues and a dead-letter queue', () => {
     expect(topologyOf(rows).queues.map(({ name }) => name)).toEqual([
       'embedding.messages',
       'embedding.messages.retry.1',
@@ -16,7 +16,7 @@ describe('topologyOf', () => {
     ]);
   });
 
-  it('lets nothing be dropped on its way from one queue to the next', () => {
+  it('no message is dropped on its way from one queue to the next', () => {
     const [work, firstRetry] = topologyOf(rows).queues;
     expect(work?.arguments).toEqual({
       'x-queue-type': 'quorum',
@@ -38,7 +38,7 @@ describe('topologyOf', () => {
     });
   });
 
-  it('binds what each row hears', () => {
+  it('each row binds the events that it hears', () => {
     expect(topologyOf({ q: aRow({ hears: ['message.created', 'message.deleted'] }) })).toMatchObject({
       exchange: 'parley.events',
       bindings: [
@@ -48,13 +48,13 @@ describe('topologyOf', () => {
     });
   });
 
-  it('is the same at every boot', () => {
+  it('the topology is the same at every boot', () => {
     expect(topologyOf(pipeline)).toEqual(topologyOf(structuredClone(pipeline)));
   });
 });
 
 describe('retryDelayMs', () => {
-  it('adds up to a tenth, fixed by the name of the queue', () => {
+  it('the jitter adds up to a tenth, fixed by the name of the queue', () => {
     const queues = Array.from({ length: 50 }, (_, index) => `queue-${index}`);
     const delays = queues.map((queue) => retryDelayMs(queue, 1));
     expect(Math.min(...delays)).toBeGreaterThanOrEqual(RETRY_DELAYS_MS[0]);
@@ -63,7 +63,7 @@ describe('retryDelayMs', () => {
     expect(queues.map((queue) => retryDelayMs(queue, 1))).toEqual(delays);
   });
 
-  it('never changes for a queue that exists: the broker would refuse it', () => {
+  it('the delay of an existing queue never changes: the broker would refuse to declare it', () => {
     expect([1, 2, 3].map((tier) => retryDelayMs('embedding.messages', tier))).toMatchInlineSnapshot(`
       [
         2149,
@@ -73,13 +73,13 @@ describe('retryDelayMs', () => {
     `);
   });
 
-  it('knows no tier beyond the last', () => {
+  it('a tier beyond the last is an error', () => {
     expect(() => retryDelayMs('q', 4)).toThrow(RangeError);
   });
 });
 
 describe('isHeard', () => {
-  it('tells whether an event must reach a queue', () => {
+  it('an event is heard when a row has its type', () => {
     expect(isHeard(rows, 'message.created')).toBe(true);
     expect(isHeard(rows, 'message.embedded')).toBe(false);
   });

@@ -44,7 +44,7 @@ const consuming = (
 };
 
 describe('Consumer', () => {
-  it('pauses for a model that hangs, and counts no attempt: the call ends before the deadline of the handler that waits for it', async () => {
+  it('a hanging model pauses the consumer without an attempt counted: the call ends before the deadline of its handler', async () => {
     const breakers = createBreakers();
     const embed = new DependencyCall({ dependency: 'embedder', operation: 'embed', timeoutMs: 25, resetMs: 300 }, breakers);
     let isHung = true;
@@ -67,7 +67,7 @@ describe('Consumer', () => {
     expect(dead()).toEqual([]);
   }, 15_000);
 
-  it('is not stopped by an event that makes what it needs time out each time and so opens the breaker for all', async () => {
+  it('an event that makes its dependency time out and opens the breaker for all does not stop the consumer', async () => {
     const breakers = createBreakers();
     const upsert = new DependencyCall({ dependency: 'chroma', operation: 'upsert', timeoutMs: 15, resetMs: 40 }, breakers);
     const bad = aMessageCreated();
@@ -96,7 +96,7 @@ describe('Consumer', () => {
     expect(handled.has(bad.eventId)).toBe(false);
   }, 30_000);
 
-  it('handles outside the request that happened to publish: with ids and a deadline of its own', async () => {
+  it('a handler runs outside the request that published: with ids and a deadline of its own', async () => {
     const seen: unknown[] = [];
     const { bus } = consuming(async ([event]) => {
       seen.push([
@@ -109,7 +109,7 @@ describe('Consumer', () => {
     await eventually(() => expect(seen).toEqual([[undefined, true, 5_000]]));
   });
 
-  it('begins no run while it drains that would not end in time', async () => {
+  it('a draining consumer starts no run that would not end in time', async () => {
     let runs = 0;
     const { bus, consumer } = consuming(
       async () => {
@@ -125,7 +125,7 @@ describe('Consumer', () => {
     expect(drained).toEqual({ unfinishedCount: 0, sentRoundCount: 8 });
   });
 
-  it('settles a batch whose handler throws something strange', async () => {
+  it('a batch whose handler throws no error object is settled all the same', async () => {
     const { bus, dead } = consuming(() => Promise.reject(undefined), { row: { attempts: 1 } });
     await bus.publish(aMessageCreated());
     await eventually(() => expect(dead()).toHaveLength(1));

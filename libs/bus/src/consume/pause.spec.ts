@@ -27,16 +27,16 @@ describe('Pause', () => {
     return pause;
   };
 
-  it('starts running, at full capacity', () => {
+  it('a pause starts running, at full capacity', () => {
     expect(started()).toMatchObject({ state: 'running', allowance: 10 });
   });
 
-  it('starts paused when a breaker is open already', () => {
+  it('a pause starts paused when a breaker is already open', () => {
     breakers.switch('postgres', 'open');
     expect(started()).toMatchObject({ state: 'paused', allowance: 0 });
   });
 
-  it('pauses, probes with one, and ramps up in doublings as a breaker opens, half-opens and closes', () => {
+  it('a breaker that opens, half-opens and closes makes a queue pause, probe with one, and ramp up in doublings', () => {
     const pause = started();
     breakers.switch('chroma', 'open');
     breakers.switch('chroma', 'half-open');
@@ -46,7 +46,7 @@ describe('Pause', () => {
     expect(changes).toEqual(['paused 0', 'probing 1', 'ramp 1', 'ramp 2', 'ramp 4', 'ramp 8', 'running 10']);
   });
 
-  it('goes back to the pause when the probe finds the outage unchanged', () => {
+  it('a failed probe leads back to the pause', () => {
     const pause = started();
     breakers.switch('chroma', 'open');
     breakers.switch('chroma', 'half-open');
@@ -57,14 +57,14 @@ describe('Pause', () => {
     expect(pause.state).toBe('paused');
   });
 
-  it('does not care about what the queue does not need', () => {
+  it('a breaker that the queue does not need changes nothing', () => {
     const pause = started();
     breakers.switch('llm', 'open');
     expect(pause.state).toBe('running');
     expect(changes).toEqual([]);
   });
 
-  it('stays paused until the last of what it needs is back', () => {
+  it('a queue stays paused until its last dependency is back', () => {
     const pause = started();
     breakers.switch('chroma', 'open');
     breakers.switch('postgres', 'open');
@@ -74,7 +74,7 @@ describe('Pause', () => {
     expect(pause.state).toBe('probing');
   });
 
-  it('probes by itself, further and further apart, when an outage is met that no breaker notices', () => {
+  it('a queue whose outage no breaker notices probes by itself, further and further apart', () => {
     const pause = started();
     const waits: number[] = [];
     for (let outage = 0; outage < 12; outage += 1) {
@@ -90,7 +90,7 @@ describe('Pause', () => {
     expect(pause).toMatchObject({ state: 'ramp', allowance: 2 });
   });
 
-  it('waits as long as the dependency asked for', () => {
+  it('a probe waits as long as the dependency asked for', () => {
     const pause = started();
     pause.metOutage(15_000);
     vi.advanceTimersByTime(14_999);
@@ -99,7 +99,7 @@ describe('Pause', () => {
     expect(pause.state).toBe('probing');
   });
 
-  it('leaves the probe to the breaker once one has opened', () => {
+  it('an open breaker decides when to probe', () => {
     const pause = started();
     pause.metOutage(100);
     breakers.switch('chroma', 'open');
@@ -107,7 +107,7 @@ describe('Pause', () => {
     expect(pause).toMatchObject({ state: 'paused', isBreakerOpen: true });
   });
 
-  it('believes five probes rather than a breaker that stays half-open: it belongs to calls that this queue does not make', () => {
+  it('five passed probes outweigh a breaker that stays half-open: it belongs to calls that this queue does not make', () => {
     const pause = started();
     breakers.switch('postgres', 'half-open');
     for (let probe = 0; probe < 4; probe += 1) pause.passed();
@@ -116,14 +116,14 @@ describe('Pause', () => {
     expect(pause).toMatchObject({ state: 'ramp', allowance: 2 });
   });
 
-  it('has nothing to ramp up with a capacity of one', () => {
+  it('a capacity of one has nothing to ramp up', () => {
     const pause = started(1);
     breakers.switch('chroma', 'open');
     breakers.switch('chroma', 'closed');
     expect(pause).toMatchObject({ state: 'running', allowance: 1 });
   });
 
-  it('hears no breaker and sets no timer once it is stopped', () => {
+  it('a stopped pause follows no breaker and sets no timer', () => {
     const pause = started();
     pause.metOutage(10);
     pause.stop();

@@ -83,7 +83,7 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
   afterEach(() => bus.stop());
 
   describe('looking', () => {
-    it('shows what is known of each letter, oldest first, and leaves all of them as they were', async () => {
+    it('a list describes each letter, oldest first, and changes none', async () => {
       const letters = await buryMany(5);
       const { items, isComplete } = await deadLetters.list({ queue: QUEUE, limit: 50 });
       expect({ ids: items.map(({ id }) => id), isComplete }).toEqual({ ids: idsOf(letters), isComplete: true });
@@ -107,7 +107,7 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
       for (const [i, letter] of letters.entries()) expect(after[i]?.headers).toMatchObject(letter.headers);
     });
 
-    it('keeps their order however often and however far somebody looks', async () => {
+    it('letters keep their order however often and however far they are listed', async () => {
       const letters = await buryMany(30);
       for (const limit of [3, 20, 1, 1_000, 7]) {
         expect((await deadLetters.list({ queue: QUEUE, limit })).items.map(({ id }) => id)).toEqual(idsOf(letters.slice(0, limit)));
@@ -116,7 +116,7 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
       expect(await listed()).toEqual([...idsOf(letters), late?.id]);
     });
 
-    it('filters, and says whether that is all', async () => {
+    it('a filtered list says whether it is complete', async () => {
       const conversationId = newId();
       const [plain, inConversation, , other] = await bury(
         aDeadLetter(),
@@ -134,7 +134,7 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
       expect(await find({ limit: 1 })).toEqual({ ids: [plain?.id], isComplete: false });
     });
 
-    it('knows what a message is that came without properties, from its body', async () => {
+    it('a message without properties is described from its body', async () => {
       const event = aMessageCreated();
       const bare = { id: undefined, publishedAt: undefined, headers: {} };
       const own = { ...bare, type: QUEUE, body: Buffer.from(JSON.stringify(event)) };
@@ -152,26 +152,26 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
       expect(await deadLetters.find(items[2]?.id ?? '')).toMatchObject({ payloadEncoding: 'base64', payload: '/wA=' });
     });
 
-    it('shows one in full, and nothing for an id that is not there', async () => {
+    it('a letter is found by its id with its payload, and an unknown id finds none', async () => {
       const letters = await buryMany(3);
       const shown = await deadLetters.find(letters[1]?.id ?? '');
       expect(shown).toMatchObject({ id: letters[1]?.id, payloadEncoding: 'json', payload: JSON.parse(String(letters[1]?.body)) });
       expect(await deadLetters.find(newId(), QUEUE)).toBeUndefined();
     });
 
-    it('shows what is no JSON in base64, under an id made of its bytes when it has none', async () => {
+    it('a payload that is no JSON is shown in base64, under an id made of its bytes when it has none', async () => {
       await bury({ id: undefined, type: 'message.created', publishedAt: undefined, headers: {}, body: Buffer.from([0xff, 0x00]) });
       const [id = ''] = await listed();
       expect(id).toMatch(/^sha256:[0-9a-f]{32}$/);
       expect(await deadLetters.find(id)).toMatchObject({ payloadEncoding: 'base64', payload: '/wA=', errorClass: null, attempts: 1 });
     });
 
-    it('does not know other queues', async () => {
+    it('an unknown queue is not found', async () => {
       await expect(deadLetters.list({ queue: 'nobody.hears', limit: 1 })).rejects.toMatchObject({ code: 'not-found' });
       await expect(deadLetters.replay(all({ queue: 'nobody.hears' }), 'alice')).rejects.toMatchObject({ code: 'not-found' });
     });
 
-    it('is one at a time: whoever looks at the same moment sees all of them too', async () => {
+    it('two lists at one moment wait for one another, and both are complete', async () => {
       const letters = await buryMany(20);
       const answers = await Promise.all(Array.from({ length: 5 }, listed));
       for (const answer of answers) expect(answer).toEqual(idsOf(letters));
@@ -179,7 +179,7 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
   });
 
   describe('replaying', () => {
-    it('sends one back as it was, from its first attempt on, and touches no other', async () => {
+    it('a replayed letter goes back unchanged, from its first attempt on, and no other letter moves', async () => {
       const letters = await buryMany(4);
       const chosen = letters.slice(2, 3);
       expect(await deadLetters.replay(only(chosen), 'alice')).toMatchObject({ done: 1, notFound: [], remaining: 0, stoppedBy: null });
@@ -202,7 +202,7 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
       expect(await listed()).toEqual(idsOf(letters.filter((letter) => letter !== chosen[0])));
     });
 
-    it('sends all that match back in their order', async () => {
+    it('all matching letters are replayed in their order', async () => {
       const letters = await bury(...Array.from({ length: 10 }, (_, i) => aDeadLetter(i % 2 === 0 ? {} : { error: new RangeError('odd') })));
       const odd = letters.filter((_, i) => i % 2 === 1);
       expect(await deadLetters.replay(all({ errorClass: 'RangeError' }), 'alice')).toMatchObject({ done: 5, remaining: 0 });
@@ -210,7 +210,7 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
       expect(await listed()).toEqual(idsOf(letters.filter((letter) => !odd.includes(letter))));
     });
 
-    it('tells which of them died again, and when they were replayed', async () => {
+    it('a watched replay names the letters that died again, and when they were replayed', async () => {
       const letters = await buryMany(2);
       const replaying = deadLetters.replay(only(letters, { watchSeconds: 10 }), 'alice');
       const back: WireMessage[] = [];
@@ -227,7 +227,7 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
       expect(items).toMatchObject([1, 2].map(() => ({ replays: 1, error: 'again', replayedAt: expect.stringMatching(/^\d{4}-.*Z$/) })));
     });
 
-    it('only says what it would do in a dry run, and writes no audit line', async () => {
+    it('a dry run shows what it would do, and writes no audit line', async () => {
       const letters = await buryMany(3);
       const outcome = await deadLetters.replay(all({ dryRun: true }), 'alice');
       expect(outcome).toMatchObject({ dryRun: true, done: 3, remaining: 0 });
@@ -237,14 +237,14 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
       expect(logged.filter((line) => 'audit' in line)).toEqual([]);
     });
 
-    it('names the ids that are not there', async () => {
+    it('an order names its ids that are missing', async () => {
       const letters = await buryMany(1);
       const missing = newId();
       const outcome = await deadLetters.replay(only([...letters, { ...aDeadLetter(), id: missing }]), 'alice');
       expect(outcome).toMatchObject({ done: 1, notFound: [missing], remaining: 0, next: null });
     });
 
-    it('refuses what was replayed three times already, unless it is forced', async () => {
+    it('a letter replayed three times is refused unless forced', async () => {
       const tired = [1, 2, 3].reduce((letter) => forDeadLetterQueue(forReplay(letter), new Unreadable('again'), QUEUE), aDeadLetter());
       const [, fresh] = await bury(tired, aDeadLetter());
       const outcome = await deadLetters.replay(all(), 'alice');
@@ -255,7 +255,7 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
       expect(await listed()).toEqual([]);
     });
 
-    it('keeps the rate', async () => {
+    it('a replay keeps its rate', async () => {
       await buryMany(11);
       const startedAt = performance.now();
       expect(await deadLetters.replay(all({ ratePerSecond: 20 }), 'alice')).toMatchObject({ done: 11 });
@@ -265,7 +265,7 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
       expect(tookMs).toBeLessThan(2_500);
     });
 
-    it('stops when its time is over, and goes on where it stopped when asked again', async () => {
+    it('an order stops when its time is over, and continues with the next order', async () => {
       const letters = await buryMany(8);
       const inAHurry = new DeadLetters(bus.port, logger(), 500, rows);
       const first = await inAHurry.replay(all({ ratePerSecond: 5 }), 'alice');
@@ -279,7 +279,7 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
       expect(await listed()).toEqual([late?.id]);
     });
 
-    it('leaves the letter in when its queue does not take it, and says why', async () => {
+    it('a letter that its queue refuses stays, and the outcome says why', async () => {
       const letters = await buryMany(ROOM + 5);
       const outcome = await deadLetters.replay(all(), 'alice');
       expect(outcome.stoppedBy).toContain('RabbitMQ: nacked');
@@ -289,7 +289,7 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
       expect(await listed()).toEqual(idsOf(letters.slice(outcome.done)));
     });
 
-    it('leaves who, what and how many in the log, before and after', async () => {
+    it('the audit log says who, what and how many, before and after', async () => {
       const letters = await buryMany(2);
       await deadLetters.replay(only(letters), 'alice');
       await deadLetters.discard(all(), 'bob');
@@ -306,7 +306,7 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
   });
 
   describe('discarding', () => {
-    it('removes the chosen ones and touches no other', async () => {
+    it('a discard removes the chosen letters and no other', async () => {
       const letters = await buryMany(5);
       expect(await deadLetters.discard(only([letters[1], letters[3]].filter((letter) => letter !== undefined)), 'alice')).toMatchObject({
         done: 2,
@@ -316,21 +316,21 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
       expect(await bus.takeAll(QUEUE)).toEqual([]);
     });
 
-    it('writes down every id that it removes, also of an order for all', async () => {
+    it('the audit log has every discarded id, also of an order for all', async () => {
       const letters = await buryMany(130);
       await deadLetters.discard(all(), 'bob');
       const noted = logged.filter(({ audit }) => audit === 'dead-letters.discard').flatMap(({ ids = [] }) => ids as string[]);
       expect(noted).toEqual(idsOf(letters));
     });
 
-    it('removes all', async () => {
+    it('a discard of all empties the queue', async () => {
       await buryMany(5);
       expect(await deadLetters.discard(all(), 'alice')).toMatchObject({ done: 5, remaining: 0 });
       expect(await listed()).toEqual([]);
     });
   });
 
-  it('gives back what it holds when the work fails', async () => {
+  it('the letters return to their queue when the work under the lock fails', async () => {
     const letters = await buryMany(3);
     const failure = bus.port.lock(QUEUE, async (held) => {
       await held.next();

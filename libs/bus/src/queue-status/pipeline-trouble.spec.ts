@@ -26,17 +26,17 @@ const aView = (items: readonly QueueView[], view: Partial<QueuesView> = {}): Que
 });
 
 describe('trouble in the pipeline', () => {
-  it('is none when everything flows, and that nothing is known when RabbitMQ says nothing', () => {
+  it('a flowing pipeline has no trouble, and unknown lengths are one', () => {
     expect(new PipelineTroubles().find(aView([aQueue()]), 0)).toEqual([]);
     const unknown = aQueue({ ready: null, unacked: null, consumers: null, paused: null, oldestAgeSeconds: null });
     expect(new PipelineTroubles().find(aView([unknown]), undefined)).toEqual(['not-known']);
   });
 
-  it('is a queue that pauses', () => {
+  it('a paused queue is a trouble', () => {
     expect(new PipelineTroubles().find(aView([aQueue({ paused: true, consumers: 0 })]), 0)).toEqual(['queue-paused embedding.messages']);
   });
 
-  it('is a queue without consumers, when that lasts longer than a restart', () => {
+  it('a queue without consumers is a trouble when that lasts longer than a restart', () => {
     const troubles = new PipelineTroubles();
     const alone = aView([aQueue({ consumers: 0, paused: null })]);
     expect([troubles.find(alone, 0, 0), troubles.find(alone, 0, 14_999), troubles.find(alone, 0, 15_000)]).toEqual([
@@ -48,17 +48,17 @@ describe('trouble in the pipeline', () => {
     expect(troubles.find(alone, 0, 30_000)).toEqual([]);
   });
 
-  it('is an unknown queue that fills, whose name is not told, and not one that is empty', () => {
+  it('an unknown queue that fills is a trouble without its name, and an empty one is none', () => {
     const old = aQueue({ name: 'secret-project.messages', unknown: true, consumers: 0, paused: null });
     expect(new PipelineTroubles().find(aView([aQueue(), old]), 0)).toEqual([]);
     expect(new PipelineTroubles().find(aView([aQueue(), { ...old, ready: 1 }]), 0)).toEqual(['unknown-queue']);
   });
 
-  it('is an old outbox', () => {
+  it('an old outbox is a trouble', () => {
     expect(new PipelineTroubles().find(aView([]), 61)).toEqual(['outbox-old']);
   });
 
-  it('is a process of any app that cannot publish', () => {
+  it('a process of any app that cannot publish is a trouble', () => {
     const failure = { routingKey: 'message.created', since: '', outcome: 'nacked', reason: 'full', code: null, count: 3 } as const;
     const ops = { app: 'ops', host: 'h', pid: 1, silent: false, answer: [failure] } as const;
     expect(new PipelineTroubles().find(aView([], { publishers: { processes: [ops], others: 'asked' } }), 0)).toEqual(['publishing-fails']);

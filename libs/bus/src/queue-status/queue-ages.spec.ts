@@ -14,28 +14,28 @@ const looking = () => {
 };
 
 describe('the age of a queue', () => {
-  it('is that of the oldest message that a consumer holds', () => {
+  it('the age is that of the oldest message that a consumer holds', () => {
     expect(looking()(10, 500, 4)).toBe(6);
   });
 
-  it('goes on rising from there when the consumer dies, and is 0 when the queue is empty', () => {
+  it('the age goes on rising when the consumer dies, and is 0 when the queue is empty', () => {
     const age = looking();
     age(10, 500, 4);
     expect([age(20, 600), age(30, 600), age(40, 0)]).toEqual([16, 26, 0]);
   });
 
-  it('rises from when the queue was first seen not to be empty, when nothing ever consumed it', () => {
+  it('the age of a queue that never had a consumer rises from the first reading that was not empty', () => {
     const age = looking();
     expect([age(0, 0), age(5, 1), age(15, 2), age(20, 0), age(25, 1)]).toEqual([0, 0, 10, 0, 0]);
   });
 
-  it('is not known while nothing is known of the queue, and survives a broker that forgets its messages for a moment', () => {
+  it('the age is unknown while the length is, and survives a broker that reports 0 for a moment', () => {
     const age = looking();
     age(0, 5);
     expect([age(10, null), age(20, 0), age(25, 5), age(60, 0), age(61, 1)]).toEqual([null, 0, 25, 0, 0]);
   });
 
-  it('is never negative when clocks differ', () => {
+  it('the age is never negative when clocks differ', () => {
     expect(looking()(10, 1, 12)).toBe(0);
   });
 });

@@ -26,19 +26,19 @@ const fillOf = (ready: Record<string, number | null>) => {
   return { status, fill: new QueueFill(status, (queue) => (queue === 'small' ? 10 : 1_000)) };
 };
 
-it('the fill of the queues is that of the fullest queue, each against its own capacity', async () => {
+it('the fill is that of the fullest queue, each against its own capacity', async () => {
   const { fill } = fillOf({ small: 5, large: 100 });
 
   expect(await fill.read()).toBe(0.5);
 });
 
-it('the fill of the queues is not known while one queue is not', async () => {
+it('the fill is unknown while one queue is', async () => {
   const { fill } = fillOf({ small: 5, large: null });
 
   expect(await fill.read()).toBeUndefined();
 });
 
-it('the fill of the queues is not believed for ten seconds after the broker was away: a restarted one says 0 first', async () => {
+it('the fill is unknown for ten seconds after an outage: a restarted broker reports 0 first', async () => {
   const { status, fill } = fillOf({ small: 9 });
   expect(await fill.read(0)).toBe(0.9);
 
@@ -52,6 +52,6 @@ it('the fill of the queues is not believed for ten seconds after the broker was 
   expect(await fill.read(14_000)).toBe(0.8);
 });
 
-it('the fill of the queues is 0 when there are no queues', async () => {
+it('the fill is 0 when there are no queues', async () => {
   expect(await fillOf({}).fill.read()).toBe(0);
 });

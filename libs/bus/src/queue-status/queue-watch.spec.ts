@@ -65,8 +65,8 @@ const watching = (
 
 const lineOf = async (watch: QueueWatch) => (await watch.read()).items[0];
 
-describe('a queue as operators see it', () => {
-  it('is filled from its consumers: what they hold, how old it is, and that none pauses', async () => {
+describe('the view of a queue', () => {
+  it('a queue is described by its consumers: held messages, their age, and that none pauses', async () => {
     const line = await lineOf(watching([[aConsumer()], [aConsumer({ unacked: 4, oldestAt: null })]]));
 
     expect(line).toMatchObject({ ready: 5, unacked: 7, paused: false, pausedSince: null, unknown: false });
@@ -74,7 +74,7 @@ describe('a queue as operators see it', () => {
     expect(line?.oldestAgeSeconds).toBeLessThan(90);
   });
 
-  it('is paused when one of its consumers is, since the first of them', async () => {
+  it('a queue is paused when one of its consumers is, since the first of them', async () => {
     const [first, second] = ['2026-01-01T00:00:00.000Z', '2026-01-01T00:01:00.000Z'];
     expect(
       await lineOf(watching([[aConsumer()], [aConsumer({ pausedSince: second })], [aConsumer({ pausedSince: first })]])),
@@ -84,18 +84,18 @@ describe('a queue as operators see it', () => {
     });
   });
 
-  it('has an unknown pause when nothing that consumes it answers, and an age that rises all the same', async () => {
+  it('a queue without answering consumers has an unknown pause and a rising age', async () => {
     const line = await lineOf(watching(['silent']));
     expect(line).toMatchObject({ paused: null, unacked: null, oldestAgeSeconds: 0 });
   });
 
-  it('keeps what the broker itself knows, and does not add up what is incomplete', async () => {
+  it('counts of the broker win, and incomplete counts are not added up', async () => {
     expect(await lineOf(watching([[aConsumer()]], { status: aStatus({ unacked: 9 }) }))).toMatchObject({ unacked: 9 });
     expect(await lineOf(watching([[aConsumer()], 'silent']))).toMatchObject({ unacked: null });
     expect(await lineOf(watching([[aConsumer()]], { others: 'unreachable' }))).toMatchObject({ unacked: null });
   });
 
-  it('is listed and marked when the pipeline does not have it', async () => {
+  it('a queue that the pipeline does not have is listed and marked', async () => {
     const view = await watching([[aConsumer()]], {
       unknown: [{ name: 'scoring.messages', routingKeys: ['message.created'], ready: 12, consumers: 0 }],
     }).read();

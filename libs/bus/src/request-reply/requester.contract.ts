@@ -18,17 +18,17 @@ export const requesterContract = (make: () => Promise<RequesterSetup>): void => 
     });
     afterEach(async () => setup.close?.());
 
-    it('gets the answer to its own question', async () => {
+    it('a client gets the answer to its own question', async () => {
       await setup.respond('double', async (question) => ({ doubled: 2 * (question as { value: number }).value }));
       const answers = await Promise.all([1, 2, 3].map((value) => setup.requester.ask('double', { value })));
       expect(answers).toEqual([{ doubled: 2 }, { doubled: 4 }, { doubled: 6 }]);
     });
 
-    it('learns at once that nobody answers', async () => {
+    it('a client learns at once that no process answers', async () => {
       await expect(setup.requester.ask('nobody', {})).rejects.toMatchObject({ name: 'DependencyError', dependency: 'rabbitmq' });
     });
 
-    it('does not wait beyond the deadline of its caller', async () => {
+    it('a request ends at the deadline of its caller', async () => {
       await setup.respond('silent', () => new Promise(() => undefined));
       await expect(withDeadline(100, () => setup.requester.ask('silent', {}))).rejects.toThrow(/deadline of 100 ms|timeout/);
     });

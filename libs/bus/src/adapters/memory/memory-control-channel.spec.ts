@@ -12,7 +12,7 @@ describe('MemoryControlChannel', () => {
     return { channel: new MemoryControlChannel('observer', siblings), answer: (given) => (how = given), close: async () => undefined };
   });
 
-  it('shows a worker behind the same port that hangs as silent, beside those that answer', async () => {
+  it('a hanging worker behind the same port is listed as silent, beside those that answer', async () => {
     const siblings = async () => ({
       workers: [
         { pid: 11, silent: true as const },

@@ -15,7 +15,7 @@ import { handlersOf, PipelineMismatch } from './nest-handlers.js';
 import { OriginalErrors } from './original-errors.filter.js';
 
 describe('a Nest app on the bus', () => {
-  it('gets each batch as an array, publishes what its handler returns, and dead-letters by its own errors', async () => {
+  it('a handler gets each batch as an array; its events are published, and its own errors decide about dead letters', async () => {
     const pipeline = {
       'embedding.messages': aRow(),
       'delivery.indexed': aRow({ app: 'delivery', hears: ['message.embedded'] }),
@@ -63,7 +63,7 @@ describe('handlersOf', () => {
   const handler = Object.assign(async () => undefined, { isEventHandler: true });
   const rows = { 'embedding.messages': aRow(), 'embedding.documents': aRow() };
 
-  it('names every difference between handlers and pipeline, both ways', () => {
+  it('every difference between handlers and pipeline is named, both ways', () => {
     const doubled = Object.assign(async () => undefined, { isEventHandler: true, next: handler });
     const registered = new Map([
       ['embedding.messages', doubled],
@@ -78,14 +78,14 @@ describe('handlersOf', () => {
     );
   });
 
-  it('says so when Nest has put something else in the place of an error', async () => {
+  it('a replaced error names the missing filter', async () => {
     const replaced = () => Promise.reject({ status: 'error', message: 'Internal server error' });
     const registered = new Map(Object.keys(rows).map((queue) => [queue, Object.assign(replaced, { isEventHandler: true })]));
     const handle = handlersOf(registered, rows).get('embedding.messages');
     await expect(handle?.([aMessageCreated()])).rejects.toThrow(/connect it with the OriginalErrors filter/);
   });
 
-  it('refuses what a handler returns that is not a list of events', async () => {
+  it('a result that is no list of events is refused', async () => {
     const registered = new Map(Object.keys(rows).map((queue) => [queue, Object.assign(async () => 'done', { isEventHandler: true })]));
     const handle = handlersOf(registered, rows).get('embedding.messages');
     await expect(handle?.([aMessageCreated()])).rejects.toThrow(/other than an array/);

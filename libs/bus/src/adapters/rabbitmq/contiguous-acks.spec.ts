@@ -8,11 +8,11 @@ const opened = (...tags: number[]): ContiguousAcks => {
 };
 
 describe('ContiguousAcks', () => {
-  it('acknowledges a settled prefix with one multiple', () => {
+  it('a settled prefix is acknowledged with one multiple', () => {
     expect(opened(1, 2, 3, 4).settle([3, 1, 2])).toEqual([{ tag: 3, isMultiple: true }]);
   });
 
-  it('never covers a gap: what is beyond it is acknowledged one by one', () => {
+  it('a multiple never covers a gap: tags beyond it are acknowledged one by one', () => {
     expect(opened(1, 2, 3, 4, 5).settle([1, 2, 4, 5])).toEqual([
       { tag: 2, isMultiple: true },
       { tag: 4, isMultiple: false },
@@ -20,7 +20,7 @@ describe('ContiguousAcks', () => {
     ]);
   });
 
-  it('closes a gap without naming again what was acknowledged beyond it', () => {
+  it('a closed gap does not repeat tags acknowledged beyond it', () => {
     const acks = opened(1, 2, 3, 4);
     acks.settle([2, 3]);
     expect(acks.settle([1])).toEqual([{ tag: 1, isMultiple: false }]);
@@ -28,19 +28,19 @@ describe('ContiguousAcks', () => {
     expect(acks.openCount).toBe(0);
   });
 
-  it('names as the end of a multiple only a tag that is still open: the broker closes the channel over another', () => {
+  it('a multiple ends with a tag that is still open: the broker closes the channel over another', () => {
     const acks = opened(1, 2, 3, 4);
     acks.settle([3]);
     expect(acks.settle([1, 2])).toEqual([{ tag: 2, isMultiple: true }]);
   });
 
-  it('ignores a tag that is settled twice or was never received', () => {
+  it('a tag that is settled twice or was never received is ignored', () => {
     const acks = opened(1, 2);
     acks.settle([1]);
     expect(acks.settle([1, 9])).toEqual([]);
   });
 
-  it('settles each tag exactly once, whatever the order', () => {
+  it('each tag is settled exactly once, whatever the order', () => {
     const tags = Array.from({ length: 200 }, (_, index) => index + 1);
     const acks = opened(...tags);
     const left = new Set(tags);

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { createLogger } from '#lib/runtime/log/logger';
 import { OutageLog } from './outage-log.js';
 
-it('the log of an outage says once that a server is away, then how often it was tried, then that it is back', () => {
+it('an outage has one line at its start, then the number of tries, then one when the server is back', () => {
   const lines: { level: string; message: string; failures: number; connections?: number }[] = [];
   const logger = createLogger('test', 'info', { write: (line) => void lines.push(JSON.parse(line) as (typeof lines)[number]) });
   let now = 0;

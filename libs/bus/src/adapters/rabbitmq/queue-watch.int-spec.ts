@@ -48,7 +48,7 @@ const aPublisher = async (): Promise<RabbitPublisher> => {
   return publisher;
 };
 
-it('the queue watch shows pauses, ages and unacknowledged messages without the management API, and an age that goes on when the consumer is gone', async () => {
+it('a queue view has pauses, ages and unacknowledged messages without the management API, and an age that goes on when the consumer is gone', async () => {
   const publisher = await aPublisher();
   const breakers = new SwitchedBreakers();
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
@@ -84,7 +84,7 @@ it('the queue watch shows pauses, ages and unacknowledged messages without the m
   );
 });
 
-it('the queue watch lists a bound queue that the pipeline does not have, and calls it trouble when it fills', async () => {
+it('a bound queue that the pipeline does not have is listed, and is a trouble when it fills', async () => {
   const publisher = await aPublisher();
   const watch = await aWatch(stack.rabbitmqManagementUrl);
   const model = await connect(vhost.url, { timeout: 5_000 });

@@ -43,7 +43,7 @@ describe('RabbitControlChannel', () => {
 });
 
 describe('the control channel of several processes', () => {
-  it('asks every process of every app, and names each', async () => {
+  it('a question reaches every process of every app, and the answers name each', async () => {
     const asker = await join('gateway', () => [aBreaker('postgres', 'closed')]);
     await join('embedding', () => [aBreaker('chroma', 'open')]);
     await join('ops');
@@ -58,7 +58,7 @@ describe('the control channel of several processes', () => {
     ]);
   });
 
-  it('shows a process that is there and does not answer as silent, within its time', async () => {
+  it('a process that does not answer in time is listed as silent', async () => {
     const asker = await join('gateway');
     await join('embedding', silent);
     // It announced itself when it came; one that is asked for the first time is known from then on.
@@ -74,7 +74,7 @@ describe('the control channel of several processes', () => {
     expect(performance.now() - startedAt).toBeLessThan(5_000);
   });
 
-  it('waits for nobody when all that are known have answered, and forgets one that leaves', async () => {
+  it('a question ends when all known processes have answered, and a process that leaves is forgotten', async () => {
     const asker = await join('gateway');
     const leaving = await join('embedding');
     await asker.ask('presence');
@@ -85,7 +85,7 @@ describe('the control channel of several processes', () => {
     await eventually(async () => expect((await asker.ask('presence')).processes).toHaveLength(1));
   });
 
-  it('shows its own process and that nothing is known of the others while RabbitMQ does not pass questions on', async () => {
+  it('a question that RabbitMQ does not pass on is answered by this process, with the others unknown', async () => {
     const proxy = await FaultProxy.before(vhost.url);
     try {
       const asker = await join('gateway', () => [aBreaker('postgres', 'closed')], proxy.through(vhost.url));
@@ -113,12 +113,12 @@ describe('the control channel of several processes', () => {
     }
   });
 
-  it('says that nothing is known of the others when RabbitMQ was never there', async () => {
+  it('the other processes are unknown when RabbitMQ was never there', async () => {
     const asker = await join('gateway', undefined, 'amqp://127.0.0.1:1');
     expect(await asker.ask('breakers')).toMatchObject({ others: 'unreachable', processes: [{ app: 'gateway', silent: false }] });
   });
 
-  it('survives what is not of its kind, an answer that is too long, and a question that it does not know', async () => {
+  it('a control channel survives foreign messages, an answer that is too long, and an unknown question', async () => {
     const asker = await join('gateway');
     await join('embedding', (question) => (question === 'breakers' ? Array.from({ length: 5_000 }, () => aBreaker('chroma')) : undefined));
     await join('ops', () => {

@@ -68,7 +68,7 @@ describe('RabbitDeadLetters', () => {
     return letters;
   };
 
-  it('keeps the order of thousands over many looks, replays and discards', async () => {
+  it('thousands of letters keep their order over many reads, replays and discards', async () => {
     const bus = await start(10_000);
     try {
       let letters = await bury(bus, 2_500);
@@ -88,7 +88,7 @@ describe('RabbitDeadLetters', () => {
     }
   });
 
-  it('loses nothing when its connection breaks in the middle of a replay: what is there twice is the letter in hand', async () => {
+  it('no letter is lost when the connection breaks in the middle of a replay: only the current one may be there twice', async () => {
     const bus = await start(10_000);
     const proxy = await FaultProxy.before(bus.url);
     try {
@@ -117,7 +117,7 @@ describe('RabbitDeadLetters', () => {
     }
   });
 
-  it('says that RabbitMQ is away, and soon', async () => {
+  it('an absent RabbitMQ is reported soon', async () => {
     const publisher = { copyTo: async () => ({ kind: 'confirmed' }) as const };
     const port = new RabbitDeadLetters({ url: 'amqp://127.0.0.1:1', app: 'test', heartbeatS: 5, publisher, logger });
     const startedAt = performance.now();

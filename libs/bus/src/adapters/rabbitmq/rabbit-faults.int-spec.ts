@@ -128,7 +128,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
   };
 
   describe('the broker goes away', () => {
-    it('loses nothing that was confirmed when the broker is killed under publishing and consuming', async () => {
+    it('no confirmed event is lost when the broker is killed under publishing and consuming', async () => {
       const publisher = await aStartedPublisher();
       const handled = new Set<string>();
       await serve(publisher, { [QUEUE]: (events) => events.forEach(({ eventId }) => handled.add(eventId)) });
@@ -146,7 +146,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
       expect(publisher.isHealthy).toBe(true);
     });
 
-    it('starts without a broker, refuses at once, and works as soon as there is one', async () => {
+    it('a process starts without a broker, refuses at once, and works as soon as there is one', async () => {
       await stack.rabbitmq.kill();
       const publisher = aPublisher();
       const handled: MessageEvent[] = [];
@@ -164,7 +164,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
       await eventually(() => expect(handled).toEqual([event]), { timeoutMs: 20_000 });
     });
 
-    it('says so within the confirm timeout when the broker is frozen, and stops in time', async () => {
+    it('a frozen broker is noticed within the confirm timeout, and the process stops in time', async () => {
       const publisher = await aStartedPublisher({ confirmTimeoutMs: 500, heartbeatS: 60 });
       let release: () => void = () => undefined;
       const server = await serve(
@@ -187,7 +187,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
       }
     });
 
-    it('does not wait for a handshake that never ends', async () => {
+    it('a handshake that never ends is given up', async () => {
       const { proxy, url } = await proxied();
       await proxy.set({ kind: 'hang' });
       const publisher = aPublisher({ url });
@@ -198,7 +198,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
       await eventually(() => expect(publisher.isHealthy).toBe(true));
     });
 
-    it('gives up a connection that stays silent for twice the confirm timeout, without waiting for the heartbeat', async () => {
+    it('a connection silent for twice the confirm timeout is given up without waiting for the heartbeat', async () => {
       const { proxy, url } = await proxied();
       const publisher = await aStartedPublisher({ url, confirmTimeoutMs: 200, heartbeatS: 60 });
       await proxy.set({ kind: 'hang' });
@@ -209,7 +209,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
       await eventually(async () => expect(await publisher.publish(aMessageCreated())).toEqual({ kind: 'confirmed' }));
     });
 
-    it('keeps no more than its window and its line while the broker is silent', async () => {
+    it('a publisher keeps no more than its window and its line while the broker is silent', async () => {
       const { proxy, url } = await proxied();
       const publisher = await aStartedPublisher({ url, window: 2, confirmTimeoutMs: 400, heartbeatS: 60 });
       await proxy.set({ kind: 'hang' });
@@ -219,7 +219,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
       expect(reasons.filter((reason) => reason === 'the confirm window is full')).toHaveLength(18);
     });
 
-    it('handles each event once although the connection is reset with a hundred of them in work', async () => {
+    it('each event is handled once although the connection is reset with a hundred in progress', async () => {
       const { proxy, url } = await proxied();
       const publisher = await aStartedPublisher();
       const pipeline = { [QUEUE]: aRow({ batch: { size: 1, waitMs: 0 }, concurrency: 100 }) };
@@ -249,7 +249,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
       expect(started).toHaveLength(100);
     });
 
-    it('loses nothing and repeats nothing when the connection breaks between the copy for retry and the ack', async () => {
+    it('no event is lost or repeated when the connection breaks between the copy for retry and the ack', async () => {
       const { proxy, url } = await proxied();
       const publisher = await aStartedPublisher();
       const tries: string[] = [];
@@ -284,7 +284,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
   });
 
   describe('the broker is short of memory', () => {
-    it('refuses to publish at once, still acknowledges, and goes on when the alarm is over', async () => {
+    it('a blocked publisher refuses at once, consumers still acknowledge, and both go on when the alarm is over', async () => {
       const publisher = await aStartedPublisher();
       const health: boolean[] = [];
       publisher.onHealthChange((isHealthy) => health.push(isHealthy));
@@ -327,7 +327,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
   });
 
   describe('a channel fails alone', () => {
-    it('consumes again within two seconds when the broker takes away a channel, and leaves its sibling in peace', async () => {
+    it('a consumer whose channel the broker closes consumes again within two seconds, and its sibling is not disturbed', async () => {
       // The broker's own way of ending a channel with 406: a delivery that was kept for too long.
       await stack.rabbitmq.rabbitmqctl([
         'eval',
@@ -373,7 +373,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
       expect(started).toEqual([slow.eventId, next.eventId]);
     });
 
-    it('declares and consumes a queue again that somebody deleted', async () => {
+    it('a deleted queue is declared and consumed again', async () => {
       const publisher = await aStartedPublisher();
       const handled: MessageEvent[] = [];
       await serve(publisher, { [QUEUE]: (events) => void handled.push(...events) });
@@ -390,7 +390,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
       await eventually(() => expect(handled.map(({ eventId }) => eventId)).toContain(event.eventId));
     });
 
-    it('says that an event was returned, although the broker confirms it, and mends the missing queue', async () => {
+    it('an event without a queue is reported as returned although the broker confirms it, and the missing queue is declared', async () => {
       const publisher = await aStartedPublisher();
       const channel = await (await operator()).createChannel();
       await channel.deleteQueue(QUEUE);
@@ -401,7 +401,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
       await eventually(async () => expect(await publisher.publish(aMessageCreated())).toEqual({ kind: 'confirmed' }));
     });
 
-    it('publishes over a new channel when its own was taken away', async () => {
+    it('a publisher whose channel the broker closes publishes over a new one', async () => {
       const publisher = await aStartedPublisher();
       // An exchange that is gone ends the channel of whoever publishes to it.
       const channel = await (await operator()).createChannel();
@@ -413,7 +413,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
       await eventually(async () => expect(await publisher.publish(aMessageCreated())).toEqual({ kind: 'confirmed' }));
     });
 
-    it('declares a deleted exchange with its bindings again, and says meanwhile what fails and since when', async () => {
+    it('a deleted exchange is declared again with its bindings, and failures are reported meanwhile with their start', async () => {
       const publisher = await aStartedPublisher();
       const channel = await (await operator()).createChannel();
       await channel.deleteExchange('parley.events');
@@ -427,7 +427,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
       expect((await channel.checkQueue(QUEUE)).messageCount).toBe(1);
     });
 
-    it('tells a queue that is full, and goes on with what that queue does not hear', async () => {
+    it('a full queue is reported, and events that it does not hear go on', async () => {
       const publisher = await aStartedPublisher({ pipeline: twoQueues() });
       const channel = await (await operator()).createChannel();
       await channel.assertQueue('old.messages', { arguments: { ...FULL_AT_ONCE } });
@@ -452,7 +452,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
   });
 
   describe('a queue is paused', () => {
-    it('keeps what it holds through pauses, on the same channel, and nothing is returned to the broker', async () => {
+    it('a paused queue keeps its deliveries on the same channel, and none is returned to the broker', async () => {
       const publisher = await aStartedPublisher();
       const breakers = new SwitchedBreakers();
       const handled: string[] = [];
@@ -488,8 +488,8 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
     };
   });
 
-  describe('the broker has something else under our names', () => {
-    it('reports each difference in words and keeps running', async () => {
+  describe('the broker has other queues under the same names', () => {
+    it('each difference is reported in words, and the process keeps running', async () => {
       const wanted = topologyOf({ [QUEUE]: aRow() }, RETRY_DELAYS_MS);
       const channel = await (await operator()).createChannel();
       for (const { name, arguments: args } of wanted.queues) {
@@ -511,7 +511,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
       expect(await publisher.publish(aMessageCreated())).toEqual({ kind: 'confirmed' });
     });
 
-    it('is content with what it may not declare but finds in place', async () => {
+    it('a queue that the user may not declare is accepted when it is in place', async () => {
       const declaring = await aStartedPublisher();
       const handled: MessageEvent[] = [];
 
@@ -522,7 +522,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
       await eventually(() => expect(handled).toHaveLength(1));
     });
 
-    it('names what is missing when it may not declare it, and is content as soon as somebody else has', async () => {
+    it('a missing queue that the user may not declare is named, until another process has declared it', async () => {
       const reading = aPublisher({ url: await asReader() });
       await reading.start();
       expect(reading.drift?.differences).toContainEqual(expect.stringMatching(`no queue '${QUEUE}'`));
@@ -543,8 +543,8 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
     };
   });
 
-  describe('a message that kills whoever takes it', () => {
-    it('ends in the dead-letter queue by itself: forty-nine that were in the same hands are handled, however often they died together', async () => {
+  describe('a message that crashes its consumers', () => {
+    it('poison ends in the dead-letter queue alone: forty-nine other events are handled, however often they were returned together', async () => {
       const publisher = await aStartedPublisher();
       const events = messages(50);
       const killer = events[20]?.eventId ?? '';
@@ -574,7 +574,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
       expect(letter !== false && letter.properties).toMatchObject({ messageId: killer, headers: { [header.errorClass]: 'CrashLoop' } });
     });
 
-    it('is handled alone after a few deaths, and set aside with its story before the broker drops it', async () => {
+    it('poison is handled alone after a few crashes, and dead-lettered with its history before the broker drops it', async () => {
       const publisher = await aStartedPublisher();
       await publishAll(publisher, messages(4));
       await dieWith(4, 5);
@@ -612,7 +612,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
   });
 
   describe('a message that is too large', () => {
-    it('is refused by the broker, or set aside unread: no consumer has to take megabytes into its memory', async () => {
+    it('a large message is refused by the broker or dead-lettered unread: no consumer parses megabytes', async () => {
       const publisher = await aStartedPublisher();
       const handled: MessageEvent[] = [];
       await serve(publisher, { [QUEUE]: (events) => void handled.push(...events) });
@@ -632,7 +632,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
   });
 
   describe('what operators see', () => {
-    it('names connections and consumers after the architecture', async () => {
+    it('connections and consumers are named after app, process and queue', async () => {
       const publisher = await aStartedPublisher({ app: 'embedding' });
       await serve(publisher, { [QUEUE]: () => undefined });
       const suffix = `@${hostname()}#${process.pid}`;
@@ -674,7 +674,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
       );
     });
 
-    it('finds a bound queue that the pipeline does not have; without the management API only one of an earlier version', async () => {
+    it('a bound queue that the pipeline does not have is found; without the management API only one of an earlier version', async () => {
       await aStartedPublisher();
       const channel = await (await operator()).createChannel();
       await channel.assertQueue('scoring.messages');

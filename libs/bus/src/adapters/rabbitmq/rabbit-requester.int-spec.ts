@@ -46,7 +46,7 @@ requesterContract(async () => {
 });
 
 describe('a requester of RabbitMQ', () => {
-  it('gives up after its limit when the answer fails, and stays usable', async () => {
+  it('a request whose answer fails ends at its time limit, and the requester stays usable', async () => {
     const { requester, respond, close } = await setUp();
     await respond('moody', async (question) => {
       if ((question as { isBad: boolean }).isBad) throw new Error('no');
@@ -57,7 +57,7 @@ describe('a requester of RabbitMQ', () => {
     await close();
   });
 
-  it('refuses at once when the broker was never there', async () => {
+  it('a request is refused at once when the broker was never there', async () => {
     const requester = new RabbitRequester({ ...place(), url: 'amqp://127.0.0.1:1', breakers: createBreakers(), timeoutMs: 2_000 });
     await requester.start();
     await eventually(async () => expect(requester.ask('any', {})).rejects.toMatchObject({ kind: 'unavailable' }));
@@ -66,7 +66,7 @@ describe('a requester of RabbitMQ', () => {
 });
 
 describe('a responder of RabbitMQ', () => {
-  it('answers nobody but askers, and reads nothing that is too large or no question', async () => {
+  it('a responder answers only direct reply-to clients, and reads nothing that is too large or no question', async () => {
     const { requester, respond, close } = await setUp();
     const asked: unknown[] = [];
     await respond('guarded', async (question) => asked.push(question));
@@ -93,7 +93,7 @@ describe('a responder of RabbitMQ', () => {
     await close();
   });
 
-  it('says in words how its queue differs, and answers all the same on one connection', async () => {
+  it('a responder whose queue differs says how, and answers all the same on one connection', async () => {
     const { requester, respond, close } = await setUp();
     const connection = await connect(vhost.url);
     const channel = await connection.createChannel();

@@ -25,8 +25,8 @@ afterAll(async () => {
   await vhost.drop();
 });
 
-describe('a queue of a consumer that is no more', () => {
-  it('is unbound at once, so that it refuses nothing for being full, and deleted with its satellites only by force while it holds messages', async () => {
+describe('retiring the queue of a removed consumer', () => {
+  it('a retired queue is unbound at once, so that it refuses no publish, and deleted with its satellites only by force while it holds messages', async () => {
     const kinds: string[] = [];
     for (let i = 0; i < 6; i += 1) kinds.push((await publisher.publish(aMessageCreated())).kind);
     expect(kinds.at(-1)).toBe('nacked');
@@ -40,7 +40,10 @@ describe('a queue of a consumer that is no more', () => {
     await expect(retireQueue(model, { name: 'scoring.old', force: false, inUse: IN_USE })).rejects.toMatchObject({ code: 'not-found' });
   });
 
-  it.each(['embedding.messages', 'embedding.messages.retry.2', 'embedding.messages.dlq'])('is not %s, which is in use', async (name) => {
-    await expect(retireQueue(model, { name, force: true, inUse: IN_USE })).rejects.toMatchObject({ code: 'validation' });
-  });
+  it.each(['embedding.messages', 'embedding.messages.retry.2', 'embedding.messages.dlq'])(
+    'a queue in use is not retired: %s',
+    async (name) => {
+      await expect(retireQueue(model, { name, force: true, inUse: IN_USE })).rejects.toMatchObject({ code: 'validation' });
+    },
+  );
 });

@@ -6,7 +6,7 @@ import { DeliveryBuffer } from './delivery-buffer.js';
 const ordinary = (): Received => aReceived();
 const suspect = (): Received => aReceived(undefined, { returnCount: 3 });
 
-describe('WaitingRoom', () => {
+describe('DeliveryBuffer', () => {
   let dueCount: number;
   const aRoom = () => new DeliveryBuffer({ size: 10, waitMs: 0 }, () => (dueCount += 1));
 
@@ -18,7 +18,7 @@ describe('WaitingRoom', () => {
     vi.useRealTimers();
   });
 
-  it('gives out ordinary deliveries in batches', () => {
+  it('ordinary deliveries are taken in batches', () => {
     const room = aRoom();
     const [one, two] = [ordinary(), ordinary()];
     room.add(one);
@@ -27,7 +27,7 @@ describe('WaitingRoom', () => {
     expect(dueCount).toBe(2);
   });
 
-  it('waits for all suspects to arrive, then gives out one, and only when nothing else runs', () => {
+  it('a suspect is taken after all suspects have arrived, one at a time, and only when nothing else runs', () => {
     const room = aRoom();
     for (let count = 0; count < 3; count += 1) room.add(suspect());
     expect(room.take(10, 0)).toEqual([]);
@@ -38,7 +38,7 @@ describe('WaitingRoom', () => {
     expect(room.take(10, 0)).toEqual([]);
   });
 
-  it('lets nothing begin beside a suspect, nor before its acknowledgement has left', () => {
+  it('no batch starts beside a suspect, nor before its acknowledgement has left', () => {
     const room = aRoom();
     room.add(suspect());
     vi.runAllTimers();
@@ -51,7 +51,7 @@ describe('WaitingRoom', () => {
     expect(room.take(10, 0)).toHaveLength(1);
   });
 
-  it('puts a suspect back among the suspects', () => {
+  it('a suspect that is put back stays a suspect', () => {
     const room = aRoom();
     const [one, other] = [suspect(), ordinary()];
     room.putBack([one, other]);
@@ -59,7 +59,7 @@ describe('WaitingRoom', () => {
     expect(room.count).toBe(1);
   });
 
-  it('drops what is gone from both', () => {
+  it('dropping removes ordinary deliveries and suspects', () => {
     const room = aRoom();
     room.add(suspect());
     room.add(ordinary());

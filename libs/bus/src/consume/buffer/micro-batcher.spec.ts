@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MicroBatcher } from './micro-batcher.js';
 
-describe('Gather', () => {
+describe('MicroBatcher', () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   });
@@ -18,14 +18,14 @@ describe('Gather', () => {
     return { gather, batches };
   };
 
-  it('closes a batch when it is full', () => {
+  it('a full batch is due at once', () => {
     const { gather, batches } = gathering({ size: 3, waitMs: 1_000 });
     for (const item of [1, 2, 3, 4]) gather.add(item);
     expect(batches).toEqual([[1, 2, 3]]);
     expect(gather.count).toBe(1);
   });
 
-  it('counts the wait from the first item, however many trickle in', () => {
+  it('the wait counts from the first item, however many trickle in', () => {
     const { gather, batches } = gathering({ size: 100, waitMs: 50 });
     for (let item = 1; item <= 10; item += 1) {
       gather.add(item);
@@ -34,7 +34,7 @@ describe('Gather', () => {
     expect(batches[0]).toEqual([1, 2, 3, 4, 5]);
   });
 
-  it('waits anew for what came later', () => {
+  it('a later item waits anew', () => {
     const { gather, batches } = gathering({ size: 100, waitMs: 50 });
     gather.add(1);
     vi.advanceTimersByTime(60);
@@ -45,7 +45,7 @@ describe('Gather', () => {
     expect(batches).toEqual([[1], [2]]);
   });
 
-  it('keeps what is due until somebody has room for it', () => {
+  it('a due batch waits until the consumer has room', () => {
     const told: number[] = [];
     const gather = new MicroBatcher<number>({ size: 2, waitMs: 10 }, () => told.push(performance.now()));
     gather.add(1);
@@ -57,13 +57,13 @@ describe('Gather', () => {
     expect(told.length).toBeGreaterThan(0);
   });
 
-  it('gives nothing that is not due yet', () => {
+  it('a batch that is not due is not taken', () => {
     const { gather } = gathering({ size: 2, waitMs: 10 });
     gather.add(1);
     expect(gather.take(10)).toEqual([]);
   });
 
-  it('puts back behind the others, without a wait of its own', () => {
+  it('an item that is put back goes behind the others, without a wait of its own', () => {
     const { gather, batches } = gathering({ size: 10, waitMs: 50 });
     gather.add(1);
     gather.putBack([9]);
@@ -74,7 +74,7 @@ describe('Gather', () => {
     expect(batches).toEqual([[1, 9], [8]]);
   });
 
-  it('drops what is gone and keeps the order of the rest', () => {
+  it('dropping items keeps the order of the rest', () => {
     const { gather, batches } = gathering({ size: 10, waitMs: 20 });
     for (const item of [1, 2, 3, 4]) gather.add(item);
     gather.drop((item) => item % 2 === 1);
@@ -82,7 +82,7 @@ describe('Gather', () => {
     expect(batches).toEqual([[2, 4]]);
   });
 
-  it('waits for nobody once it flushes', () => {
+  it('a flushed batcher makes every item due at once', () => {
     const { gather, batches } = gathering({ size: 10, waitMs: 60_000 });
     gather.add(1);
     gather.flush();

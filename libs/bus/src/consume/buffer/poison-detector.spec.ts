@@ -4,8 +4,8 @@ import { PoisonDetector } from './poison-detector.js';
 
 const timeout = new DependencyError('chroma', 'upsert', 'timeout');
 
-describe('Suspicion', () => {
-  it('is proven by the third outage before which others went through', () => {
+describe('PoisonDetector', () => {
+  it('poison is proven by the third outage with successes of others in between', () => {
     const suspicion = new PoisonDetector();
     const proven = [10, 11, 12, 13].map((passedCount) => {
       suspicion.metOutage(timeout, passedCount);
@@ -14,13 +14,13 @@ describe('Suspicion', () => {
     expect(proven).toEqual([false, false, false, true]);
   });
 
-  it('is never proven while nothing goes through: that is an outage', () => {
+  it('poison is never proven while no other event succeeds: that is an outage', () => {
     const suspicion = new PoisonDetector();
     for (let outage = 0; outage < 1_000; outage += 1) suspicion.metOutage(timeout, 10);
     expect(suspicion.isProven).toBe(false);
   });
 
-  it('is not fed by calls that were not made', () => {
+  it('a call that was not tried proves nothing', () => {
     const suspicion = new PoisonDetector();
     for (let passed = 0; passed < 10; passed += 1) suspicion.metOutage(new DependencyError('chroma', 'upsert', 'open'), passed);
     expect(suspicion.isProven).toBe(false);

@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { Quarantine } from './quarantine.js';
 
 describe('Quarantine', () => {
-  it('gives out one at a time, any of them', () => {
+  it('suspects leave the quarantine one at a time, in random order', () => {
     const quarantine = new Quarantine<string>(() => 0.99);
     for (const suspect of ['a', 'b', 'c']) quarantine.add(suspect);
     expect([quarantine.takeOne(), quarantine.takeOne(), quarantine.takeOne(), quarantine.takeOne()]).toEqual([['c'], ['b'], ['a'], []]);
   });
 
-  it('lets the innocent through although the killer kills each process that takes it', () => {
+  it('innocent suspects pass although the poison crashes each process that takes it', () => {
     const innocent = Array.from({ length: 49 }, (_, index) => `good ${index}`);
     let left = ['killer', ...innocent];
     let deaths = 0;
@@ -21,7 +21,7 @@ describe('Quarantine', () => {
     expect(left).toEqual(['killer']);
   });
 
-  it('forgets what is gone', () => {
+  it('a dropped suspect is forgotten', () => {
     const quarantine = new Quarantine<number>();
     for (const suspect of [1, 2, 3]) quarantine.add(suspect);
     quarantine.drop((suspect) => suspect < 3);

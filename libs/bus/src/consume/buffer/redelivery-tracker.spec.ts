@@ -7,8 +7,8 @@ import { forNextAttempt, header, toWireMessage } from '../../wire-message.js';
 const event = aMessageCreated();
 const again = { isRedelivered: true, generation: 2, returnCount: 1 };
 
-describe('Twins', () => {
-  it('lets the work go on with the new delivery when the old one broke away', () => {
+describe('RedeliveryTracker', () => {
+  it('work in progress takes over the redelivery after a lost channel', () => {
     const twins = new RedeliveryTracker();
     const held = aReceived(event);
     twins.track(held);
@@ -17,7 +17,7 @@ describe('Twins', () => {
     expect(held.delivery).toBe(second);
   });
 
-  it('settles again what was finished and came back because the acknowledgement got lost', () => {
+  it('finished work that is redelivered after a lost acknowledgement is recognised as finished', () => {
     const twins = new RedeliveryTracker();
     const held = aReceived(event);
     twins.track(held);
@@ -26,7 +26,7 @@ describe('Twins', () => {
     expect(twins.recognise(aDelivery({ ...again, generation: 3 }, event))).toBe('finished');
   });
 
-  it('takes for new what the broker does not call redelivered: it was published twice', () => {
+  it('a delivery without the redelivered flag is new: it was published twice', () => {
     const twins = new RedeliveryTracker();
     const held = aReceived(event);
     twins.track(held);
@@ -35,7 +35,7 @@ describe('Twins', () => {
     expect(twins.recognise(aDelivery({ tag: 3 }, event))).toBe('new');
   });
 
-  it('takes for new the next try, and a replay of the same event', () => {
+  it('the next attempt and a replay of the same event are new', () => {
     const twins = new RedeliveryTracker();
     const held = aReceived(event);
     twins.finished(held);
@@ -45,7 +45,7 @@ describe('Twins', () => {
     expect(twins.recognise(aDelivery({ ...again, headers: replayed }, event))).toBe('new');
   });
 
-  it('takes for new what was let go without being finished', () => {
+  it('a delivery forgotten before it finished is new', () => {
     const twins = new RedeliveryTracker();
     const held = aReceived(event);
     twins.track(held);
@@ -53,7 +53,7 @@ describe('Twins', () => {
     expect(twins.recognise(aDelivery(again, event))).toBe('new');
   });
 
-  it('recognises nothing that has no id', () => {
+  it('a message without an id is never recognised', () => {
     const twins = new RedeliveryTracker();
     const held = aReceived(event, { id: undefined });
     twins.track(held);
@@ -61,7 +61,7 @@ describe('Twins', () => {
     expect(twins.recognise(aDelivery({ ...again, id: undefined }, event))).toBe('new');
   });
 
-  it('remembers a limited number', () => {
+  it('the tracker keeps a limited number of finished deliveries', () => {
     const twins = new RedeliveryTracker();
     const events = Array.from({ length: 10_050 }, () => aMessageCreated());
     for (const each of events) twins.finished(aReceived(each));

@@ -19,14 +19,14 @@ const failingFor = (...bad: number[]) => {
   return { run, runs, handled };
 };
 
-describe('handleBatch', () => {
-  it('runs a good batch once', async () => {
+describe('bisectBatch', () => {
+  it('a good batch runs once', async () => {
     const { run, runs } = failingFor();
     expect(of(await bisectBatch(items(50), run, noOutage), 'passed')).toEqual(items(50));
     expect(runs).toHaveLength(1);
   });
 
-  it.each([[0], [1], [24], [49]])('finds item %i alone among fifty, in few runs', async (bad) => {
+  it.each([[0], [1], [24], [49]])('bad item %i among fifty fails alone, in few runs', async (bad) => {
     const { run, runs, handled } = failingFor(bad);
     const verdicts = await bisectBatch(items(50), run, noOutage);
     expect(of(verdicts, 'failed')).toEqual([bad]);
@@ -34,7 +34,7 @@ describe('handleBatch', () => {
     expect(runs.length).toBeLessThanOrEqual(1 + 2 * Math.ceil(Math.log2(50)));
   });
 
-  it('finds several bad items and gives each its own error', async () => {
+  it('several bad items fail each with its own error', async () => {
     const run = async (part: readonly number[]) => {
       const bad = part.find((item) => item % 10 === 3);
       if (bad !== undefined) throw new Error(`bad ${bad}`);
@@ -48,19 +48,19 @@ describe('handleBatch', () => {
     ]);
   });
 
-  it('calls it a failure whatever was thrown', async () => {
+  it('any thrown value is a failure', async () => {
     const verdicts = await bisectBatch([1], () => Promise.reject(undefined), noOutage);
     expect(verdicts).toEqual([{ item: 1, kind: 'failed', error: undefined }]);
   });
 
-  it('does not halve for an outage: that would only ask again and again', async () => {
+  it('an outage halves no batch: that would only call the dependency again', async () => {
     const { run, runs } = failingFor(...items(50));
     const verdicts = await bisectBatch(items(50), run, { ...noOutage, isOutage: () => true });
     expect(runs).toHaveLength(1);
     expect(of(verdicts, 'outage')).toEqual(items(50));
   });
 
-  it('runs no further part once it meets an outage, and keeps what had passed', async () => {
+  it('no further part runs after an outage, and passed items stay passed', async () => {
     let runs = 0;
     const run = async (part: readonly number[]) => {
       runs += 1;
@@ -74,7 +74,7 @@ describe('handleBatch', () => {
     expect(runs).toBe(3);
   });
 
-  it('postpones what it has no time left for, so that no delivery grows old', async () => {
+  it('items beyond the time budget are postponed, so that no delivery grows old', async () => {
     const run = async () => {
       await new Promise((resolve) => setTimeout(resolve, 5));
       throw new Error('slow and bad');

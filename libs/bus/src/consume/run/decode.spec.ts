@@ -9,11 +9,11 @@ const withBody = (body: string | Buffer) => ({ ...toWireMessage(event), body: Bu
 const hears = ['message.created', 'message.edited'] as const;
 
 describe('decode', () => {
-  it('gives back what was encoded', () => {
+  it('an encoded event decodes to itself', () => {
     expect(decode(toWireMessage(event), hears)).toEqual(event);
   });
 
-  it('leaves out fields that the schema does not know', () => {
+  it('unknown fields are dropped', () => {
     expect(decode(withBody(JSON.stringify({ ...event, later: true })), hears)).toEqual(event);
   });
 
@@ -53,7 +53,7 @@ describe('decode', () => {
     expect(() => decode(withBody(body), hears)).toThrow(new Reject(reason));
   });
 
-  it.each([' ', '\u200d', '\u202eabc'])('takes a text that was stored before it was refused: %j', (content) => {
+  it.each([' ', '\u200d', '\u202eabc'])('a stored text that new messages may not have is accepted: %j', (content) => {
     const old = { ...event, data: { ...event.data, content } };
     expect(decode(withBody(JSON.stringify(old)), hears)).toEqual(old);
   });
@@ -66,7 +66,7 @@ describe('decode', () => {
     expect(() => decode(withBody(body), hears)).toThrow(new NotKnownYet(reason));
   });
 
-  it('refuses what is too large without looking into it', () => {
+  it('a body that is too large is refused unread', () => {
     const body = Buffer.alloc(MAX_BODY_BYTES + 1);
     const parsing = vi.spyOn(JSON, 'parse');
     expect(() => decode(withBody(body), hears)).toThrow(/too large/);
@@ -74,7 +74,7 @@ describe('decode', () => {
     parsing.mockRestore();
   });
 
-  it('names the faults of a body and quotes nothing of it', () => {
+  it('a refusal names the faults of a body and quotes nothing of it', () => {
     const broken = withBody(JSON.stringify({ ...event, data: { ...event.data, seq: 'a secret', senderId: 'a secret' } }));
     expect(() => decode(broken, hears)).toThrow(/data\.seq invalid_type, data\.senderId invalid_format$/);
   });

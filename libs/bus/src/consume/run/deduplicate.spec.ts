@@ -18,7 +18,7 @@ const deduplicated = (inbox = new MemoryInbox()) => {
 };
 
 describe('deduplicate', () => {
-  it('lets through what was not handled, and nothing a second time', async () => {
+  it('an event passes once, and not a second time', async () => {
     const { run, runs } = deduplicated();
     const [one, two] = [aReceived(), aReceived()];
     await run([one]);
@@ -27,7 +27,7 @@ describe('deduplicate', () => {
     expect(runs).toEqual([[one], [two]]);
   });
 
-  it('lets through one of two that are in the same batch', async () => {
+  it('one of two equal events in a batch passes', async () => {
     const event = aMessageCreated();
     const { run, runs } = deduplicated();
     const [first, copy] = [aReceived(event), aReceived(event)];
@@ -35,7 +35,7 @@ describe('deduplicate', () => {
     expect(runs).toEqual([[first]]);
   });
 
-  it('notes nothing when the handler fails', async () => {
+  it('a failed handler stores no id', async () => {
     const inbox = new MemoryInbox();
     const item = aReceived();
     const failing = deduplicate(inbox, 'q')(() => Promise.reject(new Error('fails')));

@@ -39,13 +39,13 @@ const emitting = (publisher: PublisherPort, signal = new AbortController().signa
   emit({ publisher, emits: ['message.embedded'], signal })(async () => [follows]);
 
 describe('emit', () => {
-  it('resolves when the broker has what follows, published with the ids of the event it is about', async () => {
+  it('a run resolves when the broker has its events, published with the ids of their cause', async () => {
     const publisher = new ScriptedPublisher([{ kind: 'confirmed' }]);
     expect(await emitting(publisher)([aReceived(), received])).toEqual([follows]);
     expect(publisher.published).toEqual([{ event: follows, headers: { requestId: 'r1', traceparent: undefined } }]);
   });
 
-  it('tries again under the same event id until the broker has it, without calling the handler again', async () => {
+  it('a refused event is published again under the same id, without calling the handler again', async () => {
     const publisher = new ScriptedPublisher([
       { kind: 'nacked', reason: 'full' },
       { kind: 'ambiguous', reason: 'silence' },
@@ -61,7 +61,7 @@ describe('emit', () => {
     expect(publisher.published.map(({ event }) => event.eventId)).toEqual([follows.eventId, follows.eventId, follows.eventId]);
   });
 
-  it('gives up when the process stops, so that the delivery is not settled', async () => {
+  it('a stopping process interrupts the run, so that the delivery is not settled', async () => {
     const stopping = new AbortController();
     const publisher = new ScriptedPublisher([{ kind: 'nacked', reason: 'away' }]);
     const running = emitting(publisher, stopping.signal)([received]);
@@ -69,7 +69,7 @@ describe('emit', () => {
     await expect(running).rejects.toThrow(Interrupted);
   });
 
-  it('refuses an event that the row does not announce, before anything is published', async () => {
+  it('an event that the row does not emit is refused before anything is published', async () => {
     const publisher = new ScriptedPublisher([{ kind: 'confirmed' }]);
     const run = emit({ publisher, emits: [], signal: new AbortController().signal })(async () => [follows]);
     await expect(run([received])).rejects.toThrow(/message\.embedded is not among/);

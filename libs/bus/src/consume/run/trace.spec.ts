@@ -20,7 +20,7 @@ const contextIn = async (items: readonly Received[]) => {
 };
 
 describe('trace', () => {
-  it('runs a single event with its ids, as a span below the one that published it', async () => {
+  it("a single event runs with its ids, as a child span of its publisher's", async () => {
     const event = aMessageCreated();
     expect(await contextIn([from(event)])).toEqual({
       requestId: 'r1',
@@ -30,14 +30,14 @@ describe('trace', () => {
     });
   });
 
-  it('runs a batch with what its events have in common', async () => {
+  it('a batch runs with the ids that its events share', async () => {
     const first = aMessageCreated();
     const second = aMessageCreated({ conversationId: first.conversationId });
     expect(await contextIn([from(first), from(second, 'r2')])).toEqual({ conversationId: first.conversationId });
     expect(await contextIn([from(first), from(aMessageCreated(), 'r2')])).toEqual({});
   });
 
-  it('ignores a traceparent that is none', async () => {
+  it('an invalid traceparent is ignored', async () => {
     expect(await contextIn([from(aMessageCreated(), 'r1', 'nonsense')])).not.toHaveProperty('traceparent');
   });
 });

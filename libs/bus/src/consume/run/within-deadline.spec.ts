@@ -11,16 +11,16 @@ const whenAborted = (): Promise<void> =>
   new Promise((resolve) => currentDeadline()?.signal.addEventListener('abort', () => resolve(), { once: true }));
 
 describe('withinDeadline', () => {
-  it('passes on what the handler returns and what it throws', async () => {
+  it('the layer passes on results and errors of the handler', async () => {
     expect(await limited(async () => [])).toEqual([]);
     await expect(limited(() => Promise.reject(new RangeError('own')))).rejects.toThrow(RangeError);
   });
 
-  it('ends a handler that never comes back', async () => {
+  it('a handler that never returns is ended', async () => {
     await expect(limited(() => new Promise(() => undefined))).rejects.toThrow(DeadlineExceeded);
   });
 
-  it('reports what an aborted handler was waiting for, so that an outage is not counted as a failure', async () => {
+  it('an aborted handler reports its failed dependency, so that an outage is not counted as a failure', async () => {
     const outage = new DependencyError('chroma', 'upsert', 'timeout');
     const run = async () => {
       await whenAborted();
@@ -29,7 +29,7 @@ describe('withinDeadline', () => {
     await expect(limited(run)).rejects.toBe(outage);
   });
 
-  it('takes any other last word for what it is: too late', async () => {
+  it('any other late error counts as an exceeded deadline', async () => {
     const run = async () => {
       await whenAborted();
       throw new Error('aborted');
@@ -37,7 +37,7 @@ describe('withinDeadline', () => {
     await expect(limited(run)).rejects.toThrow(DeadlineExceeded);
   });
 
-  it('accepts a result that comes a moment late rather than doing the work again', async () => {
+  it('a result within the grace is accepted rather than computed again', async () => {
     const run = async () => {
       await whenAborted();
       return [];

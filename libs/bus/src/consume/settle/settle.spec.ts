@@ -60,7 +60,7 @@ const settling = (source = new NotingSource(), onDeadLetter?: DeadLetterListener
 const account = { startedAt: performance.now(), batchSize: 2 };
 
 describe('Settlement', () => {
-  it('writes one line per event with all its ids, however large the batch was', () => {
+  it('each settled event has one log line with all its ids, however large its batch', () => {
     const { settlement, source, lines } = settling();
     const [one, two] = [aMessageCreated(), aMessageCreated()];
     settlement.done([aReceived(one, { ...toWireMessage(one, { requestId: 'r1' }), tag: 1 }), aReceived(two, { tag: 2 })], account);
@@ -81,7 +81,7 @@ describe('Settlement', () => {
     expect(JSON.stringify(lines)).not.toContain(one.data.content);
   });
 
-  it('settles a retry only after its copy is confirmed', async () => {
+  it('a retried delivery is acknowledged only after its copy is confirmed', async () => {
     const outcomes: PublishOutcome[] = [{ kind: 'nacked', reason: 'full' }, { kind: 'confirmed' }];
     const { settlement, source } = settling(new NotingSource(() => outcomes.shift() ?? { kind: 'confirmed' }));
     await settlement.failed(aReceived(), { kind: 'retry', tier: 2 }, new Error('x'), account);
@@ -89,7 +89,7 @@ describe('Settlement', () => {
     expect(source.copies.map(attemptOf)).toEqual([2, 2]);
   });
 
-  it('does not settle what has no copy when the process stops', async () => {
+  it('a delivery without a confirmed copy stays unsettled when the process stops', async () => {
     const { settlement, source, stopping } = settling(new NotingSource(() => ({ kind: 'ambiguous', reason: 'silence' })));
     const failing = settlement.failed(aReceived(), { kind: 'dead-letter' }, new Error('x'), account);
     stopping.abort();
@@ -97,7 +97,7 @@ describe('Settlement', () => {
     expect(source.notes).toEqual(['ambiguous in q.dlq']);
   });
 
-  it('counts dead letters by the class of their error, and tells the listener when they are there', async () => {
+  it('a dead letter is counted by the class of its error, and the listener is called once it lies in its queue', async () => {
     const told: unknown[] = [];
     const event = aMessageCreated();
     const source = new NotingSource();
