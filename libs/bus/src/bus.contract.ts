@@ -21,7 +21,7 @@ export interface BusUnderTest {
   readonly publisher: PublisherPort;
   serve(options: ServeOptions): ServerUnderTest;
   copyTo(queue: string, message: WireMessage): Promise<PublishOutcome>;
-  /** Messages in a queue that nobody has taken. */
+  /** Ready messages in a queue. */
   readyIn(queue: string): Promise<number>;
   /** Takes everything out of a queue. */
   takeAll(queue: string): Promise<WireMessage[]>;
@@ -45,7 +45,7 @@ export interface ServerUnderTest {
   pauseStates(): Record<string, PauseState>;
 }
 
-/** What a bus is made with. `room` is how many messages one queue takes. */
+/** What a bus is made with. `room` is the number of messages that one queue takes. */
 export interface BusPlan {
   readonly pipeline: PipelineRows;
   readonly retryDelaysMs: readonly number[];

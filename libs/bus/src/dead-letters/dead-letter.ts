@@ -93,7 +93,7 @@ const failureByBroker = (headers: WireHeaders): { errorClass: string; error: str
 
 const wholeNumber = (value: unknown): number | undefined => (typeof value === 'number' && Number.isInteger(value) ? value : undefined);
 
-/** A message without a `type` has the name of the queue it came from there; what it is says its body. */
+/** The event type: of the property, else of the body; a message without the property carries its queue's name there. */
 const typeOf = ({ type, body }: WireMessage): string => (Object.hasOwn(eventSchemas, type) ? type : (bodyText(body, 'type') ?? 'unknown'));
 
 /** A short text of the envelope; undefined when it is missing, or the body is no JSON or too large. */

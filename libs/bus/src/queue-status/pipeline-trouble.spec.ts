@@ -16,12 +16,12 @@ const aQueue = (queue: Partial<QueueView> = {}): QueueView => ({
   ...queue,
 });
 
-const nobody = { processes: [], others: 'asked' } as const;
+const noProcess = { processes: [], others: 'asked' } as const;
 const aView = (items: readonly QueueView[], view: Partial<QueuesView> = {}): QueuesView => ({
   items,
   unknownCount: 0,
-  consumers: nobody,
-  publishers: nobody,
+  consumers: noProcess,
+  publishers: noProcess,
   ...view,
 });
 

@@ -403,7 +403,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
 
     it('a publisher whose channel the broker closes publishes over a new one', async () => {
       const publisher = await aStartedPublisher();
-      // An exchange that is gone ends the channel of whoever publishes to it.
+      // An exchange that is gone ends the channel of its publisher.
       const channel = await (await operator()).createChannel();
       await channel.deleteExchange('parley.events');
       const outcome = await publisher.publish(aMessageCreated());
@@ -652,7 +652,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
     it.each([
       ['the management API', () => stack.rabbitmqManagementUrl, 0],
       ['passive declarations', () => undefined, null],
-    ])('counts what waits through %s, and calls unknown what it does not know', async (_, managementUrl, unacked) => {
+    ])('unacknowledged messages are counted through %s, and an unknown count is null', async (_, managementUrl, unacked) => {
       const publisher = await aStartedPublisher({ pipeline: twoQueues() });
       await publishAll(publisher, [aMessageCreated(), aMessageCreated()]);
       const watched: PipelineRows = { ...twoQueues(), 'embedding.gone': aRow() };
