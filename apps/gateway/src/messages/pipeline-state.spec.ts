@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { newId } from '#lib/contracts/ids';
 import type { Message } from '#lib/conversations/message';
 import type { LedgerEntry } from '#lib/vectors/ledger/chunk-ledger.port';
-import { atAcknowledgement, pipelineStateOf } from './pipeline-state.js';
+import { pipelineStateOf, stagesWith } from './pipeline-state.js';
 
 const message: Message = {
   id: newId(),
@@ -24,7 +24,11 @@ const entry = (facts: Partial<LedgerEntry>): LedgerEntry => ({
 
 describe('the pipeline state of a message', () => {
   it('is pending at the acknowledgement where an app consumes the stage, and skipped where none does', () => {
-    expect(atAcknowledgement).toEqual({ delivery: 'skipped', embedding: 'pending', scoring: 'skipped' });
+    const rows = [
+      { app: 'embedding', hears: ['message.created'] },
+      { app: 'delivery', hears: ['message.embedded'] },
+    ] as const;
+    expect(stagesWith(rows)).toEqual({ delivery: 'skipped', embedding: 'pending', scoring: 'skipped' });
   });
 
   it.each([
