@@ -5,7 +5,7 @@ import type { BreakerState } from '#lib/resilience/call/dependency-call';
 import { aMessageCreated } from '#lib/testing/builders';
 import { PoisonDetector } from './consume/buffer/poison-detector.js';
 import type { Received } from './consume/buffer/received.js';
-import type { Delivery } from './consume/delivery.js';
+import type { Delivery } from './consume/source/delivery.js';
 import type { BreakerView } from './consume/pause.js';
 import { toWireMessage } from './wire-message.js';
 

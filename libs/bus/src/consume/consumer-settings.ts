@@ -1,7 +1,7 @@
 import type { PipelineRow } from '#lib/contracts/pipeline';
 import type { Logger } from '#lib/runtime/log/logger';
 import type { PublisherPort } from '../publish/publisher.port.js';
-import type { DeliverySourcePort } from './delivery-source.port.js';
+import type { DeliverySourcePort } from './source/delivery-source.port.js';
 import type { BreakerView } from './pause.js';
 import type { InboxPort } from './run/inbox.port.js';
 import type { BatchHandler } from './run/layer.js';

@@ -8,7 +8,7 @@ import { middleware } from './run/middleware.js';
 import { reportConsumer } from './consumer-reports.js';
 import { decide, outageOf } from './settle/decide.js';
 import { decode } from './run/decode.js';
-import type { Delivery } from './delivery.js';
+import type { Delivery } from './source/delivery.js';
 import { bisectBatch, type Verdict } from './run/bisect-batch.js';
 import { CrashLoop, Interrupted, NotKnownYet, Postpone, Reject } from '../outcome.js';
 import { type ConsumerSettings, type ConsumerTiming, type Drained, TIMING } from './consumer-settings.js';

@@ -1,5 +1,5 @@
-import type { Delivery } from '../../consume/delivery.js';
-import { type DeliveryListener, DeliverySourcePort, DeliverySourcesPort } from '../../consume/delivery-source.port.js';
+import type { Delivery } from '../../consume/source/delivery.js';
+import { type DeliveryListener, DeliverySourcePort, DeliverySourcesPort } from '../../consume/source/delivery-source.port.js';
 import type { PublishOutcome } from '../../publish/publisher.port.js';
 import type { WireMessage } from '../../wire-message.js';
 import type { MemoryBus } from './memory-bus.js';

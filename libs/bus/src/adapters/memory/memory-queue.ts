@@ -1,5 +1,5 @@
 import { metrics } from '#lib/runtime/metrics/metrics';
-import type { Delivery } from '../../consume/delivery.js';
+import type { Delivery } from '../../consume/source/delivery.js';
 import { Semaphore } from '#lib/resilience/limit/semaphore';
 import { countHeader, header, type WireMessage } from '../../wire-message.js';
 

@@ -2,7 +2,7 @@ import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
 import type { Logger } from '#lib/runtime/log/logger';
 import { Consumer } from '../../consume/consumer.js';
 import { type ConsumerTiming, sumOf } from '../../consume/consumer-settings.js';
-import type { DeliverySourcesPort } from '../../consume/delivery-source.port.js';
+import type { DeliverySourcesPort } from '../../consume/source/delivery-source.port.js';
 import type { BreakerView, PauseState } from '../../consume/pause.js';
 import type { InboxPort } from '../../consume/run/inbox.port.js';
 import type { BatchHandler } from '../../consume/run/layer.js';

@@ -1,6 +1,6 @@
 import type { ChannelModel } from 'amqplib';
 import type { Logger } from '#lib/runtime/log/logger';
-import { type DeliverySourcePort, DeliverySourcesPort } from '../../consume/delivery-source.port.js';
+import { type DeliverySourcePort, DeliverySourcesPort } from '../../consume/source/delivery-source.port.js';
 import { type PipelineRows, topologyOf } from '../../topology.js';
 import { connectionName, consumerTag, RabbitConnection } from './rabbit-connection.js';
 import { RabbitDeliverySource } from './rabbit-delivery-source.js';

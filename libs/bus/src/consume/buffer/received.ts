@@ -1,5 +1,5 @@
 import type { ParleyEvent } from '#lib/contracts/events';
-import type { Delivery } from '../delivery.js';
+import type { Delivery } from '../source/delivery.js';
 import type { PoisonDetector } from './poison-detector.js';
 import type { Tracked } from './redelivery-tracker.js';
 

@@ -1,4 +1,4 @@
-import type { Delivery } from '../delivery.js';
+import type { Delivery } from '../source/delivery.js';
 import { attemptOf, countHeader, header } from '../../wire-message.js';
 
 /** Work on a delivery. `delivery` is replaced when the broker delivers the same message again. */

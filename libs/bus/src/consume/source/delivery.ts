@@ -1,4 +1,4 @@
-import type { WireMessage } from '../wire-message.js';
+import type { WireMessage } from '../../wire-message.js';
 
 /** A message that the broker delivered to this process and that is not settled yet. */
 export interface Delivery extends WireMessage {

@@ -1,5 +1,5 @@
-import type { PublishOutcome } from '../publish/publisher.port.js';
-import type { WireMessage } from '../wire-message.js';
+import type { PublishOutcome } from '../../publish/publisher.port.js';
+import type { WireMessage } from '../../wire-message.js';
 import type { Delivery } from './delivery.js';
 
 /** What a delivery source tells its consumer. Both are called synchronously and must not throw. */
