@@ -8,7 +8,7 @@ export type WireHeaders = Readonly<Record<string, unknown>>;
 
 /** An event as it lies in a queue, whatever the transport. Retries and dead letters keep `id`, `type` and the exact bytes of `body`. */
 export interface WireMessage {
-  /** The event id (`message_id`); undefined when somebody else published it without one. */
+  /** The event id (`message_id`); undefined when another program published it without one. */
   readonly id: string | undefined;
   /** The routing key it was first published with. */
   readonly type: string;

@@ -4,7 +4,7 @@ import type { PublishOutcome } from './publisher.port.js';
 const BACKOFF = { baseMs: 200, capMs: 10_000 };
 
 /**
- * Publishes again and again until the broker has it: whoever calls this holds a delivery that must not be settled before. The same event id
+ * Publishes again and again until the broker has it: its caller holds a delivery that must not be settled before. The same event id
  * every time, so a copy too many is recognised. Waits between tries with full jitter up to 10 s.
  * @returns false when `signal` fired first; then it may or may not be there.
  */

@@ -36,7 +36,7 @@ interface StoredEarlier {
   readonly createdAt: string;
 }
 
-/** Messages of one commit. Measured: larger batches only make everybody in them wait longer. */
+/** Messages of one commit. Measured: larger batches only make their callers wait longer. */
 const MAX_BATCH = 256;
 /** What a message costs besides its text: its row, its event and its index entries, in characters. */
 const ROW_COST = 512;
@@ -96,7 +96,7 @@ const PAGE_BEFORE = page('page-before', '< $3', 'DESC');
 
 /**
  * Messages in Postgres. Sends of this process share commits: one call of `ingest_messages()` per batch. Two commits may be in flight,
- * because while one waits for the disk the other can be worked on; and a conversation that somebody else holds is waited for on a
+ * because while one waits for the disk the other can be worked on; and a conversation that another process holds is waited for on a
  * connection of its own, so that it cannot hold up the others.
  */
 export class PostgresMessageStore extends MessageStorePort {

@@ -37,7 +37,7 @@ const MEASURE_MS = 5_000;
 /** Unparked in one statement, and at most so many statements at a time: what no queue took for a day may be a lot. */
 const UNPARK_BATCH = 1_000;
 const UNPARK_ROUNDS = 100;
-/** A depth that is older than this is not known: Postgres did not answer, or nobody could measure. */
+/** A depth that is older than this is not known: Postgres did not answer, or no process could measure. */
 const MEASURED_FOR_MS = 30_000;
 const BACKOFF = { baseMs: 200, capMs: 30_000 } as const;
 /**
@@ -75,7 +75,7 @@ export class OutboxRelay {
   private readonly stopping = new AbortController();
   /** Taken from `publishSoon` to the outcome. */
   private readonly fastPath = new Semaphore(undefined, { concurrent: FAST_PATH_LIMIT, queued: 0 });
-  /** After the answers that are being written in this turn of the event loop: nobody waits for this one. */
+  /** After the answers that are being written in this turn of the event loop: no caller waits for this one. */
   private readonly publishLater = batchPerTick<Fresh>((fresh) => {
     for (const each of fresh) this.publishFresh(each);
   });
@@ -228,7 +228,7 @@ export class OutboxRelay {
       try {
         await this.unpark();
         const { takenCount, confirmedCount } = await this.sweepOnce();
-        // The batch was full: there is probably more. Unless the broker takes nothing at all, then hurry serves nobody.
+        // The batch was full: there is probably more. Unless the broker takes nothing at all: then there is no hurry.
         if (takenCount === SWEEP_BATCH && confirmedCount > 0) waitMs = 0;
         failures = 0;
       } catch (error) {

@@ -14,7 +14,7 @@ import { forwardOnly } from './forward-only.js';
  *   replayed     its key was used for the same body: by draft `winner` of this batch, or before by the message `earlier`
  *   key-reused   its key was used for another body
  *   not-found    the conversation does not exist, or the sender is no member
- *   busy         somebody else holds the conversation; nothing was done. Never with `wait`
+ *   busy         another transaction holds the conversation; nothing was done. Never with `wait`
  *
  * Locks: a batch takes only conversations that are free (SKIP LOCKED), so it never waits, and a conversation that hangs cannot hold up
  * its neighbours; with `wait` it waits for them in the order of their ids (at most lock_timeout). So there are no deadlocks.

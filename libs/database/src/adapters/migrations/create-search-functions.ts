@@ -12,7 +12,7 @@ export class CreateSearchFunctions1763690400000 implements MigrationInterface {
     // Both are "trusted" extensions: the owner of the database may create them.
     await runner.query('CREATE EXTENSION IF NOT EXISTS unaccent WITH SCHEMA public');
     await runner.query('CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public');
-    // unaccent is only STABLE because its dictionary could be replaced; the one that is named here is not. Whoever edits
+    // unaccent is only STABLE because its dictionary could be replaced; the one that is named here is not. An operator who edits
     // unaccent.rules must REINDEX the full-text index of `messages` and empty `search_words`. Measured: 3 microseconds for a message of 80 characters.
     await runner.query(`
       CREATE FUNCTION parley_fold(value text) RETURNS text

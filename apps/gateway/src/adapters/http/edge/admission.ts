@@ -6,7 +6,7 @@ import { metrics } from '#lib/runtime/metrics/metrics';
 import { workOf } from './request-work.js';
 
 /**
- * Requests that add to queues, outbox and buffers, and how much they matter when those fill up: somebody waits for a message, nobody for a
+ * Requests that add to queues, outbox and buffers, and how much they matter when those fill up: a client waits for a message, but not for a
  * document or a log. What is not listed makes no events and is never refused for their sake. Routes that are not there yet are listed too.
  */
 const priorities: Readonly<Record<string, Priority>> = {
@@ -32,7 +32,7 @@ export const admit = (instance: FastifyInstance, pressure: Pressure, memory: Mem
   });
 };
 
-/** 0 without a body; undefined when it comes in pieces and nobody knows how long it will be. */
+/** 0 without a body; undefined when it comes in chunks of unknown length. */
 const bodyBytesOf = (headers: { 'content-length'?: string | undefined; 'transfer-encoding'?: string | undefined }): number | undefined => {
   if (headers['transfer-encoding'] !== undefined) return undefined;
   return Number(headers['content-length'] ?? 0);

@@ -6,7 +6,7 @@ import { workOf } from './request-work.js';
 /** Deep health asks everything for 2 s at once and promises 2.5 s; nothing else here waits at all. */
 const OPERATIONS_MS = 2_400;
 
-/** The deadline of a route; operations routes share one. @throws Error for a route that nobody gave a deadline. */
+/** The deadline of a route; operations routes share one. @throws Error for a route without a deadline. */
 const deadlineOf = (method: string, url: string): number => {
   const known = routeDeadlinesMs[`${method === 'HEAD' ? 'GET' : method} ${url}`];
   if (known !== undefined) return known;

@@ -31,7 +31,7 @@ export const acceptJsonOnly = (instance: FastifyInstance, limits: EdgeLimits): v
     receive(request, { arrivals, held }, (error, body) => {
       if (error !== undefined) return done(error);
       if (body.length === 0) return done(null, undefined);
-      // Decoding would quietly replace broken bytes, and we would store what nobody wrote.
+      // Decoding would quietly replace broken bytes, and the stored text would differ from the sent one.
       if (!isUtf8(body)) return done(invalid('The body is not UTF-8.'));
       if (!isOfModestShape(body)) return done(invalid('The body is nested too deeply or has too many values.'));
       parse(request, body.toString(), (cause, value) =>

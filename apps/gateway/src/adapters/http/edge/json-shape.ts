@@ -12,7 +12,7 @@ const CLOSING = 0x7d;
 
 /**
  * Whether a JSON text is nested no deeper than 32 and has at most 20,000 values. Looked at before it is parsed, in time linear in its length:
- * parsing and checking a million values costs everybody the event loop. A text that is not JSON may pass; the parser finds that out.
+ * parsing and checking a million values blocks the event loop for all callers. A text that is not JSON may pass; the parser finds that out.
  */
 export const isOfModestShape = (text: Buffer): boolean => {
   let depth = 0;

@@ -14,7 +14,7 @@ const tooManyConnections = new ProblemError('rate-limited', 'Your address has to
 
 /** Answers what never became a request (broken HTTP, endless headers, a body that does not come) with a problem document, and hangs up. */
 export const refuseConnection = (error: NodeJS.ErrnoException, socket: Socket): void => {
-  // Nobody is there to read an answer.
+  // The client is gone and reads no answer.
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;

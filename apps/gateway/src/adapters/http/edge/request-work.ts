@@ -112,7 +112,7 @@ export class RequestWork {
     return withDeadline(Math.max(0, budgetMs - this.admissionMs), settle, { context: this.context, whenOver });
   }
 
-  /** Its answer is made, or nobody waits for one any more. */
+  /** Its answer is made, or its client is gone. */
   answered(): void {
     this.isAnswered = true;
     this.inHand?.end();

@@ -7,7 +7,7 @@ const always = {
   'cross-origin-resource-policy': 'same-origin',
 } as const;
 
-// Every answer belongs to its caller or to this moment: nobody between us may keep it.
+// Every answer belongs to its caller or to this moment: no cache in between may keep it.
 const api = { ...always, 'cache-control': 'no-store', 'content-security-policy': "default-src 'none'; frame-ancestors 'none'" } as const;
 
 // Swagger UI brings its own scripts and has inline styles and a data: logo; it loads nothing from elsewhere.
