@@ -18,7 +18,7 @@ export class MemoryRateLimiter extends RateLimiterPort {
     return Promise.resolve(this.takeNow(key, count));
   }
 
-  giveBack(key: string, count = 1): void {
+  refund(key: string, count = 1): void {
     const fullAt = this.fullAt.get(key);
     if (fullAt !== undefined) this.fullAt.set(key, fullAt - (count * 1_000) / this.limit.ratePerSecond);
   }

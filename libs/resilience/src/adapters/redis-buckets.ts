@@ -7,7 +7,7 @@ import { batchPerTick } from '../load/batch-per-tick.js';
 import type { RateLimit } from '../limit/rate-limiter.port.js';
 
 // A limiter that takes longer costs more than it protects: a quarter of the 200 ms that a send may take (law 2), and fifty times what Redis takes.
-// Five answers in a row that come later open the breaker, and then nobody waits at all until its next trial.
+// Five answers in a row that come later open the breaker, and then no request waits until its next trial.
 const LATE_MS = 50;
 /** The end of a call that even the check for lateness has lost. */
 const TAKE_TIMEOUT_MS = 150;

@@ -12,7 +12,7 @@ const RECONNECT = { baseMs: 200, capMs: 1_000 } as const;
  * A connection to Redis that fails fast: a command is refused at once while there is no connection, nothing waits for longer than 2 s,
  * nothing is sent twice. It reconnects for ever. Returns at once, connected or not; end it with `disconnect()`.
  * @param connectionName as `CLIENT LIST` shows it, e.g. `parley-gateway`.
- * @param onError told about each failed connection (rate: one per attempt); ioredis throws when nobody listens.
+ * @param onError told about each failed connection (rate: one per attempt); ioredis throws when there is no listener.
  */
 export const connectRedis = (url: string, connectionName: string, onError: (error: Error) => void): Redis => {
   const redis = new Redis(url, {

@@ -42,7 +42,7 @@ const connected = async (): Promise<Redis> => {
   return redis;
 };
 
-describe('with Redis', () => {
+describe('a rate limiter with Redis', () => {
   let shared: Redis;
   beforeAll(async () => {
     shared = connectRedis(stack.redisUrl, 'parley-test', () => undefined);
@@ -53,7 +53,7 @@ describe('with Redis', () => {
   rateLimiterContract('shared', (of) => limiterOn(shared, of));
 });
 
-it('counts over all processes together', async () => {
+it('the rate limiter counts over all processes together', async () => {
   const scope = randomUUID();
   const processes = [await connected(), await connected()].map(
     (redis) => new RedisRateLimiter(new RedisBuckets(redis, createBreakers()), scope, limit),
@@ -106,7 +106,7 @@ it('the rate limiter refuses no caller for longer than an empty bucket takes whe
   await eventually(async () => expect((await limiter.take('alice')).allowed).toBe(true), { timeoutMs: 2_000 });
 });
 
-describe('with a Redis that is late', () => {
+describe('a rate limiter whose Redis is late', () => {
   const behind = async (ms: number) => {
     const proxy = await FaultProxy.before(stack.redisUrl);
     late.push(proxy);
@@ -123,7 +123,7 @@ describe('with a Redis that is late', () => {
     for (const proxy of late.splice(0)) await proxy.stop();
   });
 
-  it.each([80, 120])('by %d ms, few wait and none for long', async (ms) => {
+  it.each([80, 120])('lets few requests wait, and none for long, when it is late by %d ms', async (ms) => {
     const limiter = await behind(ms);
     const waits: number[] = [];
     const policies: RateVerdict['policy'][] = [];
@@ -140,14 +140,14 @@ describe('with a Redis that is late', () => {
     expect(Math.max(...waits)).toBeLessThan(150);
   });
 
-  it('but not too late, goes on counting together', async () => {
+  it('goes on counting together when Redis is late, but not too late', async () => {
     const limiter = await behind(20);
 
     for (let i = 0; i < 10; i += 1) expect((await limiter.take('alice')).policy).toBe('shared');
   });
 });
 
-describe('without Redis', () => {
+describe('a rate limiter without Redis', () => {
   it('allows each worker of a pod its part of half the limit', async () => {
     await stack.redis.kill();
     const buckets = new RedisBuckets(connect(), createBreakers());

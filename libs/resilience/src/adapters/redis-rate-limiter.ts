@@ -3,7 +3,7 @@ import { type RateLimit, RateLimiterPort, type RateVerdict, rateVerdict, unlimit
 import { MemoryRateLimiter } from './memory-rate-limiter.js';
 import { LIMIT_OPERATION, type RedisBuckets } from './redis-buckets.js';
 
-// Without the shared count nobody knows how many other pods count for themselves: two of them together allow what is allowed.
+// Without the shared count a pod cannot know how many others count locally: two of them together allow what is allowed.
 const LOCAL_SHARE = 0.5;
 
 /**
@@ -42,7 +42,7 @@ export class RedisRateLimiter extends RateLimiterPort {
     return promise;
   }
 
-  giveBack(key: string, count = 1): void {
+  refund(key: string, count = 1): void {
     if (this.limit.ratePerSecond > 0) this.buckets.take(this.keyOf(key), this.limit, -count);
   }
 

@@ -12,7 +12,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it('the caller is the user of the request, unless the work was gathered for another', () => {
+it('the caller is the user of the request, unless the work is attributed to another', () => {
   expect(currentCaller()).toBeUndefined();
   runInContext({ userId: 'alice' }, () => {
     expect(currentCaller()).toBe('alice');

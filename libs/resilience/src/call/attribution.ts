@@ -14,7 +14,7 @@ export const SEVERAL_CALLERS = 'several callers';
 
 const storage = new AsyncLocalStorage<string>();
 
-/** Runs `work` in the name of `caller`, whatever the context says: for work that was gathered from several requests. */
+/** Attributes `work` to `caller`, whatever the context says: for batches of several requests. */
 export const attributedTo = <T>(caller: string, work: () => T): T => storage.run(caller, work);
 
 /** Whose data the running work handles; undefined for work of our own (relay, sweeps, checks). */

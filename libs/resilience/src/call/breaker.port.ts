@@ -10,7 +10,7 @@ export type CallVerdict =
   /** The call says nothing about it: the caller ran out of time, or our own limits were in the way. */
   | 'unknown';
 
-/** The permission to make one call. Whoever holds it gives exactly one verdict; later ones are ignored. */
+/** The permission to make one call. Its holder gives exactly one verdict; later ones are ignored. */
 export interface Permit {
   /** @param error code or name of what a failing call ended with, for the log of the breaker. */
   verdict(verdict: CallVerdict, error?: string): void;

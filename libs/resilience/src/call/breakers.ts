@@ -43,7 +43,7 @@ export class Breakers {
 
   constructor(private readonly create: BreakerFactory) {}
 
-  /** The breaker of one operation class. Whoever asks first decides its `resetMs`. */
+  /** The breaker of one operation class. The first caller decides its `resetMs`. */
   of(dependency: DependencyName, operation: string, resetMs: number): BreakerPort {
     const { operations } = this.entry(dependency);
     const existing = operations.get(operation);

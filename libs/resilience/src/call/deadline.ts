@@ -60,7 +60,7 @@ const nothing = (): void => undefined;
 
 class RunningDeadline implements Deadline {
   readonly at: number;
-  /** Made when somebody asks for it: few do, and it is the dearest part of a deadline. */
+  /** Made when it is asked for: few callers do, and it is the dearest part of a deadline. */
   private controller: AbortController | undefined;
   private expired: DeadlineExceeded | undefined;
 

@@ -95,7 +95,7 @@ describe('one attempt', () => {
     expect(await inTime(2_000, run)).toEqual(failure('timeout'));
   });
 
-  it('lets nobody hear of an action that fails after its time was over', async () => {
+  it('swallows the failure of an action whose time was over', async () => {
     const unhandled = vi.fn();
     process.on('unhandledRejection', unhandled);
     const { promise, reject } = Promise.withResolvers<never>();
@@ -257,7 +257,7 @@ describe('the breaker of a call', () => {
     expect(call.state).toBe('open');
   });
 
-  it('is shared by everybody who calls the same operation, and by nobody else', async () => {
+  it('is shared by all calls of the same operation, and by no others', async () => {
     const breakers = createBreakers();
     const [one, same, other] = [chroma({}, breakers), chroma({}, breakers), chroma({ operation: 'upsert' }, breakers)];
 
@@ -377,7 +377,7 @@ describe('a limit of calls in flight', () => {
     await running;
   });
 
-  it('lets nobody wait for a place while the breaker is open', async () => {
+  it('queues no call while the breaker is open', async () => {
     const breakers = createBreakers();
     const call = chroma({ bulkhead: { concurrent: 1, queued: 3 } }, breakers);
     const running = ending(call.run(never));
@@ -570,7 +570,7 @@ describe('what a unit of work waits for', () => {
     ]);
   });
 
-  it('is a place while too many call already', async () => {
+  it('is a permit while too many calls run already', async () => {
     const call = chroma({ bulkhead: { concurrent: 1, queued: 1 } });
     const first = ending(call.run(never));
     const context = { requestId: 'r2' };

@@ -24,7 +24,7 @@ export interface CallPolicy {
   readonly attempts?: number;
   /** The wait before attempt n+1: full jitter after n failures. */
   readonly backoff?: Backoff;
-  /** Calls in flight at once and calls that may wait for a place; beyond that `overloaded`. */
+  /** Calls in flight at once and calls that may wait for a permit; beyond that `overloaded`. */
   readonly bulkhead?: { readonly concurrent: number; readonly queued: number };
   /** Time an open breaker waits before its trial call, in milliseconds. Default 10,000. */
   readonly resetMs?: number;
@@ -43,7 +43,7 @@ const DEFAULT_RESET_MS = 10_000;
 type Outcome = 'ok' | 'slow' | 'answered' | 'unavailable' | 'timeout' | 'deadline' | 'open' | 'overloaded';
 
 /**
- * The one way to reach a dependency. From outside to inside: the caller's deadline, retries, a place in the bulkhead, the breaker,
+ * The one way to reach a dependency. From outside to inside: the caller's deadline, retries, a permit of the bulkhead, the breaker,
  * and one attempt with its own AbortSignal. Long-lived: make one per operation class, not per call.
  */
 export class DependencyCall {
@@ -59,7 +59,7 @@ export class DependencyCall {
     if (policy.bulkhead === undefined) return;
     const bulkhead = new Semaphore(`${policy.dependency}.${policy.operation}`, policy.bulkhead);
     this.bulkhead = bulkhead;
-    // Whoever waits behind calls that hang would wait for their timeouts only to hear the same.
+    // A call that waits behind hanging ones would wait for their timeouts only to be refused too.
     this.breaker.onChange((state) => {
       if (state === 'open') bulkhead.refuseWaiting(() => this.refused('open'));
     });
@@ -120,7 +120,7 @@ export class DependencyCall {
   }
 
   private async tryOnce<T>(action: (signal: AbortSignal) => Promise<T>, wait: Wait | undefined): Promise<T> {
-    // Asked before queueing too: with an open breaker nobody should wait for a place to be refused there.
+    // Checked before queueing too: with an open breaker a call must not wait for a permit only to be refused.
     if (this.breaker.state === 'open') throw this.refused('open');
     if (this.bulkhead === undefined) return this.attempt(action, wait);
     try {
@@ -157,7 +157,7 @@ export class DependencyCall {
     const timer = leftMs < timeoutMs ? setTimeout(onDeadline, leftMs) : setTimeout(expire, timeoutMs);
     deadline?.signal.addEventListener('abort', onDeadline, { once: true });
     try {
-      // The race also takes the rejection of an action that comes too late: nobody else would.
+      // The race also handles the rejection of an action that comes too late, which would end the process otherwise.
       const result = await Promise.race([callSafely(action, controller.signal), expired]);
       const isSlow = performance.now() - startedAt > slowMs;
       settle(isSlow ? 'failing' : 'healthy', isSlow ? 'slow' : 'ok');

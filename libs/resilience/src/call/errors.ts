@@ -44,7 +44,7 @@ export class DependencyError extends Error {
   }
 }
 
-/** The unit of work ran out of the time it was given, whoever used it up. */
+/** The unit of work ran out of the time it was given, whatever used it up. */
 export class DeadlineExceeded extends Error {
   constructor(readonly budgetMs: number) {
     super(`deadline of ${budgetMs} ms exceeded`);

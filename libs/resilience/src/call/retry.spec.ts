@@ -42,7 +42,7 @@ it.each([
   ['three attempts are made, whatever the policy says', { attempt: 3, attempts: 10 }],
   ['the deadline comes first', { remainingMs: 0 }],
   ['the budget is empty', { budget: new RetryBudget(0.1, 0) }],
-])('does not retry when %s', (_, situation) => {
+])('a call is not retried when %s', (_, situation) => {
   expect(waitBeforeRetry(failed(situation))).toBeUndefined();
 });
 

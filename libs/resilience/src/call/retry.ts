@@ -35,7 +35,7 @@ export class RetryBudget {
 
 /**
  * How long to wait before the next attempt, or undefined when there must be none: the dependency answered, the call was not even
- * tried (breaker open, no place), attempts, budget or time are used up, or the dependency asks for more patience than the policy has.
+ * tried (breaker open, no permit), attempts, budget or time are used up, or the dependency asks for more patience than the policy has.
  * The budget is charged when a number is returned.
  */
 export const waitBeforeRetry = (failed: {

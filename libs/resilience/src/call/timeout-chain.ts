@@ -10,8 +10,7 @@ export interface TimeoutLink {
 }
 
 /**
- * Checks that each limit leaves room for the one inside it: otherwise the outer one fires first, nobody learns what hung,
- * and what hung goes on.
+ * Checks that each time limit leaves room for the one inside it: otherwise the outer one fires first, and what hung goes on unseen.
  * @throws ConfigError with one line for each pair of neighbours that collide, naming both.
  */
 export const verifyTimeoutChain = (links: readonly TimeoutLink[]): void => {

@@ -42,7 +42,7 @@ describe('a leased limit', () => {
     expect(allowed).toBe(1_000);
   });
 
-  it('asks for everybody under nobody’s deadline', async () => {
+  it('asks for all callers outside the deadline of any of them', async () => {
     const limit = { ratePerSecond: 10_000, burst: 10_000 };
     const seen: number[] = [];
     class Watching extends MemoryRateLimiter {
@@ -66,12 +66,12 @@ describe('a leased limit', () => {
     }
     const leased = new LeasedRateLimiter(new Late(limit), limit);
     const verdicts = Promise.all(Array.from({ length: 30 }, () => leased.take('all')));
-    // Thirty wait and a lease has five; one more is on its way for whoever comes next.
+    // Thirty wait and a lease has five; one more is on its way for the next caller.
     expect(asked).toHaveLength(7);
     for (const answer of asked.splice(0)) answer();
     expect((await verdicts).every(({ allowed }) => allowed)).toBe(true);
 
-    // Nobody waits any more: what is on hand is handed out at once, however long the next lease takes.
+    // No caller waits any more: what is on hand is handed out at once, however long the next lease takes.
     for (let i = 0; i < 5; i += 1) expect((await leased.take('all')).allowed).toBe(true);
     expect(asked.length).toBeGreaterThan(0);
   });
@@ -80,7 +80,7 @@ describe('a leased limit', () => {
     const limit = { ratePerSecond: 0.001, burst: 200 };
     const leased = new LeasedRateLimiter(new MemoryRateLimiter(limit), { ratePerSecond: 10_000, burst: 200 });
     for (let i = 0; i < 200; i += 1) expect((await leased.take('all')).allowed).toBe(true);
-    leased.giveBack('all');
+    leased.refund('all');
     expect((await leased.take('all')).allowed).toBe(true);
     expect((await leased.take('all')).allowed).toBe(false);
   });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { eventually } from '#lib/testing/eventually';
 import type { RateLimit, RateLimiterPort, RateVerdict } from './rate-limiter.port.js';
 
-/** What every rate limiter promises. `make` gives one whose keys nobody else uses. */
+/** What every rate limiter promises. `make` gives one whose keys no other test uses. */
 export const rateLimiterContract = (policy: RateVerdict['policy'], make: (limit: RateLimit) => RateLimiterPort): void => {
   // What R020 asks for by default.
   const limit = { ratePerSecond: 5, burst: 10 };
@@ -35,7 +35,7 @@ export const rateLimiterContract = (policy: RateVerdict['policy'], make: (limit:
       const limiter = make({ ratePerSecond: 0.01, burst: 10 });
       await takeMany(limiter, 'alice', 10);
 
-      limiter.giveBack('alice', 3);
+      limiter.refund('alice', 3);
 
       expect(allowed(await takeMany(limiter, 'alice', 10))).toBe(3);
     });
@@ -99,14 +99,14 @@ export const rateLimiterContract = (policy: RateVerdict['policy'], make: (limit:
       expect(bob.at(-1)).toMatchObject({ remaining: 7 });
     });
 
-    it('refuses nobody when the limit is 0', async () => {
+    it('refuses no request when the limit is 0', async () => {
       const verdicts = await takeMany(make({ ratePerSecond: 0, burst: 0 }), 'alice', 1_000);
 
       expect(allowed(verdicts)).toBe(1_000);
     });
 
     it('can count faster than one per millisecond', async () => {
-      expect(allowed(await takeMany(make({ ratePerSecond: 20_000, burst: 100 }), 'everybody', 100))).toBe(100);
+      expect(allowed(await takeMany(make({ ratePerSecond: 20_000, burst: 100 }), 'all', 100))).toBe(100);
     });
   });
 };

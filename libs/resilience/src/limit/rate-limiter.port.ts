@@ -32,7 +32,7 @@ export abstract class RateLimiterPort {
   abstract take(key: string, count?: number): Promise<RateVerdict>;
 
   /** Returns what was taken and not used: it is there again for others. Never throws, and may be lost when something is out. */
-  abstract giveBack(key: string, count?: number): void;
+  abstract refund(key: string, count?: number): void;
 }
 
 /** Why a bucket with this limit never refuses, or undefined. */

@@ -1,21 +1,20 @@
 import { runInScope } from '#lib/runtime/log/scope';
 
-const NOBODYS = { context: undefined, deadline: undefined };
+const NO_CALLER = { context: undefined, deadline: undefined };
 
 /**
- * Gathers what is added in one turn of the event loop and hands it over together at its end: requests are read from their sockets one by
- * one, and what they all ask for in the same turn costs hardly more than what one asks for. It waits for no timer. `handle` runs under
- * nobody's deadline and in nobody's context, because it runs for all of them; it must not throw.
+ * Batches what is added in one turn of the event loop, without a timer: many items cost hardly more than one.
+ * `handle` runs for all of them, so outside any caller's deadline and log context; it must not throw.
  */
 export const batchPerTick = <T>(handle: (items: T[]) => void): ((item: T) => void) => {
   let items: T[] = [];
-  const handOver = () => {
-    const gathered = items;
+  const flush = () => {
+    const batch = items;
     items = [];
-    handle(gathered);
+    handle(batch);
   };
   return (item) => {
     items.push(item);
-    if (items.length === 1) runInScope(NOBODYS, () => setImmediate(handOver));
+    if (items.length === 1) runInScope(NO_CALLER, () => setImmediate(flush));
   };
 };

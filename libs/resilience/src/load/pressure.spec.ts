@@ -31,7 +31,7 @@ const pressureOf = (also: Partial<PressureSource> = {}) => {
 const priorities: readonly Priority[] = ['extra', 'low', 'normal'];
 const gauge = async () => (await metrics.pressureRatio.get()).values.find(({ labels }) => labels['source'] === 'queues')?.value;
 
-describe('the ladder', () => {
+describe('a level of pressure', () => {
   it.each<[number, PressureLevel, Priority[]]>([
     [0, 'normal', ['extra', 'low', 'normal']],
     [0.79, 'normal', ['extra', 'low', 'normal']],
@@ -71,7 +71,7 @@ describe('the ladder', () => {
   });
 });
 
-describe('what is not known', () => {
+describe('a source that is not known', () => {
   it('has no value in the metrics, rather than 0', async () => {
     const { fill } = pressureOf();
 
@@ -91,7 +91,7 @@ describe('what is not known', () => {
     expect(await fill(undefined)).toBe('shed');
   });
 
-  it('refuses nobody after that, because a send needs Postgres only; but extras are left out', async () => {
+  it('refuses no write after that, because a send needs Postgres only, but leaves out extras', async () => {
     const { pressure, fill } = pressureOf();
     await fill(1);
 
@@ -145,7 +145,7 @@ it('a buffer that overflows into the outbox raises pressure to warn and no furth
   expect(await fill(1)).toBe('warn');
 });
 
-it('counts what is full now and then by its nature only when it stays so', () => {
+it('a sustained reading counts what is full now and then only when it stays so', () => {
   const readings = [1, 1, 0.2, 1, 1, 1];
   const read = sustained(() => readings.shift() ?? 0, 3);
 

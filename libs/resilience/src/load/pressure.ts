@@ -4,22 +4,22 @@ import { metrics } from '#lib/runtime/metrics/metrics';
 import { withTimeLimit } from '#lib/runtime/work/within';
 import { withoutDeadline } from '../call/deadline.js';
 
-/** How full the fullest thing is that must not overflow, and what follows (ruling C4). Each level includes what the ones before it mean. */
-const ladder = {
+/** Levels by how full the fullest source is (ruling C4). Each level includes what the ones before it do. */
+const levels = {
   /** Nothing is left out. */
   normal: { from: 0, rank: 0 },
   /** Warning; extras are left out: embedding before the answer, reranking. */
   warn: { from: 0.8, rank: 1 },
   /** Writes of low priority are refused. */
   shed: { from: 0.9, rank: 2 },
-  /** Somebody must be told: it is nearly full although everything that can be left out is. */
+  /** An operator must act: it is nearly full although everything that can be left out is. */
   critical: { from: 0.95, rank: 3 },
   /** Every write that makes events is refused. */
   full: { from: 1, rank: 4 },
 } as const;
-export type PressureLevel = keyof typeof ladder;
+export type PressureLevel = keyof typeof levels;
 
-/** What kind of work asks to be let in: `extra` can be left out of an answer, `low` can come later, `normal` has somebody waiting for it. */
+/** What kind of work asks to be let in: `extra` can be left out of an answer, `low` can come later, `normal` has a client waiting for it. */
 export type Priority = 'extra' | 'low' | 'normal';
 
 const refusedFrom: Readonly<Record<Priority, PressureLevel>> = { extra: 'warn', low: 'shed', normal: 'full' };
@@ -41,24 +41,23 @@ interface Reading {
   level: PressureLevel;
 }
 
-/** Once reached, a level is left when the ratio is this far below it: refusing makes room, and room would let everybody in at once. */
+/** A level is left when the ratio is this far below it: refusing makes room, and room would let all refused work in at once. */
 const HYSTERESIS = 0.05;
 const SAMPLE_MS = 2_000;
 /** The status of queues settles within 2 s by itself. */
 const READ_WITHIN_MS = 2_500;
-/** How long the last reading stands in for one that cannot be had: a queue does not empty itself because nobody can see it. */
-const REMEMBERED_MS = 60_000;
+/** How long the last reading stands in for a missing one: a queue does not become empty because it cannot be read. */
+const STALE_AFTER_MS = 60_000;
 
 /**
- * Knows how full the queues, the outbox and the buffers are, and answers at once whether work may be let in: it looks every two seconds,
- * in the background. What is not known is never taken for empty: for a minute the last reading counts; after that extras are left out, but
- * nobody is refused, because a send needs nothing but Postgres (law 2).
+ * Load shedding: samples every two seconds how full the queues, the outbox and the buffers are, and answers at once whether to admit work.
+ * An unknown fill counts as the last reading for a minute; then extras are left out, but no write is refused (law 2: a send needs Postgres only).
  */
 export class Pressure {
   private readonly readings = new Map<string, Reading>();
   private readonly stopping = new AbortController();
   private current: PressureLevel = 'normal';
-  private hasLost = false;
+  private hasUnknown = false;
 
   constructor(
     private readonly sources: readonly PressureSource[],
@@ -71,8 +70,8 @@ export class Pressure {
 
   /** Whether work of this priority may be let in now. Costs nothing. */
   allows(priority: Priority): boolean {
-    if (priority === 'extra' && this.hasLost) return false;
-    return ladder[this.current].rank < ladder[refusedFrom[priority]].rank;
+    if (priority === 'extra' && this.hasUnknown) return false;
+    return levels[this.current].rank < levels[refusedFrom[priority]].rank;
   }
 
   start(): void {
@@ -105,22 +104,22 @@ export class Pressure {
     const before = this.readings.get(name);
     if (ratio !== undefined) {
       this.readings.set(name, { ratio, readAt: now, level: capped(levelOf(ratio, before?.level ?? 'normal'), atMost) });
-    } else if (before !== undefined && now - before.readAt > REMEMBERED_MS) {
+    } else if (before !== undefined && now - before.readAt > STALE_AFTER_MS) {
       this.readings.set(name, { ...before, ratio: undefined, level: 'normal' });
     }
   }
 
   private decide(): void {
     const readings = [...this.readings];
-    this.hasLost = readings.some(([, { ratio }]) => ratio === undefined);
-    const [source, reading] = readings.toSorted(([, one], [, other]) => ladder[other.level].rank - ladder[one.level].rank)[0] ?? [];
+    this.hasUnknown = readings.some(([, { ratio }]) => ratio === undefined);
+    const [source, reading] = readings.toSorted(([, one], [, other]) => levels[other.level].rank - levels[one.level].rank)[0] ?? [];
     const level = reading?.level ?? 'normal';
-    metrics.pressureLevel.set(ladder[level].rank);
+    metrics.pressureLevel.set(levels[level].rank);
     if (level === this.current) return;
     const fields = { level, before: this.current, ...(level === 'normal' ? {} : { source, ratio: reading?.ratio }) };
     this.current = level;
-    const { rank } = ladder[level];
-    if (rank >= ladder.critical.rank) this.logger.error(fields, 'pressure');
+    const { rank } = levels[level];
+    if (rank >= levels.critical.rank) this.logger.error(fields, 'pressure');
     else if (rank > 0) this.logger.warn(fields, 'pressure');
     else this.logger.info(fields, 'pressure');
   }
@@ -129,9 +128,9 @@ export class Pressure {
 /** The level of a ratio for something that is at `current` now: up at once, down only when it is well below. */
 export const levelOf = (ratio: number, current: PressureLevel): PressureLevel => {
   const up = highestFrom(ratio);
-  if (ladder[up].rank >= ladder[current].rank) return up;
+  if (levels[up].rank >= levels[current].rank) return up;
   const down = highestFrom(ratio + HYSTERESIS);
-  return ladder[down].rank < ladder[current].rank ? down : current;
+  return levels[down].rank < levels[current].rank ? down : current;
 };
 
 /** The lowest of the last `count` readings: for what is full now and then by its nature, and only tells something when it stays so. */
@@ -145,12 +144,12 @@ export const sustained = (read: () => number, count: number): (() => number) => 
 };
 
 const highestFrom = (ratio: number): PressureLevel => {
-  const reached = (Object.keys(ladder) as PressureLevel[]).filter((level) => ratio >= ladder[level].from);
+  const reached = (Object.keys(levels) as PressureLevel[]).filter((level) => ratio >= levels[level].from);
   return reached.at(-1) ?? 'normal';
 };
 
 const capped = (level: PressureLevel, atMost: PressureLevel = 'full'): PressureLevel =>
-  ladder[level].rank > ladder[atMost].rank ? atMost : level;
+  levels[level].rank > levels[atMost].rank ? atMost : level;
 
 const readSafely = async ({ read }: PressureSource): Promise<number | undefined> => {
   try {

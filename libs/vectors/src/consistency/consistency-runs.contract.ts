@@ -29,7 +29,7 @@ export function consistencyRunsContract(
     });
     afterEach(async () => stop?.());
 
-    it('passes a request on to whoever claims it, and its report back', async () => {
+    it('passes a request on to the worker that claims it, and its report back', async () => {
       const asked = await board.request('repair', 'alice');
       expect(asked).toMatchObject({ kind: 'repair', requestedBy: 'alice', startedAt: null, finishedAt: null, report: null });
       expect(await board.status()).toEqual({ waiting: asked, running: null, last: null });
@@ -54,7 +54,7 @@ export function consistencyRunsContract(
       expect((await board.request('check', 'bob')).id).not.toBe(first.id);
     });
 
-    it('lets one run at a time, whoever claims', async () => {
+    it('lets one run at a time, whichever worker claims', async () => {
       await board.request('check', 'alice');
       await board.request('repair', 'alice');
       const claims = await Promise.all(Array.from({ length: 5 }, () => board.claim(LEASE_MS)));

@@ -16,7 +16,7 @@ export abstract class ConsistencyRunsPort {
   abstract requestWhenDue(everyMs: number): Promise<void>;
   /** Takes the oldest run that waits, for `leaseMs`; undefined when there is none or another one runs. */
   abstract claim(leaseMs: number): Promise<ConsistencyRun | undefined>;
-  /** Shows how far a run is and renews its lease. @returns false when it is somebody else's by now: stop. */
+  /** Shows how far a run is and renews its lease. @returns false when another worker has claimed it by now: stop. */
   abstract progress(id: string, report: ConsistencyReport, leaseMs: number): Promise<boolean>;
   abstract finish(id: string, report: ConsistencyReport): Promise<void>;
   abstract fail(id: string, reason: string): Promise<void>;

@@ -39,7 +39,7 @@ const turns = async (count: number) => {
   for (let i = 0; i < count; i += 1) await Promise.resolve();
 };
 
-describe('sub-batches', () => {
+describe('a batched embedder', () => {
   it('come back in order although later ones are answered first', async () => {
     const inner = new ObservedEmbedder((texts) => turns(100 - Number(texts[0])));
     const vectors = await new BatchedEmbedder(inner, { provider: 'local', batchSize: 10, concurrent: 4 }).embed(numbers(95));

@@ -21,6 +21,6 @@ it.each([
   ['a removed message that came back', entry({ state: 'removed', chunkCount: 0 }), [chunk(0, 1)], ['m']],
   ['nothing when a removed message is gone', entry({ state: 'removed', chunkCount: 0 }), [], []],
   ['nothing for a message that failed', entry({ state: 'failed' }), [], []],
-])('finds %s', (_, held, stored, expected) => {
+])('outOfStep finds %s', (_, held, stored, expected) => {
   expect(outOfStep([held], stored)).toEqual(expected);
 });

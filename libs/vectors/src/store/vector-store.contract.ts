@@ -106,7 +106,7 @@ export function vectorStoreContract(
       expect(idsOf(await find('lunch', [conversationId], 10, { fromMs: at(2) }))).toEqual(idsOf([...bob2, ...alice3]));
       expect(idsOf(await find('lunch', [conversationId], 10, { fromMs: at(2), toMs: at(2) }))).toEqual(idsOf(bob2));
       expect(idsOf(await find('lunch', [conversationId], 10, { senderId: 'alice', toMs: at(2) }))).toEqual(idsOf(alice1));
-      expect(await find('lunch', [conversationId], 10, { senderId: 'nobody' })).toEqual([]);
+      expect(await find('lunch', [conversationId], 10, { senderId: 'no-sender' })).toEqual([]);
     });
 
     it('keeps every chunk of a long message, and says which version they are of', async () => {

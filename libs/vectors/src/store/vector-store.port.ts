@@ -36,7 +36,7 @@ export abstract class VectorStorePort {
   /** The `k` nearest chunks among `visible` conversations, best first. An empty `visible` finds nothing. */
   abstract nearest(query: Float32Array, visible: readonly ConversationId[], k: number, filter?: VectorFilter): Promise<ScoredChunk[]>;
   /**
-   * Up to `limit` ids of whatever is stored, whoever put it there, from `cursor` on (undefined: from the start); `next` is the cursor of
+   * Up to `limit` ids of all that is stored, also by other writers, from `cursor` on (undefined: from the start); `next` is the cursor of
    * the following page, undefined at the end. What is removed meanwhile may let as many others slip through; what is added comes last.
    */
   abstract chunkIdsFrom(cursor: string | undefined, limit: number): Promise<{ ids: string[]; next: string | undefined }>;

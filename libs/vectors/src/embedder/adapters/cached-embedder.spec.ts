@@ -22,7 +22,7 @@ class CountingEmbedder extends EmbedderPort {
 
 const hits = async () => (await metrics.embeddingCacheHits.get()).values[0]?.value ?? 0;
 
-describe('remembering', () => {
+describe('a cached embedder', () => {
   it('asks the model only for what it has not seen', async () => {
     const model = new CountingEmbedder();
     const remembered = new CachedEmbedder(model, 10);
@@ -32,7 +32,7 @@ describe('remembering', () => {
     expect(model.asked).toEqual([['a', 'b'], ['c']]);
   });
 
-  it('is bounded in bytes, however many texts it may remember', async () => {
+  it('is bounded in bytes, however many texts it may cache', async () => {
     const model = new CountingEmbedder();
     // Vectors of 384 dimensions: 1,536 bytes each and what an entry takes; two of them fit.
     const remembered = new CachedEmbedder(model, 1_000, 4_000);

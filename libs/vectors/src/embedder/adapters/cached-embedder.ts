@@ -14,7 +14,7 @@ const ENTRY_BYTES = 200;
 
 /**
  * Remembers the vectors of the texts used last (R101), so that the same text costs the model once: greetings, repeated searches, a batch
- * that is tried again. Lives as long as the embedder it belongs to, so its keys need no model. The vectors are shared: nobody may write into them.
+ * that is tried again. Lives as long as the embedder it belongs to, so its keys need no model. The vectors are shared: callers must not write into them.
  */
 export class CachedEmbedder extends EmbedderPort {
   readonly model: string;

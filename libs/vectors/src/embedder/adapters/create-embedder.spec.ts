@@ -48,7 +48,7 @@ describe('the embedder of a configuration', () => {
     expect(await embedder.embed(['a', 'b', 'a'])).toHaveLength(3);
   });
 
-  it('asks a remote model how long its vectors are when nobody says', async () => {
+  it('asks a remote model how long its vectors are when no setting says', async () => {
     const { url } = await startOllama();
     const embedder = await create({ EMBEDDING_PROVIDER: 'ollama', EMBEDDING_MODEL: 'unheard-of', EMBEDDING_BASE_URL: url });
     expect(embedder).toMatchObject({ model: 'unheard-of', dimension: 4 });

@@ -31,7 +31,7 @@ export class OpenAiEmbedder extends EmbedderPort {
     });
   }
 
-  /** Lets go of the connections. */
+  /** Closes the connections. Calls in flight fail. */
   close(): void {
     this.remote.close();
   }

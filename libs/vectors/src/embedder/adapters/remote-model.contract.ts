@@ -129,7 +129,7 @@ export function remoteModelContract(name: string, { Adapter, path, answer }: Dia
       expect(error.kind).toBe('unavailable');
     });
 
-    it('tells nobody the key or the text', async () => {
+    it('keeps the key and the text out of its errors', async () => {
       script = (request, response, { body }) => void json(response, 401, { error: `${request.headers.authorization}: ${body.input[0]}` });
       const error = await failureOf(embedder().embed(['a private text']));
       const { inspect } = await import('node:util');

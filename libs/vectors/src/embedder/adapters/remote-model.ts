@@ -66,7 +66,7 @@ export class RemoteModel {
     );
   }
 
-  /** Lets go of the connections. */
+  /** Closes the connections. Calls in flight fail. */
   close(): void {
     void this.dispatcher.destroy();
   }

@@ -25,7 +25,7 @@ const load = (path: string, options: { module?: string; model?: string } = {}) =
 
 describe('an embedding model in a folder', () => {
   it('says which command installs the package when it is missing', async () => {
-    await expect(load(join(folder, 'tiny-model'), { module: 'a-package-that-nobody-installed' })).rejects.toThrow(
+    await expect(load(join(folder, 'tiny-model'), { module: 'a-package-that-is-not-installed' })).rejects.toThrow(
       'Run: npm install --ignore-scripts @huggingface/transformers@4.3.1',
     );
   });

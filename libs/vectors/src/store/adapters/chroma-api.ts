@@ -58,8 +58,8 @@ export class ChromaApi {
   }
 
   /**
-   * A collection as Chroma describes it. Not by the client: it would import a module whose path stands in the description, and everybody
-   * who reaches Chroma can write that (ADR 12). @throws as {@link inCollection} does.
+   * A collection as Chroma describes it. Not through the client, which would import a module that the description names: any writer of
+   * Chroma could have it run a file (ADR 12). @throws as {@link inCollection} does.
    */
   async describeCollection(name: string, signal: AbortSignal): Promise<unknown> {
     return requestJson(this.dispatcher, this.endpoint, { path: `${COLLECTIONS}/${name}`, signal });
@@ -71,7 +71,7 @@ export class ChromaApi {
     return requestJson(this.dispatcher, this.endpoint, { path: COLLECTIONS, body, signal });
   }
 
-  /** Lets go of the connections. Calls in flight fail. */
+  /** Closes the connections. Calls in flight fail. */
   close(): void {
     void this.dispatcher.destroy();
   }

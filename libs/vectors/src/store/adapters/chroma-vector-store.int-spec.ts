@@ -96,8 +96,8 @@ class ListedChunks implements ChunkDirectory {
 }
 
 describe.each([
-  ['that calls everybody a reader of little', true],
-  ['that calls nobody a reader of little', false],
+  ['that counts every reader as a reader of little', true],
+  ['that counts no reader as a reader of little', false],
 ])('with a directory %s', (_, isFew) => {
   vectorStoreContract(
     'ChromaVectorStore',
@@ -176,7 +176,7 @@ describe('the collection in Chroma', () => {
     await expect(api(url()).get(`${COLLECTIONS}/${vectors.collection}`)).rejects.toMatchObject({ status: 404 });
   });
 
-  it('is found again after it was dropped, and after it was dropped and made again by somebody else', async () => {
+  it('is found again after it was dropped, and after another process dropped and made it again', async () => {
     const model = freshModel();
     const [one, other] = [store(url(), model), store(url(), model)];
     const [first, second, third] = [message('first'), message('second'), message('third')];
@@ -202,7 +202,7 @@ describe('the collection in Chroma', () => {
     expect((await failureOf(vectors.nearest(await vectorOf('hello'), [newId()], 5))).message).toContain(expected);
   });
 
-  it('is refused with both dimensions when somebody puts other vectors into it after we looked', async () => {
+  it('is refused with both dimensions when another writer puts other vectors into it after the look-up', async () => {
     const vectors = store(url());
     const { id } = (await api(url()).post(COLLECTIONS, { name: vectors.collection, configuration: { hnsw: { space: 'cosine' } } })) as {
       id: string;

@@ -88,7 +88,7 @@ const failureOf = (work: Promise<unknown>) =>
     (error: unknown) => error as Error,
   );
 
-describe('talking to Chroma', () => {
+describe('ChromaVectorStore', () => {
   it('does nothing before the first call', () => {
     expect(operations()).toEqual([]);
   });
@@ -111,7 +111,7 @@ describe('talking to Chroma', () => {
       );
     answers['get'] = reply({
       ids: [`${first?.messageId}#chunk_0`, `${first?.messageId}#chunk_1`, `${second?.messageId}#chunk_1`],
-      // The last one belongs to a version that somebody else has just written: it is not ours to delete.
+      // The last one belongs to a version that another worker has just written: it must stay.
       metadatas: [{ version: 2 }, { version: 1 }, { version: 3 }],
     });
     await replace();
@@ -123,7 +123,7 @@ describe('talking to Chroma', () => {
     expect(operations()).toEqual(['upsert', 'get']);
   });
 
-  it('writes at most 100 records per call and one call at a time, whoever writes', async () => {
+  it('writes at most 100 records per call and one call at a time, however many write', async () => {
     let running = 0;
     let most = 0;
     answers['upsert'] = answers['delete'] = (response) => {
@@ -162,7 +162,7 @@ describe('talking to Chroma', () => {
       allSeen: async () => undefined,
     });
 
-    it('fetches the vectors of somebody who has few and compares them itself, best first', async () => {
+    it('fetches the vectors of a reader of few and compares them itself, best first', async () => {
       open({ seenAmong: () => expect.unreachable('not needed'), allSeen: async () => ['a#chunk_0', 'b#chunk_0', 'c#chunk_0'] });
       answers['get'] = reply({
         ids: ['a#chunk_0', 'b#chunk_0', 'c#chunk_0'],
@@ -180,7 +180,7 @@ describe('talking to Chroma', () => {
       expect(operations()).toEqual(['collections', 'get']);
     });
 
-    it('asks Chroma nothing for somebody who sees no message', async () => {
+    it('asks Chroma nothing for a reader of no message', async () => {
       open({ ...seeing(), allSeen: async () => [] });
       expect(await query()).toEqual([]);
       expect(operations()).toEqual([]);

@@ -20,7 +20,7 @@ export interface ChromaOptions extends ChromaEndpoint {
   readonly dimension: number;
   /** `replace` calls that run at once (INDEX_WORKERS, R095); others wait. However many, Chroma gets one write at a time from us. */
   readonly indexWorkers?: number;
-  /** For those who search: without it every search goes through Chroma's filter. */
+  /** For searching; without it every search goes through Chroma's filter. */
   readonly directory?: ChunkDirectory;
 }
 
@@ -37,7 +37,7 @@ export const chromaHeartbeat = (endpoint: ChromaEndpoint): ((signal: AbortSignal
   return (signal) => chroma.heartbeat(signal);
 };
 
-/** Vectors of a length that the collection does not hold. Not Chroma's fault: somebody mixed two models. */
+/** Vectors of a length that the collection does not hold. Not Chroma's fault: two models were mixed. */
 export class VectorDimensionMismatch extends Error {
   constructor(
     readonly collection: string,
@@ -52,7 +52,7 @@ export class VectorDimensionMismatch extends Error {
 /** SQLite under Chroma takes 32,766 variables per statement; a `$in` of 40,000 answers 500 (measured with server 1.0.0). */
 const MAX_IN = 10_000;
 /** R102/R103: calls in flight. */
-const MAX_SOCKETS = 32;
+const MAX_CONNECTIONS = 32;
 /** R096: writes that may wait. */
 const INDEX_QUEUE_SIZE = 10_000;
 /**
@@ -70,11 +70,11 @@ const WRITES_AT_ONCE = 1;
 const HNSW = { space: 'cosine', max_neighbors: 16, ef_construction: 100, ef_search: 800 } as const;
 
 /**
- * Of the nearest of all so many times `k`, at most so many, are looked at for what a reader may see (ADR 13): enough for whoever sees a third of
- * everything. Below `ef_search`.
+ * Post-filtering (ADR 13): of the nearest of all this many times `k`, at most this many, are checked for what the reader may see.
+ * Enough for a reader of a third of everything; below `ef_search`.
  */
-const WIDER = 3;
-const MAX_WIDE = 500;
+const OVERFETCH = 3;
+const MAX_OVERFETCHED = 500;
 
 const Collection = z.object({
   id: z.string(),
@@ -88,7 +88,8 @@ const Nearest = z.object({ ids: z.tuple([z.array(z.string())]), distances: z.tup
 // Not each number of each vector: that takes longer than reading them.
 const Embedded = z.object({ ids: z.array(z.string()), embeddings: z.array(z.custom<readonly number[]>(Array.isArray)) });
 const Stored = z.object({
-  ids: z.array(z.string()), // What somebody else put in may have no version, or nothing at all: then it is none of ours, which version 0 says.
+  ids: z.array(z.string()),
+  // A record of another writer may have no version, or no metadata: version 0 marks it as none of ours.
   metadatas: z.array(z.object({ version: z.int().catch(0) }).nullable()),
 });
 const Ids = z.object({ ids: z.array(z.string()) });
@@ -120,11 +121,11 @@ export class ChromaVectorStore extends VectorStorePort {
     this.dimension = dimension;
     this.directory = directory;
     this.collection = collectionName(model, dimension);
-    this.chroma = new ChromaApi({ url, token }, MAX_SOCKETS);
+    this.chroma = new ChromaApi({ url, token }, MAX_CONNECTIONS);
     this.replacing = new Semaphore('chroma.index', { concurrent: indexWorkers, queued: INDEX_QUEUE_SIZE });
     const policy = { dependency: 'chroma', isItsFault: isChromasFault } as const;
     const write = { ...policy, timeoutMs: 10_000 };
-    const read = { ...policy, timeoutMs: 2_000, bulkhead: { concurrent: MAX_SOCKETS, queued: 1_000 } };
+    const read = { ...policy, timeoutMs: 2_000, bulkhead: { concurrent: MAX_CONNECTIONS, queued: 1_000 } };
     this.upserts = new DependencyCall({ ...write, operation: 'upsert' }, breakers);
     this.deletes = new DependencyCall({ ...write, operation: 'delete' }, breakers);
     this.queries = new DependencyCall({ ...read, operation: 'query' }, breakers);
@@ -158,9 +159,9 @@ export class ChromaVectorStore extends VectorStorePort {
     this.checkDimension(query);
     if (visible.length === 0 || k < 1) return [];
     const conversations = new Set(visible);
-    // Three ways, because none is cheap for everybody: docs/adr/0013-three-ways-to-the-nearest.md.
+    // Three ways, because none is cheap for every reader: docs/adr/0013-three-ways-to-the-nearest.md.
     const few = await this.directory?.allSeen(conversations, filter);
-    if (few !== undefined) return bestOf(await this.compare(query, few), k);
+    if (few !== undefined) return bestOf(await this.scoreExactly(query, few), k);
     const among = await this.nearestOfAll(query, conversations, k, filter);
     if (among !== undefined) return among;
     const groups = inGroups([...conversations], MAX_IN);
@@ -188,7 +189,7 @@ export class ChromaVectorStore extends VectorStorePort {
     for (const ids of inGroups([...new Set(chunkIds)], MAX_RECORDS)) await this.delete({ ids });
   }
 
-  /** Lets go of the connections. */
+  /** Closes the connections. Calls in flight fail. */
   close(): void {
     this.chroma.close();
   }
@@ -201,7 +202,7 @@ export class ChromaVectorStore extends VectorStorePort {
     filter: VectorFilter,
   ): Promise<ScoredChunk[] | undefined> {
     if (this.directory === undefined) return undefined;
-    const nearest = await this.query(query, Math.min(WIDER * k, MAX_WIDE));
+    const nearest = await this.query(query, Math.min(OVERFETCH * k, MAX_OVERFETCHED));
     if (nearest.length < k) return undefined;
     const messageIds = new Set(nearest.map(({ messageId }) => messageId));
     const seen = await this.directory.seenAmong([...messageIds], visible, filter);
@@ -210,7 +211,7 @@ export class ChromaVectorStore extends VectorStorePort {
   }
 
   /** The similarity of each of these chunks to `query`, without the index: exact, and only as dear as there are chunks. */
-  private async compare(query: Float32Array, chunkIds: readonly string[]): Promise<ScoredChunk[]> {
+  private async scoreExactly(query: Float32Array, chunkIds: readonly string[]): Promise<ScoredChunk[]> {
     if (chunkIds.length === 0) return []; // Chroma takes an empty list for no condition
     const startedAt = performance.now();
     const compared = await this.queries.run(async (signal) => {
@@ -257,9 +258,9 @@ export class ChromaVectorStore extends VectorStorePort {
     );
   }
 
-  private async inTurn<T>(places: Semaphore, operation: string, work: () => Promise<T>): Promise<T> {
+  private async inTurn<T>(semaphore: Semaphore, operation: string, work: () => Promise<T>): Promise<T> {
     try {
-      return await places.run(work, { signal: currentDeadline()?.signal });
+      return await semaphore.run(work, { signal: currentDeadline()?.signal });
     } catch (error) {
       throw error instanceof SemaphoreFull ? new DependencyError('chroma', operation, 'overloaded') : error;
     }
@@ -278,7 +279,7 @@ export class ChromaVectorStore extends VectorStorePort {
     if (answer === undefined) return [];
     const [ids] = answer.ids;
     const [distances] = answer.distances;
-    // Chroma knows no logins: under an id that is not one of ours lies what another writer put in.
+    // Chroma knows no logins: an id that is not one of ours belongs to a record of another writer.
     return ids.flatMap((id, i) =>
       CHUNK_ID.test(id) ? [{ id, messageId: messageIdOf(id), score: asCosine(1 - (distances[i] ?? 2)) }] : [],
     );

@@ -1,7 +1,7 @@
 import type { ConversationId, MessageId } from '#lib/contracts/ids';
 import type { VectorFilter } from '../vector-store.port.js';
 
-/** Tells a vector store whose chunks are whose, from where the messages are: Chroma is slow at that. Deleted messages are nobody's. */
+/** Tells a vector store which chunks a reader may see, from the tables of messages: Chroma is slow at that. A deleted message is seen by no reader. */
 export interface ChunkDirectory {
   /** Those of `messageIds` that stand in `visible` conversations and pass `filter`. */
   seenAmong(messageIds: readonly MessageId[], visible: ReadonlySet<ConversationId>, filter: VectorFilter): Promise<ReadonlySet<MessageId>>;

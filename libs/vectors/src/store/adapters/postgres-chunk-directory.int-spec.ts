@@ -78,7 +78,7 @@ describe('the chunk directory in Postgres', () => {
     }
   });
 
-  it('lists nothing for somebody who sees a large share, many messages, many chunks or many conversations', async () => {
+  it('lists nothing for a reader of a large share, many messages, many chunks or many conversations', async () => {
     await store(mine, 50);
     expect(await directory.allSeen(new Set([mine]), {})).toBeUndefined();
     await store(theirs, 2, { chunks: 600 });

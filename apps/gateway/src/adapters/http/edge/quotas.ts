@@ -23,7 +23,7 @@ export const takeFromQuota = async (limiters: Limiters, caller: UserId, method: 
   announce(reply, kind, own);
   const all = await asked;
   if (!own.allowed) {
-    if (all.allowed) limiters.global.giveBack(EVERYBODY);
+    if (all.allowed) limiters.global.refund(EVERYBODY);
     throw limited('user', 'Your quota is used up.', own.resetSeconds);
   }
   if (!all.allowed) throw limited('global', 'All callers together have used up the quota.', all.resetSeconds);
