@@ -21,7 +21,7 @@ export interface ChangedMessage<Event extends MessageEdited | MessageDeleted> {
 
 /**
  * Whether the change may happen. `message` is what the actor can see under this id, undefined when that is nothing.
- * @throws ProblemError `not-found` (unknown, or the actor is no member), `forbidden` (somebody else's), `version-conflict`.
+ * @throws ProblemError `not-found` (unknown, or the actor is no member), `forbidden` (the message of another user), `version-conflict`.
  */
 export const checkChange = (message: Message | undefined, { actor, ifVersions }: MessageChange): Message => {
   if (message === undefined) throw new ProblemError('not-found', 'There is no such message.');

@@ -94,7 +94,7 @@ export const conversationStoreContract = (make: () => Promise<StoresSetup>): voi
       });
     });
 
-    it('hides a conversation from everybody else', async () => {
+    it('hides a conversation from users who are no members', async () => {
       const { id } = await created('alice');
       expect(await conversations.find(id, 'mallory')).toBeUndefined();
       expect(await conversations.find(newId(), 'alice')).toBeUndefined();
@@ -122,7 +122,7 @@ export const conversationStoreContract = (make: () => Promise<StoresSetup>): voi
         expect(await membersOf(id)).toEqual(['alice', 'dave']);
       });
 
-      it('who left on their own are not put back by others, and come back themselves', async () => {
+      it('that left on their own are not added by others, and come back themselves', async () => {
         const { id } = await created('alice', ['bob', 'carol']);
         await conversations.removeMember(id, 'bob', 'bob');
         for (const actor of ['alice', 'carol'])
@@ -136,7 +136,7 @@ export const conversationStoreContract = (make: () => Promise<StoresSetup>): voi
         await expect(conversations.addMember(id, 'carol', 'bob')).rejects.toMatchObject({ code: 'forbidden' });
       });
 
-      it('whom the creator removed are added again by others, and do not come back themselves', async () => {
+      it('that the creator removed are added again by others, and do not come back themselves', async () => {
         const { id } = await created('alice', ['bob', 'carol']);
         await conversations.removeMember(id, 'alice', 'bob');
         expect(await conversations.addMember(id, 'bob', 'bob')).toBe(false);
@@ -144,7 +144,7 @@ export const conversationStoreContract = (make: () => Promise<StoresSetup>): voi
         expect(await membersOf(id)).toEqual(['alice', 'bob', 'carol']);
       });
 
-      it('see nothing any more when they have left', async () => {
+      it('see nothing once they have left', async () => {
         const { id } = await created('alice', ['bob']);
         await conversations.removeMember(id, 'alice', 'alice');
         expect(await conversations.find(id, 'alice')).toBeUndefined();

@@ -16,7 +16,7 @@ describe('fair turns', () => {
     expect(backlog.filter((turn) => turn === first)).toHaveLength(1);
   });
 
-  it('give who was silent no claim on the past', () => {
+  it('give a sender that was silent no claim on the past', () => {
     const turns = new FairTurns();
     for (let i = 0; i < 10; i += 1) turns.serve('alice', turns.take('alice', 10));
     expect(turns.take('bob', 10)).toBe(turns.take('alice', 10));

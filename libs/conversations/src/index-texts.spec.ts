@@ -55,7 +55,7 @@ describe('indexing texts', () => {
     indexTexts = new IndexTexts(texts, createLogger('test', 'silent'));
   });
 
-  it('leaves to another process what that works at, instead of asking for it again and again', async () => {
+  it('leaves to another process the texts that it works on, instead of asking for them again and again', async () => {
     texts.heldByOthers = ['a', 'b', 'c', 'd'];
     await indexTexts.execute(signal);
     expect(texts.indexed).toEqual([]);

@@ -82,7 +82,7 @@ export const messageStoreContract = (make: () => Promise<StoresSetup>): void => 
         });
       });
 
-      it('knows no difference between a conversation that is not there and one of others', async () => {
+      it('answers alike for a conversation that is not there and one of others', async () => {
         const others = await conversationOf('carol');
         for (const id of [others, newId()]) {
           await expect(send({ conversationId: id })).rejects.toMatchObject({ name: 'ProblemError', code: 'not-found' });
@@ -155,7 +155,7 @@ export const messageStoreContract = (make: () => Promise<StoresSetup>): void => 
         expect(results.map(({ replayed }) => replayed)).toEqual([false, false, false]);
       });
 
-      it('do not answer somebody who is no longer a member', async () => {
+      it('do not answer a sender who is no longer a member', async () => {
         await send({ key: 'key-1', senderId: 'bob' });
         await setup.conversations.removeMember(conversationId, 'alice', 'bob');
         await expect(send({ key: 'key-1', senderId: 'bob' })).rejects.toMatchObject({ code: 'not-found' });
@@ -233,7 +233,7 @@ export const messageStoreContract = (make: () => Promise<StoresSetup>): void => 
       });
 
       it.each([
-        ['somebody else of the conversation', 'bob', 'forbidden'],
+        ['another member of the conversation', 'bob', 'forbidden'],
         ['a stranger', 'mallory', 'not-found'],
       ])('is not for %s', async (_who, actor, code) => {
         const { message } = await send();

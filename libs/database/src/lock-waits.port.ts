@@ -1,11 +1,11 @@
-/** A process of Parley whose statement waits for a lock, and who holds it. */
+/** A process of Parley whose statement waits for a lock, and the processes that hold it. */
 export interface LockWait {
   /** Server process that waits. */
   readonly pid: number;
   /** `parley-<app>@<host>#<pid>` (R062). */
   readonly application: string;
   readonly waitingSeconds: number;
-  /** What kind of lock: `transactionid` is a row that somebody else has changed. */
+  /** What kind of lock: `transactionid` is a row that another transaction has changed. */
   readonly lock: string | null;
   readonly blockedBy: readonly {
     readonly pid: number;
@@ -17,7 +17,7 @@ export interface LockWait {
   }[];
 }
 
-/** Tells operators who waits for whom in the database. */
+/** Tells operators which process waits for which in the database. */
 export abstract class LockWaitsPort {
   /** The longest wait first; statements and values are never shown. @throws DependencyError when the database cannot answer. */
   abstract read(): Promise<LockWait[]>;

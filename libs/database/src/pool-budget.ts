@@ -34,7 +34,7 @@ export const budgetedProcesses = (
 /** The arithmetic of R057 for one Postgres. */
 export interface PoolBudget {
   readonly fits: boolean;
-  /** Connections that Postgres has for everybody: max_connections minus the superuser's. */
+  /** Connections for all processes: max_connections minus the superuser's reserve. */
   readonly available: number;
   readonly needed: number;
   /** The whole sum as a sentence for the log. */

@@ -15,8 +15,8 @@ const mend: readonly Privilege[] = ['SELECT', 'UPDATE'];
 const own: readonly Privilege[] = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
 
 /**
- * What each service may do with each table; `cli` may look at all of them besides. Whoever makes a table adds its row: a test compares this
- * with the schema, and the journeys run under these roles. Nobody here may change the schema: that is the role that migrates.
+ * What each service may do with each table; `cli` may look at all of them besides. A new table needs a row here: a test compares this
+ * with the schema, and the journeys run under these roles. Only the role that migrates changes the schema.
  */
 export const tableGrants: Readonly<Record<string, Readonly<Partial<Record<ServiceRole, readonly Privilege[]>>>>> = {
   conversations: { gateway: keep, ops: look },

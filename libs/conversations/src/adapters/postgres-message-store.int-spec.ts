@@ -99,7 +99,7 @@ describe('sends of several processes', () => {
   });
 });
 
-describe('a conversation that somebody else holds', () => {
+describe('a conversation that another transaction holds', () => {
   it('fails its own sends in time, with an error that says to try again', async () => {
     const release = await hold(conversationId);
     const { outcome, ms } = await timed(() => store.store(draft()));
@@ -152,7 +152,7 @@ describe('a send whose outcome is not known', () => {
     const faulty = new PostgresMessageStore(lanes.lane('sends'), lanes.lane('reads'), lanes.lane('edits'));
     await faulty.store(draft({ key: 'before' }));
     await sql('SELECT 1');
-    // The answer to the commit is cut off in its middle: it is stored, and nobody here knows.
+    // The answer to the commit is cut off in its middle: it is stored, and the sender does not know.
     await proxy.set({ kind: 'hang-after', bytes: 10 });
     const { outcome, ms } = await timed(() => faulty.store(draft({ key: 'key-1' })));
     expect(outcome).toMatchObject({ name: 'DependencyError', kind: 'timeout' });

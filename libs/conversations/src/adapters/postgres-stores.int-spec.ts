@@ -49,7 +49,7 @@ it('a reader of very many conversations in Postgres sees those that it started o
   expect([ids.length, new Set(ids.slice(0, 2)), isCut]).toEqual([10_000, new Set([own.id, read.id]), true]);
 });
 
-it('counts the quota of a day in Postgres, for all processes together, and begins anew the next day', async () => {
+it('the quota of a day counts in Postgres for all processes together, and begins anew the next day', async () => {
   await make();
   const limits = { conversationsPerDay: 5, additionsPerDay: 0 };
   const storeOn = async (lane: PostgresLane) => new PostgresConversationStore(await LaneDataSource.over(lane), lane, limits);

@@ -117,7 +117,7 @@ describe('the text index in Postgres', () => {
   });
 
   describe('with a write that is held up', () => {
-    // Before it writes version 1, a process waits for whoever holds this lock: a pause at the worst moment.
+    // Before it writes version 1, a process waits for the holder of this lock: a pause at the worst moment.
     const LOCK = 42;
     let holder: Client;
     beforeEach(async () => {
@@ -212,7 +212,7 @@ describe('the text index in Postgres', () => {
       expect(await hasIndex()).toBe(false);
     });
 
-    it('does not wait for a long reader, behind whom everybody else would wait', async () => {
+    it('does not wait for a long reader, behind which every send would wait', async () => {
       await client(async (reader) => {
         await reader.query('BEGIN; LOCK TABLE messages IN ACCESS SHARE MODE');
         await indexTexts();

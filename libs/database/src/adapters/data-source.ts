@@ -50,14 +50,14 @@ export interface DataSourceSettings {
   readonly applicationName: string;
   readonly connectTimeoutMs: number;
   readonly statementTimeoutMs: number;
-  /** Longest wait for a table that somebody else uses; a migration that waits makes everybody else wait behind it. */
+  /** Longest wait for a table in use; statements of other processes wait behind a migration that waits. */
   readonly lockTimeoutMs: number;
   readonly logger: Logger;
 }
 
 /**
  * A TypeORM DataSource that knows the schema's history. Its connections are the same kind as those of the lanes: a client that got no
- * answer is destroyed (TypeORM itself gives it back with its transaction open). Hot paths do not use it; they are SQL through the lanes.
+ * answer is destroyed (TypeORM itself gives it back with its transaction open). Only migrations use it; see LaneDataSource for repositories.
  */
 export const createDataSource = (settings: DataSourceSettings): DataSource => {
   const { url, applicationName, connectTimeoutMs, statementTimeoutMs, lockTimeoutMs, logger } = settings;

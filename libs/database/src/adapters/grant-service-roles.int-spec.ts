@@ -34,7 +34,7 @@ describe('the Postgres roles of the services', () => {
     return client;
   };
 
-  it('name every table of the schema: a new one needs a row in service-roles.ts', async () => {
+  it('name every table of the schema, so that a new one needs a row in service-roles.ts', async () => {
     const { rows } = await (await as('owner')).query<{ table_name: string }>(
       `SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'`,
     );
@@ -82,11 +82,11 @@ describe('the Postgres roles of the services', () => {
     await expect((await as('embedding')).query('DELETE FROM messages')).rejects.toMatchObject(DENIED);
   });
 
-  it('are refused in words where the migrating role may not make them', async () => {
+  it('are refused with the missing right when the migrating role may not make them', async () => {
     const refused = grantServiceRoles({ url: withPostgresLogin(database.url, 'gateway'), rolePasswords: 'ops=some-long-password', logger });
     await expect(refused).rejects.toThrow(/DB_ROLE_PASSWORDS: the role that migrates may not make parley_ops\. Give it CREATEROLE/);
-    await expect(grantServiceRoles({ url: database.url, rolePasswords: 'nobody=some-long-password', logger })).rejects.toThrow(
-      'not nobody',
+    await expect(grantServiceRoles({ url: database.url, rolePasswords: 'stranger=some-long-password', logger })).rejects.toThrow(
+      'not stranger',
     );
   });
 });

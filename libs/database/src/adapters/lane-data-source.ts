@@ -13,7 +13,7 @@ const CHANGES = new Set(['UPDATE', 'DELETE']);
  * limits and error codes. It has no connections of its own: it needs no share of DB_POOL_SIZE, starts without Postgres, and closes with the lanes.
  */
 export class LaneDataSource extends DataSource {
-  /** Reads the entities; reaches no server. @param lane the process' lane for work that nobody waits for in a hurry. */
+  /** Reads the entities; reaches no server. @param lane of the process, for its cold paths. */
   static async over(lane: PostgresLane): Promise<LaneDataSource> {
     const dataSource = new LaneDataSource(lane);
     await dataSource.initialize();

@@ -1,6 +1,6 @@
 import { type LockWait, LockWaitsPort } from '../lock-waits.port.js';
 
-/** Nobody waits for a lock where everything happens in one turn of the event loop. */
+/** No locks: on memory each change happens in one turn of the event loop. */
 export class MemoryLockWaits extends LockWaitsPort {
   override async read(): Promise<LockWait[]> {
     return [];

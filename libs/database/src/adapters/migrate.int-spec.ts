@@ -78,7 +78,7 @@ describe('migrating', () => {
     expect(rows).toEqual([{ words: ['5', 'bar', 'beta', 'com', 'example', 'foo', 'to', 'v1', 'write'] }]);
   });
 
-  it('leaves the index of messages that are there already to the backfill, and forgets the words of everybody', async () => {
+  it('leaves the index of messages that are there already to the backfill, and forgets all words of `search_words`', async () => {
     const old = await freshDatabase(inject('stack').databaseUrl);
     const before = new Client({ connectionString: old.url });
     await before.connect();

@@ -9,19 +9,19 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-it('the list of lock waits says who waits for whose lock, and nothing of what they do', async () => {
+it('the list of lock waits names the waiting process and the holder of its lock, and no statement', async () => {
   const lockWaits = new PostgresLockWaits(database.lane('health'));
   const lock = 'SELECT pg_advisory_xact_lock(4711)';
   const { promise: taken, resolve: take } = Promise.withResolvers<void>();
   const { promise: held, resolve: release } = Promise.withResolvers<void>();
-  const patient = database.otherLanes({ statementTimeoutMs: 10_000 }); // on a busy machine it takes a while until somebody looks
-  const holder = patient.lane('work').transaction(async (query) => {
+  const withTime = database.otherLanes({ statementTimeoutMs: 10_000 }); // on a busy machine it takes a while until the waits are read
+  const holder = withTime.lane('work').transaction(async (query) => {
     await query(lock);
     take();
     await held;
   });
   await taken;
-  const waiter = patient.lane('sends').query(lock);
+  const waiter = withTime.lane('sends').query(lock);
 
   const waits = await eventually(async () => {
     // The server is shared with other test files: theirs may wait as well.

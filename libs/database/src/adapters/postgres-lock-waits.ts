@@ -19,7 +19,7 @@ const LOCK_WAITS = `
   ORDER BY waiting.query_start
   LIMIT ${LISTED}`;
 
-/** Asks Postgres who waits for whom. Only for statements that do wait: `pg_blocking_pids` stops the lock manager for a moment. */
+/** Asks Postgres which process waits for which. Only for statements that do wait: `pg_blocking_pids` stops the lock manager for a moment. */
 export class PostgresLockWaits extends LockWaitsPort {
   /** @param health the lane that is free when all others are taken. */
   constructor(private readonly health: PostgresLane) {

@@ -231,7 +231,7 @@ describe('sweeping', () => {
     await eventually(() => expect(left()).toEqual([bad.eventId]));
   });
 
-  it('sweeps on while nobody can measure how much waits', async () => {
+  it('sweeps on while the depth of the outbox cannot be measured', async () => {
     const outbox = new MemoryOutbox();
     const { promise: measured, resolve: measure } = Promise.withResolvers<OutboxDepth>();
     outbox.latestDepth = () => measured;

@@ -56,7 +56,7 @@ export const outboxContract = (make: () => Promise<OutboxSetup>): void => {
       expect(new Set(ids).size).toBe(ids.length);
     });
 
-    it('leaves young entries to whoever wrote them', async () => {
+    it('leaves young entries to the process that wrote them', async () => {
       await written(1);
       expect(await outbox.lease({ ...anyAge, olderThanMs: 60_000 })).toEqual([]);
     });

@@ -37,7 +37,7 @@ export type ParkedSelection = { readonly eventIds: readonly string[] } | { reado
 
 /** Rows that are written in the same commit as what they announce, and deleted when the broker has confirmed them. */
 export abstract class OutboxPort {
-  /** Takes up to `limit` pending entries older than `olderThanMs` for `leaseMs`: nobody else gets them in that time (SKIP LOCKED). Oldest first. */
+  /** Takes up to `limit` pending entries older than `olderThanMs` for `leaseMs`: no other call gets them in that time (SKIP LOCKED). Oldest first. */
   abstract lease(options: { limit: number; olderThanMs: number; leaseMs: number }): Promise<OutboxEntry[]>;
   /** Forgets entries that the broker has confirmed. Unknown ids are ignored. */
   abstract remove(eventIds: readonly string[]): Promise<void>;

@@ -11,11 +11,11 @@ beforeAll(async () => {
 afterAll(async () => database.drop());
 
 // node-postgres #3399: after a client-side timeout the busy client goes back to the pool, and every later query waits behind the dead one.
-describe.concurrent('a pool that was black-holed recovers under traffic', { timeout: 40_000 }, () => {
+describe.concurrent('a pool whose network was a black hole', { timeout: 40_000 }, () => {
   it.each([
-    ['when the old connections come back too', 'all'],
-    ['when the old connections stay dead', 'new'],
-  ] as const)('%s', async (_how, reach) => {
+    ['come back too', 'all'],
+    ['stay dead', 'new'],
+  ] as const)('recovers under traffic when the old connections %s', async (_how, reach) => {
     const proxy = await FaultProxy.before(database.url);
     const lane = database
       .otherLanes({ url: proxy.through(database.url), lanes: { reads: 4 }, acquireTimeoutMs: 500, statementTimeoutMs: 500 })
@@ -48,7 +48,7 @@ describe.concurrent('a pool that was black-holed recovers under traffic', { time
     await proxy.stop();
   });
 
-  it('and is told as a timeout meanwhile, by old connections and by new ones: the code that health shows', async () => {
+  it('answers with the code `timeout` meanwhile, on old connections and on new ones, which is what health shows', async () => {
     const proxy = await FaultProxy.before(database.url);
     const lane = database
       .otherLanes({ url: proxy.through(database.url), lanes: { reads: 1 }, acquireTimeoutMs: 300, statementTimeoutMs: 300 })
@@ -63,7 +63,7 @@ describe.concurrent('a pool that was black-holed recovers under traffic', { time
     await proxy.stop();
   });
 
-  it('when the first connection after it fails too', async () => {
+  it('recovers when the first connection after it fails too', async () => {
     const proxy = await FaultProxy.before(database.url);
     const lane = database
       .otherLanes({ url: proxy.through(database.url), lanes: { reads: 1 }, acquireTimeoutMs: 500, statementTimeoutMs: 500 })

@@ -3,7 +3,7 @@ import { DeadlineExceeded, DependencyError, type FailureKind } from '#lib/resili
 import { NoAnswer } from './safe-client.js';
 
 const STATEMENT_TIMEOUT = '57014';
-/** Somebody else holds what this statement needs (lock timeout, serialization failure, deadlock): nothing happened, and nothing is broken. */
+/** Contention: another transaction holds what this statement needs (lock timeout, serialization failure, deadlock). Nothing was done, nothing is broken. */
 const CONTENTION = new Set(['55P03', '40001', '40P01']);
 /** The transaction can be run again as it is. */
 const REPEATABLE = new Set(['40001', '40P01']);
@@ -47,7 +47,7 @@ const kindOf = (error: unknown): FailureKind | undefined => {
 
 /**
  * What a failure of `pg` means for the caller: a DependencyError when Postgres could not serve the call (`overloaded` for an exhausted
- * pool or a lock that somebody else holds), or the DatabaseError itself when it answered that the statement or its data are wrong.
+ * pool or a lock that another transaction holds), or the DatabaseError itself when it answered that the statement or its data are wrong.
  * @param answersOthers whether Postgres answered other statements while this one got no answer.
  */
 export const translated = (error: unknown, operation: string, answersOthers = false): unknown => {

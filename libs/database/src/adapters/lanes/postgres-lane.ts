@@ -21,7 +21,7 @@ export type Query = <Row extends object>(statement: Statement, values?: readonly
 /** Runs one statement and gives the whole answer: its rows, the count of rows that it changed, and its command. */
 export type Execute = <Row extends object>(statement: Statement, values?: readonly unknown[]) => Promise<QueryResult<Row & QueryResultRow>>;
 
-/** What the clients of all lanes of a process have learnt about the network between them and Postgres. */
+/** What all lanes of a process know about their connections: which may be dead, and when Postgres last answered. */
 export interface StaleConnectionCutoff {
   /** Clients made before this instant (`performance.now()`) may sit on a dead connection. */
   madeBefore: number;
@@ -37,7 +37,7 @@ export interface LaneOptions {
   readonly slowQueryMs: number;
   readonly breakers: Breakers;
   readonly logger: Logger;
-  readonly suspicion: StaleConnectionCutoff;
+  readonly cutoff: StaleConnectionCutoff;
 }
 
 /** Callers that may wait for a connection; more are refused at once. As many as a process takes requests (R100). */
@@ -62,20 +62,20 @@ type LaneClient = PoolClient & SafeClient;
 export class PostgresLane {
   private readonly pool: Pool;
   private readonly call: DependencyCall;
-  private readonly places: Semaphore;
+  private readonly semaphore: Semaphore;
   private readonly inUse = new Set<LaneClient>();
   private readonly unwatch: () => void;
 
   constructor(private readonly options: LaneOptions) {
     const { name, pool, timeouts, breakers, logger } = options;
     this.pool = new Pool(pool);
-    this.places = new Semaphore(`postgres.${name}`, { concurrent: this.size, queued: MAX_WAITING });
+    this.semaphore = new Semaphore(`postgres.${name}`, { concurrent: this.size, queued: MAX_WAITING });
     // An idle client that lost its connection is already out of the pool; without a listener the process would end.
     this.pool.on('error', (error) => logger.debug({ lane: name, error: error.message }, 'idle postgres connection lost'));
     this.pool.on('acquire', (client) => this.inUse.add(client as LaneClient));
     this.pool.on('release', (_error, client) => this.inUse.delete(client as LaneClient));
     // A lane whose connections are all taken and never come back is how a service hangs for a night (R063): the watchdog looks at it.
-    this.unwatch = watchPool(`postgres.${name}`, () => this.places.state);
+    this.unwatch = watchPool(`postgres.${name}`, () => this.semaphore.state);
     for (const event of ['acquire', 'release', 'remove'] as const) this.pool.on(event, () => this.countConnections());
     this.call = new DependencyCall(
       {
@@ -155,7 +155,7 @@ export class PostgresLane {
 
   private async onClient<T>(work: (client: LaneClient) => Promise<T>): Promise<T> {
     const startedAt = performance.now();
-    return this.withPlace(() =>
+    return this.withPermit(() =>
       this.call.run(async (signal) => {
         const client = await this.acquire(signal).finally(() => {
           metrics.dbPoolWait.observe({ lane: this.options.name }, (performance.now() - startedAt) / 1_000);
@@ -173,10 +173,10 @@ export class PostgresLane {
   }
 
   /**
-   * Waits for a place in the lane, not in pg-pool, where a caller that times out while a connection is being made for it hides
-   * from everybody that it could not be made. Outside the breaker: being busy is not being broken.
+   * Waits in the lane's semaphore, not in pg-pool: a caller that times out there while its connection is being made hides that this
+   * failed. Outside the breaker: being busy is not being broken.
    */
-  private async withPlace<T>(work: () => Promise<T>): Promise<T> {
+  private async withPermit<T>(work: () => Promise<T>): Promise<T> {
     const { name, timeouts } = this.options;
     const wait = beginWait('postgres', name);
     const enter = () => {
@@ -184,7 +184,7 @@ export class PostgresLane {
       return work();
     };
     try {
-      return await this.places.run(enter, { signal: currentDeadline()?.signal, withinMs: timeouts.acquireMs });
+      return await this.semaphore.run(enter, { signal: currentDeadline()?.signal, withinMs: timeouts.acquireMs });
     } catch (error) {
       throw error instanceof SemaphoreFull ? new DependencyError('postgres', name, 'overloaded', { cause: error }) : error;
     } finally {
@@ -200,7 +200,7 @@ export class PostgresLane {
         client.release();
         throw signal.reason;
       }
-      if (client.createdAt >= this.options.suspicion.madeBefore) {
+      if (client.createdAt >= this.options.cutoff.madeBefore) {
         enterWaitStage('answer');
         return client;
       }
@@ -275,19 +275,19 @@ export class PostgresLane {
   }
 
   private async timed<T>(client: LaneClient, statement: Statement, run: () => Promise<T>): Promise<T> {
-    const { name, suspicion } = this.options;
+    const { name, cutoff } = this.options;
     const startedAt = performance.now();
     try {
       const answer = await run();
-      suspicion.answeredAt = performance.now();
+      cutoff.answeredAt = performance.now();
       return answer;
     } catch (failure) {
       // pg only says that such a client is not queryable.
       const error = client.destroyedBecause ?? failure;
       const answersOthers = this.answersOthers();
-      if (sqlStateOf(error) !== undefined) suspicion.answeredAt = performance.now();
+      if (sqlStateOf(error) !== undefined) cutoff.answeredAt = performance.now();
       // Rarely a slow statement (Postgres ends those itself): nothing comes back at all. The other connections of that time share its fate.
-      if (error instanceof NoAnswer) suspicion.madeBefore = performance.now();
+      if (error instanceof NoAnswer) cutoff.madeBefore = performance.now();
       throw translated(error, name, answersOthers);
     } finally {
       const durationMs = performance.now() - startedAt;
@@ -305,11 +305,11 @@ export class PostgresLane {
 
   /**
    * Whether Postgres answered any statement of this process in the second half of the time that a statement has. A Postgres that hangs
-   * answers nobody; one that is busy with one text (some of its functions cannot be interrupted) answers the others.
+   * answers no statement; one that is busy with one text (some of its functions cannot be interrupted) answers the others.
    */
   private answersOthers(): boolean {
-    const { suspicion, timeouts } = this.options;
-    return suspicion.answeredAt > performance.now() - timeouts.queryMs / 2;
+    const { cutoff, timeouts } = this.options;
+    return cutoff.answeredAt > performance.now() - timeouts.queryMs / 2;
   }
 
   private tookTooLong(limitMs: number): DependencyError {

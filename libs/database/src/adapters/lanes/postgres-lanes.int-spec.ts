@@ -59,11 +59,11 @@ it('a lane compiles no statement, and waits for the disk everywhere but in the r
 });
 
 // TypeORM and pg: the ROLLBACK of a stalled transaction is never sent, the connection is pooled with it, the next COMMIT commits it.
-describe('a transaction reported failed never becomes visible', () => {
+describe('a transaction that was reported failed', () => {
   const aLaterTransaction = (lane: PostgresLane) =>
     eventually(() => lane.transaction(async (query) => query('INSERT INTO notes VALUES (99) ON CONFLICT DO NOTHING')));
 
-  it('after a client-side timeout in its middle', async () => {
+  it('never becomes visible after a client-side timeout in its middle', async () => {
     const lane = laneThroughProxy(1);
     const outcome = outcomeOf(
       lane.transaction(async (query) => {
@@ -73,7 +73,7 @@ describe('a transaction reported failed never becomes visible', () => {
       }),
     );
     expect(await outcome).toBe('timeout');
-    // The old connection works again: whoever had kept it would now commit what it holds.
+    // The old connection works again: a pool that had kept it would now commit what it holds.
     await proxy.heal();
     await aLaterTransaction(lane);
     expect(await notes()).toEqual([99]);
@@ -81,7 +81,7 @@ describe('a transaction reported failed never becomes visible', () => {
     expect(await notes()).toEqual([99]);
   });
 
-  it('after its caller ran out of time', async () => {
+  it('never becomes visible after its caller ran out of time', async () => {
     const lane = laneThroughProxy(1);
     const work = withDeadline(150, () =>
       lane.transaction(async (query) => {
@@ -95,7 +95,7 @@ describe('a transaction reported failed never becomes visible', () => {
     expect(await notes()).toEqual([99]);
   });
 
-  it('when its work dawdles between two statements', async () => {
+  it('never becomes visible when its work dawdles between two statements', async () => {
     const lane = laneThroughProxy(1);
     const { promise: never, resolve: giveUp } = Promise.withResolvers<void>();
     const startedAt = performance.now();
@@ -113,7 +113,7 @@ describe('a transaction reported failed never becomes visible', () => {
     expect(await notes()).toEqual([99]);
   });
 
-  it('nor does a statement that comes after its end', async () => {
+  it('takes no statement after its end', async () => {
     const lane = laneThroughProxy(1);
     let late: (() => Promise<unknown>) | undefined;
     await expect(
@@ -127,7 +127,7 @@ describe('a transaction reported failed never becomes visible', () => {
     expect(await notes()).toEqual([99]);
   });
 
-  it('when it swallowed the error of a statement, and it is reported as failed', async () => {
+  it('is rolled back, and says so, when its work swallowed the error of a statement', async () => {
     const lane = laneThroughProxy(1);
     const work = lane.transaction(async (query) => {
       await query('INSERT INTO notes VALUES (1)');
@@ -138,7 +138,7 @@ describe('a transaction reported failed never becomes visible', () => {
     expect(await notes()).toEqual([99]);
   });
 
-  it('through TypeORM', async () => {
+  it('never becomes visible through the pool of TypeORM either', async () => {
     const dataSource = createDataSource({
       url: proxy.through(database.url),
       applicationName: 'parley-test',
@@ -162,7 +162,7 @@ describe('a transaction reported failed never becomes visible', () => {
 });
 
 describe('a lane', () => {
-  it('fails in time, and then at once, when nobody listens; and heals by itself', { timeout: 30_000 }, async () => {
+  it('fails in time, and then at once, when no server listens, and heals by itself', { timeout: 30_000 }, async () => {
     await proxy.set({ kind: 'refuse' });
     const lane = laneThroughProxy(2);
     const startedAt = performance.now();
@@ -237,7 +237,7 @@ describe('a lane', () => {
     await beside;
   });
 
-  it('gives up on a lock that somebody else holds, which is not the fault of Postgres', async () => {
+  it('gives up on a lock that another transaction holds, and does not blame Postgres', async () => {
     await database.lane('work').query('INSERT INTO notes VALUES (1)');
     const breakers = createBreakers();
     const lane = database.otherLanes({ lanes: { reads: 1 }, statementTimeoutMs: 3_000, breakers }).lane('reads');
@@ -275,7 +275,7 @@ describe('a lane', () => {
     await eventually(async () => expect(await outcomeOf(lane.query('SELECT 1'))).toBe('ok'));
   });
 
-  it('does not give a connection whose caller ran out of time to anybody else', async () => {
+  it('gives no other caller the connection of one that ran out of time', async () => {
     const lane = laneThroughProxy(1);
     await expect(withDeadline(100, () => lane.query('SELECT pg_sleep(0.4)'))).rejects.toThrow(/timeout|deadline/);
     const startedAt = performance.now();
@@ -302,14 +302,14 @@ describe('a lane', () => {
 
   it('logs slow statements by name or beginning, never with their values', async () => {
     const lines = new PassThrough();
-    const lane = laneThroughProxy(1, { slowQueryMs: 20, logger: pino(lines) });
-    await lane.query({ name: 'slow-one', text: 'SELECT pg_sleep(0.05), $1::text' }, ['secret text']);
-    await lane.query(`SELECT pg_sleep(0.05),\n    ${'1 + '.repeat(100)} $1::int`, [42]);
+    const lane = laneThroughProxy(1, { slowQueryMs: 150, logger: pino(lines) });
+    await lane.query({ name: 'slow-one', text: 'SELECT pg_sleep(0.2), $1::text' }, ['secret text']);
+    await lane.query(`SELECT pg_sleep(0.2),\n    ${'1 + '.repeat(100)} $1::int`, [42]);
     await lane.query('SELECT 1');
     const logged = String(lines.read()).trim().split('\n');
     expect(logged).toHaveLength(2);
     expect(JSON.parse(logged[0] ?? '')).toMatchObject({ lane: 'reads', statement: 'slow-one', durationMs: expect.any(Number) });
-    expect(JSON.parse(logged[1] ?? '').statement).toBe(`SELECT pg_sleep(0.05), ${'1 + '.repeat(20)}`.slice(0, 80));
+    expect(JSON.parse(logged[1] ?? '').statement).toBe(`SELECT pg_sleep(0.2), ${'1 + '.repeat(20)}`.slice(0, 80));
     expect(logged.join()).not.toContain('secret');
   });
 
@@ -333,7 +333,7 @@ describe('a lane', () => {
 });
 
 describe('the connection budget', () => {
-  it('is asked from Postgres, and refuses what does not fit', async () => {
+  it('is computed from the limits of Postgres, and refuses what does not fit', async () => {
     const logger = createLogger('test', 'silent');
     const ask = (processes: number, whenExceeded: 'refuse' | 'warn') =>
       checkPoolBudget(database.lane('work'), { processes, poolSize: 10 }, { logger, whenExceeded });

@@ -70,12 +70,12 @@ export class PostgresLanes {
 
   constructor(options: PostgresLanesOptions) {
     const { acquireTimeoutMs, statementTimeoutMs, slowQueryMs, breakers, logger } = options;
-    const suspicion: StaleConnectionCutoff = { madeBefore: 0, answeredAt: Number.NEGATIVE_INFINITY };
+    const cutoff: StaleConnectionCutoff = { madeBefore: 0, answeredAt: Number.NEGATIVE_INFINITY };
     const timeouts = databaseTimeouts({ DB_POOL_TIMEOUT_MS: acquireTimeoutMs, DB_STATEMENT_TIMEOUT_MS: statementTimeoutMs });
     const settings = connectionSettings(options);
     for (const [name, max] of Object.entries(options.lanes) as [LaneName, number][]) {
       const pool = { ...settings, ...(name === 'relay' ? RELAY_SETTINGS : {}), max };
-      this.byName.set(name, new PostgresLane({ name, pool, timeouts, slowQueryMs, breakers, logger, suspicion }));
+      this.byName.set(name, new PostgresLane({ name, pool, timeouts, slowQueryMs, breakers, logger, cutoff }));
     }
   }
 

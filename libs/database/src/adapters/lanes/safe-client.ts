@@ -41,7 +41,7 @@ export class SafeClient extends Client {
     if (this.reason !== undefined) return;
     this.reason = reason;
     this.connection.stream.destroy(reason);
-    // Tells pg-pool, which looks at it on release, that this client is not to be kept; there is nobody left to say goodbye to.
+    // Marks the client as ended, which pg-pool looks at on release. Nothing is sent: the socket is gone.
     void this.end();
   }
 
@@ -71,7 +71,7 @@ export class SafeClient extends Client {
       }
       const answer = query(...args);
       if (answer instanceof Promise) answer.then(finished, finished);
-      else finished(); // a stream: whoever reads it has a limit of its own
+      else finished(); // a stream: its reader has a limit of its own
       return answer;
     };
     this.query = limited as typeof this.query;

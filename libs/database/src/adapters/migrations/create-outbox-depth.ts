@@ -1,7 +1,7 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { forwardOnly } from './forward-only.js';
 
-/** What waits in the outbox as one process measured it for all of them: one row, claimed by whoever measures next. */
+/** What waits in the outbox as one process measured it for all of them: one row, claimed by the process that measures next. */
 export class CreateOutboxDepth1764000500001 implements MigrationInterface {
   readonly name = 'CreateOutboxDepth1764000500001';
 

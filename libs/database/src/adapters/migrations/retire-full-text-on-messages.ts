@@ -2,7 +2,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { forwardOnly } from './forward-only.js';
 
 /**
- * Takes the full-text index off `messages`, whose every commit it could hold up, and the words of everybody out of one table (ADR 17).
+ * Takes the full-text index off `messages`, whose every commit it could hold up, and the words of all users out of one table (ADR 17).
  * Both in a way that the previous version can run beside: the index goes when all messages are in `message_texts`, by `end_text_backfill()`;
  * `search_words` stays, empty and deaf, because the previous embedding process still writes to it. A later version drops the table.
  */

@@ -60,7 +60,7 @@ const LATEST = `
   SELECT pending::float8, parked::int, oldest_age_seconds AS "oldestAgeSeconds", is_estimate AS "isEstimate"
     FROM outbox_depth WHERE measured_at > now() - $1 * interval '1 millisecond'`;
 
-// Whoever's update finds the claim old has it; the others find it new.
+// The first update that finds the claim old has it; later ones find it new.
 const CLAIM = `
   UPDATE outbox_depth SET claimed_at = now() WHERE claimed_at <= now() - $1 * interval '1 millisecond' RETURNING 1`;
 
