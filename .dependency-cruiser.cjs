@@ -20,6 +20,9 @@ const home = (vendor, homes) =>
     { path: `node_modules/${vendor}/` },
   );
 
+/** Rooms of libs/bus/src/consume in the order of a delivery; each may know those before it. */
+const consuming = ['source', 'buffer', 'run', 'settle'].map((room) => `^libs/bus/src/consume/${room}/`);
+
 module.exports = {
   forbidden: [
     rule(
@@ -44,6 +47,14 @@ module.exports = {
         'What conversations and vectors share belongs below them.',
         { path: lib(name), pathNot: tests },
         { path: siblings.filter((other) => other !== name).map(lib) },
+      ),
+    ),
+    ...consuming.map((room, i) =>
+      rule(
+        `consuming-points-down:${room}`,
+        'A delivery goes from its source through buffer and run to its settlement; an arrow back would close a circle.',
+        { path: room, pathNot: tests },
+        { path: [...consuming.slice(i + 1), '^libs/bus/src/consume/[^/]+$'] },
       ),
     ),
     rule(

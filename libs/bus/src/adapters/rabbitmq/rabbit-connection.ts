@@ -1,6 +1,8 @@
 import { hostname } from 'node:os';
 import { type ChannelModel, connect, type SocketOptions } from 'amqplib';
 import type { Logger } from '#lib/runtime/log/logger';
+import { processName } from '#lib/runtime/process/process-name';
+import { nameOf } from '../../control/process-roster.js';
 import { fullJitter } from '#lib/runtime/work/backoff';
 import { withTimeLimit } from '#lib/runtime/work/within';
 import { OutageLog } from './outage-log.js';
@@ -34,16 +36,14 @@ const BACKOFF = { baseMs: 100, capMs: 10_000 };
 /** Shared by all connections of this process. */
 const outage = new OutageLog('RabbitMQ');
 
-const thisProcess = (app: string): string => `${app}@${hostname()}#${process.pid}`;
-
 /** `parley-<app>@<host>#<pid> <purpose>`. */
 export const connectionName = (
   app: string,
   purpose: 'publish' | 'consume' | 'watch' | 'request' | 'answer' | 'operate' | 'control',
-): string => `parley-${thisProcess(app)} ${purpose}`;
+): string => `${processName(app)} ${purpose}`;
 
 /** `<app>@<host>#<pid> <queue>`: stands beside the queue in the management UI. */
-export const consumerTag = (app: string, queue: string): string => `${thisProcess(app)} ${queue}`;
+export const consumerTag = (app: string, queue: string): string => `${nameOf({ app, host: hostname(), pid: process.pid })} ${queue}`;
 
 /**
  * Keeps one connection to RabbitMQ while it is started. One loop makes at most one connection at a time:
