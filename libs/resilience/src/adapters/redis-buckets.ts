@@ -86,28 +86,28 @@ export class RedisBuckets {
   /** Answers every question, whatever becomes of the call. */
   private async askRedis(questions: readonly Question[]): Promise<void> {
     const numbers = await this.numbersFor(questions);
-    for (const [i, { answer }] of questions.entries()) {
-      answer(numbers === undefined ? undefined : { allowed: numbers[2 * i] === 1, fullInMs: (numbers[2 * i + 1] ?? 0) / 1_000 });
+    for (let i = 0; i < questions.length; i += 1) {
+      const verdict = numbers && { allowed: numbers[2 * i] === 1, fullInMs: (numbers[2 * i + 1] ?? 0) / 1_000 };
+      questions[i]?.answer(verdict);
     }
   }
 
   private async numbersFor(questions: readonly Question[]): Promise<readonly number[] | undefined> {
     try {
-      return await this.call.run(() =>
-        inTime(
-          this.redis.takeTokens(
-            questions.length,
-            ...questions.map(({ key }) => key),
-            ...questions.flatMap(({ limit: { ratePerSecond, burst }, count }) => [1_000_000 / ratePerSecond, burst, count]),
-          ),
-        ),
-      );
+      return await this.call.run(() => inTime(this.redis.takeTokens(questions.length, ...argumentsOf(questions))));
     } catch {
       metrics.fallback.inc({ dependency: 'redis', operation: LIMIT_OPERATION }, questions.length);
       return undefined;
     }
   }
 }
+
+const argumentsOf = (questions: readonly Question[]): (string | number)[] => {
+  const values: (string | number)[] = [];
+  for (const { key } of questions) values.push(key);
+  for (const { limit, count } of questions) values.push(1_000_000 / limit.ratePerSecond, limit.burst, count);
+  return values;
+};
 
 /** The answer, or an error when it is late. When our own loop stood still, what has arrived meanwhile is read before that is decided. */
 const inTime = <T>(reply: Promise<T>): Promise<T> => withTimeLimit(LATE_MS, reply, () => withTimeLimit(0, reply, tooLate));
