@@ -69,11 +69,11 @@ const cpuMicrosOf = (counted: CountedProcess): number => TICK_MICROS * allOf(cou
 
 const cpuTicksOf = (pid: number): number => {
   try {
-    // The name in parentheses may hold anything; utime and stime are the 12th and 13th field behind it.
+    // The name in parentheses may hold anything; utime, stime and those of children that have ended are the 12th to 15th field behind it.
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
-    return Number(fields[11]) + Number(fields[12]);
+    return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0);
   } catch {
-    return 0; // it has ended since
+    return 0; // it has ended since: its parent has its time
   }
 };
 

@@ -59,7 +59,7 @@ export const buildEdge = (instance: FastifyInstance, { verifier, limiters, limit
     const work = new RequestWork(request);
     request.work = work;
     metrics.httpConcurrentRequests.inc();
-    reply.raw.once('close', () => {
+    reply.raw.on('close', () => {
       metrics.httpConcurrentRequests.dec();
       recordRequest(request, reply, logger, errors);
       work.close();
