@@ -4,7 +4,6 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { withoutSettings } from '#lib/devstack/supervisor/service-environment';
-import { nodeFlags } from '#lib/runtime/workers/node-flags';
 import { freshDatabase, freshVhost, type FreshPlace } from './databases.js';
 import { mintToken, type TokenClaims } from '#lib/devstack/mint-token';
 import { ParleyClient } from './parley-client.js';
@@ -14,7 +13,8 @@ import { freePorts } from '#lib/devstack/ports/free-ports';
 import { processes, type ServiceName } from '#lib/devstack/services';
 import { projectRoot } from '#lib/devstack/project-root';
 import { importRabbitmqUsers, rolePasswordsFor, withPostgresLogin, withRabbitmqLogin } from '#lib/devstack/servers/service-logins';
-import { asPrivateServer, ServerProcess, type PrivateServer } from '#lib/devstack/process/server-process';
+import { asPrivateServer, type PrivateServer } from '#lib/devstack/process/server-process';
+import { serviceProcess } from '#lib/devstack/process/service-process';
 import type { StackUrls } from './vitest-stack.js';
 
 const serviceNames = processes.services.map(({ name }) => name);
@@ -168,21 +168,16 @@ function plannedService(name: ServiceName, folder: string, port: number, environ
   const url = `http://127.0.0.1:${port}`;
   const label = `${name}${suffix}`;
   const logFile = join(folder, `${label}.log`);
-  const server = new ServerProcess({
+  const server = serviceProcess({
     name: label,
-    command: process.execPath,
-    args: [...nodeFlags(name), mainOf(name)],
+    app: name,
+    url,
+    entry: mainOf(name),
     env: { ...environment, PORT: String(port) },
-    cwd: projectRoot,
     logFile,
     pidFile: join(folder, `${label}.pid`),
-    stopSignal: 'SIGTERM',
     stopWithinMs: 60_000, // longer than the longest drain, 55 s
     readyWithinMs: 30_000,
-    probe: async (signal) => {
-      const answer = await fetch(`${url}/readyz`, { signal });
-      if (!answer.ok) throw new Error(`/readyz answered ${answer.status}`);
-    },
   });
   return asPrivateServer(label, url, logFile, server);
 }

@@ -1,10 +1,8 @@
 import { join } from 'node:path';
-import { nodeFlags } from '#lib/runtime/workers/node-flags';
 import type { Home } from '../home/home.js';
 import { serviceRunFolder } from '../home/leftovers.js';
-import { ServerProcess } from '../process/server-process.js';
-import { projectRoot } from '../project-root.js';
-import { isReady } from '../supervisor/is-ready.js';
+import type { ServerProcess } from '../process/server-process.js';
+import { serviceProcess } from '../process/service-process.js';
 import { withoutSettings } from '../supervisor/service-environment.js';
 import type { Terminal } from '../supervisor/terminal.js';
 import type { BorrowedService } from './borrowed-service.js';
@@ -63,22 +61,18 @@ async function restart(server: ServerProcess, { service, terminal }: WatchPlan, 
 
 function serverOf({ home, service, entry, inspectPort, terminal }: WatchPlan, stopping: AbortSignal): ServerProcess {
   const { name, url, environment } = service;
-  return new ServerProcess({
+  return serviceProcess({
     name,
-    command: process.execPath,
-    args: [`--inspect=127.0.0.1:${inspectPort}`, ...nodeFlags(name), entry],
+    url,
+    entry,
+    nodeArguments: [`--inspect=127.0.0.1:${inspectPort}`],
     env: { ...withoutSettings(process.env), ...environment, ...DEBUG_SETTINGS },
-    cwd: projectRoot,
     logFile: join(home.logs, `${name}.log`),
     onOutput: terminal.outputOf(name),
     // Where the supervisor has it too: whatever ends this process, `npm start` and `npm stop` find what it left.
     pidFile: join(serviceRunFolder(home), `${name}.pid`),
-    stopSignal: 'SIGTERM',
     stopWithinMs: STOP_WITHIN_MS,
     readyWithinMs: READY_WITHIN_MS,
     cancelled: stopping,
-    probe: async () => {
-      if (!(await isReady(url))) throw new Error('/readyz does not say ready');
-    },
   });
 }

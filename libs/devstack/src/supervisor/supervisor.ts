@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
-import { nodeFlags } from '#lib/runtime/workers/node-flags';
 import { runCommand } from '../process/commands.js';
 import type { ComposeProject } from '../provisioning/docker-engine.js';
 import { dropLock, lockHolder, takeLock } from '../process/lock-file.js';
@@ -12,7 +11,8 @@ import type { DependencyName } from '../provisioning/programs.js';
 import { projectRoot } from '../project-root.js';
 import { urlVariables } from '../provisioning/provisioning.js';
 import { importRabbitmqUsers } from '../servers/service-logins.js';
-import { asPrivateServer, type PrivateServer, ServerProcess } from '../process/server-process.js';
+import { asPrivateServer, type PrivateServer } from '../process/server-process.js';
+import { serviceProcess } from '../process/service-process.js';
 import { composeProject, type PlannedDependency, planDependencies, provideDependencies, startPrivately, valueOf } from './dependencies.js';
 import { Explained } from '../terminal/explain.js';
 import type { Home } from '../home/home.js';
@@ -269,24 +269,17 @@ export class Supervisor {
     const port = ports.get(name) ?? 0;
     const logFile = join(this.home.logs, `${name}.log`);
     const output = this.terminal.outputOf(name);
-    const service = new ServerProcess({
+    const service = serviceProcess({
       name,
-      command: process.execPath,
-      args: [...nodeFlags(name), resolve(projectRoot, entry)],
+      url: `http://127.0.0.1:${port}`,
+      entry: resolve(projectRoot, entry),
       env: { ...this.env, ...this.settingsOf(name, plan) },
-      cwd: projectRoot,
       logFile,
       onOutput: output,
       pidFile: join(serviceRunFolder(this.home), `${name}.pid`),
-      stopSignal: 'SIGTERM',
       stopWithinMs,
       readyWithinMs: SERVICE_READY_WITHIN_MS,
       cancelled: this.stopping.signal,
-      probe: async (signal) => {
-        const answer = await fetch(`http://127.0.0.1:${port}/readyz`, { signal });
-        await answer.body?.cancel();
-        if (!answer.ok) throw new Error(`/readyz answered ${answer.status}`);
-      },
     });
     this.running.set(name, asPrivateServer(name, `http://localhost:${port}`, logFile, service));
     await service.start();
