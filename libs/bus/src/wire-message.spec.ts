@@ -28,7 +28,7 @@ const fromBroker: WireMessage = {
 };
 
 describe('toWireMessage', () => {
-  it('puts the envelope into the body and what travels with it into the headers', () => {
+  it('the envelope travels in the body, ids and version in the headers', () => {
     expect(JSON.parse(message.body.toString())).toEqual(event);
     expect(message).toMatchObject({
       id: event.eventId,
@@ -43,11 +43,11 @@ describe('toWireMessage', () => {
     });
   });
 
-  it('has no header for what it does not know', () => {
+  it('an unknown id has no header', () => {
     expect(Object.keys(toWireMessage(event).headers)).toEqual([header.schemaVersion, header.attempt, header.conversationId]);
   });
 
-  it('refuses an event that breaks its schema', () => {
+  it('an event that breaks its schema is refused', () => {
     expect(() => toWireMessage({ ...event, occurredAt: 'yesterday' })).toThrow(/occurredAt/);
   });
 
@@ -91,7 +91,7 @@ describe('a copy', () => {
     });
   });
 
-  it('says of a thrown thing that is no error only what it is', () => {
+  it('a thrown value that is no error is described by its type', () => {
     expect(forDeadLetterQueue(message, { secret: 1 }, 'q').headers).toMatchObject({
       [header.error]: 'something other than an error was thrown: object',
       [header.errorClass]: 'object',
@@ -108,7 +108,7 @@ describe('a copy', () => {
 });
 
 describe('attemptOf', () => {
-  it.each([[undefined], ['2'], [0], [1.5], [{}]])('takes %s for a first try', (value) => {
+  it.each([[undefined], ['2'], [0], [1.5], [{}]])('the attempt header %s counts as a first attempt', (value) => {
     expect(attemptOf({ headers: { [header.attempt]: value } })).toBe(1);
   });
 });

@@ -13,7 +13,7 @@ const recording = () => {
 const nacked = { kind: 'nacked', reason: 'refused by the broker' } as const;
 
 describe('failing publishes', () => {
-  it('are kept by routing key, with the first time and the last reason, and logged once for each transition', () => {
+  it('a failure is kept by routing key, with the first time and the last reason, and logged once per transition', () => {
     const { failures, lines } = recording();
     for (let i = 0; i < 3; i += 1) failures.note('message.created', nacked);
     failures.note('message.created', { kind: 'ambiguous', reason: 'closed' }, 404);
@@ -30,7 +30,7 @@ describe('failing publishes', () => {
     ]);
   });
 
-  it('are forgotten when that routing key is no longer published', () => {
+  it('a failure is forgotten when its routing key is no longer published', () => {
     const { failures, later } = recording();
     failures.note('message.created', nacked);
     later(59_000);

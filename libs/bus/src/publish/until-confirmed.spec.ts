@@ -3,7 +3,7 @@ import type { PublishOutcome } from './publisher.port.js';
 import { untilConfirmed } from './until-confirmed.js';
 
 describe('untilConfirmed', () => {
-  it('tries until the broker has it, and tells of each failure', async () => {
+  it('a publish is repeated until the broker confirms it, and each failure is reported', async () => {
     const outcomes: PublishOutcome[] = [
       { kind: 'returned', reason: 'NO_ROUTE' },
       { kind: 'nacked', reason: 'full' },
@@ -19,7 +19,7 @@ describe('untilConfirmed', () => {
     ]);
   });
 
-  it('stops waiting as soon as it is told to', async () => {
+  it('an abort ends the wait at once', async () => {
     const stopping = new AbortController();
     const waiting = untilConfirmed(
       async () => ({ kind: 'nacked', reason: 'away' }),
@@ -31,7 +31,7 @@ describe('untilConfirmed', () => {
     expect(await waiting).toBe(false);
   });
 
-  it('does not begin when it is told to stop', async () => {
+  it('an aborted publish does not start', async () => {
     let tries = 0;
     const publish = async (): Promise<PublishOutcome> => {
       tries += 1;
