@@ -7,23 +7,23 @@ import { metrics } from '#lib/runtime/metrics/metrics';
 import type { ByteQuota } from './byte-quota.js';
 
 /** The key of the one bucket of all callers. */
-const EVERYBODY = 'all';
+const ALL_CALLERS = 'all';
 const READS = new Set(['GET', 'HEAD']);
 
 /**
- * Counts a request against its caller's quota and everybody's, both asked at once, and tells the caller what is left.
+ * Counts a request against the quota of its caller and that of all callers, both in one call, and tells the caller what is left.
  * Reads and writes have buckets of their own, so that scrolling back never costs a user the right to send.
- * One who is over its limit must not use up what is everybody's: that is given back.
+ * A caller over its own limit must not use up the shared quota: its share is given back.
  * @throws ProblemError `rate-limited`.
  */
 export const takeFromQuota = async (limiters: Limiters, caller: UserId, method: string, reply: FastifyReply): Promise<void> => {
   const kind = READS.has(method) ? 'reads' : 'writes';
-  const asked = limiters.global.take(EVERYBODY);
+  const asked = limiters.global.take(ALL_CALLERS);
   const own = await limiters.perUser.take(`${kind}:${caller}`);
   announce(reply, kind, own);
   const all = await asked;
   if (!own.allowed) {
-    if (all.allowed) limiters.global.refund(EVERYBODY);
+    if (all.allowed) limiters.global.refund(ALL_CALLERS);
     throw limited('user', 'Your quota is used up.', own.resetSeconds);
   }
   if (!all.allowed) throw limited('global', 'All callers together have used up the quota.', all.resetSeconds);
