@@ -374,15 +374,20 @@ function ofNewestVersion(chunks: readonly Chunk[], embeddings: readonly Float32A
 }
 
 /**
- * 32-bit floats in base64: a quarter of the bytes of JSON numbers. The client can make them too, but byte by byte: 9 ms more CPU per batch
- * of 100 vectors, where all the rest takes 2 ms.
+ * A vector as the client wants it, which writes itself into JSON as 32-bit floats in base64: a quarter of the bytes of numbers.
+ * The client can do that too, but byte by byte, for 9 ms of CPU per batch of 100 where all the rest takes 2 ms.
  */
-const base64Of = ({ buffer, byteOffset, byteLength }: Float32Array): string =>
-  Buffer.from(buffer, byteOffset, byteLength).toString('base64');
+function encodedVector(embedding: Float32Array): number[] {
+  const numbers: number[] = [];
+  // By index: the iterator behind Array.from takes 1.4 ms of CPU per batch.
+  for (let i = 0; i < embedding.length; i += 1) numbers.push(embedding[i] ?? 0);
+  const toJSON = () => Buffer.from(embedding.buffer, embedding.byteOffset, embedding.byteLength).toString('base64');
+  return Object.assign(numbers, { toJSON });
+}
 
 const recordSetOf = (records: readonly ChunkRecord[]) => ({
   ids: records.map(({ chunk }) => chunk.id),
-  embeddings: records.map(({ embedding }) => Object.assign(Array.from(embedding), { toJSON: () => base64Of(embedding) })),
+  embeddings: records.map(({ embedding }) => encodedVector(embedding)),
   metadatas: records.map(({ chunk }) => ({
     messageId: chunk.messageId,
     conversationId: chunk.conversationId,
