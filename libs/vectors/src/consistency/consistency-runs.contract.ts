@@ -15,83 +15,83 @@ const aReport = (messagesChecked: number): ConsistencyReport => ({
 
 const LEASE_MS = 60_000;
 
-/** What every board promises; `make` gives an empty one. */
+/** What every store of consistency runs promises; `make` gives an empty one. */
 export function consistencyRunsContract(
   name: string,
-  make: () => Promise<{ board: ConsistencyRunsPort; stop?: () => Promise<void> }>,
+  make: () => Promise<{ runs: ConsistencyRunsPort; stop?: () => Promise<void> }>,
 ): void {
-  let board: ConsistencyRunsPort;
+  let runs: ConsistencyRunsPort;
   let stop: (() => Promise<void>) | undefined;
 
-  describe(`${name} as a board`, () => {
+  describe(`the store of consistency runs ${name}`, () => {
     beforeEach(async () => {
-      ({ board, stop } = await make());
+      ({ runs, stop } = await make());
     });
     afterEach(async () => stop?.());
 
     it('passes a request on to the worker that claims it, and its report back', async () => {
-      const asked = await board.request('repair', 'alice');
+      const asked = await runs.request('repair', 'alice');
       expect(asked).toMatchObject({ kind: 'repair', requestedBy: 'alice', startedAt: null, finishedAt: null, report: null });
-      expect(await board.status()).toEqual({ waiting: asked, running: null, last: null });
+      expect(await runs.status()).toEqual({ waiting: asked, running: null, last: null });
 
-      const claimed = await board.claim(LEASE_MS);
+      const claimed = await runs.claim(LEASE_MS);
       expect(claimed).toMatchObject({ id: asked.id, startedAt: expect.any(String) });
-      expect(await board.progress(asked.id, aReport(7), LEASE_MS)).toBe(true);
-      expect(await board.status()).toMatchObject({ waiting: null, running: { id: asked.id, report: { messagesChecked: 7 } }, last: null });
+      expect(await runs.progress(asked.id, aReport(7), LEASE_MS)).toBe(true);
+      expect(await runs.status()).toMatchObject({ waiting: null, running: { id: asked.id, report: { messagesChecked: 7 } }, last: null });
 
-      await board.finish(asked.id, aReport(9));
-      expect(await board.status()).toMatchObject({ running: null, last: { id: asked.id, finishedAt: expect.any(String), failure: null } });
-      expect(await board.find(asked.id)).toMatchObject({ report: { messagesChecked: 9 } });
-      expect(await board.find(newId())).toBeUndefined();
-      expect(await board.claim(LEASE_MS)).toBeUndefined();
+      await runs.finish(asked.id, aReport(9));
+      expect(await runs.status()).toMatchObject({ running: null, last: { id: asked.id, finishedAt: expect.any(String), failure: null } });
+      expect(await runs.find(asked.id)).toMatchObject({ report: { messagesChecked: 9 } });
+      expect(await runs.find(newId())).toBeUndefined();
+      expect(await runs.claim(LEASE_MS)).toBeUndefined();
     });
 
     it('joins requests of one kind that wait, and no others', async () => {
-      const first = await board.request('check', 'alice');
-      expect((await board.request('check', 'bob')).id).toBe(first.id);
-      expect((await board.request('repair', 'bob')).id).not.toBe(first.id);
-      await board.claim(LEASE_MS);
-      expect((await board.request('check', 'bob')).id).not.toBe(first.id);
+      const first = await runs.request('check', 'alice');
+      expect((await runs.request('check', 'bob')).id).toBe(first.id);
+      expect((await runs.request('repair', 'bob')).id).not.toBe(first.id);
+      await runs.claim(LEASE_MS);
+      expect((await runs.request('check', 'bob')).id).not.toBe(first.id);
     });
 
     it('lets one run at a time, whichever worker claims', async () => {
-      await board.request('check', 'alice');
-      await board.request('repair', 'alice');
-      const claims = await Promise.all(Array.from({ length: 5 }, () => board.claim(LEASE_MS)));
+      await runs.request('check', 'alice');
+      await runs.request('repair', 'alice');
+      const claims = await Promise.all(Array.from({ length: 5 }, () => runs.claim(LEASE_MS)));
       expect(claims.filter((run) => run !== undefined)).toHaveLength(1);
-      await board.fail(claims.find((run) => run !== undefined)?.id ?? '', 'chroma get: unavailable');
-      expect((await board.status()).last).toMatchObject({ failure: 'chroma get: unavailable', report: null });
-      expect(await board.claim(LEASE_MS)).toMatchObject({ kind: 'repair' });
+      await runs.fail(claims.find((run) => run !== undefined)?.id ?? '', 'chroma get: unavailable');
+      expect((await runs.status()).last).toMatchObject({ failure: 'chroma get: unavailable', report: null });
+      expect(await runs.claim(LEASE_MS)).toMatchObject({ kind: 'repair' });
     });
 
     it('hands a run on when its process went away, and gives up after a few of them', async () => {
-      const { id } = await board.request('repair', 'alice');
+      const { id } = await runs.request('repair', 'alice');
       for (let start = 1; start <= MAX_STARTS; start += 1) {
-        await eventually(async () => expect(await board.claim(30)).toMatchObject({ id }));
+        await eventually(async () => expect(await runs.claim(30)).toMatchObject({ id }));
       }
-      await eventually(async () => expect(await board.progress(id, aReport(1), 1)).toBe(false));
-      expect(await board.claim(LEASE_MS)).toBeUndefined();
-      expect((await board.find(id))?.failure).toContain(`${MAX_STARTS} times`);
+      await eventually(async () => expect(await runs.progress(id, aReport(1), 1)).toBe(false));
+      expect(await runs.claim(LEASE_MS)).toBeUndefined();
+      expect((await runs.find(id))?.failure).toContain(`${MAX_STARTS} times`);
     });
 
     it('lets no operator join what the schedule asked for', async () => {
-      await board.requestWhenDue(0);
-      expect(await board.request('repair', 'alice')).toMatchObject({ requestedBy: 'alice' });
+      await runs.requestWhenDue(0);
+      expect(await runs.request('repair', 'alice')).toMatchObject({ requestedBy: 'alice' });
     });
 
     it('asks for a repair when the last run is long enough ago', async () => {
-      await Promise.all(Array.from({ length: 3 }, () => board.requestWhenDue(LEASE_MS)));
-      const { waiting } = await board.status();
+      await Promise.all(Array.from({ length: 3 }, () => runs.requestWhenDue(LEASE_MS)));
+      const { waiting } = await runs.status();
       expect(waiting).toMatchObject({ kind: 'repair', requestedBy: 'schedule' });
-      const run = await board.claim(LEASE_MS);
-      await board.requestWhenDue(0);
-      expect((await board.status()).waiting).toBeNull();
-      await board.finish(run?.id ?? '', aReport(1));
-      await board.requestWhenDue(LEASE_MS);
-      expect((await board.status()).waiting).toBeNull();
+      const run = await runs.claim(LEASE_MS);
+      await runs.requestWhenDue(0);
+      expect((await runs.status()).waiting).toBeNull();
+      await runs.finish(run?.id ?? '', aReport(1));
+      await runs.requestWhenDue(LEASE_MS);
+      expect((await runs.status()).waiting).toBeNull();
       await eventually(async () => {
-        await board.requestWhenDue(1);
-        expect((await board.status()).waiting).toMatchObject({ kind: 'repair' });
+        await runs.requestWhenDue(1);
+        expect((await runs.status()).waiting).toMatchObject({ kind: 'repair' });
       });
     });
   });

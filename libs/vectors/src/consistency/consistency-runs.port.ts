@@ -7,7 +7,7 @@ import type { ConsistencyReport, ConsistencyRun, ConsistencyRunKind, Consistency
  *     waiting --claim--> running --finish, fail--> done
  *                          `--lease over (its process died)--> waiting, at most three times; then done, with a failure
  *
- * At most one runs at a time, over all processes. Everything throws DependencyError when the board cannot be reached.
+ * At most one runs at a time, over all processes. All calls throw DependencyError when the store cannot be reached.
  */
 export abstract class ConsistencyRunsPort {
   /** Asks for a run. One of the same kind that waits already is joined instead, unless the schedule asked for it: it does less. */
@@ -30,5 +30,5 @@ export const SCHEDULE = 'schedule';
 /** Times a run is begun before it is given up: more often it is the run that kills its process. */
 export const MAX_STARTS = 3;
 
-/** Runs that are remembered. */
+/** Finished runs that are kept. */
 export const RUNS_KEPT = 200;

@@ -8,7 +8,7 @@ interface Held {
   leaseUntil: number;
 }
 
-/** The board in this process' memory. */
+/** Consistency runs in this process' memory. */
 export class MemoryConsistencyRuns extends ConsistencyRunsPort {
   private held: Held[] = [];
 

@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-consistencyRunsContract('PostgresConsistencyBoard', async () => {
+consistencyRunsContract('PostgresConsistencyRuns', async () => {
   await database.lane('work').query('TRUNCATE consistency_runs');
-  return { board: new PostgresConsistencyRuns(database.dataSource) };
+  return { runs: new PostgresConsistencyRuns(database.dataSource) };
 });
