@@ -3,6 +3,7 @@ import { createLogger, type Logger } from '../log/logger.js';
 import { startProcessMetrics } from '../metrics/metrics.js';
 import { processReport } from '../work/process-report.js';
 import { Readiness } from '../health/readiness.js';
+import { collectGarbage } from './collect-garbage.js';
 import { answerSiblings } from '../workers/sibling-workers.js';
 import { EXIT_HUNG, Watchdog, type WatchdogOptions } from '../watchdog/watchdog.js';
 import { shareMetrics } from '../metrics/worker-metrics.js';
@@ -38,6 +39,8 @@ export interface ProcessHost {
   exit(code: number): void;
   /** Begins to watch the process; left out by tests, whose process must not be ended. */
   readonly watch?: (options: WatchdogOptions) => void;
+  /** Gives back what the start has left in the heap; left out by tests. */
+  readonly collectGarbage?: () => void;
 }
 
 /** The process that we are in. */
@@ -47,6 +50,7 @@ export const thisProcess: ProcessHost = {
   on: process.on.bind(process) as ProcessHost['on'],
   exit: (code) => process.exit(code),
   watch: (options) => void new Watchdog(options),
+  collectGarbage,
 };
 
 const EXIT_CLEAN = 0;
@@ -106,6 +110,7 @@ export const runProcess = async (plan: ProcessPlan, host: ProcessHost = thisProc
   }
   try {
     await starting;
+    host.collectGarbage?.();
     readiness.started();
     logger.info({ durationMs: Math.round(performance.now() - startedAt) }, 'started');
   } catch (error) {

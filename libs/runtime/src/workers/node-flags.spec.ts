@@ -1,7 +1,33 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { nodeFlags } from './node-flags.js';
+
+describe('a stack trace of a process', () => {
+  it('leads to our source, and to what a package ships', () => {
+    const map = { version: 3, sources: ['our-source.ts'], names: [], mappings: 'AAAA' };
+    const url = `data:application/json;base64,${Buffer.from(JSON.stringify(map)).toString('base64')}`;
+    const folder = mkdtempSync(join(tmpdir(), 'source-maps-'));
+    const write = (path: string, text: string) => {
+      mkdirSync(dirname(join(folder, path)), { recursive: true });
+      writeFileSync(join(folder, path), `${text}\n//# sourceMappingURL=${url}\n`);
+    };
+    write('node_modules/a-package/index.mjs', 'export const stackOfPackage = new Error().stack;');
+    write(
+      'ours.mjs',
+      'import { stackOfPackage } from "./node_modules/a-package/index.mjs"; console.log(new Error().stack, stackOfPackage);',
+    );
+    try {
+      const printed = execFileSync(process.execPath, [...nodeFlags('gateway'), join(folder, 'ours.mjs')], { encoding: 'utf8' });
+      expect(printed).toContain(join(folder, 'our-source.ts'));
+      expect(printed).toContain('a-package/index.mjs');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
 
 describe('the heap of the gateway', () => {
   it('has a small young generation and the usual limit', () => {
@@ -14,7 +40,6 @@ describe('the heap of the gateway', () => {
 
   it('is the same in a container', () => {
     const script = readFileSync(new URL('../../../../docker/run', import.meta.url), 'utf8');
-    expect(script).toContain(`node ${nodeFlags('embedding').join(' ')}`);
     for (const flag of nodeFlags('gateway')) expect(script).toContain(flag);
   });
 });

@@ -6,5 +6,14 @@
  */
 const GATEWAY_HEAP = ['--max-semi-space-size=16', '--heap-growing-percent=40'];
 
+/**
+ * Stack traces lead to our sources. `--enable-source-maps` would also keep the maps of every package in the heap, 9 MiB in the gateway, for lines
+ * that lead into packages.
+ */
+const SOURCE_MAPS = [
+  '--import',
+  'data:text/javascript,import{setSourceMapsSupport}from"node:module";setSourceMapsSupport(true,{nodeModules:false})',
+];
+
 /** Arguments for Node, before the entry file, with which a process of `app` is started. */
-export const nodeFlags = (app: string): string[] => ['--enable-source-maps', ...(app === 'gateway' ? GATEWAY_HEAP : [])];
+export const nodeFlags = (app: string): string[] => [...SOURCE_MAPS, ...(app === 'gateway' ? GATEWAY_HEAP : [])];
