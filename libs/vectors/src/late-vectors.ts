@@ -42,9 +42,11 @@ export class LateVectors {
   /** Opens them if they are not open; callers at the same moment share one try. Rejects with what `build` rejects with; the next call tries again. */
   async open(): Promise<Vectors> {
     if (this.built !== undefined) return this.built;
-    this.opening ??= this.build().finally(() => (this.opening = undefined));
-    this.built = await this.opening;
-    return this.built;
+    // `built` is set before `opening` is cleared: a caller in between must not build again.
+    this.opening ??= this.build()
+      .then((built) => (this.built = built))
+      .finally(() => (this.opening = undefined));
+    return this.opening;
   }
 
   /** Resolves after the first try; goes on trying when that failed. @throws ConfigError when no try can ever work. */

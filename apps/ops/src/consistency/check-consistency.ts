@@ -38,6 +38,8 @@ export class RunTakenOver extends Error {
 
 const DEFAULTS: CheckSettings = { graceMs: 60_000, pageSize: 1_000, pauseMs: 25 };
 const CHUNK_PAGE = 5_000;
+/** One call of the vector store, 10 s at most: the run's lease of 60 s is renewed after each. */
+const REMOVED_AT_ONCE = 100;
 const MAX_EXAMPLES = 20;
 /** Orders in the outbox above which a repair waits: the pipeline sets its pace, sends come first. */
 const MAX_WAITING_ORDERS = 5_000;
@@ -188,9 +190,13 @@ export class CheckConsistency {
     for (;;) {
       const { ids, next } = await this.vectors.chunkIdsFrom(cursor, CHUNK_PAGE);
       const orphans = [...(await this.orphansAmong(ids)).values()].flat();
-      await this.vectors.remove(orphans);
-      report.repaired.removed += orphans.length;
-      await this.tell(report, order);
+      for (let from = 0; from < orphans.length; from += REMOVED_AT_ONCE) {
+        const some = orphans.slice(from, from + REMOVED_AT_ONCE);
+        await this.vectors.remove(some);
+        report.repaired.removed += some.length;
+        await this.tell(report, order);
+      }
+      if (orphans.length === 0) await this.tell(report, order);
       // Removal shifts later vectors into this page: read it again, unless nothing was removed.
       const isSamePageAgain = orphans.length > 0 && report.repaired.removed <= 2 * orphanCount;
       if (!isSamePageAgain && next === undefined) return;

@@ -22,6 +22,7 @@ export class SourceChanges {
         this.timer = setTimeout(() => this.settle(), QUIET_MS);
       });
     }
+    if (signal.aborted) this.close();
   }
 
   /** The files that changed since the last call, once no other follows for a moment; empty when the watching has ended. */

@@ -93,10 +93,12 @@ export class Supervisor {
     this.stopping.abort();
     const revivals = this.keepAlive.stop();
     await this.starting;
-    await this.lending.stop();
-    if (!this.hasLock) return;
+    if (!this.hasLock) return this.lending.stop();
+    // First, so that a borrower does not wait for its service to come back while this waits for the borrower.
     this.phase = 'stopping';
     this.record();
+    await this.recorded;
+    await this.lending.stop();
     await Promise.all([...this.running].map(([name, service]) => this.drain(name, service)));
     await Promise.all([...this.servers.values()].map((server) => server.stop()));
     if (this.compose !== undefined) await this.compose.down().catch((error: Error) => this.terminal.say(error.message));

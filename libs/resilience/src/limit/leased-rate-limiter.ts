@@ -1,4 +1,4 @@
-import { withoutDeadline } from '../call/deadline.js';
+import { NO_CALLER, runInScope } from '#lib/runtime/log/scope';
 import { type RateLimit, RateLimiterPort, type RateVerdict } from './rate-limiter.port.js';
 
 // A hundredth of a second's quota: a hundred round trips per second cost nothing, and so small an excess after a pause does no harm.
@@ -81,8 +81,8 @@ export class LeasedRateLimiter extends RateLimiterPort {
     const wanted = holding.waitedFor + Math.max(this.size / 2, holding.perTrip);
     while (holding.asked < MAX_ASKED && holding.left + holding.asked * this.size < wanted) {
       holding.asked += 1;
-      // Outside any caller's deadline: the caller that triggers it may have less time left than others that wait for the same lease.
-      void withoutDeadline(() => this.lease(key, holding));
+      // Outside any caller's deadline and context: the caller that triggers it may have less time left than others that wait for the same lease.
+      void runInScope(NO_CALLER, () => this.lease(key, holding));
     }
   }
 

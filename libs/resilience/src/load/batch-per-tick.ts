@@ -1,6 +1,4 @@
-import { runInScope } from '#lib/runtime/log/scope';
-
-const NO_CALLER = { context: undefined, deadline: undefined };
+import { NO_CALLER, runInScope } from '#lib/runtime/log/scope';
 
 /**
  * Batches what is added in one turn of the event loop, without a timer: many items cost hardly more than one.

@@ -21,7 +21,7 @@ export const createLogger = (service: string, level: string, destination: Destin
       formatters: { level: (label) => ({ level: label }), bindings: withoutSecrets, log: withoutSecrets },
       mixin: currentContext,
       mixinMergeStrategy: (fields, ids) => (isEmpty(ids) ? fields : { ...ids, ...fields }),
-      serializers: { err: errorFields }, // instead of pino's own, which copies every field
+      serializers: { err: (error: unknown) => errorFields(error) }, // instead of pino's own, which copies every field
     },
     destination,
   );
@@ -103,21 +103,22 @@ const withoutSecrets = (fields: object, depth = 0): Record<string, unknown> => {
 const harmless = (value: unknown, depth: number): unknown => {
   if (typeof value !== 'object' || value === null || value instanceof Date) return value;
   // At any depth: an error of a driver carries the parameters of the statement in fields of its own.
-  if (value instanceof Error) return errorFields(value);
+  if (value instanceof Error) return errorFields(value, depth);
   if (depth >= MAX_DEPTH) return HIDDEN;
   return Array.isArray(value) ? value.map((item) => harmless(item, depth + 1)) : withoutSecrets(value, depth + 1);
 };
 
 /** What an operator needs of an error, and no other field: drivers put statements, parameters and rows there. */
-const errorFields = (error: unknown): unknown => {
+const errorFields = (error: unknown, depth = 0): unknown => {
   if (!(error instanceof Error)) return error;
+  if (depth >= MAX_DEPTH) return HIDDEN; // an error may be its own cause
   const { name, message, stack, cause } = error;
   return {
     type: name,
     message,
     ...('code' in error ? { code: error.code } : {}),
     stack,
-    ...(cause instanceof Error ? { cause: errorFields(cause) } : {}),
-    ...(error instanceof AggregateError ? { errors: error.errors.slice(0, 5).map(errorFields) } : {}),
+    ...(cause instanceof Error ? { cause: errorFields(cause, depth + 1) } : {}),
+    ...(error instanceof AggregateError ? { errors: error.errors.slice(0, 5).map((each) => errorFields(each, depth + 1)) } : {}),
   };
 };

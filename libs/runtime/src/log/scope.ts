@@ -20,6 +20,9 @@ export interface Scope {
   readonly deadline: object | undefined;
 }
 
+/** For work that several callers share: in the name of none of them, and under the deadline of none. */
+export const NO_CALLER: Scope = { context: undefined, deadline: undefined };
+
 const storage = new AsyncLocalStorage<Scope>();
 
 /** The scope of the running work; undefined outside of any. */

@@ -13,7 +13,7 @@ export interface ChromaEndpoint {
 
 /** R101: a batch has at most 100 records. */
 export const MAX_RECORDS = 100;
-/** Embeddings of the 10,000 chunks that a reader of little may have are 40 MB of JSON. */
+/** The embeddings of the 1,000 chunks that are compared at most (chunk-directory.ts), of 3,072 dimensions, are 49 MB of JSON. */
 const MAX_ANSWER_BYTES = 64 * 1_024 * 1_024;
 /** Made once: an error of its own for each call would cost more than the abort. */
 const OVER = new Error('the call is over');

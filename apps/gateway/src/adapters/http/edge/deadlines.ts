@@ -23,8 +23,8 @@ declare module 'fastify' {
 
 /**
  * Runs every handler within what its request's deadline has left and in the context of its request. Done here, around Fastify's handler, because
- * it costs next to nothing and no route can be without it; it also keeps the place in flight until the handler is done, not only until its
- * client is gone. The deadline begins with the first hook (`admissionMs`); while the body arrives it stands still, because that is the client's time.
+ * it costs next to nothing and no route can be without it; it also keeps the place in flight until the handler is done or its deadline is
+ * over, not only until its client is gone. The deadline begins with the first hook (`admissionMs`); while the body arrives it stands still, because that is the client's time.
  */
 export const giveEveryRouteItsDeadline = (instance: FastifyInstance): void => {
   const wrapped = new WeakSet<RouteHandlerMethod>();

@@ -3,6 +3,9 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { eventually } from '#lib/testing/eventually';
 import { mintToken } from '#lib/devstack/mint-token';
+import { metrics } from '#lib/runtime/metrics/metrics';
+import { TokenVerifierPort } from '../../../auth/token-verifier.port.js';
+import { ListConversations } from '../../../conversations/list-conversations.js';
 import { bootGateway, closeGateways, SECRET } from '../../../memory-gateway.contract.js';
 import type { EdgeLimits } from './edge-limits.js';
 
@@ -53,6 +56,10 @@ class RawClient {
   send(bytes: string): this {
     this.socket.write(bytes);
     return this;
+  }
+
+  hangUp(): void {
+    this.socket.destroy();
   }
 
   /** From now on it reads. */
@@ -342,5 +349,52 @@ describe('a page of another origin', () => {
     const { headers } = await app.inject({ url: '/livez', ...from('https://any.example') });
     expect(headers['access-control-allow-origin']).toBe('*');
     expect(headers['access-control-allow-credentials']).toBeUndefined();
+  });
+});
+
+describe('a client that hangs up', () => {
+  /** Resolves when the server has noticed that its next client is gone. */
+  const nextIsGone = ({ app }: Server): Promise<unknown> =>
+    new Promise((resolve) => app.getHttpServer().once('connection', (socket) => socket.once('close', resolve)));
+
+  it('keeps no place in flight when half its body was sent and it went while its token was looked at', async () => {
+    const server = await boot({ HTTP_MAX_CONCURRENT_PER_USER: '1' });
+    const verifier = server.app.get(TokenVerifierPort);
+    const verify = verifier.verify.bind(verifier);
+    const [looking, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    vi.spyOn(verifier, 'verify').mockImplementationOnce(async (token) => {
+      looking.resolve();
+      await released.promise;
+      return verify(token);
+    });
+    const gone = nextIsGone(server);
+    const client = new RawClient(server).send(`${head('POST', '/v1/conversations', { ...by(alice), ...json(100) })}{"memb`);
+    await looking.promise;
+    client.hangUp();
+    await gone;
+    released.resolve();
+    await eventually(async () => expect((await ask(server)).status).toBe(200));
+  });
+
+  it('leaves no answer that counts as unread when it went before its answer was made', async () => {
+    const cut = async () => (await metrics.answersCut.get()).values.find(({ labels }) => labels.reason === 'memory')?.value ?? 0;
+    const before = await cut();
+    const server = await boot({}, { unsentBytes: 1 });
+    const list = server.app.get(ListConversations);
+    const execute = list.execute.bind(list);
+    const [handling, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    vi.spyOn(list, 'execute').mockImplementationOnce(async (...args) => {
+      handling.resolve();
+      await released.promise;
+      return execute(...args);
+    });
+    const gone = nextIsGone(server);
+    const client = new RawClient(server).send(head('GET', '/v1/conversations', by(alice)));
+    await handling.promise;
+    client.hangUp();
+    await gone;
+    released.resolve();
+    expect((await ask(server)).status).toBe(200);
+    expect(await cut()).toBe(before);
   });
 });

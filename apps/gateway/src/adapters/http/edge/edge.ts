@@ -98,6 +98,11 @@ export const buildEdge = (instance: FastifyInstance, { verifier, limiters, limit
     const work = workOf(request);
     work.answered();
     const size = bytesOf(payload);
+    // Its client is gone: `close` has been, so nothing would take the answer off the unread ones again. The work was done and is charged.
+    if (reply.raw.destroyed) {
+      bytes.charge(work.callerKey, size);
+      return done();
+    }
     const problem = answers.add(request, size);
     if (problem !== undefined) return done(problem);
     bytes.charge(work.callerKey, size);

@@ -43,6 +43,8 @@ export const acceptJsonOnly = (instance: FastifyInstance, limits: EdgeLimits): v
 
 const invalid = (detail: string, cause?: unknown): ProblemError => new ProblemError('validation', detail, { cause });
 
+const bodyMissing = (): ProblemError => invalid('The body did not arrive.');
+
 /** Calls `done` once: with the whole body, or with why it is not taken; the rest of it is then thrown away by the server. */
 const receive = (
   request: FastifyRequest,
@@ -57,6 +59,8 @@ const receive = (
     const whole = (raw.read() as Buffer | null) ?? EMPTY;
     return whole.length > bodyLimit ? done(tooLarge(bodyLimit), EMPTY) : done(undefined, whole);
   }
+  // Gone while its head was looked at: no event of its stream will follow, and its place in flight would be kept for good.
+  if (raw.destroyed) return done(bodyMissing(), EMPTY);
   const body = new ArrivingBody();
   let isDone = false;
   const finish = (error?: Error) => {
@@ -74,7 +78,7 @@ const receive = (
     if (growth > 0) work.whenOver(() => held.giveBack(work.callerKey, growth));
     body.add(chunk);
   };
-  const onClose = () => finish(invalid('The body did not arrive.'));
+  const onClose = () => finish(bodyMissing());
   const arrived = arrivals.begin(work.address, () => finish(madeWay()));
   raw.on('data', onData).on('end', finish).on('error', finish).on('close', onClose);
 };

@@ -82,7 +82,7 @@ export class RequestWork {
   }
 
   /**
-   * Takes a place in flight for its user. It is given back when the handler is done, and without one when the request is answered: a client that
+   * Takes a place in flight for its user. It is given back when the handler is done or its deadline is over, and without one when the request is answered: a client that
    * hangs up does not make the work disappear that it started, and one that does not read its answer keeps no place.
    * @throws ProblemError `overloaded`, `rate-limited`.
    */

@@ -25,6 +25,7 @@ export class MessagesController {
     private readonly showMessages: ShowMessages,
   ) {}
 
+  /** Called by direct-send.ts: its decorators register and describe the route, but no pipe, guard or interceptor of Nest runs (ADR 23). */
   @Post()
   @ApiOperation({ operationId: 'sendMessage', summary: 'Send a message: committed when this is answered' })
   @HttpCode(202)
