@@ -1,6 +1,6 @@
 // The one structural rule of docs/concepts/architecture.md, as a check. Each rule says why it is there.
 const order = ['contracts', 'runtime', 'resilience', 'bus', 'database'];
-const siblings = ['conversations', 'vectors'];
+const siblings = ['conversations', 'vectors', 'live'];
 const lib = (name) => `^libs/${name}/`;
 const outside = '/adapters/';
 const tests = '\\.(spec|int-spec|e2e-spec|contract)\\.ts$';
@@ -44,7 +44,7 @@ module.exports = {
     ...siblings.map((name) =>
       rule(
         `siblings-do-not-talk:${name}`,
-        'What conversations and vectors share belongs below them.',
+        'What conversations, vectors and live share belongs below them.',
         { path: lib(name), pathNot: tests },
         { path: siblings.filter((other) => other !== name).map(lib) },
       ),
@@ -74,13 +74,14 @@ module.exports = {
     home('typeorm', ['libs/database/src/adapters/', 'libs/conversations/src/adapters/', 'libs/vectors/src/[^/]+/adapters/']),
     home('chromadb', ['libs/vectors/src/store/adapters/']),
     home('undici', ['libs/vectors/src/adapters/', 'libs/vectors/src/store/adapters/', 'libs/vectors/src/embedder/adapters/']),
-    home('ioredis', ['libs/resilience/src/adapters/', 'apps/cli/src/adapters/']),
+    home('ioredis', ['libs/resilience/src/adapters/', 'libs/live/src/[^/]+/adapters/', 'apps/cli/src/adapters/']),
     home('opossum', ['libs/resilience/src/adapters/']),
     home('prom-client', ['libs/runtime/src/']),
     home('pino', ['libs/runtime/src/']),
     home('nestjs-pino', ['libs/runtime/src/log/']),
     home('@nestjs/terminus', ['libs/runtime/src/health/']),
-    home('jose', ['apps/gateway/src/adapters/']),
+    home('jose', ['libs/auth/src/adapters/', 'apps/gateway/src/adapters/', 'apps/delivery/src/adapters/']),
+    home('ws', ['apps/realtime/src/adapters/']),
     home('piscina', ['apps/gateway/src/adapters/']),
     rule(
       'tests-stay-in-tests',

@@ -67,9 +67,50 @@ export const MessageEmbedded = event(
     messageVersion: version,
     chunkCount: z.int().nonnegative().max(100_000),
     model: z.string().max(200),
+    /** Who is told that the message can be found by meaning; events of earlier versions lack it. */
+    senderId: UserId.optional(),
   }),
 );
 export type MessageEmbedded = z.infer<typeof MessageEmbedded>;
+
+const membersVersion = z.int().nonnegative();
+
+/** A conversation was started with these members; `membersVersion` rises with each change of the members. */
+export const ConversationCreated = event(
+  'conversation.created',
+  z.object({ conversationId: ConversationId, memberIds: z.array(UserId).max(10_000), membersVersion }),
+);
+export type ConversationCreated = z.infer<typeof ConversationCreated>;
+
+/** A user became a member when the newest message was `headSeq`: what comes after it, the user's open sockets must get. */
+export const MemberAdded = event(
+  'member.added',
+  z.object({ conversationId: ConversationId, userId: UserId, headSeq: z.int().nonnegative(), membersVersion }),
+);
+export type MemberAdded = z.infer<typeof MemberAdded>;
+
+/** A user is no member any more: nothing of the conversation may reach it from now on. */
+export const MemberRemoved = event('member.removed', z.object({ conversationId: ConversationId, userId: UserId, membersVersion }));
+export type MemberRemoved = z.infer<typeof MemberRemoved>;
+
+/** A member has received and read more than before; both numbers only ever rise. */
+export const ReceiptRecorded = event(
+  'receipt.recorded',
+  z.object({
+    conversationId: ConversationId,
+    userId: UserId,
+    deliveredSeq: z.int().nonnegative(),
+    readSeq: z.int().nonnegative(),
+  }),
+);
+export type ReceiptRecorded = z.infer<typeof ReceiptRecorded>;
+
+/** A command to the delivery service: tell one device of a member who was offline of a message. The device and the text are looked up when it is sent. */
+export const PushDue = event(
+  'push.due',
+  z.object({ conversationId: ConversationId, messageId: MessageId, seq, userId: UserId, deviceId: z.string().max(64) }),
+);
+export type PushDue = z.infer<typeof PushDue>;
 
 /** Every event there is, by routing key. The bus validates with these on both sides; AsyncAPI is printed from them. */
 export const eventSchemas = {
@@ -78,6 +119,11 @@ export const eventSchemas = {
   'message.deleted': MessageDeleted,
   'vectors.rebuild': VectorsRebuild,
   'message.embedded': MessageEmbedded,
+  'conversation.created': ConversationCreated,
+  'member.added': MemberAdded,
+  'member.removed': MemberRemoved,
+  'receipt.recorded': ReceiptRecorded,
+  'push.due': PushDue,
 } as const;
 
 export type EventType = keyof typeof eventSchemas;
