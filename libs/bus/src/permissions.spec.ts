@@ -14,9 +14,9 @@ const of = (user: string, rows = withScoring) => {
 
 describe('the permissions of RabbitMQ', () => {
   it('give an app with a new row a user of its own that reads its own queues only', () => {
+    const before = definitionsFor(queues).users.map(({ name }) => name);
     expect(definitionsFor(withScoring).users.map(({ name }) => name)).toEqual([
-      'parley-gateway',
-      'parley-embedding',
+      ...before.filter((name) => !['parley-ops', 'parley-cli', 'parley-monitor'].includes(name)),
       'parley-scoring',
       'parley-ops',
       'parley-cli',

@@ -86,6 +86,30 @@ export const queues = defineQueues({
     deduplicate: false, // upserts by `{messageId}#chunk_{i}`, guarded by the ledger's version, are idempotent by themselves
     maxLength: 1_000_000,
   },
+  'delivery.messages': {
+    kind: 'events',
+    producers: ['gateway', 'embedding', 'ops'],
+    app: 'delivery',
+    handler: 'apps/delivery/src/adapters/amqp/messages.consumer.ts',
+    hears: [
+      'message.created',
+      'message.edited',
+      'message.deleted',
+      'conversation.created',
+      'member.added',
+      'member.removed',
+      'receipt.recorded',
+      'message.embedded',
+    ],
+    emits: [],
+    batch: { size: 100, waitMs: 2 },
+    concurrency: 2,
+    attempts: 3,
+    deadlineMs: 15_000, // two calls of Postgres (5 s each) and one of Redis
+    pausesWith: ['redis', 'postgres'],
+    deduplicate: false, // signals may repeat: who receives them drops what it has sent
+    maxLength: 1_000_000,
+  },
   [EMBED_NOW_QUEUE]: {
     kind: 'requests',
     producers: ['gateway'],

@@ -27,6 +27,7 @@ export const processes = {
   services: [
     { name: 'gateway', entry: 'dist/apps/gateway/src/main.js', portOffset: 0, stopWithinMs: 60_000 },
     { name: 'embedding', entry: 'dist/apps/embedding/src/main.js', portOffset: 2, stopWithinMs: 60_000 },
+    { name: 'delivery', entry: 'dist/apps/delivery/src/main.js', portOffset: 4, stopWithinMs: 60_000 },
     { name: 'ops', entry: 'dist/apps/ops/src/main.js', portOffset: 3, stopWithinMs: 60_000 },
   ],
   migration: { entry: 'dist/apps/ops/src/main.js', args: ['migrate'], timeoutMs: 120_000 },

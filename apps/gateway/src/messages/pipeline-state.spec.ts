@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { newId } from '#lib/contracts/ids';
 import type { Message } from '#lib/conversations/message';
 import type { LedgerEntry } from '#lib/vectors/ledger/chunk-ledger.port';
-import { pipelineStateOf, stagesWith } from './pipeline-state.js';
+import { pipelineStateOf } from './pipeline-state.js';
 
 const message: Message = {
   id: newId(),
@@ -23,14 +23,6 @@ const entry = (facts: Partial<LedgerEntry>): LedgerEntry => ({
 });
 
 describe('the pipeline state of a message', () => {
-  it('is pending at the acknowledgement where an app consumes the stage, and skipped where none does', () => {
-    const rows = [
-      { app: 'embedding', hears: ['message.created'] },
-      { app: 'delivery', hears: ['message.embedded'] },
-    ] as const;
-    expect(stagesWith(rows)).toEqual({ delivery: 'skipped', embedding: 'pending', scoring: 'skipped' });
-  });
-
   it.each([
     ['pending', 'before the ledger knows it', undefined],
     ['pending', 'while only an older version is indexed', entry({ version: 1 })],

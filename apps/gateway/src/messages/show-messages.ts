@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { MessageView } from '#lib/contracts/http';
 import type { Message } from '#lib/conversations/message';
 import { ChunkLedgerPort } from '#lib/vectors/ledger/chunk-ledger.port';
-import { viewOf } from './message-view.js';
+import { viewOf } from '#lib/conversations/message-view';
 import { pipelineStateOf } from './pipeline-state.js';
 
 /** Makes views of messages for a reader who may see them: adds the current state of their pipeline. */

@@ -1,5 +1,6 @@
 import { DataSource } from 'typeorm';
 import type { Logger } from '#lib/runtime/log/logger';
+import { AddMembersVersion1764000100000 } from './migrations/add-members-version.js';
 import { CreateConsistencyRuns1763777400000 } from './migrations/create-consistency-runs.js';
 import { CreateConversationKeys1764000200000 } from './migrations/create-conversation-keys.js';
 import { CreateConversations1763690460000 } from './migrations/create-conversations.js';
@@ -8,6 +9,7 @@ import { CreateInbox1763690640000 } from './migrations/create-inbox.js';
 import { CreateIngestFunction1763690760000 } from './migrations/create-ingest-function.js';
 import { CreateMembershipUsage1764000210000 } from './migrations/create-membership-usage.js';
 import { CreateMessageChunks1763690700000 } from './migrations/create-message-chunks.js';
+import { CreateMessageDeliveries1764000100001 } from './migrations/create-message-deliveries.js';
 import { CreateMessageTexts1764000400000 } from './migrations/create-message-texts.js';
 import { CreateMessages1763690520000 } from './migrations/create-messages.js';
 import { CreateOutbox1763690580000 } from './migrations/create-outbox.js';
@@ -41,6 +43,8 @@ const migrations = [
   CreateConversationKeys1764000200000,
   CreateMembershipUsage1764000210000,
   CreateDepartedMembers1764000220000,
+  AddMembersVersion1764000100000,
+  CreateMessageDeliveries1764000100001,
   KeyTextBackfill1795400000000,
 ];
 

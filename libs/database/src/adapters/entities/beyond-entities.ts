@@ -31,6 +31,7 @@ export const beyondEntities: readonly Beyond[] = [
   { trait: 'storage conversation_members fillfactor=80', why: IN_PLACE },
   { trait: 'storage membership_usage fillfactor=80', why: IN_PLACE },
   { trait: 'storage message_chunks fillfactor=90', why: IN_PLACE },
+  { trait: 'storage message_deliveries fillfactor=90', why: IN_PLACE },
   {
     trait: 'storage message_texts autovacuum_analyze_scale_factor=0.02,autovacuum_vacuum_insert_scale_factor=0.05',
     why: 'the planner of searches needs fresh statistics',

@@ -25,4 +25,8 @@ export class ConversationEntity {
 
   @Column({ type: 'text', name: 'title', nullable: true })
   title!: string | null;
+
+  /** Raised by each change of its members. */
+  @Column({ type: 'int', name: 'members_version', default: 0 })
+  membersVersion!: number;
 }

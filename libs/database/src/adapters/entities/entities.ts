@@ -6,6 +6,7 @@ import { DepartedMemberEntity } from './departed-member.entity.js';
 import { InboxEntity } from './inbox.entity.js';
 import { MembershipUsageEntity } from './membership-usage.entity.js';
 import { MessageChunkEntity } from './message-chunk.entity.js';
+import { MessageDeliveryEntity } from './message-delivery.entity.js';
 import { MessageTextEntity } from './message-text.entity.js';
 import { MessageEntity } from './message.entity.js';
 import { OutboxDepthEntity } from './outbox-depth.entity.js';
@@ -25,6 +26,7 @@ export const entities = [
   InboxEntity,
   MembershipUsageEntity,
   MessageChunkEntity,
+  MessageDeliveryEntity,
   MessageTextEntity,
   MessageEntity,
   OutboxDepthEntity,

@@ -1,8 +1,9 @@
 import type { MessageView, PipelineState } from '#lib/contracts/http';
-import type { Message } from '#lib/conversations/message';
+import { atAcknowledgement } from './first-stages.js';
+import type { Message } from './message.js';
 
-/** A message as its readers see it. */
-export const viewOf = (message: Message, pipeline: PipelineState): MessageView => ({
+/** A message as its readers see it. @param pipeline how far each stage is; where it is not known, as at the acknowledgement. */
+export const viewOf = (message: Message, pipeline: PipelineState = atAcknowledgement): MessageView => ({
   id: message.id,
   conversationId: message.conversationId,
   seq: message.seq,
