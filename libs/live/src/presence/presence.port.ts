@@ -1,5 +1,8 @@
 import type { UserId } from '#lib/contracts/ids';
 
+/** A user whose last session ended counts as online for this long: most come back with another socket. */
+export const ABSENT_MS = 1_000;
+
 /** Whether a user has a socket open on any process, and when the last one was closed (null: not known). */
 export interface Presence {
   readonly online: boolean;
