@@ -1,3 +1,4 @@
+import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { newId } from '#lib/contracts/ids';
 import type { ParleyClient } from '#lib/testing/parley-client';
@@ -92,6 +93,32 @@ describe.each([
   it('changes nothing', async () => {
     expect((await owner.message(messageId)).content).toBe('a secret about the coffee machine');
     expect((await owner.messages(conversationId)).headSeq).toBe(1);
+  });
+});
+
+describe('the devices of a user', () => {
+  const registered = async () => {
+    const client = new Client({ connectionString: parley.databaseUrl });
+    await client.connect();
+    try {
+      return (await client.query<{ device: string }>(`SELECT user_id || '/' || id || ' ' || token AS device FROM devices ORDER BY 1`)).rows;
+    } finally {
+      await client.end();
+    }
+  };
+
+  it('are neither changed nor removed by another who knows their names, and no answer says that they are there', async () => {
+    const of = (token: string) => ({ provider: 'fcm', token });
+    await owner.request('PUT', '/v1/devices/phone', of('token-of-owner'));
+    const answers = [
+      await stranger.request('DELETE', '/v1/devices/phone'),
+      await stranger.request('DELETE', '/v1/devices/no-such-device'),
+      await stranger.request('PUT', '/v1/devices/phone', of('token-of-stranger')),
+      await stranger.request('PUT', '/v1/devices/phone', { ...of('another'), userId: 'owner' }),
+      await stranger.request('PUT', '/v1/devices/owner%2Fphone', of('another')),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([204, 204, 204, 400, 400]);
+    expect(await registered()).toEqual([{ device: 'owner/phone token-of-owner' }, { device: 'stranger/phone token-of-stranger' }]);
   });
 });
 

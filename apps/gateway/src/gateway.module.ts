@@ -9,6 +9,7 @@ import { LexicalIndexModule } from './adapters/search/lexical-index.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import { userLimits } from './auth/user-limits.js';
 import { ContextModule } from './context/context.module.js';
+import { DevicesModule } from './devices/devices.module.js';
 import { LoadModule } from './load/load.module.js';
 import { MessagesModule } from './messages/messages.module.js';
 import { OperationsModule } from './operations/operations.module.js';
@@ -17,7 +18,7 @@ import { SearchModule } from './search/search.module.js';
 const APP = 'gateway';
 
 /** The gateway: what users and operators ask over HTTP. */
-@Module({ imports: [AuthModule, LoadModule, MessagesModule, SearchModule, ContextModule, OperationsModule] })
+@Module({ imports: [AuthModule, LoadModule, MessagesModule, SearchModule, ContextModule, DevicesModule, OperationsModule] })
 export class GatewayModule {
   /** On Postgres, RabbitMQ, Redis and Chroma. */
   static live(): DynamicModule {

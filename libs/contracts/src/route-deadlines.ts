@@ -23,6 +23,8 @@ export const routeDeadlinesMs: Readonly<Record<string, number>> = {
   'GET /v1/messages/:messageId': ACCESS_MS,
   'PATCH /v1/messages/:messageId': ACCESS_MS,
   'DELETE /v1/messages/:messageId': ACCESS_MS,
+  'PUT /v1/devices/:deviceId': ACCESS_MS,
+  'DELETE /v1/devices/:deviceId': ACCESS_MS,
   'GET /v1/search': SEARCH_MS,
   'POST /v1/conversations/:conversationId/context': SEARCH_MS,
   'GET /v1/admin/queues': BROKER_MS,

@@ -7,10 +7,12 @@ import { CONFIG, type Config } from '#lib/runtime/config/config';
 import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import { MemoryArchive } from './adapters/memory-archive.js';
 import { MemoryConversationStore } from './adapters/memory-conversation-store.js';
+import { MemoryDeviceStore } from './adapters/memory-device-store.js';
 import { MemoryMessageStore } from './adapters/memory-message-store.js';
 import { PostgresMessageStore } from './adapters/postgres-message-store.js';
 import { PostgresTextIndex } from './adapters/postgres-text-index.js';
 import { ConversationStorePort, type MembershipLimits } from './conversation-store.port.js';
+import { DeviceStorePort } from './device-store.port.js';
 import { IndexTexts } from './index-texts.js';
 import { MessageStorePort } from './message-store.port.js';
 
@@ -24,7 +26,7 @@ interface ConversationOptions {
 /** Conversations and messages. */
 @Module({})
 export class ConversationsModule {
-  /** MessageStorePort and ConversationStorePort, for a process that serves users. Needs DATA_SOURCE of DatabaseModule. */
+  /** MessageStorePort, ConversationStorePort and DeviceStorePort, for a process that serves users. Needs DATA_SOURCE of DatabaseModule. */
   static forUsers({ limits }: ConversationOptions): DynamicModule {
     return of([
       {
@@ -41,6 +43,12 @@ export class ConversationsModule {
           return new PostgresConversationStore(dataSource, lanes.lane('reads'), limits(config));
         },
       },
+      {
+        provide: DeviceStorePort,
+        inject: [DATA_SOURCE],
+        useFactory: async (dataSource: LaneDataSource) =>
+          new (await import('./adapters/postgres-device-store.js')).PostgresDeviceStore(dataSource),
+      },
     ]);
   }
 
@@ -55,7 +63,7 @@ export class ConversationsModule {
     ]);
   }
 
-  /** MessageStorePort and ConversationStorePort on one MemoryArchive. Needs DatabaseModule.inMemory() for its outbox. */
+  /** MessageStorePort and ConversationStorePort on one MemoryArchive, and DeviceStorePort. Needs DatabaseModule.inMemory() for its outbox. */
   static inMemory({ limits }: ConversationOptions): DynamicModule {
     return of([
       { provide: MemoryArchive, useFactory: () => new MemoryArchive() },
@@ -69,6 +77,7 @@ export class ConversationsModule {
         inject: [MemoryArchive, CONFIG],
         useFactory: (archive: MemoryArchive, config: Config) => new MemoryConversationStore(archive, limits(config)),
       },
+      { provide: DeviceStorePort, useFactory: () => new MemoryDeviceStore() },
     ]);
   }
 }

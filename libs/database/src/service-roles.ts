@@ -12,6 +12,7 @@ const look: readonly Privilege[] = ['SELECT'];
 const add: readonly Privilege[] = ['SELECT', 'INSERT'];
 const keep: readonly Privilege[] = ['SELECT', 'INSERT', 'UPDATE'];
 const mend: readonly Privilege[] = ['SELECT', 'UPDATE'];
+const shed: readonly Privilege[] = ['SELECT', 'DELETE'];
 const own: readonly Privilege[] = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
 
 /**
@@ -25,6 +26,7 @@ export const tableGrants: Readonly<Record<string, Readonly<Partial<Record<Servic
   membership_usage: { gateway: keep },
   departed_members: { gateway: own },
   messages: { gateway: keep, embedding: look, delivery: look, ops: look },
+  devices: { gateway: own, delivery: shed },
   message_texts: { gateway: look, ops: own },
   texts_to_index: { gateway: add, ops: own },
   text_backfill: { gateway: look, ops: own },

@@ -5,6 +5,7 @@ import { CreateConsistencyRuns1763777400000 } from './migrations/create-consiste
 import { CreateConversationKeys1764000200000 } from './migrations/create-conversation-keys.js';
 import { CreateConversations1763690460000 } from './migrations/create-conversations.js';
 import { CreateDepartedMembers1764000220000 } from './migrations/create-departed-members.js';
+import { CreateDevices1764000230000 } from './migrations/create-devices.js';
 import { CreateInbox1763690640000 } from './migrations/create-inbox.js';
 import { CreateIngestFunction1763690760000 } from './migrations/create-ingest-function.js';
 import { CreateMembershipUsage1764000210000 } from './migrations/create-membership-usage.js';
@@ -45,6 +46,7 @@ const migrations = [
   CreateDepartedMembers1764000220000,
   AddMembersVersion1764000100000,
   CreateMessageDeliveries1764000100001,
+  CreateDevices1764000230000,
   KeyTextBackfill1795400000000,
 ];
 

@@ -38,11 +38,11 @@ class TextBackfillWithOneMoreColumn {
   @Column({ type: 'text', name: 'note', nullable: true })
   note!: string | null;
 }
-/** Where a user's pushes go to. */
-@Entity('devices')
-@Index('devices_by_user', ['userId'])
-class DeviceEntity {
-  @PrimaryColumn({ type: 'uuid', name: 'id', primaryKeyConstraintName: 'devices_pkey' })
+/** What a user wants to be told later. */
+@Entity('reminders')
+@Index('reminders_by_user', ['userId'])
+class ReminderEntity {
+  @PrimaryColumn({ type: 'uuid', name: 'id', primaryKeyConstraintName: 'reminders_pkey' })
   id!: string;
 
   @Column({ type: 'timestamptz', name: 'created_at', precision: 3, default: () => 'now()' })
@@ -51,8 +51,8 @@ class DeviceEntity {
   @Column({ type: 'text', name: 'user_id', collation: 'C' })
   userId!: string;
 
-  @Column({ type: 'text', name: 'push_token' })
-  pushToken!: string;
+  @Column({ type: 'text', name: 'note' })
+  note!: string;
 }
 
 const withOneMoreColumn = [...entities.filter((entity) => entity !== TextBackfillEntity), TextBackfillWithOneMoreColumn];
@@ -113,26 +113,26 @@ describe('the entities', () => {
     it('agree with its migration', async () => {
       expect(readFileSync('libs/database/src/adapters/entities/entities.int-spec.ts', 'utf8')).toContain(block('ts'));
       await migrated.lane('work').query(block('sql'));
-      expect(await toDo([...entities, DeviceEntity])).toEqual([]);
-      const { id } = await within(migrated.url, [DeviceEntity], (dataSource) =>
-        dataSource.getRepository(DeviceEntity).save({ id: crypto.randomUUID(), userId: 'alice', pushToken: 'x' }),
+      expect(await toDo([...entities, ReminderEntity])).toEqual([]);
+      const { id } = await within(migrated.url, [ReminderEntity], (dataSource) =>
+        dataSource.getRepository(ReminderEntity).save({ id: crypto.randomUUID(), userId: 'alice', note: 'x' }),
       );
-      expect(await migrated.lane('work').query('SELECT id FROM devices')).toEqual([{ id }]);
-      await migrated.lane('work').query('DROP TABLE devices');
+      expect(await migrated.lane('work').query('SELECT id FROM reminders')).toEqual([{ id }]);
+      await migrated.lane('work').query('DROP TABLE reminders');
     });
 
     it('are missed by name when the migration ran and the entity was forgotten', async () => {
       await migrated.lane('work').query(block('sql'));
       expect(await unsaid()).toEqual(
-        expect.arrayContaining(['column devices.push_token text NOT NULL', 'index devices_by_user ON devices USING btree (user_id)']),
+        expect.arrayContaining(['column reminders.note text NOT NULL', 'index reminders_by_user ON reminders USING btree (user_id)']),
       );
-      await migrated.lane('work').query('DROP TABLE devices');
+      await migrated.lane('work').query('DROP TABLE reminders');
     });
 
     it('stand beside files that exist', () => {
       const paths = [...page.matchAll(/`((?:apps|libs|docs)\/[\w./-]+)`/g)].map(([, path = '']) => path);
       expect(paths.length).toBeGreaterThan(8);
-      expect(paths.filter((path) => !existsSync(path) && !/create-devices|device\.entity/.test(path))).toEqual([]);
+      expect(paths.filter((path) => !existsSync(path) && !/create-reminders|reminder\.entity/.test(path))).toEqual([]);
     });
   });
 });

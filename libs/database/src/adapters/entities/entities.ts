@@ -3,6 +3,7 @@ import { ConversationKeyEntity } from './conversation-key.entity.js';
 import { ConversationMemberEntity } from './conversation-member.entity.js';
 import { ConversationEntity } from './conversation.entity.js';
 import { DepartedMemberEntity } from './departed-member.entity.js';
+import { DeviceEntity } from './device.entity.js';
 import { InboxEntity } from './inbox.entity.js';
 import { MembershipUsageEntity } from './membership-usage.entity.js';
 import { MessageChunkEntity } from './message-chunk.entity.js';
@@ -23,6 +24,7 @@ export const entities = [
   ConversationMemberEntity,
   ConversationEntity,
   DepartedMemberEntity,
+  DeviceEntity,
   InboxEntity,
   MembershipUsageEntity,
   MessageChunkEntity,

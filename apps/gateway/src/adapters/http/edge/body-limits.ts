@@ -8,6 +8,8 @@ const MESSAGE_BYTES = 128 * KIB;
 const CONVERSATION_BYTES = 128 * KIB;
 /** A few numbers and ids. */
 const SMALL_BYTES = 4 * KIB;
+/** A token of 1,024 characters, written as `\uXXXX`, and a name. */
+const DEVICE_BYTES = 8 * KIB;
 /** A query of 1,000 characters, written as `\uXXXX`, and a few numbers. */
 const QUERY_BYTES = 16 * KIB;
 /** 1,000 ids of dead letters of up to 255 characters. */
@@ -23,6 +25,8 @@ export const routeBodyLimitsBytes: Readonly<Record<string, number>> = {
   'PATCH /v1/messages/:messageId': MESSAGE_BYTES,
   'DELETE /v1/messages/:messageId': SMALL_BYTES,
   'POST /v1/conversations/:conversationId/context': QUERY_BYTES,
+  'PUT /v1/devices/:deviceId': DEVICE_BYTES,
+  'DELETE /v1/devices/:deviceId': SMALL_BYTES,
   'POST /v1/admin/consistency/check': SMALL_BYTES,
   'POST /v1/admin/consistency/repair': SMALL_BYTES,
   'POST /v1/admin/outbox/unpark': LETTERS_BYTES,
