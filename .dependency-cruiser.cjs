@@ -1,5 +1,5 @@
 // The one structural rule of docs/concepts/architecture.md, as a check. Each rule says why it is there.
-const order = ['contracts', 'runtime', 'resilience', 'bus', 'database'];
+const order = ['contracts', 'runtime', 'resilience', 'auth', 'bus', 'database'];
 const siblings = ['conversations', 'vectors', 'live'];
 const lib = (name) => `^libs/${name}/`;
 const outside = '/adapters/';
@@ -80,7 +80,7 @@ module.exports = {
     home('pino', ['libs/runtime/src/']),
     home('nestjs-pino', ['libs/runtime/src/log/']),
     home('@nestjs/terminus', ['libs/runtime/src/health/']),
-    home('jose', ['libs/auth/src/adapters/', 'apps/gateway/src/adapters/', 'apps/delivery/src/adapters/']),
+    home('jose', ['libs/auth/src/adapters/', 'apps/delivery/src/adapters/']),
     home('ws', ['apps/realtime/src/adapters/']),
     home('piscina', ['apps/gateway/src/adapters/']),
     rule(

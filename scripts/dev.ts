@@ -26,6 +26,7 @@ await new Command('dev')
   .catch(explainAndExit);
 
 async function dev(name: string, { inspect }: { inspect?: number }): Promise<void> {
+  const app = processes.services.find((row) => row.name === name)?.app ?? name;
   const home = parleyHome();
   refuseForeignHome(home, 'start');
   const stopping = new AbortController();
@@ -35,14 +36,14 @@ async function dev(name: string, { inspect }: { inspect?: number }): Promise<voi
   void service.recalled.then(() => stopping.abort());
   try {
     const inspectPort = inspect ?? (await freeInspectPort());
-    for (const line of explanation(service, inspectPort)) terminal.say(line);
+    for (const line of explanation(service, app, inspectPort)) terminal.say(line);
     await runWatched(
       {
         home,
         service,
-        entry: join(projectRoot, 'dist', 'apps', name, 'src', 'main.js'),
+        entry: join(projectRoot, 'dist', 'apps', app, 'src', 'main.js'),
         inspectPort,
-        sources: [join(projectRoot, 'apps', name), join(projectRoot, 'libs')],
+        sources: [join(projectRoot, 'apps', app), join(projectRoot, 'libs')],
         compile,
         terminal,
       },
@@ -58,12 +59,12 @@ async function dev(name: string, { inspect }: { inspect?: number }): Promise<voi
   process.exit(0);
 }
 
-function explanation({ name, url }: BorrowedService, inspectPort: number): string[] {
+function explanation({ name, url }: BorrowedService, app: string, inspectPort: number): string[] {
   const differing = Object.entries(DEBUG_SETTINGS).map(([setting, value]) => `${setting}=${value}`);
   return [
     `${name} is yours: at ${url}, with the settings that npm start gave it, but ${differing.join(' and ')}, so that a breakpoint is no hang`,
     `debugger: 127.0.0.1:${inspectPort} (chrome://inspect, or "attach to Node" in an editor)`,
-    `a change below apps/${name} or libs restarts it once it compiles; Ctrl-C gives it back`,
+    `a change below apps/${app} or libs restarts it once it compiles; Ctrl-C gives it back`,
   ];
 }
 

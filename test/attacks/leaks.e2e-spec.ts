@@ -55,7 +55,9 @@ describe('S19: a log', () => {
     await alice.request('POST', `/v1/conversations/${id}/messages`, { content: 'a very private sentence', nope: 1 });
     await alice.request('PATCH', `/v1/messages/${message.id}`, { content: 'a very private sentence\u0000' });
     await eventually(async () => expect((await alice.message(message.id)).pipeline.embedding).toBe('done'));
-    const logs = (await Promise.all((['gateway', 'embedding', 'ops'] as const).map((service) => parley.logOf(service)))).join('');
+    const logs = (await Promise.all((['gateway', 'realtime', 'embedding', 'ops'] as const).map((service) => parley.logOf(service)))).join(
+      '',
+    );
     expect(logs).not.toContain('very private');
     for (const secret of secretsOf(parley)) expect(logs).not.toContain(secret);
   });

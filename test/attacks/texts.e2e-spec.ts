@@ -118,7 +118,7 @@ describe('a text that is refused', () => {
   });
 });
 
-it.each(['gateway', 'embedding', 'ops'] as const)('none of these texts has ended %s', async (service) => {
+it.each(['gateway', 'realtime', 'embedding', 'ops'] as const)('none of these texts has ended %s', async (service) => {
   expect(attacked.parley[service].pid).toBeDefined();
   expect(await attacked.parley.logOf(service)).not.toMatch(/"level":60|uncaught error|nothing gets through/);
 });

@@ -105,9 +105,9 @@ export class MemoryWatch {
 export const servicesMiB = ({ parley }: FaultyWorld): Record<string, number> =>
   Object.fromEntries(Object.entries(servicesOf(parley)).map(([name, { pid }]) => [name, residentMiB(pid)]));
 
-function servicesOf({ gateway, embedding, ops, seconds }: FaultyWorld['parley']): Record<string, PrivateServer> {
+function servicesOf({ gateway, realtime, embedding, ops, seconds }: FaultyWorld['parley']): Record<string, PrivateServer> {
   const also = Object.entries(seconds).map(([name, server]) => [`${name}-2`, server]);
-  return { gateway, embedding, ops, ...Object.fromEntries(also) };
+  return { gateway, realtime, embedding, ops, ...Object.fromEntries(also) };
 }
 
 function residentMiB(pid: number | undefined): number {

@@ -62,6 +62,7 @@ describe('npm run parley', () => {
         { app: 'embedding', pid: parley.embedding.pid, silent: false },
         { app: 'gateway', pid: parley.gateway.pid, silent: false, work: { items: [{ what: 'GET /v1/admin/in-flight' }] } },
         { app: 'ops', pid: parley.ops.pid, silent: false },
+        { app: 'realtime', pid: parley.realtime.pid, silent: false },
       ],
       others: 'asked',
       lockWaits: [],

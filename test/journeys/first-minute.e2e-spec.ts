@@ -9,6 +9,7 @@ import { builtProgram } from '#lib/testing/built-program';
 import { freshDatabase, type FreshPlace, freshVhost } from '#lib/testing/databases';
 import { eventually } from '#lib/testing/eventually';
 import { runCommand } from '#lib/devstack/process/commands';
+import { processes } from '#lib/devstack/services';
 import { freePorts } from '#lib/devstack/ports/free-ports';
 import { projectRoot } from '#lib/devstack/project-root';
 
@@ -21,14 +22,16 @@ let env: NodeJS.ProcessEnv;
 beforeAll(async () => {
   home = join(await mkdtemp(join(tmpdir(), 'parley first ')), "it's 100% Đà");
   [database, vhost] = await Promise.all([freshDatabase(stack.databaseUrl), freshVhost(stack)]);
-  const [gateway, embedding, ops] = await freePorts(3);
+  const ports = await freePorts(processes.services.length);
+  const portOf = ({ name }: { readonly name: string }, i: number) => [
+    `PARLEY_${name.toUpperCase().replaceAll('-', '_')}_PORT`,
+    String(ports[i]),
+  ];
   const inherited = Object.entries(process.env).filter(([name]) => !(name in settings) && !/^(PARLEY_|VITEST)/.test(name));
   env = {
     ...Object.fromEntries(inherited),
     PARLEY_HOME: home,
-    PARLEY_GATEWAY_PORT: String(gateway),
-    PARLEY_EMBEDDING_PORT: String(embedding),
-    PARLEY_OPS_PORT: String(ops),
+    ...Object.fromEntries(processes.services.map(portOf)),
     DATABASE_URL: database.url,
     RABBITMQ_URL: vhost.url,
     REDIS_URL: stack.redisUrl,
@@ -61,7 +64,7 @@ const whenAllReady = () =>
     async () => {
       const found = await status();
       expect(found.services.map(({ name, ready }) => ({ name, ready }))).toEqual(
-        ['gateway', 'embedding', 'ops'].map((name) => ({ name, ready: true })),
+        ['gateway', 'realtime-1', 'embedding', 'ops'].map((name) => ({ name, ready: true })),
       );
       return found;
     },

@@ -12,7 +12,7 @@ import { SILENT_UNTIL_READY, useProcessLogger } from '#lib/runtime/log/log.modul
 import { ProcessModule } from '#lib/runtime/process/process.module';
 import type { ProcessParts } from '#lib/runtime/process/run-process';
 import { startApp } from '#lib/runtime/process/start-app';
-import { TokenVerifierPort } from './auth/token-verifier.port.js';
+import { TokenVerifierPort } from '#lib/auth/token-verifier.port';
 import { GatewayModule } from './gateway.module.js';
 import { admit } from './adapters/http/edge/admission.js';
 import { routeDeadlinesMs } from '#lib/contracts/route-deadlines';

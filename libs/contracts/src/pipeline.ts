@@ -11,7 +11,7 @@ export const RETRY_DELAYS_MS = [2_000, 4_000, 8_000] as const;
 export type ConsumingApp = 'embedding' | 'scoring' | 'delivery' | 'ops';
 
 /** An app that publishes events or asks requests. */
-export type ProducingApp = 'gateway' | ConsumingApp;
+export type ProducingApp = 'gateway' | 'realtime' | ConsumingApp;
 
 /** What every queue has, whatever travels through it. */
 interface QueueEnds {
@@ -72,7 +72,7 @@ export const EMBED_NOW_QUEUE = 'embedding.requests';
 export const queues = defineQueues({
   'embedding.messages': {
     kind: 'events',
-    producers: ['gateway', 'ops'],
+    producers: ['gateway', 'realtime', 'ops'],
     app: 'embedding',
     handler: 'apps/embedding/src/adapters/amqp/messages.consumer.ts',
     hears: ['message.created', 'message.edited', 'message.deleted', 'vectors.rebuild'],
@@ -88,7 +88,7 @@ export const queues = defineQueues({
   },
   'delivery.messages': {
     kind: 'events',
-    producers: ['gateway', 'embedding', 'ops'],
+    producers: ['gateway', 'realtime', 'embedding', 'ops'],
     app: 'delivery',
     handler: 'apps/delivery/src/adapters/amqp/messages.consumer.ts',
     hears: [

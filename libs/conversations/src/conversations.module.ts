@@ -1,10 +1,13 @@
 import { type DynamicModule, Module, type Provider, type Type } from '@nestjs/common';
 import type { LaneDataSource } from '#lib/database/adapters/lane-data-source';
 import { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
+import type { LaneName } from '#lib/database/pool-budget';
 import { DATA_SOURCE } from '#lib/database/data-source-token';
 import { MemoryOutbox } from '#lib/database/outbox/adapters/memory-outbox';
 import { CONFIG, type Config } from '#lib/runtime/config/config';
 import { LOGGER, type Logger } from '#lib/runtime/log/logger';
+import { OutboxRelay } from '#lib/database/outbox/outbox-relay';
+import { AcceptMessage } from './accept-message.js';
 import { MemoryArchive } from './adapters/memory-archive.js';
 import { MemoryConversationStore } from './adapters/memory-conversation-store.js';
 import { MemoryDeviceStore } from './adapters/memory-device-store.js';
@@ -21,18 +24,21 @@ type OwnProvider = Exclude<Provider, Type>;
 /** How many conversations and members a user may add. */
 interface ConversationOptions {
   readonly limits: (config: Config) => MembershipLimits;
+  /** Lane that edits take, for a process without one of their own because it makes none. */
+  readonly edits?: LaneName;
 }
 
 /** Conversations and messages. */
 @Module({})
 export class ConversationsModule {
-  /** MessageStorePort, ConversationStorePort and DeviceStorePort, for a process that serves users. Needs DATA_SOURCE of DatabaseModule. */
-  static forUsers({ limits }: ConversationOptions): DynamicModule {
+  /** AcceptMessage, MessageStorePort, ConversationStorePort and DeviceStorePort, for a process that serves users. Needs the relay and DATA_SOURCE of DatabaseModule. */
+  static forUsers({ limits, edits = 'edits' }: ConversationOptions): DynamicModule {
     return of([
+      acceptMessage,
       {
         provide: MessageStorePort,
         inject: [PostgresLanes],
-        useFactory: (lanes: PostgresLanes) => new PostgresMessageStore(lanes.lane('sends'), lanes.lane('reads'), lanes.lane('edits')),
+        useFactory: (lanes: PostgresLanes) => new PostgresMessageStore(lanes.lane('sends'), lanes.lane('reads'), lanes.lane(edits)),
       },
       {
         provide: ConversationStorePort,
@@ -63,9 +69,10 @@ export class ConversationsModule {
     ]);
   }
 
-  /** MessageStorePort and ConversationStorePort on one MemoryArchive, and DeviceStorePort. Needs DatabaseModule.inMemory() for its outbox. */
+  /** AcceptMessage, MessageStorePort and ConversationStorePort on one MemoryArchive, and DeviceStorePort. Needs DatabaseModule.inMemory() for its outbox. */
   static inMemory({ limits }: ConversationOptions): DynamicModule {
     return of([
+      acceptMessage,
       { provide: MemoryArchive, useFactory: () => new MemoryArchive() },
       {
         provide: MessageStorePort,
@@ -81,6 +88,12 @@ export class ConversationsModule {
     ]);
   }
 }
+
+const acceptMessage = {
+  provide: AcceptMessage,
+  inject: [MessageStorePort, OutboxRelay],
+  useFactory: (messages: MessageStorePort, relay: OutboxRelay) => new AcceptMessage(messages, relay),
+};
 
 const of = (providers: OwnProvider[]): DynamicModule => ({
   module: ConversationsModule,

@@ -5,7 +5,7 @@ import { budgetedProcesses, poolBudget, poolShares } from './pool-budget.js';
 const required = { DATABASE_URL: 'postgres://localhost/p', RABBITMQ_URL: 'amqp://localhost', CHROMA_URL: 'http://localhost' };
 
 describe('the shares of a pool', () => {
-  it.each(['gateway', 'embedding', 'ops'])('of %s add up to the pool, with at least one connection in each lane', (app) => {
+  it.each(['gateway', 'realtime', 'embedding', 'ops'])('of %s add up to the pool, with at least one connection in each lane', (app) => {
     for (let size = 6; size <= 200; size += 1) {
       const shares = Object.values(poolShares(size, app));
       expect(shares.reduce((one, other) => one + other, 0)).toBe(size);
@@ -21,6 +21,7 @@ describe('the shares of a pool', () => {
 
   it('are what docs say for the default pool', () => {
     expect(poolShares(10, 'gateway')).toEqual({ sends: 3, reads: 3, edits: 1, relay: 2, health: 1 });
+    expect(poolShares(10, 'realtime')).toEqual({ sends: 3, reads: 4, relay: 2, health: 1 });
     expect(poolShares(10, 'embedding')).toEqual({ work: 7, relay: 2, health: 1 });
   });
 });

@@ -12,15 +12,15 @@ export type PoolShares = Readonly<Partial<Record<LaneName, number>>>;
  * The gateway sends, reads and edits. A send holds its connection for one shared commit, so a few serve many users; but there are always
  * two: one commit may wait for a conversation that another process holds, and the others must not wait with it. Edits are rare and have
  * connections of their own, because one heavy text holds one for as long as a statement may take. Reads get the rest.
- * Every other app works, and reads, sends and edits nothing of its own.
+ * Realtime sends and reads: who hears what, what a client missed, and receipts. Every other app works, and sends, reads and edits nothing of its own.
  */
 export const poolShares = (poolSize: number, app: string): PoolShares => {
   const relay = poolSize >= 8 ? 2 : 1;
-  if (app !== 'gateway') return { work: poolSize - relay - 1, relay, health: 1 };
-  const edits = poolSize >= 12 ? 2 : 1;
+  if (app !== 'gateway' && app !== 'realtime') return { work: poolSize - relay - 1, relay, health: 1 };
+  const edits = app === 'realtime' ? 0 : poolSize >= 12 ? 2 : 1;
   const rest = poolSize - relay - edits - 1;
   const sends = Math.max(2, Math.min(4, Math.floor(rest / 2)));
-  return { sends, reads: rest - sends, edits, relay, health: 1 };
+  return { sends, reads: rest - sends, ...(edits > 0 && { edits }), relay, health: 1 };
 };
 
 /** Connections that Parley does not use all the time but must find when it needs them: a migration (2) and an operator's psql. */

@@ -1,6 +1,8 @@
 /** One process that `npm start` runs. */
 export interface ServiceRow {
   readonly name: string;
+  /** The folder of its app, whose logins and flags it has; `name` unless several processes of one app run. */
+  readonly app?: string;
   /** Its built entry file, relative to the checkout. */
   readonly entry: string;
   /** Added to PARLEY_PORT_BASE. */
@@ -25,12 +27,14 @@ export interface Processes {
 /** The processes of Parley, in the order in which they are shown. A new app needs a row here to be run, here and in tests. */
 export const processes = {
   services: [
-    { name: 'gateway', entry: 'dist/apps/gateway/src/main.js', portOffset: 0, stopWithinMs: 60_000 },
-    { name: 'embedding', entry: 'dist/apps/embedding/src/main.js', portOffset: 2, stopWithinMs: 60_000 },
-    { name: 'delivery', entry: 'dist/apps/delivery/src/main.js', portOffset: 4, stopWithinMs: 60_000 },
-    { name: 'ops', entry: 'dist/apps/ops/src/main.js', portOffset: 3, stopWithinMs: 60_000 },
+    { name: 'gateway', app: 'gateway', entry: 'dist/apps/gateway/src/main.js', portOffset: 0, stopWithinMs: 60_000 },
+    { name: 'realtime-1', app: 'realtime', entry: 'dist/apps/realtime/src/main.js', portOffset: 1, stopWithinMs: 30_000 },
+    { name: 'embedding', app: 'embedding', entry: 'dist/apps/embedding/src/main.js', portOffset: 2, stopWithinMs: 60_000 },
+    { name: 'delivery', app: 'delivery', entry: 'dist/apps/delivery/src/main.js', portOffset: 4, stopWithinMs: 60_000 },
+    { name: 'ops', app: 'ops', entry: 'dist/apps/ops/src/main.js', portOffset: 3, stopWithinMs: 60_000 },
   ],
   migration: { entry: 'dist/apps/ops/src/main.js', args: ['migrate'], timeoutMs: 120_000 },
 } as const satisfies Processes;
 
-export type ServiceName = (typeof processes.services)[number]['name'];
+/** An app that runs as a service. */
+export type ServiceName = (typeof processes.services)[number]['app'];

@@ -79,9 +79,9 @@ describe('docker/Dockerfile, run step by step in a folder with just what it copi
   it('runs the app that its command names, and says which there are when it does not know one', async () => {
     const run = (...args: string[]) =>
       runCommand(join(image, 'docker', 'run'), args, { timeoutMs: 30_000, cwd: image, env: { PATH: process.env['PATH'] } });
-    expect(await run('nothing')).toMatchObject({ code: 64, stderr: expect.stringContaining('apps: cli embedding gateway ops') });
+    expect(await run('nothing')).toMatchObject({ code: 64, stderr: expect.stringContaining('apps: cli embedding gateway ops realtime') });
     // Without any setting each app gets as far as its configuration.
-    for (const args of [['gateway'], ['embedding'], ['ops'], ['ops', 'migrate']])
+    for (const args of [['gateway'], ['realtime'], ['embedding'], ['ops'], ['ops', 'migrate']])
       expect(await run(...args)).toMatchObject({ code: 78, stderr: expect.stringContaining('DATABASE_URL: is not set') });
     expect(await run('cli', 'queues')).toMatchObject({ code: 1, stderr: expect.stringContaining('Parley is not running') });
   });

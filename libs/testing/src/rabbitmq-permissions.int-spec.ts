@@ -88,7 +88,7 @@ describe('the RabbitMQ users of the services', () => {
     }
   });
 
-  it.each(['gateway', 'embedding', 'ops'])('let %s take part in the control channel, under its own name only', async (app) => {
+  it.each(['gateway', 'realtime', 'embedding', 'ops'])('let %s take part in the control channel, under its own name only', async (app) => {
     const takePart = (name: string) =>
       attempt(`parley-${app}`, async (channel) => {
         await channel.assertExchange(CONTROL_EXCHANGE, 'fanout', { durable: true });
@@ -110,7 +110,7 @@ describe('the RabbitMQ users of the services', () => {
     };
     expect(await ask('monitor', 'queues/parley')).toBe(200);
     expect(await attempt('parley-monitor', (channel) => channel.get('embedding.messages'))).toContain('ACCESS_REFUSED');
-    for (const user of ['monitor', 'gateway', 'embedding', 'ops', 'cli'] as const) expect(await ask(user, 'users')).toBe(401);
+    for (const user of ['monitor', 'gateway', 'realtime', 'embedding', 'ops', 'cli'] as const) expect(await ask(user, 'users')).toBe(401);
   });
 
   it('keep the gateway from taking messages and from changing queues', async () => {

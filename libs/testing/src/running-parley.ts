@@ -17,7 +17,7 @@ import { asPrivateServer, type PrivateServer } from '#lib/devstack/process/serve
 import { serviceProcess } from '#lib/devstack/process/service-process';
 import type { StackUrls } from './vitest-stack.js';
 
-const serviceNames = processes.services.map(({ name }) => name);
+const serviceNames: readonly ServiceName[] = [...new Set(processes.services.map(({ app }) => app))];
 
 /** What differs from the defaults in one test. */
 export interface RunningParleyOptions {
@@ -34,7 +34,7 @@ export interface RunningParleyOptions {
 /** The settings that say where a server is. */
 type ConnectionVariable = 'DATABASE_URL' | 'RABBITMQ_URL' | 'RABBITMQ_MANAGEMENT_URL' | 'REDIS_URL' | 'CHROMA_URL';
 
-/** Parley as it runs in production: gateway, embedding and ops as processes of their own, from `dist`. */
+/** Parley as it runs in production: each app as a process of its own, from `dist`. */
 export interface RunningParley extends Record<ServiceName, PrivateServer> {
   /** Of the gateway. */
   readonly url: string;

@@ -3,7 +3,7 @@ import { ConversationsController } from '../adapters/http/routes/conversations.c
 import { MessageController } from '../adapters/http/routes/message.controller.js';
 import { MessagesController } from '../adapters/http/routes/messages.controller.js';
 import { ListConversations } from '../conversations/list-conversations.js';
-import { LoadModule } from '../load/load.module.js';
+import { LoadModule } from '#lib/database/load.module';
 import { DeleteMessage } from './delete-message.js';
 import { EditMessage } from './edit-message.js';
 import { EmbedNow } from './embed-now.js';

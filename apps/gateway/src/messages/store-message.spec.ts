@@ -3,6 +3,7 @@ import { MemoryBus } from '#lib/bus/adapters/memory/memory-bus';
 import { MemoryRequester } from '#lib/bus/adapters/memory/memory-requester';
 import { PublisherPort, type PublishOutcome } from '#lib/bus/publish/publisher.port';
 import { newId } from '#lib/contracts/ids';
+import { AcceptMessage } from '#lib/conversations/accept-message';
 import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
 import { MemoryConversationStore } from '#lib/conversations/adapters/memory-conversation-store';
 import { MemoryMessageStore } from '#lib/conversations/adapters/memory-message-store';
@@ -39,8 +40,7 @@ const setUp = async (publisher: PublisherPort) => {
     memberIds: ['alice'],
   });
   const storeMessage = new StoreMessage(
-    new MemoryMessageStore(archive, outbox),
-    relay,
+    new AcceptMessage(new MemoryMessageStore(archive, outbox), relay),
     new EmbedNow(new MemoryRequester(), new Pressure([], createLogger('test', 'silent'))),
   );
   const send = (content: string, key?: string) =>

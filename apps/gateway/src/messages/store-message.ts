@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import { AcceptMessage } from '#lib/conversations/accept-message';
 import type { MessageDraft, StoredMessage } from '#lib/conversations/message';
-import { MessageStorePort } from '#lib/conversations/message-store.port';
-import { OutboxRelay } from '#lib/database/outbox/outbox-relay';
 import { EmbedNow } from './embed-now.js';
 
 /** What its sender is told of a message. */
@@ -10,12 +9,11 @@ export interface AcknowledgedMessage extends Pick<StoredMessage, 'message' | 're
   readonly isIndexed: boolean;
 }
 
-/** Commits a message with its sequence number and its event, then lets the relay publish it (R001-R003). */
+/** Accepts a message (accept-message.ts), and makes one of high priority findable by meaning before its sender is answered. */
 @Injectable()
 export class StoreMessage {
   constructor(
-    private readonly messages: MessageStorePort,
-    private readonly relay: OutboxRelay,
+    private readonly accept: AcceptMessage,
     private readonly embedNow: EmbedNow,
   ) {}
 
@@ -24,11 +22,9 @@ export class StoreMessage {
    * Throws what the store throws.
    */
   async execute(draft: MessageDraft): Promise<AcknowledgedMessage> {
-    const stored = await this.messages.store(draft); // one commit, shared with concurrent sends
+    const stored = await this.accept.execute(draft);
     const { message, replayed } = stored;
     if (stored.replayed) return { message, replayed, isIndexed: false };
-    // Not awaited: the outbox row already promises it. The draft has the headers that travel with its event.
-    this.relay.publishSoon(stored.event, draft);
     return { message, replayed, isIndexed: draft.priority === 'high' && (await this.embedNow.execute(stored.event)) };
   }
 }

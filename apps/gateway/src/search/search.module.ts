@@ -10,7 +10,7 @@ import { LateVectors } from '#lib/vectors/late-vectors';
 import { SearchController } from '../adapters/http/routes/search.controller.js';
 import { LexicalOverlapReranker } from '../adapters/search/lexical-overlap-reranker.js';
 import { PooledTextWork } from '../adapters/search/pooled-text-work.js';
-import { LoadModule } from '../load/load.module.js';
+import { LoadModule } from '#lib/database/load.module';
 import { MessagesModule } from '../messages/messages.module.js';
 import { BoundedReranker } from './bounded-reranker.js';
 import { LexicalIndexPort } from './lexical-index.port.js';

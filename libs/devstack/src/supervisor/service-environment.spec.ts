@@ -18,7 +18,7 @@ const from = (origin: PlannedDependency['origin']) => ({
 const loginOf = (url: string | undefined) => new URL(url ?? '').username;
 
 describe('the logins of the services on servers of ours', () => {
-  const services = [...processes.services.map(({ name }) => name), 'cli'];
+  const services = [...processes.services.map(({ app }) => app), 'cli'];
 
   it.each(services)("%s has its own and never an administrator's", (service) => {
     const environment = environmentFor(service, from('local'));
@@ -41,7 +41,7 @@ describe('the logins of the services on servers of ours', () => {
   it('are made by the step that migrates, which alone has the role that owns the tables', () => {
     expect(migrationEnvironment(from('local'))).toMatchObject({
       DATABASE_URL: urls.DATABASE_URL,
-      DB_ROLE_PASSWORDS: expect.stringMatching(/^gateway=.+,embedding=.+,ops=.+,cli=.+$/),
+      DB_ROLE_PASSWORDS: expect.stringMatching(/^gateway=.+,realtime=.+,embedding=.+,ops=.+,cli=.+$/),
     });
   });
 

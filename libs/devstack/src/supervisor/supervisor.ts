@@ -265,7 +265,7 @@ export class Supervisor {
     if (failed !== undefined) throw new Explained(messageOf(failed.reason));
   }
 
-  private async startService({ name, entry, stopWithinMs }: ServiceRow, plan: Plan): Promise<void> {
+  private async startService({ name, app = name, entry, stopWithinMs }: ServiceRow, plan: Plan): Promise<void> {
     const { ports } = plan;
     const startedAt = performance.now();
     const port = ports.get(name) ?? 0;
@@ -273,6 +273,7 @@ export class Supervisor {
     const output = this.terminal.outputOf(name);
     const service = serviceProcess({
       name,
+      app,
       url: `http://127.0.0.1:${port}`,
       entry: resolve(projectRoot, entry),
       env: { ...this.env, ...this.settingsOf(name, plan) },
@@ -290,7 +291,8 @@ export class Supervisor {
   }
 
   private settingsOf(name: string, plan: Settled): Record<string, string> {
-    return { ...environmentFor(name, plan), PORT: String(plan.ports.get(name) ?? 0) };
+    const app = this.processes.services.find((row) => row.name === name)?.app ?? name;
+    return { ...environmentFor(app, plan), PORT: String(plan.ports.get(name) ?? 0) };
   }
 
   private loanOf(name: string, plan: Settled): { lent?: Loan } {

@@ -68,7 +68,7 @@ export const settings = {
         'must be like gateway=<password>,ops=<password>, each of at least 16 characters',
       )
       .optional(),
-    'For `ops migrate` only: makes a Postgres role for each service (`parley_gateway`, `parley_embedding`, `parley_ops`, `parley_cli`) that may do what it needs and nothing else; DATABASE_URL is then the role that owns the tables. Without it all services share the role of DATABASE_URL, unless such roles exist.',
+    'For `ops migrate` only: makes a Postgres role for each service (`parley_gateway`, `parley_realtime`, `parley_embedding`, `parley_ops`, `parley_cli`) that may do what it needs and nothing else; DATABASE_URL is then the role that owns the tables. Without it all services share the role of DATABASE_URL, unless such roles exist.',
   ),
   DB_POOL_SIZE: setting(
     count(6, 200).default(10),
@@ -139,7 +139,7 @@ export const settings = {
 
   AUTH_JWT_SECRET: secret(
     jwtSecret.optional(),
-    'HS256 key, at least 32 random bytes (`openssl rand -base64 48`). Either this or AUTH_JWKS_URL is required by the gateway.',
+    'HS256 key, at least 32 random bytes (`openssl rand -base64 48`). Either this or AUTH_JWKS_URL is required by gateway and realtime.',
   ),
   AUTH_JWKS_URL: setting(
     url('http:', 'https:')
@@ -184,11 +184,11 @@ export const settings = {
   ),
   HTTP_MAX_CONNECTIONS: setting(
     count(0, 1_000_000).default(5_000),
-    'Open connections per process; more are dropped unanswered. An idle one takes some 10 KB and a file descriptor. 0 = no limit.',
+    'Open connections per process; more are dropped unanswered. An idle one takes some 10 KB and a file descriptor. 0 = no limit. In realtime those that have not said hello yet, see WS_MAX_SOCKETS.',
   ),
   HTTP_MAX_CONNECTIONS_PER_ADDRESS: setting(
     count(0, 1_000_000).default(2_000),
-    'Open connections per process and remote address (an IPv6 /64 counts as one) before 429. Behind a load balancer all have its address: more than it keeps open, or 0 = no limit and the limit per client there.',
+    'Open connections per process and remote address (an IPv6 /64 counts as one) before 429. Behind a load balancer all have its address: more than it keeps open, or 0 = no limit and the limit per client there. In realtime those that have not said hello yet.',
   ),
   HTTP_BODY_LIMIT_BYTES: setting(
     count(1_024, 104_857_600).default(10_485_760),
@@ -206,6 +206,41 @@ export const settings = {
       )
       .refine((origins) => origins.every(isOrigin), 'must be `*` or origins like https://app.example.com, separated by commas'),
     'Origins whose pages may call the API from a browser, separated by commas; `*` = any. Empty = none.',
+  ),
+
+  WS_PING_MS: setting(
+    count(1_000, 600_000).default(25_000),
+    'Pause between two pings of a socket. Shorter than the idle timeout of every proxy on the way; each ping also tells the client what it may have missed.',
+  ),
+  WS_PONG_TIMEOUT_MS: setting(count(500, 600_000).default(10_000), 'A client that does not answer a ping within this is closed (4012).'),
+  WS_HELLO_TIMEOUT_MS: setting(count(100, 60_000).default(5_000), 'A socket whose first frame does not come within this is closed (4401).'),
+  WS_MAX_FRAME_BYTES: setting(
+    count(20_480, 1_048_576).default(65_536),
+    'Longest frame of a client; a longer one closes its socket (4400). A message of 16,384 characters outside ASCII takes up to 49,152 bytes, escaped up to 98,304.',
+  ),
+  WS_BUFFER_FRAMES: setting(
+    count(16, 100_000).default(256),
+    'Frames that may wait for a slow client; beyond it its socket is closed (4008), and it resumes.',
+  ),
+  WS_BUFFER_BYTES: setting(
+    count(65_536, 104_857_600).default(1_048_576),
+    'The same in bytes: what one socket may cost in memory, times the sockets that are slow at once.',
+  ),
+  WS_SOCKETS_PER_USER: setting(
+    count(0, 100_000).optional(),
+    'Open sockets of one user over all processes; one more is closed (4013). 10 unless set; 0 = no limit.',
+  ),
+  WS_FRAMES_PER_SECOND: setting(
+    count(0, 100_000).optional(),
+    'Frames that one socket may send per second, with a burst of twice that; beyond it the socket is closed (4013). 20 unless set; 0 = no limit.',
+  ),
+  WS_MAX_SOCKETS: setting(
+    count(1, 1_000_000).default(20_000),
+    'Sockets of one process; more are answered with 503. An idle one takes about 20 KB and a file descriptor.',
+  ),
+  WS_DRAIN_MS: setting(
+    count(0, 600_000).default(15_000),
+    'When the process stops, its sockets are told to reconnect at moments spread over this, so that the others do not get them all at once. The process ends within 5 s after it.',
   ),
 
   SEARCH_WORKERS: setting(count(1, 256).default(16), 'Searches that one gateway runs at once (R095).'),

@@ -1,6 +1,6 @@
 import { ProblemError } from '#lib/contracts/problems';
-import type { Caller } from '../../../auth/caller.js';
-import type { TokenVerifierPort } from '../../../auth/token-verifier.port.js';
+import type { Caller } from '#lib/auth/caller';
+import type { TokenVerifierPort } from '#lib/auth/token-verifier.port';
 
 const BEARER = /^Bearer +([^\s]+)$/i;
 const ADMIN_ROUTES = '/v1/admin/';

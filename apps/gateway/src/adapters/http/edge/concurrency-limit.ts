@@ -1,6 +1,6 @@
 import { ProblemError } from '#lib/contracts/problems';
 import { metrics } from '#lib/runtime/metrics/metrics';
-import { FairShare } from './fair-share.js';
+import { FairShare } from '#lib/resilience/limit/fair-share';
 
 /** A process is asked to verify tokens for this many requests per place in flight: that takes microseconds, unless the keys have to be fetched. */
 const AUTHENTICATING_PER_PLACE = 4;

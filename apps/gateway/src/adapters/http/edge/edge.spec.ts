@@ -4,7 +4,7 @@ import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { eventually } from '#lib/testing/eventually';
 import { mintToken } from '#lib/devstack/mint-token';
 import { metrics } from '#lib/runtime/metrics/metrics';
-import { TokenVerifierPort } from '../../../auth/token-verifier.port.js';
+import { TokenVerifierPort } from '#lib/auth/token-verifier.port';
 import { ListConversations } from '../../../conversations/list-conversations.js';
 import { bootGateway, closeGateways, SECRET } from '../../../memory-gateway.contract.js';
 import type { EdgeLimits } from './edge-limits.js';

@@ -5,7 +5,7 @@ import { metrics } from '#lib/runtime/metrics/metrics';
 import { Arrivals } from './arrivals.js';
 import { ArrivingBody } from './arriving-body.js';
 import type { EdgeLimits } from './edge-limits.js';
-import { FairShare } from './fair-share.js';
+import { FairShare } from '#lib/resilience/limit/fair-share';
 import { isOfModestShape } from './json-shape.js';
 import { tooLarge } from './request-head.js';
 import { workOf } from './request-work.js';

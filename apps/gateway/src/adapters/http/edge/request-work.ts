@@ -5,8 +5,8 @@ import type { WorkContext } from '#lib/runtime/log/context';
 import { beginWork, type UnitOfWork } from '#lib/runtime/work/work-registry';
 import { childTraceparent } from '#lib/runtime/log/traceparent';
 import { remoteAddressOf } from '#lib/runtime/process/remote-address';
-import type { Caller } from '../../../auth/caller.js';
-import { addressKey, userKey } from './fair-share.js';
+import type { Caller } from '#lib/auth/caller';
+import { addressKey, userKey } from '#lib/resilience/limit/fair-share';
 import type { ConcurrencyLimit } from './concurrency-limit.js';
 
 declare module 'fastify' {

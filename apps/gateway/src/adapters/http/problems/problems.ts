@@ -1,9 +1,8 @@
 import { HttpException } from '@nestjs/common';
 import type { Problem, ProblemCode } from '#lib/contracts/problems';
 import { ProblemError, problems } from '#lib/contracts/problems';
-import { SemaphoreFull } from '#lib/resilience/limit/semaphore';
-import { DeadlineExceeded, DependencyError } from '#lib/resilience/call/errors';
-import { InvalidToken, type TokenFault } from '../../../auth/token-verifier.port.js';
+import { InvalidToken } from '#lib/auth/token-verifier.port';
+import { problemOf } from '#lib/resilience/problem-of';
 
 /** Media type of every error answer (RFC 9457). */
 export const PROBLEM_TYPE = 'application/problem+json';
@@ -16,30 +15,12 @@ const DEFAULT_RETRY_SECONDS = 1;
 
 /** The problem for anything that was thrown while answering. It carries no message of a driver and no stack. */
 export const problemErrorOf = (error: unknown): ProblemError => {
-  if (error instanceof ProblemError) return error;
-  if (error instanceof DependencyError) return dependencyProblem(error);
-  if (error instanceof DeadlineExceeded) {
-    return new ProblemError('timeout', 'It took too long. What it was to change may have happened: send it again with the same key.', {
-      cause: error,
-      retryAfterSeconds: DEFAULT_RETRY_SECONDS,
-    });
-  }
-  if (error instanceof SemaphoreFull) {
-    return new ProblemError('overloaded', 'Too many requests are waiting.', { cause: error, retryAfterSeconds: DEFAULT_RETRY_SECONDS });
-  }
-  if (error instanceof InvalidToken) return new ProblemError('unauthenticated', tokenFaults[error.fault], { cause: error });
+  const known = problemOf(error);
+  if (known !== undefined) return known;
+  if (error instanceof InvalidToken) return error.problem;
   if (error instanceof HttpException) return frameworkProblem(error.getStatus(), error.cause ?? error);
   if (isFastifyError(error)) return frameworkProblem(error.statusCode, error);
   return new ProblemError('internal', 'Something went wrong on our side. It is logged under this request id.', { cause: error });
-};
-
-// Says what the owner of a token can change; says nothing about a forged one.
-const tokenFaults: Readonly<Record<TokenFault, string>> = {
-  expired: 'The token has expired: get a new one.',
-  'not-yet-valid': 'The token is not valid yet: its `nbf` lies ahead.',
-  'other-audience': 'The token is for another audience.',
-  'lives-too-long': 'The token is valid for longer than this server allows (AUTH_TOKEN_MAX_LIFE_S): get one that ends sooner.',
-  forged: 'The token is not valid.',
 };
 
 /** The body of an error answer. `instance` is the path of the request without its query, which may hold search terms. */
@@ -69,25 +50,6 @@ export const retryAfterOf = ({ status, retryAfterSeconds }: ProblemError): numbe
 
 const MAX_PATH = 512;
 const pathOf = (url: string): string => (url.split('?', 1)[0] ?? '').slice(0, MAX_PATH);
-
-const dependencyProblem = (error: DependencyError): ProblemError => {
-  const options = { cause: error, retryAfterSeconds: error.retryAfterMs / 1_000 };
-  switch (error.kind) {
-    case 'timeout':
-      return new ProblemError(
-        'timeout',
-        'A part of the system did not answer in time. The outcome is unknown: send it again with the same key.',
-        options,
-      );
-    case 'overloaded':
-      return new ProblemError('overloaded', 'A part of the system has as much to do as it can take.', options);
-    case 'unavailable':
-    case 'open':
-      return new ProblemError('dependency-unavailable', 'A part of the system is unavailable.', options);
-    default:
-      return error.kind satisfies never;
-  }
-};
 
 interface FastifyLikeError extends Error {
   readonly statusCode: number;

@@ -1,7 +1,7 @@
 import { Body, Param, type PipeTransform, Query } from '@nestjs/common';
 import type { z } from 'zod';
 import { ProblemError } from '#lib/contracts/problems';
-import { sentenceOf } from './validation-messages.js';
+import { sentenceOf } from '#lib/contracts/validation-messages';
 
 /** A request can be wrong in a million places; the answer lists the first few. */
 const MAX_ERRORS = 20;

@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import { ProblemError } from '#lib/contracts/problems';
 import { metrics } from '#lib/runtime/metrics/metrics';
 import type { EdgeLimits } from '../edge/edge-limits.js';
-import { FairShare } from '../edge/fair-share.js';
+import { FairShare } from '#lib/resilience/limit/fair-share';
 import { workOf } from '../edge/request-work.js';
 
 /** Smaller answers are always given: refusing one would say that a send did not happen which did. 50 of them are 3 MB. */

@@ -1,13 +1,15 @@
 import { Module } from '@nestjs/common';
 import { CONFIG, type Config, ConfigError } from '#lib/runtime/config/config';
-import { RemoteKeys } from '../adapters/auth/jose-remote-keys.js';
-import { JoseTokenVerifier } from '../adapters/auth/jose-token-verifier.js';
+import { RemoteKeys } from './adapters/jose-remote-keys.js';
+import { JoseTokenVerifier } from './adapters/jose-token-verifier.js';
 import { TokenVerifierPort } from './token-verifier.port.js';
 
 const tokenVerifier = (config: Config): TokenVerifierPort => {
   const { AUTH_JWT_SECRET: secret, AUTH_JWKS_URL: jwksUrl, AUTH_AUDIENCE: audience } = config;
   if (secret === undefined && jwksUrl === undefined) {
-    throw new ConfigError(['AUTH_JWT_SECRET or AUTH_JWKS_URL: the gateway needs at least one of them to know whom it may trust']);
+    throw new ConfigError([
+      'AUTH_JWT_SECRET or AUTH_JWKS_URL: a process that serves users needs at least one of them to know whom it may trust',
+    ]);
   }
   const remote = jwksUrl === undefined ? undefined : new RemoteKeys(new URL(jwksUrl));
   return new JoseTokenVerifier({ secret, remote }, audience, config.AUTH_TOKEN_MAX_LIFE_S);

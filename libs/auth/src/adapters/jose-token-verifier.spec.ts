@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { SignJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { InvalidToken } from '../../auth/token-verifier.port.js';
+import { InvalidToken } from '../token-verifier.port.js';
 import { RemoteKeys } from './jose-remote-keys.js';
 import { JoseTokenVerifier } from './jose-token-verifier.js';
 
@@ -20,9 +20,10 @@ const hs256 = (payload: Record<string, unknown>, key: string | Buffer = secret, 
 describe('a verifier with a shared secret', () => {
   const verifier = () => new JoseTokenVerifier({ secret }, 'parley');
 
-  it('says who the caller is and what it may do', async () => {
-    const caller = await verifier().verify(hs256(claims({ scope: 'admin service' })));
-    expect(caller).toEqual({ userId: 'alice', scopes: new Set(['admin', 'service']) });
+  it('says who the caller is, what it may do and until when', async () => {
+    const exp = now() + 60;
+    const caller = await verifier().verify(hs256(claims({ scope: 'admin service', exp })));
+    expect(caller).toEqual({ userId: 'alice', scopes: new Set(['admin', 'service']), expiresAt: exp * 1_000 });
   });
 
   it('knows no scopes without a scope claim, and none in one that is no text', async () => {

@@ -2,8 +2,8 @@ import { createSecretKey, hash, type KeyObject } from 'node:crypto';
 import { errors, type FlattenedJWSInput, type JWSHeaderParameters, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { UserId } from '#lib/contracts/ids';
-import type { Caller } from '../../auth/caller.js';
-import { InvalidToken, type TokenFault, TokenVerifierPort } from '../../auth/token-verifier.port.js';
+import type { Caller } from '../caller.js';
+import { InvalidToken, type TokenFault, TokenVerifierPort } from '../token-verifier.port.js';
 import type { RemoteKeys } from './jose-remote-keys.js';
 
 /** Clock tolerance in seconds, for `nbf` only: an expired token is expired. */
@@ -21,11 +21,6 @@ export interface TokenKeys {
   readonly remote?: RemoteKeys | undefined;
 }
 
-interface Verified {
-  readonly caller: Caller;
-  readonly expiresAtS: number;
-}
-
 /**
  * Verifies JWTs. Algorithms are pinned by configuration, never taken from the token: HS256 exists only with a secret and only the secret
  * verifies it, so neither `alg: none` nor HS256 "signed" with a public key can pass.
@@ -35,7 +30,7 @@ export class JoseTokenVerifier extends TokenVerifierPort {
   private readonly remote: RemoteKeys | undefined;
   private readonly algorithms: string[];
   // Keyed by hash: a heap dump holds no usable tokens.
-  private readonly verified = new LRUCache<string, Verified>({ max: CACHE_SIZE, ttl: CACHE_TTL_MS });
+  private readonly verified = new LRUCache<string, Caller>({ max: CACHE_SIZE, ttl: CACHE_TTL_MS });
 
   /** @param maxLifeS a token that is valid for longer than this many seconds from now is refused. */
   constructor(
@@ -53,15 +48,15 @@ export class JoseTokenVerifier extends TokenVerifierPort {
     const key = hash('sha256', token, 'base64');
     const known = this.verified.get(key);
     if (known !== undefined) {
-      assertNotExpired(known.expiresAtS);
-      return known.caller;
+      assertNotExpired(known);
+      return known;
     }
-    const fresh = await this.verifyAnew(token);
-    this.verified.set(key, fresh);
-    return fresh.caller;
+    const caller = await this.verifyAnew(token);
+    this.verified.set(key, caller);
+    return caller;
   }
 
-  private async verifyAnew(token: string): Promise<Verified> {
+  private async verifyAnew(token: string): Promise<Caller> {
     const { payload } = await jwtVerify(token, (header, jws) => this.keyFor(header, jws), {
       algorithms: this.algorithms,
       audience: this.audience,
@@ -73,12 +68,12 @@ export class JoseTokenVerifier extends TokenVerifierPort {
       if (error instanceof TypeError) throw new InvalidToken('malformed', { cause: error });
       throw error;
     });
-    const expiresAtS = payload.exp ?? 0;
-    assertNotExpired(expiresAtS);
-    if (expiresAtS - Date.now() / 1_000 > this.maxLifeS) throw new InvalidToken('lives too long', { fault: 'lives-too-long' });
+    const expiresAt = (payload.exp ?? 0) * 1_000;
+    assertNotExpired({ expiresAt });
+    if (expiresAt - Date.now() > this.maxLifeS * 1_000) throw new InvalidToken('lives too long', { fault: 'lives-too-long' });
     const userId = UserId.safeParse(payload.sub);
     if (!userId.success) throw new InvalidToken('sub is not a user id');
-    return { caller: { userId: userId.data, scopes: scopesOf(payload['scope']) }, expiresAtS };
+    return { userId: userId.data, scopes: scopesOf(payload['scope']), expiresAt };
   }
 
   private async keyFor(header: JWSHeaderParameters, jws: FlattenedJWSInput) {
@@ -100,8 +95,8 @@ const faultOf = (error: errors.JOSEError): TokenFault => {
 };
 
 // jose allows the same tolerance for `exp` as for `nbf`; for us expired is expired.
-const assertNotExpired = (expiresAtS: number): void => {
-  if (expiresAtS * 1_000 <= Date.now()) throw new InvalidToken('expired', { fault: 'expired' });
+const assertNotExpired = ({ expiresAt }: Pick<Caller, 'expiresAt'>): void => {
+  if (expiresAt <= Date.now()) throw new InvalidToken('expired', { fault: 'expired' });
 };
 
 const scopesOf = (claim: unknown): ReadonlySet<string> =>
