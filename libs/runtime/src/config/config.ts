@@ -52,7 +52,7 @@ export const settings = {
   ),
   WATCHDOG_HANG_MS: setting(
     count(0, 600_000).default(20_000),
-    'A process whose event loop does not turn for this long, or in which a pool gives nothing back for three times as long, logs what it has in hand and ends with exit code 70, to be started again (R063). 0 = off, for debugging.',
+    'A process whose event loop does not turn for this long, or in which a pool gives nothing back for three times as long, logs what it has in hand and ends with exit code 70 (by SIGALRM when it sits in native code), to be started again (R063). 0 = off, for debugging.',
   ),
   MEMORY_LIMIT_BYTES: setting(
     count(67_108_864, 1_099_511_627_776).optional(),

@@ -2,7 +2,7 @@ import { writeSync } from 'node:fs';
 import { type Debugger, Session } from 'node:inspector';
 import { workerData } from 'node:worker_threads';
 import { WatchdogBoard } from './watchdog-board.js';
-import { EXIT_HUNG, type WatchdogOrders } from './watchdog.js';
+import { EXIT_HUNG, SIGNAL_HUNG, type WatchdogOrders } from './watchdog.js';
 
 // The other half of watchdog.ts, in a thread of its own: it goes on when the event loop of the main thread does not.
 
@@ -11,7 +11,9 @@ import { EXIT_HUNG, type WatchdogOrders } from './watchdog.js';
  * free machine, seconds on one that is out of CPU; with 20 s of silence before it, all is over within 30 s.
  */
 const STACK_WITHIN_MS = 5_000;
-const KILL_AFTER_MS = 6_000;
+const END_AFTER_MS = 6_000;
+/** A process that its parent started with SIGNAL_HUNG blocked goes on until then. */
+const KILL_AFTER_MS = 7_000;
 const FRAMES = 20;
 
 const { memory, service, pid, hangMs, tickMs } = workerData as WatchdogOrders;
@@ -36,7 +38,10 @@ const timer = setInterval(() => {
 
 /**
  * Through the inspector, which reaches into a running loop: first where it is, then the end with an exit code of our own.
- * A main thread that sits in native code does not hear that; the process is killed then.
+ * A main thread that sits in native code does not hear that; a signal ends the process then.
+ *
+ * The end is evaluated in the global scope and not on the frame that was met: inside Node's own functions, or in a context of `node:vm`, a frame
+ * knows no `process`.
  */
 function endMainThread(): void {
   const session = new Session();
@@ -50,15 +55,13 @@ function endMainThread(): void {
   session.on('Debugger.scriptParsed', ({ params }) => scripts.set(params.scriptId, params.url));
   session.on('Debugger.paused', ({ params }) => {
     logOnce(params.callFrames.slice(0, FRAMES).map((frame) => shown(frame, scripts)));
-    const [top] = params.callFrames;
-    if (top !== undefined) {
-      session.post('Debugger.evaluateOnCallFrame', { callFrameId: top.callFrameId, expression: `process.reallyExit(${EXIT_HUNG})` });
-    }
+    session.post('Runtime.evaluate', { expression: `process.reallyExit(${EXIT_HUNG})` });
     session.disconnect(); // else a process that exits waits for its debugger
   });
   session.post('Debugger.enable');
   session.post('Debugger.pause');
   setTimeout(() => logOnce(null), STACK_WITHIN_MS);
+  setTimeout(() => process.kill(pid, SIGNAL_HUNG), END_AFTER_MS);
   setTimeout(() => process.kill(pid, 'SIGKILL'), KILL_AFTER_MS);
 }
 

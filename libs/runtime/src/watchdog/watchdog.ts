@@ -7,6 +7,8 @@ import { WatchdogBoard } from './watchdog-board.js';
 
 /** Exit code of a process that its watchdog ended (sysexits EX_SOFTWARE). Run it under a supervisor that restarts on it. */
 export const EXIT_HUNG = 70;
+/** Ends a process whose main thread sits in native code, where it cannot take an exit code: nothing else sends this signal to us. */
+export const SIGNAL_HUNG = 'SIGALRM';
 
 /** What the watchdog thread is told. Times in milliseconds. */
 export interface WatchdogOrders {
@@ -46,7 +48,7 @@ const LOST_POOL_FACTOR = 3;
  * It ends the process, with {@link EXIT_HUNG} so that its supervisor starts another one, only for what one caller cannot cause and time does not heal:
  *
  *     main thread --beat and snapshot, every 500 ms--> shared memory <--looks at the beat, every 500 ms-- watchdog thread
- *        |                                                                   `--no beat for hangMs--> dump with the stack, exit 70
+ *        |                                                                   `--no beat for hangMs--> dump with the stack, exit 70; in native code SIGALRM
  *        |--a pool gave nothing back for hangMs--> logged; for three times hangMs--> dump, onStuck
  *        `--a handler outlives hangMs and twice its deadline--> logged, goes on: its caller was answered at the deadline
  */

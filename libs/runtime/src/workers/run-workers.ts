@@ -4,7 +4,7 @@ import { createLogger, type Logger } from '../log/logger.js';
 import { type ProcessHost, type ProcessPlan, runProcess, thisProcess } from '../process/run-process.js';
 import { exponential } from '../work/backoff.js';
 import { connectSiblings } from './sibling-workers.js';
-import { EXIT_HUNG } from '../watchdog/watchdog.js';
+import { EXIT_HUNG, SIGNAL_HUNG } from '../watchdog/watchdog.js';
 
 const EXIT_CLEAN = 0;
 const EXIT_FORCED = 1;
@@ -121,7 +121,7 @@ class Supervisor {
     const livedMs = performance.now() - slot.startedAt;
     const hasLeft = end.code === EXIT_CLEAN;
     slot.deaths = hasLeft || livedMs > HEALTHY_AFTER_MS ? 1 : slot.deaths + 1;
-    const reason = hasLeft ? 'left' : end.code === EXIT_HUNG ? 'hang' : 'crash';
+    const reason = hasLeft ? 'left' : end.code === EXIT_HUNG || end.signal === SIGNAL_HUNG ? 'hang' : 'crash';
     this.restarts[reason] = (this.restarts[reason] ?? 0) + 1;
     const restartInMs = restartDelayMs(slot.deaths);
     const fields = { worker: end.pid, code: end.code, signal: end.signal, reason, livedMs: Math.round(livedMs), restartInMs };

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { runInNewContext } from 'node:vm';
 import { ProcessModule } from '#lib/runtime/process/process.module';
 import { runInContext } from '#lib/runtime/log/context';
 import { createOperationsApp } from '#lib/runtime/process/http-server';
@@ -43,6 +44,10 @@ await runWorkers({
     });
     fastify.get<{ Querystring: { ms: string } }>('/spin', async ({ query }, reply) => {
       setImmediate(() => spinFor(Number(query.ms)));
+      return reply.send({ pid: process.pid });
+    });
+    fastify.get('/spin-in-a-context', async (_, reply) => {
+      setImmediate(() => runInNewContext('for (;;);'));
       return reply.send({ pid: process.pid });
     });
     fastify.get('/stall', async (_, reply) => {
