@@ -20,9 +20,13 @@ const handledIn = async (file: string): Promise<unknown[]> => {
 };
 
 describe('the table of queues', () => {
-  it.each(eventRows)('%s names the file whose class handles it', async (queue, { handler }) => {
-    expect(await handledIn(handler)).toContain(queue);
-  });
+  it.each(eventRows)(
+    '%s names the file whose class handles it',
+    async (queue, { handler }) => {
+      expect(await handledIn(handler)).toContain(queue);
+    },
+    30_000,
+  ); // the first import of an app's classes, on a busy machine
 
   it.each(Object.entries(requests))('%s names the file that answers it', (queue, { handler }) => {
     const constant = /^export const (\w+) = '/.source;
