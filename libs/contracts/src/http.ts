@@ -137,6 +137,11 @@ export const ConversationSummary = z
     memberIds: z.array(UserId).meta({ description: 'All members, you included' }),
     headSeq: z.int().nonnegative().meta({ description: '`seq` of the newest message; 0: there is none' }),
     readSeq: z.int().nonnegative().meta({ description: 'You have read everything up to this `seq`' }),
+    unread: z
+      .int()
+      .min(0)
+      .max(1_000)
+      .meta({ description: 'Messages after `readSeq` of others that are not deleted, among the newest 2,000; 1,000: that many or more' }),
     lastMessage: MessageView.nullable().meta({ description: 'null: there is none yet' }),
   })
   .meta({ id: 'ConversationSummary' });

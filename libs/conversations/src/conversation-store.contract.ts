@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ConversationCreated, MemberAdded, MemberRemoved, type ParleyEvent, ReceiptRecorded } from '#lib/contracts/events';
 import { newId } from '#lib/contracts/ids';
 import { eventually } from '#lib/testing/eventually';
+import { pick, seededRandom } from '#lib/testing/random';
 import type { ConversationDraft, ConversationStorePort, StartedConversation } from './conversation-store.port.js';
 import type { StoresSetup } from './message-store.contract.js';
 
@@ -24,7 +26,7 @@ export const conversationStoreContract = (make: () => Promise<StoresSetup>): voi
     it('makes a conversation of which the creator is always a member, once', async () => {
       const conversation = await created('alice', ['bob', 'alice', 'bob'], 'Cà phê');
       expect(conversation).toMatchObject({ title: 'Cà phê', creatorId: 'alice', memberIds: ['alice', 'bob'], headSeq: 0 });
-      expect({ ...(await conversations.find(conversation.id, 'bob')), replayed: false }).toEqual(conversation);
+      expect({ ...conversation, ...(await conversations.find(conversation.id, 'bob')) }).toEqual(conversation);
     });
 
     describe('an idempotency key', () => {
@@ -37,7 +39,7 @@ export const conversationStoreContract = (make: () => Promise<StoresSetup>): voi
         await say(first.id, 'alice');
         await conversations.removeMember(first.id, 'alice', 'bob');
         const again = await start({ memberIds: ['carol', 'alice', 'bob', 'bob'] });
-        expect(again).toEqual({ ...first, replayed: true });
+        expect(again).toEqual({ ...first, event: undefined, replayed: true });
         expect((await conversations.list('alice', { limit: 10 })).items).toHaveLength(1);
       });
 
@@ -71,17 +73,17 @@ export const conversationStoreContract = (make: () => Promise<StoresSetup>): voi
         await start('alice');
         await expect(start('alice')).rejects.toMatchObject({ code: 'rate-limited', retryAfterSeconds: expect.any(Number) });
         await expect(start('alice', 'key-2')).rejects.toMatchObject({ code: 'rate-limited' });
-        expect(await start('alice', 'key-1')).toEqual({ ...first, replayed: true });
+        expect(await start('alice', 'key-1')).toEqual({ ...first, event: undefined, replayed: true });
         await start('dave');
         expect((await conversations.list('alice', { limit: 10 })).items).toHaveLength(2);
-        expect(await limited.addMember(first.id, 'alice', 'eve')).toBe(true);
+        expect(await limited.addMember(first.id, 'alice', 'eve')).toBeDefined();
       });
 
       it('ends the additions of one user, counted with the members of its starts', async () => {
         const limited = setup.limited({ conversationsPerDay: 0, additionsPerDay: 3 });
         const { id } = await limited.create({ title: null, creatorId: 'alice', memberIds: ['alice', 'bob', 'carol'] });
-        expect(await limited.addMember(id, 'alice', 'bob')).toBe(true); // is there already
-        expect(await limited.addMember(id, 'alice', 'dave')).toBe(true);
+        expect(await limited.addMember(id, 'alice', 'bob')).toBeDefined(); // is there already
+        expect(await limited.addMember(id, 'alice', 'dave')).toBeDefined();
         await expect(limited.addMember(id, 'alice', 'eve')).rejects.toMatchObject({ code: 'rate-limited' });
         await expect(limited.create({ title: null, creatorId: 'alice', memberIds: ['eve'] })).rejects.toMatchObject({
           code: 'rate-limited',
@@ -89,7 +91,7 @@ export const conversationStoreContract = (make: () => Promise<StoresSetup>): voi
         await expect(limited.create({ title: null, creatorId: 'dave', memberIds: ['1', '2', '3', '4'] })).rejects.toMatchObject({
           code: 'rate-limited',
         });
-        expect(await limited.addMember(id, 'bob', 'eve')).toBe(true);
+        expect(await limited.addMember(id, 'bob', 'eve')).toBeDefined();
         expect(await membersOf(id)).toEqual(['alice', 'bob', 'carol', 'dave', 'eve']);
       });
     });
@@ -98,8 +100,8 @@ export const conversationStoreContract = (make: () => Promise<StoresSetup>): voi
       const { id } = await created('alice');
       expect(await conversations.find(id, 'mallory')).toBeUndefined();
       expect(await conversations.find(newId(), 'alice')).toBeUndefined();
-      expect(await conversations.addMember(id, 'mallory', 'mallory')).toBe(false);
-      expect(await conversations.recordReceipt(id, 'mallory', { readSeq: 1 })).toBe(false);
+      expect(await conversations.addMember(id, 'mallory', 'mallory')).toBeUndefined();
+      expect(await conversations.recordReceipt(id, 'mallory', { readSeq: 1 })).toBeUndefined();
       await expect(conversations.removeMember(id, 'mallory', 'alice')).rejects.toMatchObject({ code: 'not-found' });
       expect(await conversations.visibleTo('mallory')).toEqual({ ids: [], isCut: false });
     });
@@ -107,8 +109,8 @@ export const conversationStoreContract = (make: () => Promise<StoresSetup>): voi
     describe('members', () => {
       it('are added by any member, any number of times', async () => {
         const { id } = await created('alice', ['bob']);
-        expect(await conversations.addMember(id, 'bob', 'carol')).toBe(true);
-        expect(await conversations.addMember(id, 'carol', 'carol')).toBe(true);
+        expect(await conversations.addMember(id, 'bob', 'carol')).toBeDefined();
+        expect(await conversations.addMember(id, 'carol', 'carol')).toBeDefined();
         expect(await membersOf(id)).toEqual(['alice', 'bob', 'carol']);
       });
 
@@ -128,19 +130,19 @@ export const conversationStoreContract = (make: () => Promise<StoresSetup>): voi
         for (const actor of ['alice', 'carol'])
           await expect(conversations.addMember(id, actor, 'bob')).rejects.toMatchObject({ name: 'ProblemError', code: 'forbidden' });
         expect(await membersOf(id)).toEqual(['alice', 'carol']);
-        expect(await conversations.addMember(id, 'bob', 'bob')).toBe(true);
+        expect(await conversations.addMember(id, 'bob', 'bob')).toBeDefined();
         expect(await membersOf(id, 'bob')).toEqual(['alice', 'bob', 'carol']);
         await conversations.removeMember(id, 'bob', 'bob');
         await conversations.removeMember(id, 'alice', 'bob'); // takes the way back, too
-        expect(await conversations.addMember(id, 'bob', 'bob')).toBe(false);
+        expect(await conversations.addMember(id, 'bob', 'bob')).toBeUndefined();
         await expect(conversations.addMember(id, 'carol', 'bob')).rejects.toMatchObject({ code: 'forbidden' });
       });
 
       it('that the creator removed are added again by others, and do not come back themselves', async () => {
         const { id } = await created('alice', ['bob', 'carol']);
         await conversations.removeMember(id, 'alice', 'bob');
-        expect(await conversations.addMember(id, 'bob', 'bob')).toBe(false);
-        expect(await conversations.addMember(id, 'carol', 'bob')).toBe(true);
+        expect(await conversations.addMember(id, 'bob', 'bob')).toBeUndefined();
+        expect(await conversations.addMember(id, 'carol', 'bob')).toBeDefined();
         expect(await membersOf(id)).toEqual(['alice', 'bob', 'carol']);
       });
 
@@ -157,7 +159,7 @@ export const conversationStoreContract = (make: () => Promise<StoresSetup>): voi
           Array.from({ length: 9_999 }, (_, i) => `user-${i}`),
         );
         await expect(conversations.addMember(id, 'alice', 'one-too-many')).rejects.toMatchObject({ code: 'validation' });
-        expect(await conversations.addMember(id, 'alice', 'user-7')).toBe(true);
+        expect(await conversations.addMember(id, 'alice', 'user-7')).toBeDefined();
         expect(await membersOf(id)).toHaveLength(10_000);
       });
     });
@@ -174,8 +176,8 @@ export const conversationStoreContract = (make: () => Promise<StoresSetup>): voi
         expect(items.map(({ title }) => title)).toEqual(['first', 'second']);
         expect(items[0]).toMatchObject({ memberIds: ['alice', 'bob'], readSeq: 0, lastMessage: { content: 'Xin chào', senderId: 'bob' } });
         expect(items[0]?.lastMessage?.seq).toBe(items[0]?.headSeq);
-        const { replayed: _replayed, ...started } = second;
-        expect(items[1]).toEqual({ ...started, readSeq: 0, lastMessage: null });
+        const { replayed: _replayed, event: _event, ...started } = second;
+        expect(items[1]).toEqual({ ...started, readSeq: 0, unread: 0, lastMessage: null });
         expect(nextCursor).toBeNull();
       });
 
@@ -233,12 +235,132 @@ export const conversationStoreContract = (make: () => Promise<StoresSetup>): voi
       });
     });
 
+    describe('announcing', () => {
+      const announced = async (): Promise<ParleyEvent[]> => (await setup.announced()).map(({ event }) => event);
+      const headers = { requestId: 'r-1' };
+
+      it('writes the start of a conversation to the outbox, with all members, once', async () => {
+        const start = { title: null, creatorId: 'alice', memberIds: ['bob'], key: 'key-1', headers };
+        const { id, event } = await conversations.create(start);
+        await conversations.create(start);
+        expect(ConversationCreated.parse(event).data).toEqual({ conversationId: id, memberIds: ['alice', 'bob'], membersVersion: 0 });
+        expect(await setup.announced()).toEqual([{ event, headers }]);
+      });
+
+      it('writes each change of the members to the outbox with the next version, and nothing for what was so already', async () => {
+        const { id } = await created('alice', ['bob']);
+        await say(id, 'alice');
+        const added = await conversations.addMember(id, 'alice', 'carol', headers);
+        expect(await conversations.addMember(id, 'alice', 'carol')).toEqual({});
+        const removed = await conversations.removeMember(id, 'alice', 'bob', headers);
+        expect(await conversations.removeMember(id, 'alice', 'bob')).toEqual({});
+        const left = await conversations.removeMember(id, 'carol', 'carol');
+        expect(MemberAdded.parse(added?.event).data).toEqual({ conversationId: id, userId: 'carol', headSeq: 1, membersVersion: 1 });
+        expect(MemberRemoved.parse(removed.event).data).toEqual({ conversationId: id, userId: 'bob', membersVersion: 2 });
+        expect(left.event?.data).toEqual({ conversationId: id, userId: 'carol', membersVersion: 3 });
+        const changes = (await setup.announced()).filter(({ event }) => event.type.startsWith('member.'));
+        expect(changes).toEqual([
+          { event: added?.event, headers },
+          { event: removed.event, headers },
+          { event: left.event, headers: {} },
+        ]);
+      });
+
+      it('writes one event for one user that 10 calls add at once, and a version for each of 10 users', async () => {
+        const { id } = await created('alice');
+        const same = await Promise.all(Array.from({ length: 10 }, () => conversations.addMember(id, 'alice', 'bob')));
+        expect(same.filter((change) => change?.event !== undefined)).toHaveLength(1);
+        const others = await Promise.all(Array.from({ length: 10 }, (_, i) => conversations.addMember(id, 'alice', `user-${i}`)));
+        const versions = others.map((change) => change?.event?.data.membersVersion ?? 0).sort((one, other) => one - other);
+        expect(versions).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+        expect((await announced()).filter(({ type }) => type === 'member.added')).toHaveLength(11);
+      });
+
+      it('writes nothing for a change that is refused', async () => {
+        const { id } = await created('alice', ['bob']);
+        await conversations.addMember(id, 'mallory', 'mallory');
+        await expect(conversations.removeMember(id, 'bob', 'alice')).rejects.toMatchObject({ code: 'forbidden' });
+        await conversations.recordReceipt(id, 'mallory', { readSeq: 1 });
+        expect((await announced()).map(({ type }) => type)).toEqual(['conversation.created']);
+      });
+
+      it('writes a receipt that raises something to the outbox with both numbers, and no other', async () => {
+        const { id } = await created('alice', ['bob']);
+        for (let i = 0; i < 3; i += 1) await say(id, 'alice');
+        const first = await conversations.recordReceipt(id, 'bob', { deliveredSeq: 3, readSeq: 1 }, headers);
+        expect(await conversations.recordReceipt(id, 'bob', { deliveredSeq: 2, readSeq: 1 })).toEqual({});
+        const second = await conversations.recordReceipt(id, 'bob', { readSeq: 99 });
+        expect(ReceiptRecorded.parse(first?.event).data).toEqual({ conversationId: id, userId: 'bob', deliveredSeq: 3, readSeq: 1 });
+        expect(second?.event?.data).toEqual({ conversationId: id, userId: 'bob', deliveredSeq: 3, readSeq: 3 });
+        const receipts = (await setup.announced()).filter(({ event }) => event.type === 'receipt.recorded');
+        expect(receipts).toEqual([
+          { event: first?.event, headers },
+          { event: second?.event, headers: {} },
+        ]);
+      });
+    });
+
+    describe('unread messages', () => {
+      const unreadOf = async (reader: string) => (await conversations.list(reader, { limit: 1 })).items[0]?.unread;
+
+      it('are those of others after what was read that are not deleted', async () => {
+        const { id } = await created('alice', ['bob']);
+        const sent = [await say(id, 'alice'), await say(id, 'bob'), await say(id, 'alice'), await say(id, 'alice')];
+        expect([await unreadOf('bob'), await unreadOf('alice')]).toEqual([3, 1]);
+        await setup.messages.delete({ id: sent[3]?.message.id ?? '', actor: 'alice' });
+        expect(await unreadOf('bob')).toBe(2);
+        await conversations.recordReceipt(id, 'bob', { readSeq: 1 });
+        expect(await unreadOf('bob')).toBe(1);
+        await conversations.recordReceipt(id, 'bob', { readSeq: 4 });
+        expect(await unreadOf('bob')).toBe(0);
+      });
+
+      it('are counted up to 1,000, and right after any order of sends, receipts, edits and deletions', async () => {
+        const { id } = await created('alice', ['bob', 'carol']);
+        const people = ['alice', 'bob', 'carol'];
+        const random = seededRandom(9);
+        const read = new Map(people.map((person) => [person, 0]));
+        const sent: { id: string; seq: number; senderId: string; isDeleted: boolean }[] = [];
+        for (let step = 0; step < 120; step += 1) {
+          const person = pick(random, people);
+          const mine = sent.filter(({ senderId, isDeleted }) => senderId === person && !isDeleted);
+          switch (mine.length === 0 ? 'send' : pick(random, ['send', 'send', 'read', 'edit', 'delete'] as const)) {
+            case 'send': {
+              const { message } = await say(id, person);
+              sent.push({ id: message.id, seq: message.seq, senderId: person, isDeleted: false });
+              break;
+            }
+            case 'read': {
+              const readSeq = Math.floor(random() * (sent.length + 5));
+              await conversations.recordReceipt(id, person, { readSeq });
+              read.set(person, Math.max(read.get(person) ?? 0, Math.min(readSeq, sent.length)));
+              break;
+            }
+            case 'edit':
+              await setup.messages.edit({ id: pick(random, mine).id, actor: person }, 'edited');
+              break;
+            case 'delete': {
+              const gone = pick(random, mine);
+              await setup.messages.delete({ id: gone.id, actor: person });
+              gone.isDeleted = true;
+            }
+          }
+          const expected = sent.filter(
+            ({ seq, senderId, isDeleted }) => seq > (read.get(person) ?? 0) && senderId !== person && !isDeleted,
+          ).length;
+          expect({ step, person, unread: await unreadOf(person) }).toEqual({ step, person, unread: expected });
+        }
+        await Promise.all(Array.from({ length: 1_005 }, () => say(id, 'alice')));
+        expect(await unreadOf('bob')).toBe(1_000);
+      });
+    });
+
     describe('receipts', () => {
       it('only ever rise, and never beyond the head', async () => {
         const { id } = await created('alice', ['bob']);
         for (let i = 0; i < 5; i += 1) await say(id, 'alice');
         const readSeq = async () => (await conversations.list('bob', { limit: 1 })).items[0]?.readSeq;
-        expect(await conversations.recordReceipt(id, 'bob', { deliveredSeq: 4, readSeq: 2 })).toBe(true);
+        expect(await conversations.recordReceipt(id, 'bob', { deliveredSeq: 4, readSeq: 2 })).toBeDefined();
         expect(await readSeq()).toBe(2);
         await conversations.recordReceipt(id, 'bob', { readSeq: 1 });
         expect(await readSeq()).toBe(2);

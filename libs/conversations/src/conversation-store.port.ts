@@ -1,3 +1,5 @@
+import type { EventHeaders } from '#lib/bus/publish/publisher.port';
+import type { ConversationCreated, MemberAdded, MemberRemoved, ReceiptRecorded } from '#lib/contracts/events';
 import type { ConversationId, UserId } from '#lib/contracts/ids';
 import type { Message } from './message.js';
 
@@ -17,11 +19,20 @@ export interface ConversationDraft {
   readonly memberIds: readonly UserId[];
   /** Durable idempotency key of this creator. */
   readonly key?: string | undefined;
+  /** Travel with the event. */
+  readonly headers?: EventHeaders;
 }
 
 /** Verdict of a start: `replayed` = the same key was used before, and this is what was answered then. */
 export interface StartedConversation extends Conversation {
   readonly replayed: boolean;
+  /** Of a new one; its outbox row is in the same commit. */
+  readonly event?: ConversationCreated;
+}
+
+/** What a call changed: its event, whose outbox row is in the same commit; none when everything was so already. */
+export interface Changed<Event> {
+  readonly event?: Event | undefined;
 }
 
 /** What one user may do on one day (UTC); 0 = no limit. */
@@ -37,6 +48,8 @@ export const NO_LIMITS: MembershipLimits = { conversationsPerDay: 0, additionsPe
 /** A conversation as it stands in its member's list. */
 export interface ConversationListing extends Conversation {
   readonly readSeq: number;
+  /** Messages after `readSeq` of other senders that are not deleted; MAX_UNREAD = that many or more. */
+  readonly unread: number;
   readonly lastMessage: Message | null;
 }
 
@@ -57,21 +70,22 @@ export abstract class ConversationStorePort {
     page: { cursor?: string | undefined; limit: number },
   ): Promise<{ items: ConversationListing[]; nextCursor: string | null }>;
   /**
-   * Any member adds members; who left on its own only comes back by itself (`actor` = `userId`). False when `actor` is not a member.
-   * Adding twice is fine. @throws ProblemError `forbidden` for one who left, `rate-limited` (quota of the day), `validation` over 10,000 members.
+   * Any member adds members; who left on its own only comes back by itself (`actor` = `userId`). Undefined when `actor` is not a member.
+   * Adding twice is fine, and changes nothing. @throws ProblemError `forbidden` for one who left, `rate-limited` (quota of the day), `validation` over 10,000 members.
    */
-  abstract addMember(id: ConversationId, actor: UserId, userId: UserId): Promise<boolean>;
+  abstract addMember(id: ConversationId, actor: UserId, userId: UserId, headers?: EventHeaders): Promise<Changed<MemberAdded> | undefined>;
   /**
    * The creator removes anyone, a member itself; the creator also takes the way back from one who left.
    * Removing a user who is not there is fine. @throws ProblemError `not-found`, `forbidden`.
    */
-  abstract removeMember(id: ConversationId, actor: UserId, userId: UserId): Promise<void>;
-  /** Raises what the member has received and read; never lowers, never beyond headSeq. False when not a member. */
+  abstract removeMember(id: ConversationId, actor: UserId, userId: UserId, headers?: EventHeaders): Promise<Changed<MemberRemoved>>;
+  /** Raises what the member has received and read; never lowers, never beyond headSeq. Undefined when not a member. */
   abstract recordReceipt(
     id: ConversationId,
     reader: UserId,
     receipt: { deliveredSeq?: number | undefined; readSeq?: number | undefined },
-  ): Promise<boolean>;
+    headers?: EventHeaders,
+  ): Promise<Changed<ReceiptRecorded> | undefined>;
   /**
    * The conversations that a search of `reader` looks through: all of its own, or the first MAX_VISIBLE, those that it started or has read
    * in before those that it was only added to, then by newest activity. `isCut`: there are more.

@@ -81,8 +81,9 @@ export class ConversationsModule {
       },
       {
         provide: ConversationStorePort,
-        inject: [MemoryArchive, CONFIG],
-        useFactory: (archive: MemoryArchive, config: Config) => new MemoryConversationStore(archive, limits(config)),
+        inject: [MemoryArchive, MemoryOutbox, CONFIG],
+        useFactory: (archive: MemoryArchive, outbox: MemoryOutbox, config: Config) =>
+          new MemoryConversationStore(archive, outbox, limits(config)),
       },
       { provide: DeviceStorePort, useFactory: () => new MemoryDeviceStore() },
     ]);

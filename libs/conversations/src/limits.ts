@@ -4,6 +4,12 @@ export const MAX_MEMBERS = 10_000;
 /** Members that a line of a user's list names; the conversation itself names all. */
 export const MAX_LISTED_MEMBERS = 1_000;
 
+/** Unread messages of one conversation are counted up to here: then it means that many or more. */
+export const MAX_UNREAD = 1_000;
+
+/** Newest messages of a conversation among which unread ones are counted: one's own are skipped, and a bot has many of them. */
+export const UNREAD_WINDOW = 2_000;
+
 /** Conversations that a search looks through. */
 export const MAX_VISIBLE = 10_000;
 

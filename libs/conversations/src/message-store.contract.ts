@@ -31,6 +31,7 @@ export const messageStoreContract = (make: () => Promise<StoresSetup>): void => 
 
     const conversationOf = async (creatorId: string, ...memberIds: string[]): Promise<string> =>
       (await setup.conversations.create({ title: null, creatorId, memberIds })).id;
+    const announcedMessages = async () => (await setup.announced()).filter(({ event }) => event.type.startsWith('message.'));
     const draft = (facts: Partial<MessageDraft> = {}): MessageDraft => ({
       conversationId,
       senderId: 'alice',
@@ -66,7 +67,7 @@ export const messageStoreContract = (make: () => Promise<StoresSetup>): void => 
 
       it('announces a message in the same commit, with the headers of its request', async () => {
         const result = await send({ requestId: 'request-1', traceparent: '00-a-b-01', metadata: { internal: true } });
-        const [entry] = await setup.announced();
+        const [entry] = await announcedMessages();
         expect(result.replayed).toBe(false);
         if (result.replayed) return;
         expect(entry).toEqual({ event: result.event, headers: { requestId: 'request-1', traceparent: '00-a-b-01' } });
@@ -87,7 +88,7 @@ export const messageStoreContract = (make: () => Promise<StoresSetup>): void => 
         for (const id of [others, newId()]) {
           await expect(send({ conversationId: id })).rejects.toMatchObject({ name: 'ProblemError', code: 'not-found' });
         }
-        expect(await setup.announced()).toEqual([]);
+        expect(await announcedMessages()).toEqual([]);
       });
 
       it('does not let one refused request fail its neighbours', async () => {
@@ -108,7 +109,7 @@ export const messageStoreContract = (make: () => Promise<StoresSetup>): void => 
         await sendAll(3);
         const again = await send({ key: 'key-1', metadata: { b: { d: 3, c: 2 }, a: 1 } });
         expect(again).toEqual({ replayed: true, message: first.message });
-        expect(await setup.announced()).toHaveLength(4);
+        expect(await announcedMessages()).toHaveLength(4);
       });
 
       it.each([
@@ -119,14 +120,14 @@ export const messageStoreContract = (make: () => Promise<StoresSetup>): void => 
       ] as const)('refuse another body: %s', async (_what, change) => {
         await send({ key: 'key-1', metadata: { a: 1 } });
         await expect(send({ key: 'key-1', metadata: { a: 1 }, ...change })).rejects.toMatchObject({ code: 'idempotency-key-reused' });
-        expect(await setup.announced()).toHaveLength(1);
+        expect(await announcedMessages()).toHaveLength(1);
       });
 
       it('make one message of 50 concurrent sends', async () => {
         const results = await Promise.all(Array.from({ length: 50 }, () => send({ key: 'key-1' })));
         expect(results.filter(({ replayed }) => !replayed)).toHaveLength(1);
         expect(new Set(results.map(({ message }) => JSON.stringify(message))).size).toBe(1);
-        expect(await setup.announced()).toHaveLength(1);
+        expect(await announcedMessages()).toHaveLength(1);
       });
 
       it('let the first of two concurrent bodies win', async () => {
@@ -190,7 +191,7 @@ export const messageStoreContract = (make: () => Promise<StoresSetup>): void => 
         expect(edited).toMatchObject({ content: 'Chào buổi sáng', version: 2, seq: message.seq, editedAt: expect.any(Date) });
         expect(await messages.find(message.id, 'bob')).toEqual(edited);
         expect(MessageEdited.parse(event).data).toMatchObject({ messageId: message.id, version: 2, content: 'Chào buổi sáng' });
-        expect(await setup.announced()).toContainEqual({ event, headers: { requestId: 'request-2' } });
+        expect(await announcedMessages()).toContainEqual({ event, headers: { requestId: 'request-2' } });
       });
 
       it('removes what a deleted message said and keeps its seq', async () => {
@@ -212,7 +213,7 @@ export const messageStoreContract = (make: () => Promise<StoresSetup>): void => 
         await messages.delete({ id: message.id, actor: 'alice' });
         expect(await messages.delete({ id: message.id, actor: 'alice' })).toBeUndefined();
         await expect(messages.edit({ id: message.id, actor: 'alice' }, 'again')).rejects.toMatchObject({ code: 'not-found' });
-        expect((await setup.announced()).map(({ event }) => event.type)).toEqual(['message.created', 'message.deleted']);
+        expect((await announcedMessages()).map(({ event }) => event.type)).toEqual(['message.created', 'message.deleted']);
       });
 
       it('lets one of two edits of the same version win', async () => {

@@ -18,12 +18,13 @@ export class ListConversations {
     const shown = await this.showMessages.execute(items.flatMap(({ lastMessage }) => lastMessage ?? []));
     const lastMessages = new Map(shown.map((message) => [message.conversationId, message]));
     return {
-      items: items.map(({ id, title, memberIds, headSeq, readSeq }) => ({
+      items: items.map(({ id, title, memberIds, headSeq, readSeq, unread }) => ({
         id,
         title,
         memberIds: [...memberIds],
         headSeq,
         readSeq,
+        unread,
         lastMessage: lastMessages.get(id) ?? null,
       })),
       nextCursor,

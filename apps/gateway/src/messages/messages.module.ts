@@ -2,7 +2,11 @@ import { Module } from '@nestjs/common';
 import { ConversationsController } from '../adapters/http/routes/conversations.controller.js';
 import { MessageController } from '../adapters/http/routes/message.controller.js';
 import { MessagesController } from '../adapters/http/routes/messages.controller.js';
+import { RecordReceipt } from '#lib/conversations/record-receipt';
+import { AddMember } from '../conversations/add-member.js';
 import { ListConversations } from '../conversations/list-conversations.js';
+import { RemoveMember } from '../conversations/remove-member.js';
+import { StartConversation } from '../conversations/start-conversation.js';
 import { LoadModule } from '#lib/database/load.module';
 import { DeleteMessage } from './delete-message.js';
 import { EditMessage } from './edit-message.js';
@@ -14,7 +18,18 @@ import { StoreMessage } from './store-message.js';
 @Module({
   imports: [LoadModule],
   controllers: [MessagesController, MessageController, ConversationsController],
-  providers: [StoreMessage, EmbedNow, EditMessage, DeleteMessage, ShowMessages, ListConversations],
+  providers: [
+    StoreMessage,
+    EmbedNow,
+    EditMessage,
+    DeleteMessage,
+    ShowMessages,
+    ListConversations,
+    StartConversation,
+    AddMember,
+    RemoveMember,
+    RecordReceipt,
+  ],
   exports: [ShowMessages],
 })
 export class MessagesModule {}

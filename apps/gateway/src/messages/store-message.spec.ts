@@ -34,11 +34,12 @@ const setUp = async (publisher: PublisherPort) => {
   const archive = new MemoryArchive();
   const outbox = new MemoryOutbox();
   const relay = new OutboxRelay(outbox, publisher, { sweepMs: 1_000, graceMs: 5_000 }, createLogger('test', 'fatal'));
-  const { id: conversationId } = await new MemoryConversationStore(archive).create({
+  const { id: conversationId } = await new MemoryConversationStore(archive, outbox).create({
     title: null,
     creatorId: 'alice',
     memberIds: ['alice'],
   });
+  await outbox.remove(outbox.events.map(({ eventId }) => eventId));
   const storeMessage = new StoreMessage(
     new AcceptMessage(new MemoryMessageStore(archive, outbox), relay),
     new EmbedNow(new MemoryRequester(), new Pressure([], createLogger('test', 'silent'))),

@@ -73,7 +73,7 @@ beforeEach(() => {
   logged.length = 0;
   archive = new MemoryArchive();
   messages = new MemoryMessageStore(archive, new MemoryOutbox());
-  conversations = new MemoryConversationStore(archive);
+  conversations = new MemoryConversationStore(archive, new MemoryOutbox());
   vectors = new MemoryVectorStore(embedder.dimension);
 });
 

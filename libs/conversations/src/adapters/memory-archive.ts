@@ -29,6 +29,8 @@ export interface MemoryConversation {
   /** Idempotency keys: `[sender, key]` as JSON. */
   readonly keys: Map<string, MemoryKey>;
   lastActivityAt: Date;
+  /** Raised by each change of its members. */
+  membersVersion: number;
 }
 
 /** The memory stores' shared state, as the tables are the Postgres stores'. One per process. */

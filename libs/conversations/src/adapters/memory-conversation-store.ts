@@ -1,7 +1,11 @@
+import type { EventHeaders } from '#lib/bus/publish/publisher.port';
+import { type MemberAdded, type MemberRemoved, newEvent, type ParleyEvent, type ReceiptRecorded } from '#lib/contracts/events';
 import { type ConversationId, newId, type UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
+import type { MemoryOutbox } from '#lib/database/outbox/adapters/memory-outbox';
 import { startHash } from '../body-hash.js';
 import {
+  type Changed,
   type Conversation,
   type ConversationDraft,
   type ConversationListing,
@@ -10,7 +14,8 @@ import {
   NO_LIMITS,
   type StartedConversation,
 } from '../conversation-store.port.js';
-import { MAX_LISTED_MEMBERS, MAX_MEMBERS, MAX_PAGE_BYTES, MAX_VISIBLE } from '../limits.js';
+import type { Message } from '../message.js';
+import { MAX_LISTED_MEMBERS, MAX_MEMBERS, MAX_PAGE_BYTES, MAX_UNREAD, MAX_VISIBLE, UNREAD_WINDOW } from '../limits.js';
 import { conversationIsFull, leftByThemselves, quotaUsedUp, startKeyReused } from '../membership-problems.js';
 import { cursorOf, positionOf } from '../page-cursor.js';
 import { bytesOf, firstWithin } from './first-within.js';
@@ -20,12 +25,13 @@ import type { MemoryArchive, MemoryConversation } from './memory-archive.js';
 export class MemoryConversationStore extends ConversationStorePort {
   constructor(
     private readonly archive: MemoryArchive,
+    private readonly outbox: MemoryOutbox,
     private readonly limits: MembershipLimits = NO_LIMITS,
   ) {
     super();
   }
 
-  async create({ title, creatorId, memberIds, key }: ConversationDraft): Promise<StartedConversation> {
+  async create({ title, creatorId, memberIds, key, headers = {} }: ConversationDraft): Promise<StartedConversation> {
     const everyone = [...new Set([creatorId, ...memberIds])];
     const place = JSON.stringify([creatorId, key]);
     const hash = startHash(title, everyone);
@@ -47,10 +53,13 @@ export class MemoryConversationStore extends ConversationStorePort {
       messages: [],
       keys: new Map(),
       lastActivityAt: createdAt,
+      membersVersion: 0,
     };
     this.archive.conversations.set(conversation.id, conversation);
     if (key !== undefined) this.archive.startKeys.set(place, { id: conversation.id, createdAt, hash });
-    return { ...viewOf(conversation), replayed: false };
+    const facts = { conversationId: conversation.id, memberIds: everyone.sort(), membersVersion: 0 };
+    const event = this.announced(newEvent('conversation.created', facts), headers);
+    return { ...viewOf(conversation), replayed: false, event };
   }
 
   async find(id: ConversationId, reader: UserId): Promise<Conversation | undefined> {
@@ -72,45 +81,60 @@ export class MemoryConversationStore extends ConversationStorePort {
     return { items, nextCursor: hasMore ? cursorOf({ at: last.lastActivityAt.getTime(), id: last.id }) : null };
   }
 
-  async addMember(id: ConversationId, actor: UserId, userId: UserId): Promise<boolean> {
+  async addMember(
+    id: ConversationId,
+    actor: UserId,
+    userId: UserId,
+    headers: EventHeaders = {},
+  ): Promise<Changed<MemberAdded> | undefined> {
     const conversation = this.archive.conversations.get(id);
     const departed = conversation?.departed.get(userId);
     const mayReturn = actor === userId && departed?.mayReturn === true;
-    if (conversation === undefined || !(conversation.members.has(actor) || mayReturn)) return false;
-    if (conversation.members.has(userId)) return true;
+    if (conversation === undefined || !(conversation.members.has(actor) || mayReturn)) return undefined;
+    if (conversation.members.has(userId)) return {};
     if (departed !== undefined && !mayReturn) throw leftByThemselves();
     if (conversation.members.size >= MAX_MEMBERS) throw conversationIsFull();
     this.count(actor, { conversations: 0, additions: 1 });
     conversation.members.set(userId, { deliveredSeq: 0, readSeq: 0 });
     conversation.departed.delete(userId);
-    return true;
+    conversation.membersVersion += 1;
+    const { membersVersion, messages } = conversation;
+    const facts = { conversationId: id, userId, headSeq: messages.length, membersVersion };
+    return { event: this.announced(newEvent('member.added', facts), headers) };
   }
 
-  async removeMember(id: ConversationId, actor: UserId, userId: UserId): Promise<void> {
+  async removeMember(id: ConversationId, actor: UserId, userId: UserId, headers: EventHeaders = {}): Promise<Changed<MemberRemoved>> {
     const conversation = this.archive.visible(id, actor);
     if (conversation === undefined) throw new ProblemError('not-found', 'There is no such conversation.');
     if (actor !== userId && actor !== conversation.creatorId) {
       throw new ProblemError('forbidden', 'Only the creator of a conversation removes other members.');
     }
-    conversation.members.delete(userId);
+    const wasThere = conversation.members.delete(userId);
     const departed = conversation.departed.get(userId);
     if (actor === userId) conversation.departed.set(userId, { mayReturn: true });
     else if (departed !== undefined) departed.mayReturn = false;
+    if (!wasThere) return {};
+    conversation.membersVersion += 1;
+    const { membersVersion } = conversation;
+    return { event: this.announced(newEvent('member.removed', { conversationId: id, userId, membersVersion }), headers) };
   }
 
   async recordReceipt(
     id: ConversationId,
     reader: UserId,
     { deliveredSeq = 0, readSeq = 0 }: { deliveredSeq?: number | undefined; readSeq?: number | undefined },
-  ): Promise<boolean> {
+    headers: EventHeaders = {},
+  ): Promise<Changed<ReceiptRecorded> | undefined> {
     const conversation = this.archive.visible(id, reader);
     const member = conversation?.members.get(reader);
-    if (conversation === undefined || member === undefined) return false;
+    if (conversation === undefined || member === undefined) return undefined;
+    const before = { ...member };
     const headSeq = conversation.messages.length;
     member.readSeq = Math.max(member.readSeq, Math.min(readSeq, headSeq));
     // What was read has arrived.
     member.deliveredSeq = Math.max(member.deliveredSeq, Math.min(deliveredSeq, headSeq), member.readSeq);
-    return true;
+    if (member.readSeq === before.readSeq && member.deliveredSeq === before.deliveredSeq) return {};
+    return { event: this.announced(newEvent('receipt.recorded', { conversationId: id, userId: reader, ...member }), headers) };
   }
 
   async visibleTo(reader: UserId): Promise<{ ids: ConversationId[]; isCut: boolean }> {
@@ -118,6 +142,11 @@ export class MemoryConversationStore extends ConversationStorePort {
     const isOwn = ({ creatorId, members }: MemoryConversation) => creatorId === reader || (members.get(reader)?.readSeq ?? 0) > 0;
     const ordered = [...all.filter(isOwn), ...all.filter((conversation) => !isOwn(conversation))];
     return { ids: ordered.slice(0, MAX_VISIBLE).map(({ id }) => id), isCut: ordered.length > MAX_VISIBLE };
+  }
+
+  private announced<Event extends ParleyEvent>(event: Event, headers: EventHeaders): Event {
+    this.outbox.add(event, headers);
+    return event;
   }
 
   /** @throws ProblemError `rate-limited` when the quota of the day does not suffice; then nothing is counted. */
@@ -145,10 +174,13 @@ const viewOf = ({ id, title, creatorId, createdAt, members, messages }: MemoryCo
 
 const listingOf = (conversation: MemoryConversation, reader: UserId): ConversationListing => {
   const view = viewOf(conversation);
+  const readSeq = conversation.members.get(reader)?.readSeq ?? 0;
+  const isUnread = ({ seq, senderId, deletedAt }: Message) => seq > readSeq && senderId !== reader && deletedAt === undefined;
   return {
     ...view,
     memberIds: view.memberIds.slice(0, MAX_LISTED_MEMBERS),
-    readSeq: conversation.members.get(reader)?.readSeq ?? 0,
+    readSeq,
+    unread: Math.min(MAX_UNREAD, conversation.messages.slice(-UNREAD_WINDOW).filter(isUnread).length),
     lastMessage: conversation.messages.at(-1) ?? null,
   };
 };

@@ -10,8 +10,8 @@ const make = async (): Promise<StoresSetup> => {
   const [archive, outbox] = [new MemoryArchive(), new MemoryOutbox()];
   return {
     messages: new MemoryMessageStore(archive, outbox),
-    conversations: new MemoryConversationStore(archive),
-    limited: (limits) => new MemoryConversationStore(archive, limits),
+    conversations: new MemoryConversationStore(archive, outbox),
+    limited: (limits) => new MemoryConversationStore(archive, outbox, limits),
     announced: async () =>
       (await outbox.lease({ limit: 10_000, olderThanMs: 0, leaseMs: 0 })).map(({ event, headers }) => ({ event, headers })),
   };
@@ -21,8 +21,8 @@ messageStoreContract(make);
 conversationStoreContract(make);
 
 it('a reader of very many conversations in memory sees those that it started or read in first, and learns that there are more', async () => {
-  const archive = new MemoryArchive();
-  const conversations = new MemoryConversationStore(archive);
+  const [archive, outbox] = [new MemoryArchive(), new MemoryOutbox()];
+  const conversations = new MemoryConversationStore(archive, outbox);
   const own = await conversations.create({ title: null, creatorId: 'alice', memberIds: [] });
   for (let i = 0; i < 10_000; i += 1) await conversations.create({ title: null, creatorId: 'mallory', memberIds: ['alice'] });
   const { ids, isCut } = await conversations.visibleTo('alice');

@@ -1,4 +1,6 @@
 import type { EntityManager, Repository } from 'typeorm';
+import type { EventHeaders } from '#lib/bus/publish/publisher.port';
+import { type MemberAdded, type MemberRemoved, newEvent, type ParleyEvent, type ReceiptRecorded } from '#lib/contracts/events';
 import { type ConversationId, newId, type UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
 import { ConversationEntity } from '#lib/database/adapters/entities/conversation.entity';
@@ -7,6 +9,7 @@ import type { LaneDataSource } from '#lib/database/adapters/lane-data-source';
 import type { PostgresLane } from '#lib/database/adapters/lanes/postgres-lane';
 import { startHash } from '../body-hash.js';
 import {
+  type Changed,
   type Conversation,
   type ConversationDraft,
   type ConversationListing,
@@ -15,7 +18,7 @@ import {
   NO_LIMITS,
   type StartedConversation,
 } from '../conversation-store.port.js';
-import { MAX_LISTED_MEMBERS, MAX_MEMBERS, MAX_PAGE_BYTES, MAX_VISIBLE } from '../limits.js';
+import { MAX_LISTED_MEMBERS, MAX_MEMBERS, MAX_PAGE_BYTES, MAX_UNREAD, MAX_VISIBLE, UNREAD_WINDOW } from '../limits.js';
 import { conversationIsFull, leftByThemselves, quotaUsedUp, startKeyReused } from '../membership-problems.js';
 import { cursorOf, positionOf } from '../page-cursor.js';
 import { bytesBefore, messageBytes, messageColumns, messageFrom, type MessageRow } from './message-row.js';
@@ -27,6 +30,23 @@ interface AddState {
   /** Null = did not leave on its own. */
   readonly mayReturn: boolean | null;
   readonly isWithinQuota: boolean;
+  /** Null = was added already. */
+  readonly membersVersion: number | null;
+  readonly headSeq: string | null;
+}
+
+interface RemoveState {
+  readonly isMember: boolean;
+  readonly isAllowed: boolean;
+  /** Null = was not there. */
+  readonly membersVersion: number | null;
+}
+
+interface ReceiptState {
+  readonly isMember: boolean;
+  /** Null = nothing was raised. */
+  readonly deliveredSeq: string | null;
+  readonly readSeq: string | null;
 }
 
 type ListingRow = {
@@ -37,6 +57,7 @@ type ListingRow = {
   readonly conversation: string;
   readonly conversationCreatedAt: Date;
   readonly readSeq: string;
+  readonly unread: number;
   readonly lastActivityAt: Date;
   readonly found: string;
 } & (MessageRow | { readonly [Column in keyof MessageRow]: null });
@@ -79,8 +100,24 @@ const COUNT_START = counted({
   from: '(SELECT) start WHERE true',
 });
 
+/**
+ * Writes the outbox row of the event in `$event`, with what the commit decided: `facts` are arguments of `jsonb_build_object` over a row of `from`.
+ * No row, no event.
+ */
+const announced = ({ event, headers, from, facts }: { event: string; headers: string; from: string; facts: string }) => `
+    INSERT INTO outbox (event_id, routing_key, envelope, headers)
+    SELECT (${event}::jsonb ->> 'eventId')::uuid, ${event}::jsonb ->> 'type',
+      jsonb_set(${event}::jsonb, '{data}', (${event}::jsonb -> 'data') || jsonb_build_object(${facts})), ${headers}::jsonb
+    FROM ${from}`;
+
+/** Raises the version of the members after a change that is a row of `from`; waits for messages that are being stored. */
+const membersRaised = (from: string) =>
+  `UPDATE conversations SET members_version = members_version + 1 FROM ${from} WHERE id = $1 RETURNING head_seq, members_version`;
+
 // One parameter for up to 1,000 members: a row of VALUES for each takes TypeORM several milliseconds of the event loop.
-const JOIN = 'INSERT INTO conversation_members (conversation_id, user_id) SELECT $1, unnest($2::text[])';
+const JOIN = `
+  WITH joined AS (INSERT INTO conversation_members (conversation_id, user_id) SELECT $1, unnest($2::text[]))
+  INSERT INTO outbox (event_id, routing_key, envelope, headers) VALUES ($3, $4, $5, $6)`;
 
 const READER_IS_MEMBER = 'EXISTS (SELECT FROM conversation_members WHERE conversation_id = conversation.id AND user_id = :reader)';
 const MEMBER_IDS = 'ARRAY(SELECT user_id FROM conversation_members WHERE conversation_id = conversation.id ORDER BY user_id)';
@@ -97,7 +134,7 @@ const LIST = {
     )
     SELECT * FROM (
       SELECT c.id AS conversation, ${conversationColumns}, c.created_at AS "conversationCreatedAt", listed.read_seq AS "readSeq",
-        listed.last_activity_at AS "lastActivityAt", named.ids AS "memberIds", ${messageColumns('m')}, count(*) OVER () AS "found",
+        unread.count AS "unread", listed.last_activity_at AS "lastActivityAt", named.ids AS "memberIds", ${messageColumns('m')}, count(*) OVER () AS "found",
         ${bytesBefore(`coalesce(named.bytes + ${messageBytes('m')}, named.bytes)`, 'listed.last_activity_at DESC, listed.id DESC')}
       FROM listed JOIN conversations c ON c.id = listed.id
       CROSS JOIN LATERAL (
@@ -105,6 +142,13 @@ const LIST = {
           SELECT user_id FROM conversation_members WHERE conversation_id = c.id ORDER BY user_id LIMIT ${MAX_LISTED_MEMBERS}
         ) first
       ) named
+      CROSS JOIN LATERAL (
+        SELECT count(*)::int FROM (
+          SELECT FROM messages
+          WHERE conversation_id = c.id AND seq > greatest(listed.read_seq, c.head_seq - ${UNREAD_WINDOW}) AND sender_id <> $1 AND deleted_at IS NULL
+          LIMIT ${MAX_UNREAD}
+        ) counted
+      ) unread
       LEFT JOIN messages m ON m.conversation_id = c.id AND m.seq = c.head_seq
     ) sized WHERE "bytesBefore" < ${MAX_PAGE_BYTES} ORDER BY "lastActivityAt" DESC, conversation DESC`,
 };
@@ -125,11 +169,14 @@ const ADD_MEMBER = `
       AND CASE WHEN $2 = $3 THEN "mayReturn" IS TRUE ELSE "isMember" AND "mayReturn" IS NULL END`,
   })}
   ), added AS (
-    INSERT INTO conversation_members (conversation_id, user_id) SELECT $1, $3 FROM counted ON CONFLICT DO NOTHING
+    INSERT INTO conversation_members (conversation_id, user_id) SELECT $1, $3 FROM counted ON CONFLICT DO NOTHING RETURNING user_id
   ), returned AS (
     DELETE FROM departed_members USING counted WHERE conversation_id = $1 AND departed_members.user_id = $3
+  ), raised AS (${membersRaised('added')}
+  ), announced AS (${announced({ event: '$5', headers: '$6', from: 'raised', facts: `'headSeq', head_seq, 'membersVersion', members_version` })}
   )
-  SELECT state.*, EXISTS (SELECT FROM counted) AS "isWithinQuota" FROM state`;
+  SELECT state.*, EXISTS (SELECT FROM counted) AS "isWithinQuota", raised.head_seq AS "headSeq", raised.members_version AS "membersVersion"
+  FROM state LEFT JOIN raised ON true`;
 
 const REMOVE_MEMBER = `
   WITH state AS (
@@ -145,8 +192,10 @@ const REMOVE_MEMBER = `
   ), locked_out AS (
     UPDATE departed_members SET may_return = false FROM state
     WHERE conversation_id = $1 AND user_id = $3 AND $2 <> $3 AND "isMember" AND "isAllowed"
+  ), raised AS (${membersRaised('removed')}
+  ), announced AS (${announced({ event: '$4', headers: '$5', from: 'raised', facts: `'membersVersion', members_version` })}
   )
-  SELECT * FROM state`;
+  SELECT state.*, raised.members_version AS "membersVersion" FROM state LEFT JOIN raised ON true`;
 
 // Clients repeat receipts a lot: one that raises nothing writes nothing. What was read has arrived.
 const RECEIPT = {
@@ -159,8 +208,11 @@ const RECEIPT = {
       SET delivered_seq = greatest(delivered_seq, delivered, read), read_seq = greatest(read_seq, read)
       FROM capped
       WHERE conversation_id = $1 AND user_id = $2 AND (delivered_seq < greatest(delivered, read) OR read_seq < read)
+      RETURNING delivered_seq, read_seq
+    ), announced AS (${announced({ event: '$5', headers: '$6', from: 'raised', facts: `'deliveredSeq', delivered_seq, 'readSeq', read_seq` })}
     )
-    SELECT ${isMember('$2')} AS "isMember"`,
+    SELECT state.*, raised.delivered_seq AS "deliveredSeq", raised.read_seq AS "readSeq"
+    FROM (SELECT ${isMember('$2')} AS "isMember") state LEFT JOIN raised ON true`,
 };
 
 // As one text: Node would otherwise read up to 10,000 rows for each search.
@@ -192,7 +244,7 @@ export class PostgresConversationStore extends ConversationStorePort {
     this.conversations = dataSource.getRepository(ConversationEntity);
   }
 
-  async create({ title, creatorId, memberIds, key }: ConversationDraft): Promise<StartedConversation> {
+  async create({ title, creatorId, memberIds, key, headers = {} }: ConversationDraft): Promise<StartedConversation> {
     const members = [...new Set([creatorId, ...memberIds])].sort();
     const started = { id: newId(), title, creatorId, memberIds: members, headSeq: 0 };
     const bodyHash = Buffer.from(startHash(title, members), 'hex');
@@ -207,8 +259,9 @@ export class PostgresConversationStore extends ConversationStorePort {
       const counts = await manager.query<object[]>(COUNT_START, [creatorId, members.length - 1, conversationsPerDay, additionsPerDay]);
       if (counts.length === 0) throw quotaUsedUp(this.limits);
       const createdAt = await insertConversation(manager, started);
-      await manager.query(JOIN, [started.id, members]);
-      return { ...started, createdAt, replayed: false };
+      const event = newEvent('conversation.created', { conversationId: started.id, memberIds: members, membersVersion: 0 });
+      await manager.query(JOIN, [started.id, members, event.eventId, event.type, event, headers]);
+      return { ...started, createdAt, replayed: false, event };
     });
   }
 
@@ -243,30 +296,44 @@ export class PostgresConversationStore extends ConversationStorePort {
     };
   }
 
-  async addMember(id: ConversationId, actor: UserId, userId: UserId): Promise<boolean> {
-    const [state] = await this.reads.query<AddState>(ADD_MEMBER, [id, actor, userId, this.limits.additionsPerDay]);
+  async addMember(
+    id: ConversationId,
+    actor: UserId,
+    userId: UserId,
+    headers: EventHeaders = {},
+  ): Promise<Changed<MemberAdded> | undefined> {
+    const added = newEvent('member.added', { conversationId: id, userId, headSeq: 0, membersVersion: 0 });
+    const [state] = await this.reads.query<AddState>(ADD_MEMBER, [id, actor, userId, this.limits.additionsPerDay, added, headers]);
     const mayReturn = actor === userId && state?.mayReturn === true;
-    if (state === undefined || !(state.isMember || mayReturn)) return false;
-    if (state.isThere) return true;
+    if (state === undefined || !(state.isMember || mayReturn)) return undefined;
+    if (state.isThere) return {};
     if (state.mayReturn !== null && !mayReturn) throw leftByThemselves();
     if (state.isFull) throw conversationIsFull();
     if (!state.isWithinQuota) throw quotaUsedUp(this.limits);
-    return true;
+    const { membersVersion, headSeq } = state;
+    return membersVersion === null ? {} : { event: withFacts(added, { headSeq: Number(headSeq), membersVersion }) };
   }
 
-  async removeMember(id: ConversationId, actor: UserId, userId: UserId): Promise<void> {
-    const [state] = await this.reads.query<{ isMember: boolean; isAllowed: boolean }>(REMOVE_MEMBER, [id, actor, userId]);
+  async removeMember(id: ConversationId, actor: UserId, userId: UserId, headers: EventHeaders = {}): Promise<Changed<MemberRemoved>> {
+    const removed = newEvent('member.removed', { conversationId: id, userId, membersVersion: 0 });
+    const [state] = await this.reads.query<RemoveState>(REMOVE_MEMBER, [id, actor, userId, removed, headers]);
     if (state?.isMember !== true) throw new ProblemError('not-found', 'There is no such conversation.');
     if (!state.isAllowed) throw new ProblemError('forbidden', 'Only the creator of a conversation removes other members.');
+    const { membersVersion } = state;
+    return membersVersion === null ? {} : { event: withFacts(removed, { membersVersion }) };
   }
 
   async recordReceipt(
     id: ConversationId,
     reader: UserId,
     { deliveredSeq = 0, readSeq = 0 }: { deliveredSeq?: number | undefined; readSeq?: number | undefined },
-  ): Promise<boolean> {
-    const [state] = await this.reads.query<{ isMember: boolean }>(RECEIPT, [id, reader, deliveredSeq, readSeq]);
-    return state?.isMember === true;
+    headers: EventHeaders = {},
+  ): Promise<Changed<ReceiptRecorded> | undefined> {
+    const recorded = newEvent('receipt.recorded', { conversationId: id, userId: reader, deliveredSeq, readSeq });
+    const [state] = await this.reads.query<ReceiptState>(RECEIPT, [id, reader, deliveredSeq, readSeq, recorded, headers]);
+    if (state?.isMember !== true) return undefined;
+    if (state.deliveredSeq === null) return {};
+    return { event: withFacts(recorded, { deliveredSeq: Number(state.deliveredSeq), readSeq: Number(state.readSeq) }) };
   }
 
   async visibleTo(reader: UserId): Promise<{ ids: ConversationId[]; isCut: boolean }> {
@@ -275,6 +342,12 @@ export class PostgresConversationStore extends ConversationStorePort {
     return { ids: ids.slice(0, MAX_VISIBLE), isCut: ids.length > MAX_VISIBLE };
   }
 }
+
+/** The event with what the commit decided. */
+const withFacts = <Event extends ParleyEvent>(event: Event, facts: Partial<Event['data']>): Event => ({
+  ...event,
+  data: { ...event.data, ...facts },
+});
 
 /** Whether the key was free. Waits for another start with the same key that is under way. */
 const claims = async (manager: EntityManager, key: Omit<ConversationKeyEntity, 'createdAt'>): Promise<boolean> => {
@@ -303,5 +376,6 @@ const listingFrom = (row: ListingRow): ConversationListing => ({
   headSeq: Number(row.headSeq),
   createdAt: row.conversationCreatedAt,
   readSeq: Number(row.readSeq),
+  unread: row.unread,
   lastMessage: row.id === null ? null : messageFrom(row),
 });

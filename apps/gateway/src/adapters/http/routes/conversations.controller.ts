@@ -2,12 +2,18 @@ import { Controller, Delete, Get, HttpCode, Post, Put, Res } from '@nestjs/commo
 import { ApiCreatedResponse, ApiHeader, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
+import type { EventHeaders } from '#lib/bus/publish/publisher.port';
 import { ConversationPage, ConversationSummary, ConversationView, NewConversation, Receipt } from '#lib/contracts/http';
 import type { UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
 import type { Conversation } from '#lib/conversations/conversation-store.port';
 import { ConversationStorePort } from '#lib/conversations/conversation-store.port';
+import { RecordReceipt } from '#lib/conversations/record-receipt';
+import { currentContext } from '#lib/runtime/log/context';
+import { AddMember } from '../../../conversations/add-member.js';
 import { ListConversations } from '../../../conversations/list-conversations.js';
+import { RemoveMember } from '../../../conversations/remove-member.js';
+import { StartConversation } from '../../../conversations/start-conversation.js';
 import { Caller, ConversationRef, IdempotencyKey, MemberRef } from './parameters.js';
 import { FromBody, FromPath, FromQuery } from '../problems/validation.js';
 
@@ -23,6 +29,10 @@ export class ConversationsController {
   constructor(
     private readonly conversations: ConversationStorePort,
     private readonly listConversations: ListConversations,
+    private readonly startConversation: StartConversation,
+    private readonly addMember: AddMember,
+    private readonly removeMember: RemoveMember,
+    private readonly recordReceipt: RecordReceipt,
   ) {}
 
   @Post()
@@ -40,7 +50,8 @@ export class ConversationsController {
     @IdempotencyKey() key: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ConversationView> {
-    const conversation = await this.conversations.create({ title: body.title ?? null, creatorId, memberIds: body.memberIds, key });
+    const draft = { title: body.title ?? null, creatorId, memberIds: body.memberIds, key, headers: headers() };
+    const conversation = await this.startConversation.execute(draft);
     reply.header('location', `/v1/conversations/${conversation.id}`);
     if (conversation.replayed) reply.header('idempotency-replayed', 'true');
     return viewOf(conversation);
@@ -69,30 +80,36 @@ export class ConversationsController {
   })
   @HttpCode(204)
   @ApiNoContentResponse()
-  async addMember(@Caller() actor: UserId, @FromPath(MemberRef) { conversationId, userId }: MemberRef): Promise<void> {
-    if (!(await this.conversations.addMember(conversationId, actor, userId))) throw noSuchConversation();
+  async putMember(@Caller() actor: UserId, @FromPath(MemberRef) { conversationId, userId }: MemberRef): Promise<void> {
+    await this.addMember.execute(conversationId, actor, userId, headers());
   }
 
   @Delete(':conversationId/members/:userId')
   @ApiOperation({ operationId: 'removeMember', summary: 'Remove a member, or leave' })
   @HttpCode(204)
   @ApiNoContentResponse()
-  async removeMember(@Caller() actor: UserId, @FromPath(MemberRef) { conversationId, userId }: MemberRef): Promise<void> {
-    await this.conversations.removeMember(conversationId, actor, userId);
+  async deleteMember(@Caller() actor: UserId, @FromPath(MemberRef) { conversationId, userId }: MemberRef): Promise<void> {
+    await this.removeMember.execute(conversationId, actor, userId, headers());
   }
 
   @Put(':conversationId/receipts')
   @ApiOperation({ operationId: 'recordReceipt', summary: 'Say what I have received and read' })
   @HttpCode(204)
   @ApiNoContentResponse()
-  async recordReceipt(
+  async putReceipt(
     @Caller() reader: UserId,
     @FromPath(ConversationRef) { conversationId }: ConversationRef,
     @FromBody(Receipt) receipt: Receipt,
   ): Promise<void> {
-    if (!(await this.conversations.recordReceipt(conversationId, reader, receipt))) throw noSuchConversation();
+    if (!(await this.recordReceipt.execute(conversationId, reader, receipt, headers()))) throw noSuchConversation();
   }
 }
+
+/** What travels with the events of this request. */
+const headers = (): EventHeaders => {
+  const { requestId, traceparent } = currentContext();
+  return { requestId, traceparent };
+};
 
 const viewOf = ({ id, title, memberIds, headSeq, createdAt }: Conversation): ConversationView => ({
   id,
