@@ -28,6 +28,14 @@ export const sampleAllocations = async (pid: number, log: string): Promise<{ byt
   };
 };
 
+/** Has a process collect its garbage, all of it, as often as it takes to give back what finalizers free. Its stderr must go to `log`. */
+export const collectGarbage = async (pid: number, log: string): Promise<void> => {
+  // After a restart the log still names the inspector of the process before.
+  const inspector = await eventually(() => openInspector(pid, log));
+  for (let round = 0; round < 3; round += 1) await inspector.ask('HeapProfiler.collectGarbage');
+  inspector.close();
+};
+
 const sumOf = (node: AllocationNode): number => node.children.reduce((sum, child) => sum + sumOf(child), node.selfSize);
 
 const openInspector = async (pid: number, log: string) => {

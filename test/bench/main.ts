@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,8 @@ import { compareAcks } from './ack.js';
 import { type AckAtSizeFigure, fillDatabase, measureAcksAtSize } from './ack-at-size.js';
 import { compareCosts, type CostFigure, type CountedTarget, INSPECTABLE } from './cost.js';
 import { renderCosts } from './cost-report.js';
+import { type LiveFigures, measureLive } from './live/live.js';
+import { renderLive } from './live/live-report.js';
 import { postMessages } from './load.js';
 import type { CountedProcess } from './process-cost.js';
 import { runPipeline, untilIndexed } from './pipeline.js';
@@ -27,11 +29,16 @@ import { freePorts } from '#lib/devstack/ports/free-ports';
 const options = new Command('bench')
   .description('Measures Parley beside a floor and a stock NestJS peer on a private stack of its own; writes test/bench/results/.')
   .option('--quick', 'shorter runs and fewer messages: to see that it works, not to publish', false)
-  .addOption(new Option('--only <part>', 'measure this part alone and write no results').choices(['cost']))
+  .addOption(
+    new Option('--only <part>', 'measure this part alone; live replaces its part of the results, cost writes none').choices([
+      'cost',
+      'live',
+    ]),
+  )
   .option('--messages <n>', 'stored messages of the largest search figure', '100000')
   .option('--stored <n>', 'messages in the database for the sends at size', '1500000')
   .parse()
-  .opts<{ quick: boolean; only?: 'cost'; messages: string; stored: string }>();
+  .opts<{ quick: boolean; only?: 'cost' | 'live'; messages: string; stored: string }>();
 
 const startedAt = performance.now();
 const say = (line: string) => console.log(`${pc.dim(`${Math.round((performance.now() - startedAt) / 1_000)} s`.padStart(6))} ${line}`);
@@ -50,7 +57,6 @@ const wideLimits = {
 const folder = await mkdtemp(join(tmpdir(), 'parley-bench-'));
 const stack = await startPrivateStack({ progress: say });
 try {
-  const [floorPort = 0, stockPort = 0] = await freePorts(2);
   const urls = {
     databaseUrl: stack.databaseUrl,
     rabbitmqUrl: stack.rabbitmqUrl,
@@ -58,6 +64,33 @@ try {
     redisUrl: stack.redisUrl,
     chromaUrl: stack.chromaUrl,
   };
+  if (options.only === 'live') replaceLive(await measureLiveOn(urls));
+  else await compareAll(urls);
+} finally {
+  await stack.stop();
+  await rm(folder, { recursive: true, force: true });
+}
+
+async function compareAll(urls: StackUrls): Promise<void> {
+  const results = await compareSends(urls);
+  if (results !== undefined) writeResults({ ...results, live: await measureLiveOn(urls) });
+}
+
+/** Live delivery, beside its own peers. */
+function measureLiveOn(urls: StackUrls): Promise<LiveFigures> {
+  return measureLive({ urls, redis: stack.redis, folder, quick: options.quick, progress: say });
+}
+
+/** Puts live delivery measured anew into the results of the last whole run; without one, it is only shown. */
+function replaceLive(live: LiveFigures): void {
+  const latest = join(resultsFolder(), 'latest.json');
+  if (existsSync(latest)) writeResults({ ...(JSON.parse(readFileSync(latest, 'utf8')) as BenchResults), live });
+  else console.log(renderLive(live));
+}
+
+/** Parley, the floor and the stock peer side by side, then Parley alone. @returns nothing when only costs are asked for, which it shows. */
+async function compareSends(urls: StackUrls): Promise<BenchResults | undefined> {
+  const [floorPort = 0, stockPort = 0] = await freePorts(2);
   const [floorDatabase, stockDatabase, stockVhost] = await Promise.all([
     freshDatabase(urls.databaseUrl),
     freshDatabase(urls.databaseUrl),
@@ -100,16 +133,14 @@ try {
       },
     ];
 
-    // The ACK comparison is about the ACK: vectors are made afterwards, so that Chroma does not take the load generator's core.
-    await parley.embedding.stop();
+    // The ACK comparison is about the ACK: vectors and deliveries are made afterwards, so that they do not take the load generator's core.
+    await Promise.all([parley.embedding.stop(), parley.delivery.stop()]);
     if (options.only === 'cost') console.log(renderCosts(await costsOf(targets)));
-    else await measureAll(parley, targets, urls);
+    else return await measureAll(parley, targets, urls);
+    return undefined;
   } finally {
     await Promise.all([floor.stop(), stock.stop(), parley.stop()]);
   }
-} finally {
-  await stack.stop();
-  await rm(folder, { recursive: true, force: true });
 }
 
 /** The processes that answer one send after the other, under a counter of what each uses. */
@@ -117,7 +148,7 @@ async function costsOf(targets: readonly CountedTarget[]): Promise<CostFigure[]>
   return compareCosts({ targets, connections: options.quick ? [100] : [1, 100], seconds, settle: halfASecond, progress: say });
 }
 
-async function measureAll(parley: RunningParley, targets: readonly CountedTarget[], urls: StackUrls): Promise<void> {
+async function measureAll(parley: RunningParley, targets: readonly CountedTarget[], urls: StackUrls): Promise<BenchResults> {
   const senders = targets.find(({ name }) => name === 'parley')?.senders ?? [];
   const acks = await compareAcks({
     targets,
@@ -167,7 +198,7 @@ async function measureAll(parley: RunningParley, targets: readonly CountedTarget
     const acksAtSize: AckAtSizeFigure[] = await measureAcksAtSize(whole, users, { messages: stored, seconds: options.quick ? 5 : 45 });
     for (const { texts, p99Ms, p999Ms } of acksAtSize) say(`ACK at ${stored} messages, ${texts}: P99 ${p99Ms} ms, P99.9 ${p999Ms} ms`);
 
-    const results: BenchResults = {
+    return {
       startedAt: new Date(Date.now() - (performance.now() - startedAt)).toISOString(),
       command: `npm run bench${options.quick ? ' -- --quick' : ''}`,
       machine: machineLine(),
@@ -182,7 +213,6 @@ async function measureAll(parley: RunningParley, targets: readonly CountedTarget
       gatewayMemoryMiB,
       costs,
     };
-    writeResults(results, options.quick ? 'test/bench/results/quick' : 'test/bench/results');
   } finally {
     await whole.stop();
   }
@@ -211,7 +241,12 @@ function residentMiB(pid: number | undefined): number {
   return Math.round(Number(kib ?? 0) / 1_024);
 }
 
-function writeResults(results: BenchResults, place: string): void {
+function resultsFolder(): string {
+  return options.quick ? 'test/bench/results/quick' : 'test/bench/results';
+}
+
+function writeResults(results: BenchResults): void {
+  const place = resultsFolder();
   mkdirSync(place, { recursive: true });
   writeFileSync(join(place, 'latest.json'), `${JSON.stringify(results, null, 2)}\n`);
   writeFileSync(join(place, 'latest.md'), renderReport(results));

@@ -63,9 +63,11 @@ export const measureCost = async (processes: readonly CountedProcess[], load: ()
   };
 };
 
-const allOf = ({ pid }: CountedProcess): number[] => (pid === undefined ? [] : [pid, ...descendantsOf(pid)]);
+const allOf = ({ pid }: Pick<CountedProcess, 'pid'>): number[] => (pid === undefined ? [] : [pid, ...descendantsOf(pid)]);
 
-const cpuMicrosOf = (counted: CountedProcess): number => TICK_MICROS * allOf(counted).reduce((sum, pid) => sum + cpuTicksOf(pid), 0);
+/** CPU time that a process and its descendants have used, in microseconds. */
+export const cpuMicrosOf = (counted: Pick<CountedProcess, 'pid'>): number =>
+  TICK_MICROS * allOf(counted).reduce((sum, pid) => sum + cpuTicksOf(pid), 0);
 
 const cpuTicksOf = (pid: number): number => {
   try {

@@ -4,6 +4,8 @@ import type { AckAtSizeFigure } from './ack-at-size.js';
 import { lineChart } from './chart.js';
 import type { CostFigure } from './cost.js';
 import { costTargets, renderCosts } from './cost-report.js';
+import { liveCharts, liveTargets, renderLive } from './live/live-report.js';
+import type { LiveFigures } from './live/live.js';
 import type { LoadResult } from './load.js';
 import type { PipelineFigure } from './pipeline.js';
 import type { SearchFigure } from './search.js';
@@ -28,6 +30,8 @@ export interface BenchResults {
   readonly gatewayMemoryMiB: number;
   /** What a message costs each process. */
   readonly costs: readonly CostFigure[];
+  /** Time to delivered; `--only live` measures this part anew. */
+  readonly live?: LiveFigures;
 }
 
 /** One line that says what the figures were measured on. */
@@ -81,7 +85,8 @@ const targetsOf = (results: BenchResults): string[] => {
     const share = p999Ms / p99Ms;
     rows.push(`| ACK P99.9 / P99 at ${messages} messages, ${texts} | <= 3 | ${share.toFixed(2)} | ${verdict(share <= 3)} |`);
   }
-  for (const [figure, target, measured, isReached] of costTargets(results.costs)) {
+  const others = [...costTargets(results.costs), ...(results.live === undefined ? [] : liveTargets(results.live))];
+  for (const [figure, target, measured, isReached] of others) {
     rows.push(`| ${figure} | ${target} | ${measured} | ${verdict(isReached)} |`);
   }
   rows.push(
@@ -176,7 +181,7 @@ ${results.acksAtSize
 | messages stored | ACK/s at 100 connections |
 | --- | --- |
 ${results.growth.map(([messages, perSecond]) => `| ${messages} | ${Math.round(perSecond)} |`).join('\n')}
-`;
+${results.live === undefined ? '' : renderLive(results.live)}`;
 };
 
 /** The charts, by file name. */
@@ -188,6 +193,7 @@ export const renderCharts = (results: BenchResults): Record<string, string> => {
       points: results.acks.filter((figure) => figure.target === name).map((figure) => [figure.connections, value(figure)] as const),
     }));
   const charts: Record<string, string> = {
+    ...(results.live === undefined ? {} : liveCharts(results.live)),
     'ack-latency.svg': lineChart({
       title: 'ACK latency, P95',
       xLabel: 'connections',

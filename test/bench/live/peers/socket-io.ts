@@ -1,0 +1,27 @@
+import { createAdapter } from '@socket.io/redis-adapter';
+import { Redis } from 'ioredis';
+import { Server } from 'socket.io';
+import { messageEndpoint } from './message-endpoint.js';
+import { PeerDatabase, peerFrame } from './peer-messages.js';
+
+// socket.io as its documentation shows it for several nodes: the Redis adapter, a room per conversation, WebSocket only.
+const database = new PeerDatabase();
+const publisher = new Redis(process.env['REDIS_URL'] ?? '');
+const subscriber = publisher.duplicate();
+for (const redis of [publisher, subscriber]) redis.on('error', () => undefined); // it reconnects by itself
+
+const http = messageEndpoint(
+  (message) => database.store(message),
+  (message) => void io.to(message.conversationId).emit('message', peerFrame(message)),
+);
+const io = new Server(http, { transports: ['websocket'], adapter: createAdapter(publisher, subscriber) });
+io.use((socket, next) => {
+  database.conversationsOf(String(socket.handshake.query['user'])).then(
+    async (rooms) => {
+      await socket.join(rooms);
+      next();
+    },
+    (error: Error) => next(error),
+  );
+});
+http.listen({ port: Number(process.env['PORT']), host: '127.0.0.1', backlog: 4_096 });
