@@ -22,8 +22,8 @@ export interface LiveLatency {
   readonly generatorShare: number;
 }
 
-/** What arrives later than this after the last answer counts as missing. */
-const LAST_ONES_MS = 5_000;
+/** Longer than Parley takes to find a hole by itself, two seconds. */
+const QUIET_MS = 3_000;
 /** Not measured: what processes that have just started compile. */
 const WARM_UP = { count: 40, perSecond: 40 };
 
@@ -41,7 +41,7 @@ export const measureLatency = async (
     await settled(crowd, WARM_UP.count * members);
     const before = await crowd.state();
     const startedAt = performance.now();
-    const sent = await offerLive(target, conversation, { count, perSecond, from: WARM_UP.count + 1 });
+    const sent = await offerLive(target, conversation, { count, perSecond });
     await settled(crowd, (WARM_UP.count + sent.length) * members);
     const generatorShare = shareOf(before, await crowd.state(), performance.now() - startedAt);
     const [log] = await crowd.logs();
@@ -84,13 +84,15 @@ export const measureLatency = async (
 export const shareOf = (before: CrowdState, after: CrowdState, ms: number): number =>
   Math.round((after.cpuMicros - before.cpuMicros) / ms / 10) / 100;
 
-/** Waits until `deliveries` have come in all, or nothing more is to be expected. */
+/** Waits until `deliveries` have come in all, or nothing has come for three seconds: what is missing then will not come. */
 export const settled = async (crowd: CrowdProcess, deliveries: number): Promise<void> => {
-  const until = performance.now() + LAST_ONES_MS;
-  while (performance.now() < until) {
+  let most = 0;
+  for (let until = performance.now() + QUIET_MS; performance.now() < until; ) {
     const logs = await crowd.logs();
     const came = logs.reduce((sum, { counts }) => sum + counts.reduce((a, b) => a + b, 0), 0);
     if (came >= deliveries) return;
+    if (came > most) until = performance.now() + QUIET_MS;
+    most = came;
     await sleep(50);
   }
 };

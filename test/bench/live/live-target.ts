@@ -14,7 +14,7 @@ export interface LiveConversation {
   readonly userIds: readonly string[];
 }
 
-/** One of those that are compared. Messages of a conversation are numbered 1, 2, 3, ... */
+/** One of those that are compared. Its server numbers the messages of a conversation 1, 2, 3, ... */
 export interface LiveTarget {
   readonly name: LiveTargetName;
   /** The processes that hold the sockets. */
@@ -23,8 +23,8 @@ export interface LiveTarget {
   makeConversations(count: number, memberCount: number): Promise<LiveConversation[]>;
   /** Members for the load generator, spread over `nodes` in turn; with one node index given, all there first. */
   crowdOf(conversations: readonly LiveConversation[], options: { capacity: number; firstNode?: number }): Promise<CrowdSpec>;
-  /** Sends message `seq`. @returns when the answer came, and which seq the message has. @throws when it is not 202. */
-  send(conversation: LiveConversation, seq: number, content: string): Promise<Sent>;
+  /** @throws when the answer is not 202. */
+  send(conversation: LiveConversation, content: string): Promise<Sent>;
 }
 
 /** A message that was acknowledged. */

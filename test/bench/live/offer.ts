@@ -6,14 +6,14 @@ import type { LiveConversation, LiveTarget, Sent } from './live-target.js';
 export const offerLive = async (
   target: LiveTarget,
   conversation: LiveConversation,
-  { count, perSecond, from = 1 }: { readonly count: number; readonly perSecond: number; readonly from?: number },
+  { count, perSecond }: { readonly count: number; readonly perSecond: number },
 ): Promise<Sent[]> => {
   const sending: Promise<Sent | undefined>[] = [];
   let dueAt = performance.now();
-  for (let seq = from; seq < from + count; seq += 1) {
+  for (let offered = 0; offered < count; offered += 1) {
     const earlyMs = dueAt - performance.now();
     if (earlyMs > 0) await sleep(earlyMs);
-    sending.push(target.send(conversation, seq, chatText()).catch(() => undefined));
+    sending.push(target.send(conversation, chatText()).catch(() => undefined));
     dueAt -= (Math.log(1 - Math.random()) * 1_000) / perSecond;
   }
   return (await Promise.all(sending)).filter((sent) => sent !== undefined);
@@ -26,12 +26,11 @@ export const sendAll = async (
   { count, atOnce = 8 }: { readonly count: number; readonly atOnce?: number },
 ): Promise<Sent[]> => {
   const sent: Sent[] = [];
-  let next = 1;
+  let begun = 0;
   const work = async () => {
-    while (next <= count) {
-      const seq = next;
-      next += 1;
-      sent.push(await target.send(conversation, seq, chatText()));
+    while (begun < count) {
+      begun += 1;
+      sent.push(await target.send(conversation, chatText()));
     }
   };
   await Promise.all(Array.from({ length: atOnce }, work));

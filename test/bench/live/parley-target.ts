@@ -39,7 +39,7 @@ export const parleyTarget = async (parley: RunningParley, nodes = realtimeOf(par
         ),
       ),
     }),
-    send: async ({ id }, _seq, content) => {
+    send: async ({ id }, content) => {
       const { ackAt, text } = await post(`${parley.url}/v1/conversations/${id}/messages`, { content }, { authorization });
       return { seq: MessageView.parse(JSON.parse(text)).seq, ackAt };
     },

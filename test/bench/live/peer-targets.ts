@@ -67,9 +67,9 @@ export const startPeerTarget = async (kind: PeerKind, place: PeerPlace, nodeCoun
         })),
       ),
     }),
-    send: async ({ id }, seq, content) => {
-      const { ackAt } = await post(`${nodes[0]?.url}/messages`, { conversationId: id, seq, content });
-      return { seq, ackAt };
+    send: async ({ id }, content) => {
+      const { ackAt, text } = await post(`${nodes[0]?.url}/messages`, { conversationId: id, content });
+      return { seq: (JSON.parse(text) as { seq: number }).seq, ackAt };
     },
   };
 };

@@ -1,14 +1,15 @@
 import { WebSocketServer, type WebSocket } from 'ws';
 import { messageEndpoint } from './message-endpoint.js';
-import { peerFrame } from './peer-messages.js';
+import { peerFrame, PeerNumbers } from './peer-messages.js';
 
 // The floor: bare `ws` that sends the same bytes to the same number of sockets. One process; no authentication, nothing stored, no order, no limit.
+const numbers = new PeerNumbers();
 const sockets = new Map<string, Set<WebSocket>>();
 
 const http = messageEndpoint(
-  () => Promise.resolve(),
-  (message) => {
-    const frame = Buffer.from(JSON.stringify(peerFrame(message)));
+  ({ conversationId }) => Promise.resolve(numbers.next(conversationId)),
+  (message, seq) => {
+    const frame = Buffer.from(JSON.stringify(peerFrame(message, seq)));
     for (const socket of sockets.get(message.conversationId) ?? []) socket.send(frame, { binary: false });
   },
 );

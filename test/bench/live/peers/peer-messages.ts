@@ -1,20 +1,30 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 
-/** What a peer is asked to store and to send on. The load generator numbers messages, because the peers do not. */
+/** What a peer is asked to store and to send on. */
 export interface PeerMessage {
   readonly conversationId: string;
-  readonly seq: number;
   readonly content: string;
 }
 
 /** The frame that all peers send: the fields of Parley's, so that all carry as many bytes. */
-export const peerFrame = ({ conversationId, seq, content }: PeerMessage) => {
+export const peerFrame = ({ conversationId, content }: PeerMessage, seq: number) => {
   const createdAt = new Date().toISOString();
   const pipeline = { embedding: 'pending', scoring: 'off', delivery: 'pending' };
   const message = { id: randomUUID(), conversationId, seq, senderId: 'bench-sender', content, version: 1, createdAt, pipeline };
   return { type: 'message.created', conversationId, seq, message };
 };
+
+/** Numbers the messages of one process: the peers know no order, and the benchmark sends to one process alone, so it can count what is missing. */
+export class PeerNumbers {
+  private readonly last = new Map<string, number>();
+
+  next(conversationId: string): number {
+    const seq = (this.last.get(conversationId) ?? 0) + 1;
+    this.last.set(conversationId, seq);
+    return seq;
+  }
+}
 
 /** Tables of the peers; `live_members` is filled by the benchmark. */
 export const PEER_TABLES = `
@@ -24,11 +34,14 @@ export const PEER_TABLES = `
 
 /** Postgres as the peers use it. */
 export class PeerDatabase {
+  private readonly numbers = new PeerNumbers();
   private readonly pool = new pg.Pool({ connectionString: process.env['DATABASE_URL'], max: 10 });
 
-  async store({ conversationId, content }: PeerMessage): Promise<void> {
+  /** @returns its number. */
+  async store({ conversationId, content }: PeerMessage): Promise<number> {
     const text = 'INSERT INTO live_messages (conversation_id, content) VALUES ($1, $2)';
     await this.pool.query({ name: 'store', text, values: [conversationId, content] });
+    return this.numbers.next(conversationId);
   }
 
   async membersOf(conversationId: string): Promise<string[]> {

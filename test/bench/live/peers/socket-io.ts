@@ -12,7 +12,7 @@ for (const redis of [publisher, subscriber]) redis.on('error', () => undefined);
 
 const http = messageEndpoint(
   (message) => database.store(message),
-  (message) => void io.to(message.conversationId).emit('message', peerFrame(message)),
+  (message, seq) => void io.to(message.conversationId).emit('message', peerFrame(message, seq)),
 );
 const io = new Server(http, { transports: ['websocket'], adapter: createAdapter(publisher, subscriber) });
 io.use((socket, next) => {

@@ -12,9 +12,9 @@ export class LiveController {
   @Post('messages')
   @HttpCode(202)
   async send(@Body() message: PeerMessage) {
-    await this.database.store(message);
-    void this.gateway.broadcast(message).catch(() => undefined); // in the background, as R116 asks
-    return {};
+    const seq = await this.database.store(message);
+    void this.gateway.broadcast(message, seq).catch(() => undefined); // in the background, as R116 asks
+    return { seq };
   }
 
   @Get('readyz')

@@ -37,9 +37,9 @@ export class LiveGateway implements OnGatewayConnection, OnGatewayDisconnect {
     if (own?.size === 0) this.sockets.delete(user);
   }
 
-  async broadcast(message: PeerMessage): Promise<void> {
+  async broadcast(message: PeerMessage, seq: number): Promise<void> {
     const memberIds = await this.database.membersOf(message.conversationId);
-    await this.publisher.publish(CHANNEL, JSON.stringify({ memberIds, frame: peerFrame(message) } satisfies Broadcast));
+    await this.publisher.publish(CHANNEL, JSON.stringify({ memberIds, frame: peerFrame(message, seq) } satisfies Broadcast));
   }
 
   private async deliver({ memberIds, frame }: Broadcast): Promise<void> {
