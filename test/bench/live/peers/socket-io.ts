@@ -1,6 +1,6 @@
 import { createAdapter } from '@socket.io/redis-adapter';
 import { Redis } from 'ioredis';
-import { Server } from 'socket.io';
+import { Server, type Socket } from 'socket.io';
 import { messageEndpoint } from './message-endpoint.js';
 import { PeerDatabase, peerFrame } from './peer-messages.js';
 
@@ -15,13 +15,14 @@ const http = messageEndpoint(
   (message, seq) => void io.to(message.conversationId).emit('message', peerFrame(message, seq)),
 );
 const io = new Server(http, { transports: ['websocket'], adapter: createAdapter(publisher, subscriber) });
+const joinRooms = async (socket: Socket): Promise<void> => {
+  await socket.join(await database.conversationsOf(String(socket.handshake.query['user'])));
+};
 io.use((socket, next) => {
-  database.conversationsOf(String(socket.handshake.query['user'])).then(
-    async (rooms) => {
-      await socket.join(rooms);
-      next();
-    },
-    (error: Error) => next(error),
-  );
+  const admit = async () => {
+    await joinRooms(socket);
+    next();
+  };
+  void admit();
 });
 http.listen({ port: Number(process.env['PORT']), host: '127.0.0.1', backlog: 4_096 });
