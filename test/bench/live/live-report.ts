@@ -49,7 +49,7 @@ export const liveTargets = (figures: LiveFigures): [string, string, string, bool
 const ratio = (one: number | undefined, other: number | undefined): string =>
   one === undefined || !other ? '-' : (one / other).toFixed(2);
 
-/** The section on live delivery of `latest.md`. */
+/** The section on live delivery of the report. */
 export const renderLive = (figures: LiveFigures): string => {
   const { latencies, stages, throughputs, memories, storm, losses } = figures;
   return `

@@ -6,7 +6,7 @@ import { PeerDatabase } from '../peer-messages.js';
 import { LiveController } from './live.controller.js';
 import { LiveGateway } from './live.gateway.js';
 
-// The stock gateway: NestJS' WebSocket gateway with Redis pub/sub, as requirements R112 to R118 describe it. One channel to every instance, and
+// The stock gateway: NestJS' WebSocket gateway with Redis pub/sub, as the first plan of this product had it. One channel to every instance, and
 // there a loop over the members that waits for each send.
 @Module({ controllers: [LiveController], providers: [LiveGateway, PeerDatabase] })
 class LiveModule {}
