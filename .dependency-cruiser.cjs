@@ -84,6 +84,12 @@ module.exports = {
     home('ws', ['apps/realtime/src/adapters/']),
     home('piscina', ['apps/gateway/src/adapters/']),
     rule(
+      'client-stands-alone',
+      'The client runs in browsers, with nothing but what it brings.',
+      { path: '^clients/', pathNot: tests },
+      { pathNot: '^clients/' },
+    ),
+    rule(
       'tests-stay-in-tests',
       'Nothing that runs in production leans on test code.',
       { path: ours, pathNot: [tests, lib('testing')] },
@@ -108,7 +114,12 @@ module.exports = {
       { path: '^(apps|libs)/.*/index\\.ts$' },
     ),
     rule('no-circular', 'A cycle means that two files are one thing, or that one of them knows too much.', {}, { circular: true }),
-    rule('no-orphans', 'A file without an importer is dead.', { orphan: true, path: ours, pathNot: [...wiring, lib('testing')] }, {}),
+    rule(
+      'no-orphans',
+      'A file without an importer is dead.',
+      { orphan: true, path: '^(apps|clients|libs)/', pathNot: [...wiring, lib('testing')] },
+      {},
+    ),
   ],
   options: {
     tsPreCompilationDeps: true,

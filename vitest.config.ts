@@ -16,7 +16,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'unit',
-          include: ['{apps,libs,scripts}/**/*.spec.ts', 'test/{bench,chaos,docs}/**/*.spec.ts'],
+          include: ['{apps,clients,libs,scripts}/**/*.spec.ts', 'test/{bench,chaos,docs}/**/*.spec.ts'],
           isolate: false,
         },
       },

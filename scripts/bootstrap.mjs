@@ -265,7 +265,7 @@ function sourcesFingerprint() {
     const { mtimeMs, size } = statSync(join(root, path));
     hash.update(`${path}\0${mtimeMs}\0${size}\n`);
   };
-  for (const folder of ['apps', 'libs', 'scripts', 'test']) {
+  for (const folder of ['apps', 'clients', 'libs', 'scripts', 'test']) {
     if (!existsSync(join(root, folder))) continue;
     const files = readdirSync(join(root, folder), { recursive: true }).map((file) => join(folder, file));
     for (const file of files.filter((each) => /\.(ts|json)$/.test(each)).sort()) add(file);

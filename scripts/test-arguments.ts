@@ -96,7 +96,7 @@ function descriptions(): string {
 }
 
 function testFiles(): string[] {
-  return ['apps', 'libs', 'scripts', 'test'].flatMap((folder) =>
+  return ['apps', 'clients', 'libs', 'scripts', 'test'].flatMap((folder) =>
     readdirSync(join(projectRoot, folder), { recursive: true, encoding: 'utf8' })
       .filter((file) => TEST_FILE.test(file))
       .map((file) => relative(projectRoot, join(projectRoot, folder, file))),

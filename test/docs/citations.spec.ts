@@ -8,7 +8,7 @@ const filesOf = (folder: string): string[] =>
     .filter((name) => /\.(ts|mjs|cjs|md|sql)$/.test(name) && !name.includes('/node_modules/'));
 
 const self = 'test/docs/citations.spec.ts';
-const code = ['apps', 'libs', 'scripts', 'test'].flatMap(filesOf).filter((name) => name !== self && !name.endsWith('.md'));
+const code = ['apps', 'clients', 'libs', 'scripts', 'test'].flatMap(filesOf).filter((name) => name !== self && !name.endsWith('.md'));
 const documents = [...filesOf('docs'), 'README.md', 'CONTRIBUTING.md'];
 const texts = new Map([...code, ...documents, '.env.example'].map((name) => [name, readFileSync(name, 'utf8')]));
 

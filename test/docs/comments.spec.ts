@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 const WORDS = /\b(?:(?:some|any|no|every)body|who(?:m|se)?ever)\b/i;
 const COMMENT = /^\s*(?:\/\*|\*|\/\/)|\s\/\/ /;
 
-const files = ['apps', 'libs', 'scripts', 'test'].flatMap((folder) =>
+const files = ['apps', 'clients', 'libs', 'scripts', 'test'].flatMap((folder) =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .map((name) => join(folder, name))
     .filter((name) => /\.(?:ts|mjs)$/.test(name) && name !== 'test/docs/comments.spec.ts'),

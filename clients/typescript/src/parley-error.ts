@@ -1,0 +1,13 @@
+import type { ErrorCode } from './frames.js';
+
+/** Parley refused, or this client gave up. `timeout`: the outcome is not known. `closed`: `close()` was called. */
+export class ParleyError extends Error {
+  override readonly name = 'ParleyError';
+
+  constructor(
+    readonly code: ErrorCode | 'closed',
+    message: string,
+  ) {
+    super(message);
+  }
+}
