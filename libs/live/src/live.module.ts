@@ -1,16 +1,20 @@
 import { type DynamicModule, Module, type Provider, type Type } from '@nestjs/common';
+import { dependencyProbe } from '#lib/resilience/call/dependency-probe';
+import { Breakers } from '#lib/resilience/call/breakers';
 import { CONFIG, type Config } from '#lib/runtime/config/config';
+import { Health } from '#lib/runtime/health/health';
 import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import { Lifecycle } from '#lib/runtime/process/lifecycle';
+import { processName } from '#lib/runtime/process/process-name';
 import { MemoryFanOut } from './fan-out/adapters/memory-fan-out.js';
 import { FanOutPort } from './fan-out/fan-out.port.js';
 import { SubscriptionPort } from './fan-out/subscription.port.js';
 import { MemoryPresence } from './presence/adapters/memory-presence.js';
 import { PresencePort } from './presence/presence.port.js';
 
-/** What a process does with signals. */
+/** What a process does with signals and presence. */
 export interface LiveUses {
-  /** It sends some: FanOutPort. */
+  /** It sends signals: FanOutPort. */
   readonly publishes?: true;
   /** It has sockets to bring them to: SubscriptionPort. */
   readonly follows?: true;
@@ -19,34 +23,30 @@ export interface LiveUses {
 }
 
 type OwnProvider = Exclude<Provider, Type>;
+type Redis = ReturnType<typeof import('#lib/resilience/adapters/redis-connection')['connectRedis']>;
+/** The connection for commands; undefined without REDIS_URL. */
+const REDIS = Symbol('LiveRedis');
 
 /** Fan-out of signals, and presence: on Redis, without REDIS_URL inside this process. */
 @Module({})
 export class LiveModule {
-  /** @param app names the connections to Redis. */
-  static for(_app: string, uses: LiveUses): DynamicModule {
+  /** Adds the probe `redis`. @param app names the connections to Redis. */
+  static for(app: string, { publishes, follows, presence }: LiveUses): DynamicModule {
     return of([
-      { provide: MemoryFanOut, inject: [CONFIG, LOGGER], useFactory: memoryFanOut },
-      ...(uses.publishes ? [{ provide: FanOutPort, useExisting: MemoryFanOut }] : []),
-      ...(uses.follows
-        ? [
-            {
-              provide: SubscriptionPort,
-              inject: [MemoryFanOut],
-              useFactory: (fanOut: MemoryFanOut) => fanOut.subscribe({ isComplete: false }),
-            },
-          ]
-        : []),
-      ...(uses.presence ? [{ provide: PresencePort, inject: [Lifecycle], useFactory: memoryPresence }] : []),
+      { provide: MemoryFanOut, useFactory: () => new MemoryFanOut() },
+      { provide: REDIS, inject: [CONFIG, LOGGER, Lifecycle, Health, Breakers], useFactory: redisOf(app) },
+      ...(publishes ? [fanOut] : []),
+      ...(follows ? [subscription(app)] : []),
+      ...(presence ? [presenceOf] : []),
     ]);
   }
 
-  /** All of them in this process; the subscription is live. */
+  /** All of them inside this process; the subscription is live. */
   static inMemory(): DynamicModule {
     return of([
       { provide: MemoryFanOut, useFactory: () => new MemoryFanOut() },
       { provide: FanOutPort, useExisting: MemoryFanOut },
-      { provide: SubscriptionPort, inject: [MemoryFanOut], useFactory: (fanOut: MemoryFanOut) => fanOut.subscribe() },
+      { provide: SubscriptionPort, inject: [MemoryFanOut], useFactory: (memory: MemoryFanOut) => memory.subscribe() },
       { provide: PresencePort, inject: [Lifecycle], useFactory: memoryPresence },
     ]);
   }
@@ -59,14 +59,52 @@ const of = (providers: OwnProvider[]): DynamicModule => ({
   exports: providers.map(({ provide }) => provide),
 });
 
-const memoryFanOut = ({ REDIS_URL: url }: Config, logger: Logger): MemoryFanOut => {
-  if (url === undefined)
-    logger.info('no REDIS_URL: signals stay inside this process; sockets get messages of others from Postgres, within 2 s');
-  return new MemoryFanOut();
+// Adapters on Redis are loaded where they are used, so that a process without it does not hold ioredis in memory.
+const redisOf =
+  (app: string) =>
+  async (
+    { REDIS_URL: url }: Config,
+    logger: Logger,
+    lifecycle: Lifecycle,
+    health: Health,
+    breakers: Breakers,
+  ): Promise<Redis | undefined> => {
+    if (url === undefined) {
+      logger.info('no REDIS_URL: signals and presence stay inside this process; sockets get the messages of others from Postgres');
+      return undefined;
+    }
+    const { connectRedis } = await import('#lib/resilience/adapters/redis-connection');
+    const redis = connectRedis(url, processName(app), (error) => logger.debug({ error: error.message }, 'redis connection failed'));
+    lifecycle.add({ name: 'redis of the live lib', phase: 'stores', stop: () => redis.disconnect() });
+    health.add(dependencyProbe('redis', breakers, async () => void (await redis.ping())));
+    return redis;
+  };
+
+const fanOut: OwnProvider = {
+  provide: FanOutPort,
+  inject: [REDIS, MemoryFanOut, Breakers],
+  useFactory: async (redis: Redis | undefined, memory: MemoryFanOut, breakers: Breakers): Promise<FanOutPort> =>
+    redis === undefined ? memory : new (await import('./fan-out/adapters/redis-fan-out.js')).RedisFanOut(redis, breakers),
 };
+
+const subscription = (app: string): OwnProvider => ({
+  provide: SubscriptionPort,
+  inject: [CONFIG, MemoryFanOut, LOGGER, Lifecycle],
+  useFactory: async ({ REDIS_URL: url }: Config, memory: MemoryFanOut, logger: Logger, lifecycle: Lifecycle): Promise<SubscriptionPort> => {
+    if (url === undefined) return memory.subscribe({ isComplete: false });
+    const { connectRedis } = await import('#lib/resilience/adapters/redis-connection');
+    const { RedisSubscription, SUBSCRIBER } = await import('./fan-out/adapters/redis-subscription.js');
+    const onError = (error: Error) => logger.debug({ error: error.message }, 'redis connection failed');
+    const redis = new RedisSubscription(connectRedis(url, processName(`${app}-subscriber`), onError, SUBSCRIBER), logger);
+    lifecycle.add({ name: 'live subscription', phase: 'stores', stop: () => redis.stop() });
+    return redis;
+  },
+});
 
 const memoryPresence = (lifecycle: Lifecycle): PresencePort => {
   const presence = new MemoryPresence();
   lifecycle.add({ name: 'presence', phase: 'background', stop: () => presence.stop() });
   return presence;
 };
+
+const presenceOf: OwnProvider = { provide: PresencePort, inject: [Lifecycle], useFactory: memoryPresence };

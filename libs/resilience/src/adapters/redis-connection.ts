@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis';
+import { Redis, type RedisOptions } from 'ioredis';
 import { fullJitter } from '#lib/runtime/work/backoff';
 
 const CONNECT_TIMEOUT_MS = 1_000;
@@ -13,8 +13,14 @@ const RECONNECT = { baseMs: 200, capMs: 1_000 } as const;
  * nothing is sent twice. It reconnects for ever. Returns at once, connected or not; end it with `disconnect()`.
  * @param connectionName as `CLIENT LIST` shows it, e.g. `parley-gateway`.
  * @param onError told about each failed connection (rate: one per attempt); ioredis throws when there is no listener.
+ * @param overrides what a connection of another use needs otherwise, e.g. a subscription.
  */
-export const connectRedis = (url: string, connectionName: string, onError: (error: Error) => void): Redis => {
+export const connectRedis = (
+  url: string,
+  connectionName: string,
+  onError: (error: Error) => void,
+  overrides: Pick<RedisOptions, 'autoResubscribe' | 'commandTimeout'> = {},
+): Redis => {
   const redis = new Redis(url, {
     connectionName,
     connectTimeout: CONNECT_TIMEOUT_MS,
@@ -27,6 +33,7 @@ export const connectRedis = (url: string, connectionName: string, onError: (erro
     retryStrategy: (attempt) => Math.ceil(fullJitter(attempt, RECONNECT)),
     // A failover leaves us connected to what is now a replica: it takes reads and refuses writes for ever.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    ...overrides,
   });
   redis.on('error', onError);
   return redis;

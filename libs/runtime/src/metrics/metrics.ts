@@ -83,6 +83,11 @@ export const metrics = {
   rateLimited: counter('rate_limited_total', 'Requests refused with 429', 'scope'),
   pressureRatio: highest('pressure_ratio', 'How full something is that must not overflow, 0 to 1; no value = not known', 'source'),
   pressureLevel: highest('pressure_level', '0 normal, 1 warn (80 %), 2 shed (90 %), 3 critical (95 %), 4 full (100 %)'),
+  liveSubscriptionUp: gauge(
+    'live_subscription_up',
+    '1 while signals of all followed conversations arrive; 0 while sockets are fed from Postgres',
+  ),
+  liveSignalsDropped: counter('live_signals_dropped_total', 'Signals from Redis that could not be read'),
   loadShed: counter('load_shed_total', 'Requests refused with 503 or answered with a part left out because of pressure', 'reason'),
   workerProcesses: highest('worker_processes', 'Processes behind one port: wanted, running, and silent when asked', 'state'),
   workerRestarts: counter(
