@@ -7,7 +7,7 @@ import { parleyHome } from '#lib/devstack/home/home';
 import { refuseForeignHome } from '#lib/devstack/home/home-owner';
 import { isPortFree } from '#lib/devstack/ports/free-ports';
 import { projectRoot } from '#lib/devstack/project-root';
-import { processes } from '#lib/devstack/services';
+import { possibleServices } from '#lib/devstack/services';
 import { Terminal } from '#lib/devstack/supervisor/terminal';
 import { Explained, explainAndExit } from '#lib/devstack/terminal/explain';
 
@@ -17,7 +17,13 @@ const PORTS_TRIED = 20;
 
 await new Command('dev')
   .description('Runs one service of the running `npm start` in watch mode with a debugger, on its port and with its settings.')
-  .argument('<service>', processes.services.map(({ name }) => name).join(', '))
+  .argument(
+    '<service>',
+    possibleServices
+      .filter(({ name }) => !/-[2-9]$/.test(name))
+      .map(({ name }) => name)
+      .join(', '),
+  )
   .option('--inspect <port>', 'port of the debugger on 127.0.0.1 (default: the first free one from 9229 on)', port)
   .addHelpText('after', '\nCtrl-C gives the service back to `npm start`.')
   .action(dev)
@@ -26,7 +32,7 @@ await new Command('dev')
   .catch(explainAndExit);
 
 async function dev(name: string, { inspect }: { inspect?: number }): Promise<void> {
-  const app = processes.services.find((row) => row.name === name)?.app ?? name;
+  const app = possibleServices.find((row) => row.name === name)?.app ?? name;
   const home = parleyHome();
   refuseForeignHome(home, 'start');
   const stopping = new AbortController();
@@ -40,6 +46,7 @@ async function dev(name: string, { inspect }: { inspect?: number }): Promise<voi
     await runWatched(
       {
         home,
+        app,
         service,
         entry: join(projectRoot, 'dist', 'apps', app, 'src', 'main.js'),
         inspectPort,

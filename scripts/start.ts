@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
 import { signal } from '#lib/devstack/process/process-identity';
 import { refuseBadEnvironment } from '#lib/devstack/supervisor/check-environment';
@@ -10,7 +10,7 @@ import { Explained, explainAndExit } from '#lib/devstack/terminal/explain';
 import { type Home, parleyHome } from '#lib/devstack/home/home';
 import { refuseForeignHome } from '#lib/devstack/home/home-owner';
 import { killLeftovers } from '#lib/devstack/home/leftovers';
-import { processes } from '#lib/devstack/services';
+import { MOST_REALTIME, type Processes, withRealtime } from '#lib/devstack/services';
 import { isReady } from '#lib/devstack/supervisor/is-ready';
 import { readState } from '#lib/devstack/home/state';
 import { Supervisor } from '#lib/devstack/supervisor/supervisor';
@@ -25,20 +25,36 @@ const SAME_SIGNAL_MS = 1_000;
 const program = new Command('start')
   .description('Starts Parley with all that it needs and stays in the foreground; Ctrl-C stops it in order, a second one at once.')
   .option('--detach', 'return when everything is ready; `npm run stop` ends it')
+  .option('--realtime <n>', `so many realtime processes, 1-${MOST_REALTIME}`, howManyRealtime, 1)
   .option('--background', 'used by --detach: be the process in the background');
 
-program.action(async ({ detach = false, background = false }: { detach?: boolean; background?: boolean }) => {
+interface Options {
+  readonly detach?: boolean;
+  readonly background?: boolean;
+  readonly realtime: number;
+}
+
+program.action(async ({ detach = false, background = false, realtime }: Options) => {
+  const processes = withRealtime(realtime);
   refuseBadEnvironment(processes.services, process.env);
   const home = parleyHome();
   refuseForeignHome(home, 'start');
   mkdirSync(home.folder, { recursive: true, mode: 0o711 }); // Postgres runs as another user when we are root and must pass through
-  if (detach) await startDetached(home);
-  else await run(home, background);
+  if (detach) await startDetached(home, realtime);
+  else await run(home, processes, background);
 });
 
 await program.parseAsync().catch(explainAndExit);
 
-async function run(home: Home, isBackground: boolean): Promise<void> {
+function howManyRealtime(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1 || count > MOST_REALTIME) {
+    throw new InvalidArgumentError(`must be a whole number from 1 to ${MOST_REALTIME}`);
+  }
+  return count;
+}
+
+async function run(home: Home, processes: Processes, isBackground: boolean): Promise<void> {
   const startedAt = performance.now();
   const terminal = new Terminal(home, isBackground);
   const supervisor = new Supervisor(home, processes, process.env, terminal);
@@ -112,13 +128,13 @@ function leave(terminal: Terminal, exitCode: number): never {
   process.exit(exitCode);
 }
 
-async function startDetached(home: Home): Promise<void> {
+async function startDetached(home: Home, realtime: number): Promise<void> {
   const startedAt = performance.now();
   mkdirSync(home.logs, { recursive: true });
   const log = join(home.logs, 'parley.log');
   const output = openSync(log, 'a', 0o640);
   const from = statSync(log).size;
-  const child = spawn(process.execPath, ['--enable-source-maps', import.meta.filename, '--background'], {
+  const child = spawn(process.execPath, ['--enable-source-maps', import.meta.filename, '--background', '--realtime', String(realtime)], {
     detached: true,
     stdio: ['ignore', output, output],
   });

@@ -8,7 +8,11 @@ const state: StackState = {
   phase: 'ready',
   supervisor: undefined,
   gatewayUrl: 'http://localhost:26000',
-  services: ['gateway', 'embedding'].map((name, i) => ({ name, url: `http://localhost:${26_000 + i}` })),
+  services: ['gateway', 'embedding', 'realtime-1'].map((name, i) => ({
+    name,
+    app: name.replace('-1', ''),
+    url: `http://localhost:${26_000 + i}`,
+  })),
   dependencies: [
     { name: 'postgres', origin: 'local', url: `postgres://parley:${password}@127.0.0.1:26030/parley` },
     { name: 'rabbitmq', origin: 'env', url: 'amqp://guest:not-ours@mq.example/parley' },
@@ -23,5 +27,6 @@ it('the welcome shows where everything is and its logins whole, in a table that 
   for (const line of text.split('\n').filter((each) => each.startsWith('│'))) expect(line.length).toBeLessThanOrEqual(80);
   expect(text).toContain(`RabbitMQ UI  http://localhost:33592  parley / ${password}`);
   expect(text).toContain(`postgres://parley:${password}@127.0.0.1:26030/parley`);
+  expect(text).toContain('ws://localhost:26002/v1/ws');
   expect(text).not.toMatch(/…|not-ours/);
 });

@@ -1,5 +1,6 @@
 import pc from 'picocolors';
 import { mintToken } from '#lib/devstack/mint-token';
+import { SOCKET_PATH } from '#lib/contracts/socket';
 import type { StackState } from '#lib/devstack/home/state';
 import { tableOf } from '#lib/devstack/terminal/table';
 import { loginOf, withoutLogin } from '#lib/devstack/terminal/url-login';
@@ -18,6 +19,10 @@ export async function welcome(state: StackState): Promise<string> {
     .join('\n\n');
 }
 
+function socketUrl(url: string): string {
+  return `${url.replace(/^http/, 'ws')}${SOCKET_PATH}`;
+}
+
 function addresses({ gatewayUrl, services, dependencies }: StackState): string {
   const others = services.filter(({ url }) => url !== gatewayUrl);
   return tableOf(
@@ -26,7 +31,9 @@ function addresses({ gatewayUrl, services, dependencies }: StackState): string {
       ['gateway', gatewayUrl, 'token: see below'],
       ['API by hand', `${gatewayUrl}/docs`, ''],
       ['health', `${gatewayUrl}/v1/health`, ''],
-      ...others.map(({ name, url }) => [name, `${url}/readyz`, 'and /metrics']),
+      ...others.map(({ name, app, url }) =>
+        app === 'realtime' ? [name, socketUrl(url), 'npx parley listen'] : [name, `${url}/readyz`, 'and /metrics'],
+      ),
       ...dependencies.map(({ name, url, origin }) => [name, withoutLogin(url), origin]),
     ],
   );
@@ -45,7 +52,8 @@ async function firstMessage({ gatewayUrl, environment }: StackState): Promise<st
   const token = await mintToken(secret, { user: 'alice', ttlSeconds: TOKEN_SECONDS });
   const curl = 'curl -s -H "authorization: Bearer $TOKEN" -H \'content-type: application/json\'';
   return [
-    pc.bold('Try it as alice (paste into a shell):'),
+    `${pc.bold('Listen as bob')} (in another terminal): npx parley listen --user bob`,
+    pc.bold('Write as alice (paste into a shell):'),
     `TOKEN='${token}'`,
     `ID=$(${curl} ${gatewayUrl}/v1/conversations -d '{"title":"Hello","memberIds":["bob"]}' | sed -E 's/.*"id":"([^"]+)".*/\\1/')`,
     `${curl} ${gatewayUrl}/v1/conversations/$ID/messages -d '{"content":"Hello Bob, shall we have coffee?"}'; echo`,

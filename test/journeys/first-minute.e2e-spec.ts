@@ -9,11 +9,12 @@ import { builtProgram } from '#lib/testing/built-program';
 import { freshDatabase, type FreshPlace, freshVhost } from '#lib/testing/databases';
 import { eventually } from '#lib/testing/eventually';
 import { runCommand } from '#lib/devstack/process/commands';
-import { processes } from '#lib/devstack/services';
+import { withRealtime } from '#lib/devstack/services';
 import { freePorts } from '#lib/devstack/ports/free-ports';
 import { projectRoot } from '#lib/devstack/project-root';
 
 const stack = inject('stack');
+const rows = withRealtime(2).services;
 let home: string;
 let database: FreshPlace;
 let vhost: FreshPlace;
@@ -22,7 +23,7 @@ let env: NodeJS.ProcessEnv;
 beforeAll(async () => {
   home = join(await mkdtemp(join(tmpdir(), 'parley first ')), "it's 100% Đà");
   [database, vhost] = await Promise.all([freshDatabase(stack.databaseUrl), freshVhost(stack)]);
-  const ports = await freePorts(processes.services.length);
+  const ports = await freePorts(rows.length);
   const portOf = ({ name }: { readonly name: string }, i: number) => [
     `PARLEY_${name.toUpperCase().replaceAll('-', '_')}_PORT`,
     String(ports[i]),
@@ -31,7 +32,7 @@ beforeAll(async () => {
   env = {
     ...Object.fromEntries(inherited),
     PARLEY_HOME: home,
-    ...Object.fromEntries(processes.services.map(portOf)),
+    ...Object.fromEntries(rows.map(portOf)),
     DATABASE_URL: database.url,
     RABBITMQ_URL: vhost.url,
     REDIS_URL: stack.redisUrl,
@@ -63,9 +64,7 @@ const whenAllReady = () =>
   eventually(
     async () => {
       const found = await status();
-      expect(found.services.map(({ name, ready }) => ({ name, ready }))).toEqual(
-        ['gateway', 'realtime-1', 'embedding', 'ops'].map((name) => ({ name, ready: true })),
-      );
+      expect(found.services.map(({ name, ready }) => ({ name, ready }))).toEqual(rows.map(({ name }) => ({ name, ready: true })));
       return found;
     },
     { timeoutMs: 30_000 },
@@ -108,13 +107,13 @@ describe('npm start', { timeout: 240_000 }, () => {
   });
 
   it('says "ready" of this run only: after its supervisor was killed the next start clears up and its own processes answer', async () => {
-    expect(await run('start', ['--detach'])).toMatchObject({ code: 0, stdout: expect.stringContaining('ready in') });
+    expect(await run('start', ['--detach', '--realtime', '2'])).toMatchObject({ code: 0, stdout: expect.stringContaining('ready in') });
     const before = await whenAllReady();
     const supervisor = Number(/pid (\d+)/.exec((await run('status', [])).stdout)?.[1]);
     process.kill(supervisor, 'SIGKILL');
     await eventually(async () => expect((await run('status', [])).stdout).toContain('was killed'));
 
-    const again = await run('start', ['--detach']);
+    const again = await run('start', ['--detach', '--realtime', '2']);
     expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('an earlier run was killed') });
     for (const { url } of before.services) expect((await fetch(`${url}/readyz`)).status).toBe(200);
     const after = await whenAllReady();

@@ -4,6 +4,7 @@ import { explainAndExit } from '#lib/devstack/terminal/explain';
 import { compareVectors } from './commands/consistency.js';
 import { addDeadLetterCommands } from './commands/dead-letters.js';
 import { examine } from './doctor/doctor.js';
+import { listen } from './commands/listen.js';
 import { showLogs } from './commands/logs.js';
 import { migrate } from './commands/migrate.js';
 import { addOutboxCommands } from './commands/outbox.js';
@@ -87,6 +88,15 @@ program
   .option('--follow', 'and those that come, until Ctrl-C')
   .option('--json', 'as they were written, one JSON object per line')
   .action(showLogs);
+
+program
+  .command('listen')
+  .description('what a device of a user hears over the WebSocket, frame by frame, until Ctrl-C')
+  .requiredOption('--user <id>', 'whose device to be')
+  .option('--process <name>', 'the realtime process to connect to, such as realtime-2; default: the first')
+  .option('--url <url>', 'a realtime service elsewhere, such as wss://chat.example; tokens are signed with AUTH_JWT_SECRET')
+  .option('--json', 'every frame as it came, one JSON object per line')
+  .action(listen);
 
 program
   .command('doctor')

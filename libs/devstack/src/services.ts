@@ -1,8 +1,8 @@
 /** One process that `npm start` runs. */
 export interface ServiceRow {
   readonly name: string;
-  /** The folder of its app, whose logins and flags it has; `name` unless several processes of one app run. */
-  readonly app?: string;
+  /** The folder of its app, whose logins and flags it has; differs from `name` where several processes of one app run. */
+  readonly app: string;
   /** Its built entry file, relative to the checkout. */
   readonly entry: string;
   /** Added to PARLEY_PORT_BASE. */
@@ -35,6 +35,21 @@ export const processes = {
   ],
   migration: { entry: 'dist/apps/ops/src/main.js', args: ['migrate'], timeoutMs: 120_000 },
 } as const satisfies Processes;
+
+/** How many `realtime` processes `npm start -- --realtime` can run. */
+export const MOST_REALTIME = 8;
+/** Port offsets of realtime-2 and on: those of the other services lie before. */
+const SECOND_REALTIME_OFFSET = 5;
+
+/** The same with so many `realtime` processes, one after the other in the table. */
+export function withRealtime(count: number): Processes {
+  const more = (row: ServiceRow): ServiceRow[] =>
+    Array.from({ length: count - 1 }, (_, i) => ({ ...row, name: `realtime-${i + 2}`, portOffset: SECOND_REALTIME_OFFSET + i }));
+  return { ...processes, services: processes.services.flatMap((row) => (row.app === 'realtime' ? [row, ...more(row)] : [row])) };
+}
+
+/** Every process that `npm start` may run. */
+export const possibleServices: readonly ServiceRow[] = withRealtime(MOST_REALTIME).services;
 
 /** An app that runs as a service. */
 export type ServiceName = (typeof processes.services)[number]['app'];

@@ -8,7 +8,7 @@ import { parleyHome } from '#lib/devstack/home/home';
 import { refuseForeignHome } from '#lib/devstack/home/home-owner';
 import { readableLine } from '#lib/devstack/terminal/log-line';
 import { NOT_RUNNING, runningStack } from '#lib/devstack/home/running-stack';
-import { processes } from '#lib/devstack/services';
+import { possibleServices } from '#lib/devstack/services';
 
 interface Options {
   readonly request?: string;
@@ -52,7 +52,7 @@ async function namesOf(folder: string, service: string | undefined): Promise<str
     .filter((file) => file.endsWith('.log'))
     .map((file) => file.slice(0, -'.log'.length));
   if (there.length === 0) throw new Explained(NOT_RUNNING);
-  if (service === undefined) return there.filter((name) => processes.services.some((each) => each.name === name));
+  if (service === undefined) return there.filter((name) => possibleServices.some((each) => each.name === name));
   if (there.includes(service)) return [service];
   throw new Explained(`there is no log of ${service}; there are: ${there.sort().join(', ')}`, 2);
 }

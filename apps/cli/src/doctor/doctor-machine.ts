@@ -13,7 +13,7 @@ import { refuseForeignHome } from '#lib/devstack/home/home-owner';
 import { portOwner } from '#lib/devstack/ports/port-owner';
 import { planPorts, PortProblem, portWishes } from '#lib/devstack/ports/port-plan';
 import { runningStack } from '#lib/devstack/home/running-stack';
-import { processes } from '#lib/devstack/services';
+import { possibleServices, processes } from '#lib/devstack/services';
 import type { Check, Finding } from './check.js';
 
 const GB = 1_073_741_824;
@@ -69,7 +69,7 @@ export function settingsFinding(env: NodeJS.ProcessEnv): Finding {
 
 /** Variables under Parley's prefix that no part of it reads. */
 function unknownNames(env: NodeJS.ProcessEnv): string[] {
-  const wishes = portWishes(processes.services, {}).map(({ variable }) => variable);
+  const wishes = portWishes(possibleServices, {}).map(({ variable }) => variable);
   const known = new Set(['PARLEY_HOME', 'PARLEY_PORT_BASE', 'PARLEY_TEST_STACK', 'PARLEY_LONG_TESTS', ...wishes]);
   return Object.keys(env).filter((name) => name.startsWith('PARLEY_') && !known.has(name));
 }

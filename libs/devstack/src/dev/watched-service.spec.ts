@@ -43,6 +43,7 @@ it('a watched service restarts after a change that compiles, on the same port, a
   const running = runWatched(
     {
       home,
+      app: 'gateway',
       service: {
         name: 'gateway',
         url,

@@ -19,6 +19,8 @@ export const DEBUG_SETTINGS: Readonly<Record<string, string>> = { WATCHDOG_HANG_
 /** What is run, and what it is made of. */
 export interface WatchPlan {
   readonly home: Home;
+  /** Whose flags for Node it has. */
+  readonly app: string;
   readonly service: BorrowedService;
   /** Its built entry file. */
   readonly entry: string;
@@ -59,10 +61,11 @@ async function restart(server: ServerProcess, { service, terminal }: WatchPlan, 
   }
 }
 
-function serverOf({ home, service, entry, inspectPort, terminal }: WatchPlan, stopping: AbortSignal): ServerProcess {
+function serverOf({ home, app, service, entry, inspectPort, terminal }: WatchPlan, stopping: AbortSignal): ServerProcess {
   const { name, url, environment } = service;
   return serviceProcess({
     name,
+    app,
     url,
     entry,
     nodeArguments: [`--inspect=127.0.0.1:${inspectPort}`],

@@ -17,6 +17,8 @@ export interface Loan {
 /** One of Parley's own processes. Without `process` it is down and waits to be started again, or it is lent. */
 export interface RecordedService {
   readonly name: string;
+  /** Whose process it is; `realtime` for realtime-1, realtime-2 and so on. */
+  readonly app: string;
   readonly url: string;
   readonly process?: ProcessIdentity;
   readonly lent?: Loan;

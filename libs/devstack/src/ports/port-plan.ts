@@ -30,7 +30,7 @@ export class PortProblem extends Error {}
  * The ports that the environment asks for: services from PARLEY_PORT_BASE on, private servers 30 above it, so that they never meet
  * the standard ports of servers that already run. @throws PortProblem with a line for each variable that is not a port.
  */
-export function portWishes(rows: readonly ServiceRow[], env: NodeJS.ProcessEnv): PortWish[] {
+export function portWishes(rows: readonly Pick<ServiceRow, 'name' | 'portOffset'>[], env: NodeJS.ProcessEnv): PortWish[] {
   const problems: string[] = [];
   const portFrom = (variable: string) => {
     const port = parsePort(env, variable);

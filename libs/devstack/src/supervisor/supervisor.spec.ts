@@ -55,8 +55,8 @@ describe('the supervisor', { timeout: 30_000 }, () => {
     for (const name of ['gateway.cjs', 'ops.cjs']) writeFileSync(join(folder, name), APP);
     processes = {
       services: [
-        { name: 'gateway', entry: join(folder, 'gateway.cjs'), portOffset: 0, stopWithinMs: 5_000 },
-        { name: 'ops', entry: join(folder, 'ops.cjs'), portOffset: 3, stopWithinMs: 5_000 },
+        { name: 'gateway', app: 'gateway', entry: join(folder, 'gateway.cjs'), portOffset: 0, stopWithinMs: 5_000 },
+        { name: 'ops', app: 'ops', entry: join(folder, 'ops.cjs'), portOffset: 3, stopWithinMs: 5_000 },
       ],
       migration: { entry: join(folder, 'ops.cjs'), args: ['migrate'], timeoutMs: 10_000 },
     };

@@ -265,7 +265,7 @@ export class Supervisor {
     if (failed !== undefined) throw new Explained(messageOf(failed.reason));
   }
 
-  private async startService({ name, app = name, entry, stopWithinMs }: ServiceRow, plan: Plan): Promise<void> {
+  private async startService({ name, app, entry, stopWithinMs }: ServiceRow, plan: Plan): Promise<void> {
     const { ports } = plan;
     const startedAt = performance.now();
     const port = ports.get(name) ?? 0;
@@ -323,8 +323,9 @@ export class Supervisor {
       phase: this.phase,
       supervisor: this.self,
       gatewayUrl: `http://localhost:${ports.get('gateway') ?? 0}`,
-      services: this.processes.services.map(({ name }) => ({
+      services: this.processes.services.map(({ name, app }) => ({
         name,
+        app,
         url: `http://localhost:${ports.get(name) ?? 0}`,
         ...processOf(this.running.get(name)),
         ...this.loanOf(name, { ports, dependencies, environment }),

@@ -18,7 +18,7 @@ describe('a log line in the terminal', () => {
       outcome: 'done',
       hostname: 'x',
     });
-    expect(line).toMatch(/^\d\d:\d\d:\d\d gateway {3}info {2}message stored outcome=done durationMs=3\.2 conversationId=c1$/);
+    expect(line).toMatch(/^\d\d:\d\d:\d\d gateway {4}info {2}message stored outcome=done durationMs=3\.2 conversationId=c1$/);
   });
 
   it('hides no field that only some lines have: which statement was slow, what could not be reached, why', () => {
@@ -47,7 +47,7 @@ describe('a log line in the terminal', () => {
   });
 
   it('lets through what is not JSON, and JSON that is not an object', () => {
-    expect(shown('ops', 'Configuration:')).toMatch(/ops {7}Configuration:$/);
+    expect(shown('ops', 'Configuration:')).toMatch(/ops {8}Configuration:$/);
     expect(shown('ops', '{broken')).toContain('{broken');
   });
 

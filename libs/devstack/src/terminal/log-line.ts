@@ -34,7 +34,7 @@ const NOT_SHOWN = new Set([
 /** A field that is longer tells its beginning and its end. */
 const LONGEST_FIELD = 120;
 const COLOURS = [pc.cyan, pc.magenta, pc.blue, pc.green, pc.yellow];
-const NAME_WIDTH = 9;
+const NAME_WIDTH = 10;
 
 /**
  * One line of a service made readable: time, service, level, message, its fields. A line that is not JSON comes through as it is.
