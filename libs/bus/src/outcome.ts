@@ -1,6 +1,6 @@
 /**
  * The four outcomes of a handler: return = done; Reject = to the dead-letter queue now; Postpone = later, without an attempt;
- * any other error = retried by the row's policy.
+ * any other error = retried by the row's policy. SomeFailed gives each event of a batch its own.
  */
 
 /** This event can never be handled (bad shape, impossible state): dead-letter it now, with this reason. */
@@ -30,6 +30,18 @@ export class NotKnownYet extends Postpone {
   constructor(reason: string) {
     super(Number.POSITIVE_INFINITY, reason);
     this.name = 'NotKnownYet';
+  }
+}
+
+/**
+ * Some events of a batch failed, each with an error of its own; the others are done and are not handled again. For handlers whose effect cannot
+ * be repeated and that return no events: any other error runs the batch again in parts, to find the event that failed.
+ */
+export class SomeFailed extends Error {
+  /** @param errors by `eventId`; each is judged as if its event had been handled alone. */
+  constructor(readonly errors: ReadonlyMap<string, unknown>) {
+    super(`${errors.size} events of the batch failed`);
+    this.name = 'SomeFailed';
   }
 }
 

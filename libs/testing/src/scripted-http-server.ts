@@ -1,12 +1,13 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { LocalEmbedder } from '#lib/vectors/embedder/adapters/local-embedder';
 
-/** What the server was asked. `body` is parsed JSON, undefined when there was none. */
+/** What the server was asked. `body` is parsed JSON or the fields of a form, undefined when there was none. */
 export interface ScriptedRequest {
   readonly method: string;
   readonly path: string;
+  readonly headers: IncomingHttpHeaders;
   readonly body: unknown;
 }
 
@@ -17,8 +18,11 @@ export interface ScriptedAnswer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** Writes an answer of its own: none, half of one, one that is no HTTP. */
+export type ScriptedFault = (response: ServerResponse) => void;
+
 /** Plays the part of a dependency that speaks HTTP. */
-export type Script = (request: ScriptedRequest) => ScriptedAnswer | Promise<ScriptedAnswer>;
+export type Script = (request: ScriptedRequest) => ScriptedAnswer | ScriptedFault | Promise<ScriptedAnswer | ScriptedFault>;
 
 /** An HTTP server on this machine that answers as its script says. */
 export class ScriptedHttpServer {
@@ -48,13 +52,37 @@ async function play(script: Script, request: IncomingMessage, response: ServerRe
     const parts: Buffer[] = [];
     for await (const part of request) parts.push(part as Buffer);
     const text = Buffer.concat(parts).toString();
-    const asked = { method: request.method ?? '', path: request.url ?? '', body: text === '' ? undefined : JSON.parse(text) };
-    const { status, body, headers } = await script(asked);
+    const { method = '', url: path = '', headers: sent } = request;
+    const answer = await script({ method, path, headers: sent, body: parsed(text, sent['content-type']) });
+    if (typeof answer === 'function') return answer(response);
+    const { status, body, headers } = answer;
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body ?? {}));
   } catch {
     response.destroy(); // the client has gone, or did not speak HTTP
   }
 }
+
+const parsed = (text: string, type = ''): unknown => {
+  if (text === '') return undefined;
+  return type.includes('form') ? Object.fromEntries(new URLSearchParams(text)) : JSON.parse(text);
+};
+
+/** What a server may do in place of a good answer, by name. */
+export const scriptedFaults: Readonly<Record<string, ScriptedAnswer | ScriptedFault>> = {
+  'no answer': () => undefined,
+  'headers that do not end': ({ socket }) => void socket?.write('HTTP/1.1 200 OK\r\nx-slow: '),
+  'a body that does not end': (response) => void response.writeHead(200, { 'content-type': 'application/json' }).write('{"name":'),
+  'a body without an end': (response) => pour(response.writeHead(200, { 'content-type': 'application/json' })),
+  'a reset': ({ socket }) => void socket?.resetAndDestroy(),
+  garbage: (response) => void response.writeHead(200).end('<html>a proxy</html>'),
+  'another shape': { status: 200, body: [42] },
+  'an error 500': { status: 500, body: { error: { message: 'scripted to fail' } } },
+};
+
+const pour = (response: ServerResponse): void => {
+  while (!response.destroyed && response.write(' '.repeat(65_536)));
+  if (!response.destroyed) response.once('drain', () => pour(response));
+};
 
 /** Answers everything with this status: a server that is up and does not work. */
 export const alwaysAnswering =

@@ -9,7 +9,7 @@ import { CONFIG, type Config } from '#lib/runtime/config/config';
 import { Health } from '#lib/runtime/health/health';
 import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import { Lifecycle } from '#lib/runtime/process/lifecycle';
-import { HttpFailure } from './adapters/json-request.js';
+import { HttpFailure } from '#lib/resilience/adapters/http/json-request';
 import { MemoryConsistencyRuns } from './consistency/adapters/memory-consistency-runs.js';
 import { ConsistencyRunsPort } from './consistency/consistency-runs.port.js';
 import { createEmbedder } from './embedder/adapters/create-embedder.js';

@@ -211,6 +211,7 @@ export class Consumer {
     for (const item of batch) this.inFlight.add(item);
     const verdicts = await bisectBatch(batch, this.run, {
       isOutage: (error, part) => this.isOutage(error) && !part.some(({ poison }) => poison.isProven),
+      idOf: ({ event }) => event.eventId,
       budgetMs: this.timing.batchBudgetMs,
     });
     this.runCount -= 1;

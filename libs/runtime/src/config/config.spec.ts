@@ -55,6 +55,13 @@ describe('reading the configuration', () => {
     ['CORS_ORIGINS', 'https://app.example/'],
     ['CORS_ORIGINS', 'https://app.example,app.example'],
     ['CORS_ORIGINS', 'https://*.example'],
+    ['FCM_SERVICE_ACCOUNT', 'no JSON'],
+    ['FCM_SERVICE_ACCOUNT', '{"project_id":"p","client_email":"e"}'],
+    [
+      'FCM_SERVICE_ACCOUNT',
+      '{"project_id":"p","client_email":"e","private_key":"-----BEGIN PRIVATE KEY-----\\nMIIB\\n-----END PRIVATE KEY-----"}',
+    ],
+    ['PUSH_CONTENT', 'some'],
   ])('refuses %s=%s', (name, value) => {
     expect(problemsOf({ ...required, [name]: value })).toEqual([expect.stringContaining(`${name}: `)]);
   });
@@ -65,6 +72,8 @@ describe('reading the configuration', () => {
     [{ EMBEDDING_PROVIDER: 'openai', EMBEDDING_MODEL: 'm', EMBEDDING_BASE_URL: 'http://own.example' }, []],
     [{ EMBEDDING_PROVIDER: 'transformers' }, ['EMBEDDING_MODEL_DIR']],
     [{ EMBEDDING_PROVIDER: 'ollama', PORT: 'eighty' }, ['PORT', 'EMBEDDING_MODEL']],
+    [{ ONESIGNAL_APP_ID: '9b1c4f0e-5a8f-4a53-9c3b-2f6f1f6f8a10' }, ['ONESIGNAL_API_KEY']],
+    [{ ONESIGNAL_API_KEY: 'k' }, ['ONESIGNAL_APP_ID']],
   ])('lists with the rest what %j needs besides', (env, names) => {
     expect(problemsOf({ ...required, ...env }).map((problem) => problem.split(':')[0])).toEqual(names);
   });

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { isServiceAccount } from './service-account.js';
 import { weaknessOf } from './weak-secret.js';
 
 /** Exit code for a configuration that cannot work (sysexits EX_CONFIG). */
@@ -120,6 +121,25 @@ export const settings = {
   OUTBOX_MAX_AGE_S: setting(
     count(60, 31_536_000).default(86_400),
     'How old the oldest waiting event may become, in seconds, with the same ladder. An outage of RabbitMQ shorter than 90 % of it refuses no request.',
+  ),
+
+  FCM_SERVICE_ACCOUNT: secret(
+    z.string().refine(isServiceAccount, 'must be the JSON of a service account with project_id, client_email and private_key').optional(),
+    'Key of a service account that may send with Firebase Cloud Messaging, as JSON (best as FCM_SERVICE_ACCOUNT_FILE). Without it pushes to devices of `fcm` are not sent.',
+  ),
+  FCM_URL: setting(
+    url('http:', 'https:').default('https://fcm.googleapis.com'),
+    'Firebase Cloud Messaging, HTTP v1. Change it for a proxy or a test.',
+  ),
+  ONESIGNAL_APP_ID: setting(z.uuid().optional(), 'App of OneSignal. Without it pushes to devices of `onesignal` are not sent.'),
+  ONESIGNAL_API_KEY: secret(z.string().min(1).optional(), 'App API key of that app.'),
+  ONESIGNAL_URL: setting(
+    url('http:', 'https:').default('https://api.onesignal.com'),
+    'REST API of OneSignal. Change it for a proxy or a test.',
+  ),
+  PUSH_CONTENT: setting(
+    z.enum(['full', 'none']).default('full'),
+    'full: a push shows the beginning of the message and its conversation or sender. none: only that there is a new message, so that neither the provider nor a locked screen sees text.',
   ),
 
   REDIS_URL: secret(url('redis:', 'rediss:').optional(), 'Redis: shared limits and fan-out. Without it Parley runs as a single node.'),
@@ -279,15 +299,18 @@ export type Config = { readonly [Name in SettingName]: z.output<(typeof settings
 const missingTogether = (config: Config): string[] => {
   const { EMBEDDING_PROVIDER: provider } = config;
   const isRemote = provider === 'ollama' || provider === 'openai';
-  const needs: readonly (readonly [isNeeded: boolean, name: SettingName])[] = [
-    [isRemote, 'EMBEDDING_MODEL'],
+  const byProvider = `EMBEDDING_PROVIDER=${provider}`;
+  const needs: readonly (readonly [isNeeded: boolean, name: SettingName, by: string])[] = [
+    [isRemote, 'EMBEDDING_MODEL', byProvider],
     // Without a base URL it is OpenAI itself, which answers no request without a key.
-    [provider === 'openai' && config.EMBEDDING_BASE_URL === undefined, 'EMBEDDING_API_KEY'],
-    [provider === 'transformers', 'EMBEDDING_MODEL_DIR'],
+    [provider === 'openai' && config.EMBEDDING_BASE_URL === undefined, 'EMBEDDING_API_KEY', byProvider],
+    [provider === 'transformers', 'EMBEDDING_MODEL_DIR', byProvider],
+    [config.ONESIGNAL_APP_ID !== undefined, 'ONESIGNAL_API_KEY', 'ONESIGNAL_APP_ID'],
+    [config.ONESIGNAL_API_KEY !== undefined, 'ONESIGNAL_APP_ID', 'ONESIGNAL_API_KEY'],
   ];
   return needs
     .filter(([isNeeded, name]) => isNeeded && config[name] === undefined)
-    .map(([, name]) => `${name}: required by EMBEDDING_PROVIDER=${provider}. ${settings[name].doc}`);
+    .map(([, name, by]) => `${name}: required by ${by}. ${settings[name].doc}`);
 };
 
 /** The configuration cannot work; `problems` has one line per variable. */

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { bisectBatch, type Verdict } from './bisect-batch.js';
-import { Postpone } from '../../outcome.js';
+import { Postpone, SomeFailed } from '../../outcome.js';
 
 const items = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
-const noOutage = { isOutage: () => false, budgetMs: 10_000 };
+const noOutage = { isOutage: () => false, idOf: String, budgetMs: 10_000 };
 const of = (verdicts: readonly Verdict<number>[], kind: Verdict<number>['kind']): number[] =>
   verdicts.filter((verdict) => verdict.kind === kind).map(({ item }) => item);
 
@@ -46,6 +46,22 @@ describe('bisectBatch', () => {
       [13, new Error('bad 13')],
       [23, new Error('bad 23')],
     ]);
+  });
+
+  it('a handler that says which items failed is not called again', async () => {
+    const runs: (readonly number[])[] = [];
+    const errors = new Map<string, unknown>([
+      ['3', new Error('bad 3')],
+      ['7', new Postpone(1)],
+    ]);
+    const run = async (part: readonly number[]) => {
+      runs.push(part);
+      throw new SomeFailed(errors);
+    };
+    const verdicts = await bisectBatch(items(10), run, noOutage);
+    expect(runs).toEqual([items(10)]);
+    expect(of(verdicts, 'passed')).toEqual([0, 1, 2, 4, 5, 6, 8, 9]);
+    expect(verdicts.flatMap((verdict) => (verdict.kind === 'failed' ? [verdict.error] : []))).toEqual([...errors.values()]);
   });
 
   it('any thrown value is a failure', async () => {

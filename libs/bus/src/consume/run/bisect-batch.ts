@@ -1,4 +1,4 @@
-import { Postpone } from '../../outcome.js';
+import { Postpone, SomeFailed } from '../../outcome.js';
 
 /** The outcome of one item of a batch. `outage`: a dependency is out, the item is fine. */
 export type Verdict<T> = { readonly item: T } & (
@@ -11,6 +11,8 @@ export type Verdict<T> = { readonly item: T } & (
 export interface BatchRules<T> {
   /** Whether an error concerns a dependency of all items rather than one of `part`: halving would only call it more often. */
   readonly isOutage: (error: unknown, part: readonly T[]) => boolean;
+  /** The key of an item in the errors of SomeFailed. */
+  readonly idOf: (item: T) => string;
   /** No run begins after this long; the rest is postponed. The broker closes the channel of deliveries unsettled for too long. */
   readonly budgetMs: number;
 }
@@ -22,7 +24,7 @@ export interface BatchRules<T> {
 export const bisectBatch = async <T>(
   items: readonly T[],
   run: (items: readonly T[]) => Promise<unknown>,
-  { isOutage, budgetMs }: BatchRules<T>,
+  { isOutage, idOf, budgetMs }: BatchRules<T>,
 ): Promise<Verdict<T>[]> => {
   const endsAt = performance.now() + budgetMs;
   const verdicts: Verdict<T>[] = [];
@@ -37,6 +39,10 @@ export const bisectBatch = async <T>(
       await run(part);
       verdicts.push(...part.map((item) => ({ item, kind: 'passed' as const })));
     } catch (error) {
+      if (error instanceof SomeFailed) {
+        verdicts.push(...part.map((item) => verdictOf(item, idOf(item), error)));
+        continue;
+      }
       if (isOutage(error, part)) {
         const rest = [part, ...parts].flat();
         return [...verdicts, ...rest.map((item) => ({ item, kind: 'outage' as const, error }))];
@@ -47,6 +53,9 @@ export const bisectBatch = async <T>(
   }
   return verdicts;
 };
+
+const verdictOf = <T>(item: T, id: string, { errors }: SomeFailed): Verdict<T> =>
+  errors.has(id) ? { item, kind: 'failed', error: errors.get(id) } : { item, kind: 'passed' };
 
 /** The second half first: parts are popped from the end, so that items run in their order. */
 const halves = <T>(part: readonly T[]): (readonly T[])[] => {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Breakers } from '#lib/resilience/call/breakers';
 import { EmbedderPort } from '../embedder.port.js';
-import { UnusableAnswer } from '../../adapters/json-request.js';
+import { UnusableAnswer } from '#lib/resilience/adapters/http/json-request';
 import { RemoteModel, type RemoteModelOptions } from './remote-model.js';
 
 const Answer = z.object({ embeddings: z.array(z.array(z.number())) });

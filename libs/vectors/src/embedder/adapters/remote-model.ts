@@ -3,8 +3,8 @@ import type { Breakers } from '#lib/resilience/call/breakers';
 import { withDeadline } from '#lib/resilience/call/deadline';
 import { DependencyCall } from '#lib/resilience/call/dependency-call';
 import { EMBED_CALL_TIMEOUT_MS, type EmbedderPort, TextRejected } from '../embedder.port.js';
-import { httpDispatcher } from '../../adapters/http-dispatcher.js';
-import { type Endpoint, endpointOf, HttpFailure, requestJson, UnusableAnswer } from '../../adapters/json-request.js';
+import { httpDispatcher } from '#lib/resilience/adapters/http/http-dispatcher';
+import { type Endpoint, endpointOf, HttpFailure, requestJson, UnusableAnswer } from '#lib/resilience/adapters/http/json-request';
 
 /** A model behind HTTP: where it is, how it is called, and how long its vectors are. */
 export interface RemoteModelOptions {

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { Breakers } from '#lib/resilience/call/breakers';
 import { DependencyCall } from '#lib/resilience/call/dependency-call';
 import { EMBED_CALL_TIMEOUT_MS, EmbedderPort, TextRejected } from '../embedder.port.js';
-import { UnusableAnswer } from '../../adapters/json-request.js';
+import { UnusableAnswer } from '#lib/resilience/adapters/http/json-request';
 import { blaming, toUnitLength } from './remote-model.js';
 
 /** The version that this adapter was tried with. 470 MB with its ONNX runtime for five platforms, so it is not installed by default. */

@@ -1,7 +1,14 @@
 import { ChromaClient, type ChromaClientArgs, type Collection } from 'chromadb';
 import type { Dispatcher } from 'undici';
-import { httpDispatcher, passingOn } from '../../adapters/http-dispatcher.js';
-import { type Endpoint, endpointOf, HttpFailure, requestJson, retryAfterMs, UnusableAnswer } from '../../adapters/json-request.js';
+import { httpDispatcher, passingOn } from '#lib/resilience/adapters/http/http-dispatcher';
+import {
+  type Endpoint,
+  endpointOf,
+  HttpFailure,
+  requestJson,
+  retryAfterMs,
+  UnusableAnswer,
+} from '#lib/resilience/adapters/http/json-request';
 
 /** Where Chroma is. */
 export interface ChromaEndpoint {

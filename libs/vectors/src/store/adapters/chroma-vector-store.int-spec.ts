@@ -18,8 +18,8 @@ import { CONTRACT_DIMENSION, vectorStoreContract } from '../vector-store.contrac
 import type { VectorFilter } from '../vector-store.port.js';
 import { ChromaVectorStore } from './chroma-vector-store.js';
 import type { ChunkDirectory } from './chunk-directory.js';
-import { httpDispatcher } from '../../adapters/http-dispatcher.js';
-import { endpointOf, requestJson } from '../../adapters/json-request.js';
+import { httpDispatcher } from '#lib/resilience/adapters/http/http-dispatcher';
+import { endpointOf, requestJson } from '#lib/resilience/adapters/http/json-request';
 import { LocalEmbedder } from '../../embedder/adapters/local-embedder.js';
 
 const COLLECTIONS = '/api/v2/tenants/default_tenant/databases/default_database/collections';

@@ -16,7 +16,7 @@ import { chunkMessage } from '../../chunking/chunk-message.js';
 import { ChromaApi } from './chroma-api.js';
 import { chromaHeartbeat, ChromaVectorStore, collectionName } from './chroma-vector-store.js';
 import type { ChunkDirectory } from './chunk-directory.js';
-import { HttpFailure } from '../../adapters/json-request.js';
+import { HttpFailure } from '#lib/resilience/adapters/http/json-request';
 
 const ID = newId();
 

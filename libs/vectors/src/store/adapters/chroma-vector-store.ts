@@ -10,7 +10,7 @@ import { metrics } from '#lib/runtime/metrics/metrics';
 import type { Chunk, ScoredChunk } from '../../chunking/chunk.js';
 import { type StoredChunk, type VectorFilter, VectorStorePort } from '../vector-store.port.js';
 import type { ChunkDirectory } from './chunk-directory.js';
-import { HttpFailure, UnusableAnswer } from '../../adapters/json-request.js';
+import { HttpFailure, UnusableAnswer } from '#lib/resilience/adapters/http/json-request';
 import { ChromaApi, type ChromaEndpoint, MAX_RECORDS } from './chroma-api.js';
 
 /** Where Chroma is and which collection of it is ours. */

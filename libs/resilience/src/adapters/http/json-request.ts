@@ -46,22 +46,35 @@ export function endpointOf(baseUrl: string, headers: Readonly<Record<string, str
   return { url: origin + pathname.replace(/\/$/, ''), headers: { accept: 'application/json', ...credentials, ...headers } };
 }
 
+/** What is asked, and until when. */
+export interface JsonCall {
+  /** After the URL of the endpoint. */
+  readonly path: string;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  /** Sent as a form, in place of a body. */
+  readonly form?: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+}
+
 /**
- * One JSON call over `dispatcher`: `POST` with a body, else `GET`. Follows no redirect, which would carry the key elsewhere.
+ * One JSON call over `dispatcher`: `POST` with a body or a form, else `GET`. Follows no redirect, which would carry the key elsewhere.
  * @throws HttpFailure, UnusableAnswer, the error of undici (its code says which), or the reason of `signal`.
  */
 export async function requestJson(
   dispatcher: Dispatcher,
   { url, headers }: Endpoint,
-  { path, body, signal }: { readonly path: string; readonly body?: unknown; readonly signal: AbortSignal },
+  { path, body, form, signal }: JsonCall,
 ): Promise<unknown> {
-  const method = body === undefined ? 'GET' : 'POST';
+  const sent =
+    form === undefined ? jsonOf(body) : { type: 'application/x-www-form-urlencoded', text: new URLSearchParams(form).toString() };
+  const method = sent === undefined ? 'GET' : 'POST';
   const call = `${method} ${path}`;
   const answer = await request(url + path, {
     dispatcher,
     method,
-    headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    headers: sent === undefined ? headers : { ...headers, 'content-type': sent.type },
+    ...(sent === undefined ? {} : { body: sent.text }),
     signal,
   });
   const text = await answer.body.text();
@@ -75,6 +88,8 @@ export async function requestJson(
     throw new UnusableAnswer(call, `${text.length} characters that are not JSON`);
   }
 }
+
+const jsonOf = (body: unknown) => (body === undefined ? undefined : { type: 'application/json', text: JSON.stringify(body) });
 
 /** What `Retry-After` asks for, in milliseconds: seconds or a date, as RFC 9110 has it. */
 export function retryAfterMs(header: string | string[] | undefined): number | undefined {
