@@ -105,6 +105,15 @@ describe('a conversation', () => {
     expect(lines()).toHaveLength(2);
   });
 
+  it('shows a message that was edited while it was held in its newest state', () => {
+    const { created, receive, message, lines } = given({ after: 0 });
+    created(2);
+    receive('edited', edited(message(2), 2));
+    receive('created', message(2));
+    created(1);
+    expect(lines()).toEqual(['created 1 v1', 'created 2 v2']);
+  });
+
   it('does not show the old state of a message whose change was shown before the conversation was known', () => {
     const { created, receive, message, lines, conversation } = given();
     receive('edited', edited(message(5), 2));

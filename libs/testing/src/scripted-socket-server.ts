@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { MessageView } from '#lib/contracts/http';
-import { type ClientFrame, type ServerFrame, SUBPROTOCOL } from '#lib/contracts/socket';
+import { type ClientFrame, type ResumePoint, type ServerFrame, SUBPROTOCOL } from '#lib/contracts/socket';
 import { eventually } from './eventually.js';
 
 type ClientFrameType = ClientFrame['type'];
@@ -51,14 +51,16 @@ export class ScriptedSocketServer {
   behave(connection: ScriptedConnection, frame: ClientFrame): void {
     if (frame.type === 'hello') {
       connection.welcome({ pingMs: this.pingMs });
-      for (const { conversationId, seq } of frame.resume ?? []) this.catchUp(connection, conversationId, seq);
+      for (const point of frame.resume ?? []) this.catchUp(connection, point);
     }
-    if (frame.type === 'resume') this.catchUp(connection, frame.conversationId, frame.seq);
+    if (frame.type === 'resume') this.catchUp(connection, frame);
     if (frame.type === 'send') connection.send({ type: 'ack', ref: frame.ref, id: randomUUID(), seq: 1 });
   }
 
-  catchUp(connection: ScriptedConnection, conversationId: string, fromSeq: number): void {
+  catchUp(connection: ScriptedConnection, { conversationId, seq: fromSeq, changedSince = '' }: ResumePoint): void {
     const all = this.history.get(conversationId) ?? [];
+    const changed = all.slice(0, fromSeq).filter(({ editedAt = '' }) => editedAt !== '' && editedAt >= changedSince);
+    for (const message of changed) connection.changed('edited', message);
     for (const message of all.slice(fromSeq)) connection.created(message);
     connection.send({ type: 'resumed', conversationId, fromSeq, toSeq: all.length });
   }
