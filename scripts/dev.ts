@@ -59,7 +59,9 @@ async function dev(name: string, { inspect }: { inspect?: number }): Promise<voi
   } finally {
     terminal.say(`giving ${name} back to npm start`);
     terminal.say(
-      (await service.giveBack()) ? `npm start runs ${name} again` : `Parley does not run any more, or cannot start ${name}: npm run status`,
+      (await service.giveBack())
+        ? `npm start runs ${name} again`
+        : `Parley does not run any more, cannot start ${name}, or another npm run dev has it: npm run status`,
     );
     terminal.flush();
   }

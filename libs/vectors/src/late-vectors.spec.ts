@@ -38,6 +38,28 @@ it('the vector store stops asking when its process stops', async () => {
   expect(tries).toBe(1);
 });
 
+it('the vector store and its model are closed when their process stops, also when they come up meanwhile', async () => {
+  const closed: string[] = [];
+  const fresh = () => {
+    const made = { embedder: new LocalEmbedder(), vectors: new MemoryVectorStore(384) };
+    vi.spyOn(made.embedder, 'close').mockImplementation(() => void closed.push('embedder'));
+    vi.spyOn(made.vectors, 'close').mockImplementation(() => void closed.push('store'));
+    return made;
+  };
+  const open = new LateVectors(async () => fresh(), logger);
+  await open.start();
+  open.stop();
+  expect(closed).toEqual(['embedder', 'store']);
+
+  const { promise, resolve } = Promise.withResolvers<ReturnType<typeof fresh>>();
+  const slow = new LateVectors(() => promise, logger);
+  const starting = slow.start();
+  slow.stop();
+  resolve(fresh());
+  await starting;
+  expect(closed).toHaveLength(4);
+});
+
 it('a process does not start with a model that can never be there', async () => {
   const late = new LateVectors(() => Promise.reject(new ConfigError(['EMBEDDING_MODEL: is required'])), logger);
   await expect(late.start()).rejects.toThrow(ConfigError);

@@ -44,7 +44,10 @@ export class LateVectors {
     if (this.built !== undefined) return this.built;
     // `built` is set before `opening` is cleared: a caller in between must not build again.
     this.opening ??= this.build()
-      .then((built) => (this.built = built))
+      .then((built) => {
+        if (this.stopping.signal.aborted) closeAll(built);
+        return (this.built = built);
+      })
       .finally(() => (this.opening = undefined));
     return this.opening;
   }
@@ -54,8 +57,10 @@ export class LateVectors {
     if (!(await this.tryOnce())) void this.tryUntilOpen();
   }
 
+  /** Tries no more and closes what is open. */
   stop(): void {
     this.stopping.abort();
+    if (this.built !== undefined) closeAll(this.built);
   }
 
   private async tryUntilOpen(): Promise<void> {
@@ -75,4 +80,9 @@ export class LateVectors {
       return false;
     }
   }
+}
+
+function closeAll({ embedder, vectors }: Vectors): void {
+  embedder.close();
+  vectors.close();
 }

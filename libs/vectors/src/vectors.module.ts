@@ -37,12 +37,15 @@ export class VectorsModule {
   /** EmbedderPort, VectorStorePort, ChunkLedgerPort, VectorWritesPort. A model that must be asked for its dimension has to answer at start. */
   static forIndexing(): DynamicModule {
     return of([
-      { provide: EmbedderPort, inject: [CONFIG, Breakers], useFactory: createEmbedder },
+      { provide: EmbedderPort, inject: [CONFIG, Breakers, Lifecycle], useFactory: embedderForIndexing },
       {
         provide: VectorStorePort,
-        inject: [CONFIG, EmbedderPort, Breakers],
-        useFactory: (config: Config, embedder: EmbedderPort, breakers: Breakers) =>
-          chromaStore(config, embedder, breakers, { indexWorkers: config.INDEX_WORKERS }),
+        inject: [CONFIG, EmbedderPort, Breakers, Lifecycle],
+        useFactory: (config: Config, embedder: EmbedderPort, breakers: Breakers, lifecycle: Lifecycle) => {
+          const store = chromaStore(config, embedder, breakers, { indexWorkers: config.INDEX_WORKERS });
+          lifecycle.add({ name: 'vector store', phase: 'stores', stop: () => store.close() });
+          return store;
+        },
       },
       ledger('work'),
       vectorWrites,
@@ -65,7 +68,7 @@ export class VectorsModule {
   /** VectorStorePort, which its first call opens; VectorWritesPort and ConsistencyRunsPort. */
   static forUpkeep(): DynamicModule {
     return of([
-      { provide: VectorStorePort, inject: [CONFIG, LOGGER, Breakers], useFactory: storeForUpkeep },
+      { provide: VectorStorePort, inject: [CONFIG, LOGGER, Breakers, Lifecycle], useFactory: storeForUpkeep },
       vectorWrites,
       consistencyRuns,
     ]);
@@ -117,13 +120,20 @@ const vectorWrites: OwnProvider = {
   useFactory: (lanes: PostgresLanes) => new PostgresVectorWrites(lanes.lane('work')),
 };
 
-const storeForUpkeep = (config: Config, logger: Logger, breakers: Breakers): VectorStorePort =>
-  new LateVectorStore(
-    new LateVectors(async () => {
-      const embedder = await createEmbedder(config, breakers);
-      return { embedder, vectors: chromaStore(config, embedder, breakers) };
-    }, logger),
-  );
+const embedderForIndexing = async (config: Config, breakers: Breakers, lifecycle: Lifecycle): Promise<EmbedderPort> => {
+  const embedder = await createEmbedder(config, breakers);
+  lifecycle.add({ name: 'embedder', phase: 'stores', stop: () => embedder.close() });
+  return embedder;
+};
+
+const storeForUpkeep = (config: Config, logger: Logger, breakers: Breakers, lifecycle: Lifecycle): VectorStorePort => {
+  const late = new LateVectors(async () => {
+    const embedder = await createEmbedder(config, breakers);
+    return { embedder, vectors: chromaStore(config, embedder, breakers) };
+  }, logger);
+  lifecycle.add({ name: 'vectors', phase: 'stores', stop: () => late.stop() });
+  return new LateVectorStore(late);
+};
 
 const vectorsForSearching = (
   config: Config,

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -24,8 +24,11 @@ describe('the audit log', () => {
     expect(readFileSync(join(home, 'logs', 'operator.log'), 'utf8')).toContain('"audit":"outbox.unpark"');
   });
 
-  it('that cannot be written keeps the command from running, and says what to do', async () => {
-    writeFileSync(join(home, 'logs'), 'a file where the folder should be');
+  it.each([
+    ['folder', () => writeFileSync(join(home, 'logs'), 'a file where the folder should be')],
+    ['file', () => mkdirSync(join(home, 'logs', 'operator.log'), { recursive: true })],
+  ])('whose %s cannot be written keeps the command from running, and says what to do', async (_, spoil) => {
+    spoil();
     const work = vi.fn();
     await expect(withAuditLog(work)).rejects.toThrow(/cannot write .*operator\.log .*set PARLEY_HOME/);
     expect(work).not.toHaveBeenCalled();

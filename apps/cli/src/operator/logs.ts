@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { parleyHome } from '#lib/devstack/home/home';
 import { LogFile } from '#lib/devstack/home/log-file';
@@ -23,7 +24,10 @@ export async function withAuditLog<T>(work: (audit: Logger) => Promise<T>): Prom
 
 function openAuditLog(path: string): LogFile {
   try {
-    return new LogFile(path);
+    const file = new LogFile(path);
+    // Its lines are written at the end of a turn: that it takes them must be known before the order is carried out.
+    closeSync(openSync(path, 'a', 0o640));
+    return file;
   } catch (error) {
     throw new Explained(`cannot write ${path} (${reasonOf(error)}): set PARLEY_HOME to a folder that this user may write`);
   }

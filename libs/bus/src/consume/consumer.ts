@@ -140,7 +140,7 @@ export class Consumer {
     this.buffer.stop();
     const left = [...this.buffer.items(), ...this.inFlight].filter((item) => !this.isLost(item));
     this.buffer.drop(() => true);
-    const sentRoundCount = await this.settlement.requeue(left, AbortSignal.timeout(REQUEUE_MS));
+    const sentRoundCount = await this.settlement.requeue(left, REQUEUE_MS);
     this.abortController.abort();
     this.stopReporting();
     // Waits for the broker end with the abort; a handler that ignores its deadline is not waited for.

@@ -11,6 +11,8 @@ const LOOK_EVERY_MS = 100;
 /** The longest drain of a service, 60 s, and some. */
 const LENT_WITHIN_MS = 70_000;
 const BACK_WITHIN_MS = 60_000;
+/** What a shell reports of a command that Ctrl-C ended. */
+const EXIT_INTERRUPTED = 130;
 
 /** A service that `npm start` runs no longer, because this process does. */
 export interface BorrowedService {
@@ -66,7 +68,10 @@ async function untilLent(home: Home, name: string, cancelled: AbortSignal): Prom
     const service = (await runningServices(home, name)).find((each) => each.name === name);
     const lent = service?.lent;
     if (service !== undefined && lent?.to.pid === process.pid) return { ...service, lent };
-    await sleep(LOOK_EVERY_MS, undefined, { signal: cancelled });
+    // Ctrl-C in this wait is no mistake: the loan file goes, and with it the loan.
+    await sleep(LOOK_EVERY_MS, undefined, { signal: cancelled }).catch(() => {
+      throw new Explained(`${name} stays with npm start`, EXIT_INTERRUPTED);
+    });
   }
   throw new Explained(`npm start did not hand over ${name} within ${LENT_WITHIN_MS / 1_000} s: was it started by an earlier version?`);
 }
@@ -83,6 +88,7 @@ async function giveBack(home: Home, name: string): Promise<boolean> {
     const found = await readState(home);
     if (found?.supervisor === undefined || found.state.phase !== 'ready') return false;
     const service = found.state.services.find((each) => each.name === name);
+    if (service?.lent !== undefined && service.lent.to.pid !== process.pid) return false; // the next npm run dev has it
     if (service?.process !== undefined && service.lent === undefined && (await isReady(service.url))) return true;
     await sleep(LOOK_EVERY_MS);
   }

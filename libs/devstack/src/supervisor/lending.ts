@@ -28,6 +28,8 @@ export interface Lender {
  * or its holder is, however it went, the supervisor runs the service again.
  *
  *   supervised ──a loan file──▶ stopping ──▶ lent ──no holder──▶ supervised
+ *                                            ▲  │ another holder
+ *                                            └──┘
  */
 export class Lending {
   private readonly loans = new Map<string, { readonly to: ProcessIdentity; isStopped: boolean }>();
@@ -69,9 +71,10 @@ export class Lending {
   private async lookAtAll(): Promise<void> {
     for (const [name, service] of this.lender.services) {
       const borrower = await lockHolder(loanFile(this.lender.home, name));
-      const isLent = this.loans.has(name);
-      if (borrower !== undefined && !isLent) await this.lend(name, service, borrower);
-      else if (borrower === undefined && isLent) await this.takeBack(name, service);
+      const loan = this.loans.get(name);
+      if (borrower !== undefined && loan === undefined) await this.lend(name, service, borrower);
+      else if (borrower !== undefined && loan !== undefined && !isSame(borrower, loan.to)) await this.passOn(name, borrower);
+      else if (borrower === undefined && loan !== undefined) await this.takeBack(name, service);
     }
   }
 
@@ -81,6 +84,14 @@ export class Lending {
     this.lender.tell(`${name} goes to npm run dev (pid ${to.pid})`);
     await service.stop();
     loan.isStopped = true;
+    this.lender.changed();
+  }
+
+  /** Given back and asked for by the next one between two looks. */
+  private async passOn(name: string, to: ProcessIdentity): Promise<void> {
+    await this.clearUpAfter(name);
+    this.loans.set(name, { to, isStopped: true });
+    this.lender.tell(`${name} goes to the next npm run dev (pid ${to.pid})`);
     this.lender.changed();
   }
 
@@ -96,3 +107,5 @@ export class Lending {
     await stopLeftovers((await findLeftovers(this.lender.home)).filter((each) => each.kind === 'service' && each.name === name));
   }
 }
+
+const isSame = (one: ProcessIdentity, other: ProcessIdentity): boolean => one.pid === other.pid && one.startedAt === other.startedAt;

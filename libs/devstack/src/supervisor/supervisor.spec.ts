@@ -200,6 +200,30 @@ describe('the supervisor', { timeout: 30_000 }, () => {
     expect(isRunning(orphan)).toBe(false);
   });
 
+  it('tells the second of two borrowers from the first, when one follows the other between two looks', async () => {
+    const { it: one } = supervisor();
+    await one.start();
+    const [first, second] = [1, 2].map(() => spawn('sleep', ['60'], { stdio: 'ignore', detached: true }));
+    const holders = [first, second].map((each) => identify(each?.pid ?? 0));
+    try {
+      for (const holder of holders) {
+        writeFileSync(loanFile(home, 'gateway'), JSON.stringify(holder));
+        await eventually(async () => expect((await readState(home))?.state.services[0]?.lent?.to).toEqual(holder));
+      }
+    } finally {
+      for (const each of [first, second]) each?.kill('SIGKILL');
+    }
+  });
+
+  it('explains a Ctrl-C that ends the wait for a service, and keeps the service', async () => {
+    const { it: one } = supervisor();
+    const { gatewayUrl } = await one.start();
+    await expect(borrowService(home, 'gateway', { ...borrowing, cancelled: AbortSignal.abort() })).rejects.toThrow(
+      expect.objectContaining({ name: 'Explained', exitCode: 130, message: 'gateway stays with npm start' }),
+    );
+    await eventually(async () => expect((await fetch(gatewayUrl)).ok).toBe(true));
+  });
+
   it('ends npm run dev before the servers that its service stands on', async () => {
     const { it: one } = supervisor();
     await one.start();

@@ -22,7 +22,7 @@ const RESET_JITTER = 0.2;
  */
 export class OpossumBreaker extends BreakerPort {
   private readonly circuit: CircuitBreaker<[Error | undefined], void>;
-  private readonly listeners: ((state: BreakerState, cause: BreakerCause) => void)[] = [];
+  private readonly listeners = new Set<(state: BreakerState, cause: BreakerCause) => void>();
   private readonly rotation = new EventEmitter();
   private changedAt = new Date();
   /** Raised with each change of state: tells the verdicts of today from those of an earlier state. */
@@ -91,8 +91,9 @@ export class OpossumBreaker extends BreakerPort {
     };
   }
 
-  onChange(listener: (state: BreakerState, cause: BreakerCause) => void): void {
-    this.listeners.push(listener);
+  onChange(listener: (state: BreakerState, cause: BreakerCause) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
   }
 
   private count(isHealthy: boolean): void {

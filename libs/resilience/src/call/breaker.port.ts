@@ -49,8 +49,8 @@ export abstract class BreakerPort {
   abstract readonly retryInMs: number;
   /** Permission for one call, or undefined when it must not be made now. */
   abstract permit(): Permit | undefined;
-  /** Calls `listener` after every change of state, with what led to it. */
-  abstract onChange(listener: (state: BreakerState, cause: BreakerCause) => void): void;
+  /** Calls `listener` after every change of state, with what led to it. @returns a function that ends it. */
+  abstract onChange(listener: (state: BreakerState, cause: BreakerCause) => void): () => void;
 }
 
 /** Makes the breaker of one operation class. */

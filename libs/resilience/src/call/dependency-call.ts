@@ -50,6 +50,7 @@ export class DependencyCall {
   private readonly breaker: BreakerPort;
   private readonly bulkhead: Semaphore | undefined;
   private readonly attributed = new AttributedFailures();
+  private readonly stopListening: (() => void) | undefined;
 
   constructor(
     private readonly policy: CallPolicy,
@@ -60,9 +61,14 @@ export class DependencyCall {
     const bulkhead = new Semaphore(`${policy.dependency}.${policy.operation}`, policy.bulkhead);
     this.bulkhead = bulkhead;
     // A call that waits behind hanging ones would wait for their timeouts only to be refused too.
-    this.breaker.onChange((state) => {
+    this.stopListening = this.breaker.onChange((state) => {
       if (state === 'open') bulkhead.refuseWaiting(() => this.refused('open'));
     });
+  }
+
+  /** Leaves the breaker, which other calls may share and which lives as long as the process. For a call that is made for a while only. */
+  close(): void {
+    this.stopListening?.();
   }
 
   /** State of the breaker of this operation. */

@@ -56,6 +56,10 @@ export class BatchedEmbedder extends EmbedderPort {
     return vectors;
   }
 
+  override close(): void {
+    this.inner.close();
+  }
+
   private async measured(texts: readonly string[]): Promise<Float32Array[]> {
     const end = metrics.embeddingLatency.startTimer({ provider: this.limits.provider });
     try {

@@ -20,4 +20,6 @@ export abstract class EmbedderPort {
   abstract readonly dimension: number;
   /** One unit-length vector per text, in the order of `texts`. Deterministic for the `local` provider only. Do not write into the vectors. */
   abstract embed(texts: readonly string[]): Promise<Float32Array[]>;
+  /** Closes its connections, if it has any. Calls in flight fail. */
+  close(): void {}
 }

@@ -31,4 +31,8 @@ export class QueryEmbedder extends EmbedderPort {
   override async embed(texts: readonly string[]): Promise<Float32Array[]> {
     return this.call.run(() => this.inner.embed(texts));
   }
+
+  override close(): void {
+    this.inner.close();
+  }
 }

@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { metrics } from '#lib/runtime/metrics/metrics';
 import { aMessageCreated } from '#lib/testing/builders';
 import { aReceived } from '../../builders.contract.js';
@@ -95,6 +95,16 @@ describe('Settlement', () => {
     stopping.abort();
     await failing;
     expect(source.notes).toEqual(['ambiguous in q.dlq']);
+  });
+
+  it('a stopping process does not wait for a broker that confirms nothing', async () => {
+    const source = new NotingSource();
+    vi.spyOn(source, 'copyTo').mockReturnValue(new Promise(() => undefined));
+    const { settlement } = settling(source);
+    const startedAt = performance.now();
+    expect(await settlement.requeue([aReceived()], 100)).toBe(0);
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(source.notes).toEqual([]);
   });
 
   it('a dead letter is counted by the class of its error, and the listener is called once it lies in its queue', async () => {

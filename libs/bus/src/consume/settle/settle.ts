@@ -1,6 +1,7 @@
 import type { ParleyEvent } from '#lib/contracts/events';
 import type { Logger } from '#lib/runtime/log/logger';
 import { metrics } from '#lib/runtime/metrics/metrics';
+import { within } from '#lib/runtime/work/within';
 import type { Decision } from './decide.js';
 import type { Delivery } from '../source/delivery.js';
 import type { DeliverySourcePort } from '../source/delivery-source.port.js';
@@ -88,11 +89,12 @@ export class Settlement {
 
   /**
    * Requeues deliveries of a stopping process through the shortest retry tier: the broker counts plain returns and would dead-letter an event
-   * after 20 orderly restarts. Tries until `signal` fires.
-   * @returns the number requeued; the broker returns the others itself.
+   * after 20 orderly restarts. Settles within `ms`, also when the broker says nothing to a copy: a stop must not wait for its confirm timeout.
+   * @returns the number requeued by then; the broker returns the others itself.
    */
-  async requeue(items: readonly Settleable[], signal: AbortSignal): Promise<number> {
+  async requeue(items: readonly Settleable[], ms: number): Promise<number> {
     const { source, queue, redeliveries, logger } = this.settings;
+    const signal = AbortSignal.timeout(ms);
     let sentCount = 0;
     const sendOne = async (item: Settleable) => {
       const copy = forLater(item.delivery, item.delivery.returnCount);
@@ -101,7 +103,7 @@ export class Settlement {
       redeliveries.forget(item);
       sentCount += 1;
     };
-    await Promise.all(items.map((item) => sendOne(item)));
+    await within(ms, Promise.all(items.map((item) => sendOne(item))));
     metrics.eventAttempts.inc({ queue, outcome: 'sent-round' }, sentCount);
     if (items.length > 0) logger.info({ queue, sentCount, leftCount: items.length - sentCount }, 'events requeued: the process stops');
     return sentCount;

@@ -54,6 +54,10 @@ export class CachedEmbedder extends EmbedderPort {
     return results as Float32Array[];
   }
 
+  override close(): void {
+    this.inner.close();
+  }
+
   private async learn(
     missing: ReadonlyMap<string, { readonly text: string; readonly places: readonly number[] }>,
     results: (Float32Array | undefined)[],

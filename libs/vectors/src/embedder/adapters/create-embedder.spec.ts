@@ -34,10 +34,10 @@ async function startOllama() {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, batches };
 }
 
-const create = (env: Record<string, string> = {}) =>
+const create = (env: Record<string, string> = {}, breakers = createBreakers()) =>
   createEmbedder(
     parseConfig({ DATABASE_URL: 'postgres://localhost/x', RABBITMQ_URL: 'amqp://localhost', CHROMA_URL: 'http://localhost:8000', ...env }),
-    createBreakers(),
+    breakers,
   );
 const NOBODY_LISTENS = 'http://127.0.0.1:1';
 
@@ -53,6 +53,15 @@ describe('the embedder of a configuration', () => {
     const embedder = await create({ EMBEDDING_PROVIDER: 'ollama', EMBEDDING_MODEL: 'unheard-of', EMBEDDING_BASE_URL: url });
     expect(embedder).toMatchObject({ model: 'unheard-of', dimension: 4 });
     expect(await embedder.embed(['hello'])).toHaveLength(1);
+  });
+
+  it('leaves nothing behind of the tries to ask a model that is away', async () => {
+    const breakers = createBreakers();
+    const { listeners } = breakers.of('embedder', 'embed', 60_000) as unknown as { listeners: Set<unknown> };
+    const before = listeners.size;
+    const env = { EMBEDDING_PROVIDER: 'ollama', EMBEDDING_BASE_URL: NOBODY_LISTENS, EMBEDDING_MODEL: 'unheard-of' };
+    for (let tries = 0; tries < 3; tries += 1) await expect(create(env, breakers)).rejects.toThrow('EMBEDDING_DIMENSION is not set');
+    expect(listeners.size).toBe(before);
   });
 
   it('needs no answer at start when the dimension is given or the model well known', async () => {

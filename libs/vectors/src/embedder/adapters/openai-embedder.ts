@@ -32,7 +32,7 @@ export class OpenAiEmbedder extends EmbedderPort {
   }
 
   /** Closes the connections. Calls in flight fail. */
-  close(): void {
+  override close(): void {
     this.remote.close();
   }
 

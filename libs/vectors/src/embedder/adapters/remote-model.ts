@@ -68,6 +68,7 @@ export class RemoteModel {
 
   /** Closes the connections. Calls in flight fail. */
   close(): void {
+    this.calls.close();
     void this.dispatcher.destroy();
   }
 
@@ -104,7 +105,7 @@ export class RemoteModel {
 
 /** Length of the vectors that a model gives, found out by asking it once, within 10 s. @throws DependencyError, DeadlineExceeded. */
 export async function askDimension(
-  Adapter: new (options: RemoteModelOptions, breakers: Breakers) => EmbedderPort & { close(): void },
+  Adapter: new (options: RemoteModelOptions, breakers: Breakers) => EmbedderPort,
   options: Omit<RemoteModelOptions, 'dimension'>,
   breakers: Breakers,
 ): Promise<number> {

@@ -190,7 +190,7 @@ export class ChromaVectorStore extends VectorStorePort {
   }
 
   /** Closes the connections. Calls in flight fail. */
-  close(): void {
+  override close(): void {
     this.chroma.close();
   }
 
