@@ -114,6 +114,24 @@ describe('a conversation', () => {
     expect(lines()).toEqual(['created 1 v1', 'created 2 v2']);
   });
 
+  it('forgets what it holds when the connection is lost: it may be edited meanwhile', () => {
+    const { created, receive, message, lines, conversation } = given({ after: 0 });
+    created(2);
+    conversation.lost(NOW);
+    created(1);
+    expect(conversation.isIncomplete).toBe(true);
+    receive('created', edited(message(2), 2));
+    expect(lines()).toEqual(['created 1 v1', 'created 2 v2']);
+  });
+
+  it('takes a change from a message that is sent again', () => {
+    const { created, receive, message, lines } = given({ after: 0 });
+    created(1);
+    receive('created', edited(message(1), 2));
+    receive('created', { ...edited(message(1), 3), deletedAt: NOW });
+    expect(lines()).toEqual(['created 1 v1', 'edited 1 v2', 'deleted 1 v3']);
+  });
+
   it('does not show the old state of a message whose change was shown before the conversation was known', () => {
     const { created, receive, message, lines, conversation } = given();
     receive('edited', edited(message(5), 2));

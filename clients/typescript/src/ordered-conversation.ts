@@ -31,6 +31,7 @@ interface Held {
   message: Message;
 }
 
+const changeOf = ({ deletedAt }: Message): Change['type'] => (deletedAt === undefined ? 'edited' : 'deleted');
 const kinds = { 'message.created': 'created', 'message.edited': 'edited', 'message.deleted': 'deleted' } as const;
 
 /** Frames held while what precedes them is missing. What does not fit is dropped and asked for later. */
@@ -90,13 +91,14 @@ export class OrderedConversation {
       this.show();
       return;
     }
-    if (isCreated || !this.versions.isNewer(message.id, message.version)) return;
+    // A repeated `created` may bring a change whose own frame was missed.
+    if (!this.versions.isNewer(message.id, message.version)) return;
     if (!this.reader.hasRoom(this.id)) {
       this.isPaused = true;
       this.lackSince(now);
       return;
     }
-    this.pass(kinds[type], seq, message);
+    this.pass(isCreated ? changeOf(message) : kinds[type], seq, message);
   }
 
   /** The server says that there are messages up to `seq`. Of an unknown conversation it is the first that is heard: its newest message is shown. */
@@ -106,8 +108,9 @@ export class OrderedConversation {
     this.seenSeq = Math.max(this.seenSeq, seq);
   }
 
-  /** The connection is gone: changes from now on are missed. */
+  /** The connection is gone: changes from now on are missed, also of what is held, which is asked for again. */
   lost(now: string | undefined): void {
+    this.held.clear();
     if (this.lastSeq !== undefined) this.lackSince(now);
   }
 

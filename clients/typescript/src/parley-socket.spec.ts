@@ -225,6 +225,27 @@ describe('what a reader is shown', () => {
     expect(client.positions().map(({ conversationId }) => conversationId)).toEqual([kept]);
   });
 
+  it('does not end when a process that has not heard of the conversation yet refuses a receipt', async () => {
+    const id = randomUUID();
+    const { server, client } = await given({ resume: [{ conversationId: id, seq: 0 }] });
+    server.history.set(id, messagesOf(id, 2));
+    server.onFrame = (connection, frame) => {
+      if (frame.type !== 'receipt') server.behave(connection, frame);
+      else connection.send({ type: 'error', code: 'not-found', detail: 'no such conversation', conversationId: id });
+    };
+    const removed: unknown[] = [];
+    client.on('removed', (event) => removed.push(event));
+    const seen = collect(client.messages(id));
+    await client.connect();
+    await eventually(() => expect(seen).toHaveLength(2));
+    const connection = await server.greeted(1);
+    client.markRead(id, 2);
+    await eventually(() => expect(connection.heard('resume')).toHaveLength(1));
+    connection.created({ ...only(messagesOf(id, 1)), seq: 3 });
+    await eventually(() => expect(seqsOf(seen)).toEqual([1, 2, 3]));
+    expect(removed).toEqual([]);
+  });
+
   it('stands still with an event when too much is missing, and goes on from a new place', async () => {
     const id = randomUUID();
     const { server, client } = await given({ resume: [{ conversationId: id, seq: 3 }] });

@@ -59,8 +59,6 @@ const DEFAULT_TIMING: Timing = { connectMs: 10_000, graceMs: 10_000, tokenMs: 15
 const RECEIPTS_EVERY_MS = 200;
 /** The server passes on one of each conversation and user in this time. */
 const TYPING_EVERY_MS = 2_000;
-/** A change may reach the sockets this long after its time: delivery was away, and caught up. */
-const CHANGE_MARGIN_MS = 60_000;
 const HOUSEKEEPING_MS = 1_000;
 const eventOf = { created: 'message', edited: 'edited', deleted: 'deleted' } as const;
 
@@ -90,7 +88,7 @@ export class ParleySocket {
   private flushing: ReturnType<typeof setTimeout> | undefined;
   private housekeeping: ReturnType<typeof setInterval> | undefined;
   private receiptsDue = false;
-  /** From when on changes may be missing if the connection ends now, in the server's time. */
+  /** `serverTime` of the last welcome or ping: from then on changes may be missing if the connection ends now. */
   private changesFrom: string | undefined;
   private ownId: string | undefined;
 
@@ -220,11 +218,15 @@ export class ParleySocket {
     const shown = Math.min(seq, this.conversations.get(conversationId)?.last ?? 0);
     if (shown <= 0) return;
     this.receipts.put(conversationId, { [name]: shown });
+    this.flushIn(RECEIPTS_EVERY_MS);
+  }
+
+  private flushIn(ms: number): void {
     this.flushing ??= setTimeout(() => {
       this.flushing = undefined;
       this.receiptsDue = true;
       this.pump();
-    }, RECEIPTS_EVERY_MS);
+    }, ms);
   }
 
   // ---- the connection -------------------------------------------------------------------------------------------------------
@@ -237,7 +239,7 @@ export class ParleySocket {
 
   private live(userId: string, serverTime: string): void {
     this.ownId = userId;
-    this.heardAt(serverTime);
+    this.changesFrom = serverTime;
     this.sends.repeatAll();
     this.receipts.repeatAll();
     this.receiptsDue = true;
@@ -345,7 +347,7 @@ export class ParleySocket {
   }
 
   private pinged(serverTime: string, heads: Readonly<Record<string, number>> = {}): void {
-    this.heardAt(serverTime);
+    this.changesFrom = serverTime;
     this.receipts.pinged();
     for (const [conversationId, seq] of Object.entries(heads)) {
       const conversation = this.known(conversationId);
@@ -357,13 +359,23 @@ export class ParleySocket {
   private refused(frame: ErrorFrame): void {
     if (frame.ref !== undefined) return this.sends.refuse(frame.ref, frame);
     const conversation = frame.conversationId === undefined ? undefined : this.conversations.get(frame.conversationId);
-    if (conversation !== undefined && frame.code === 'not-found') return this.removed(conversation);
-    if (conversation === undefined || !this.resumes.isAsked(conversation)) return this.listeners.emit('problem', frame);
+    if (conversation === undefined) return this.listeners.emit('problem', frame);
+    if (!this.resumes.isAsked(conversation)) return this.refusedSignal(conversation, frame);
+    if (frame.code === 'not-found') return this.removed(conversation);
     if (frame.code !== 'validation') return this.resumes.failed(conversation, frame.retryAfterMs);
     this.resumes.forget(conversation);
     conversation.fellBehind();
     const point = conversation.point(undefined);
     if (point !== undefined) this.listeners.emit('behind', { ...point, detail: frame.detail });
+  }
+
+  /** Of a `receipt` or a `typing`. The server's process may not have heard yet of a new conversation; a resume asks Postgres. */
+  private refusedSignal(conversation: OrderedConversation, frame: ErrorFrame): void {
+    if (frame.code === 'not-found') {
+      conversation.lost(this.changesFrom);
+      this.wantMissing(conversation);
+    } else if (frame.code !== 'validation' && this.receipts.failed(conversation.id)) this.flushIn(frame.retryAfterMs ?? ASK_AGAIN_AFTER_MS);
+    else this.listeners.emit('problem', frame);
   }
 
   private removed(conversation: OrderedConversation): void {
@@ -417,11 +429,6 @@ export class ParleySocket {
       conversation.proceed();
       this.wantMissing(conversation);
     }
-  }
-
-  private heardAt(serverTime: string): void {
-    const time = Date.parse(serverTime);
-    if (!Number.isNaN(time)) this.changesFrom = new Date(time - CHANGE_MARGIN_MS).toISOString();
   }
 }
 

@@ -32,10 +32,14 @@ const RETRY_AFTER_MS = 1_000;
 /** The same message may be accepted later. */
 const retryable: ReadonlySet<ErrorCode> = new Set(['rate-limited', 'overloaded', 'dependency-unavailable', 'timeout']);
 
+/** Sent without an acknowledgement at a time: half of what the server takes. They are stored in their order. */
+const IN_FLIGHT = 8;
+
 /** Messages that have no acknowledgement yet, in the order in which they were given. Each keeps its `clientMessageId` through all repetitions. */
 export class PendingSends {
   private readonly pending = new Map<string, Pending>();
   private unsent: string[] = [];
+  private readonly inFlight = new Set<string>();
   private count = 0;
 
   /** `wake`: there is something to send. */
@@ -67,12 +71,17 @@ export class PendingSends {
   repeatAll(): void {
     for (const { retry } of this.pending.values()) clearTimeout(retry);
     this.unsent = [...this.pending.keys()];
+    this.inFlight.clear();
   }
 
   next(): SendFrame | undefined {
-    for (let ref = this.unsent.shift(); ref !== undefined; ref = this.unsent.shift()) {
+    while (this.inFlight.size < IN_FLIGHT) {
+      const ref = this.unsent.shift();
+      if (ref === undefined) return undefined;
       const found = this.pending.get(ref);
-      if (found !== undefined) return found.frame;
+      if (found === undefined) continue;
+      this.inFlight.add(ref);
+      return found.frame;
     }
     return undefined;
   }
@@ -90,6 +99,7 @@ export class PendingSends {
       this.take(ref)?.reject(new ParleyError(code, detail));
       return;
     }
+    this.inFlight.delete(ref);
     found.retry = setTimeout(() => {
       this.unsent.push(ref);
       this.wake();
@@ -106,6 +116,8 @@ export class PendingSends {
     this.pending.delete(ref);
     clearTimeout(found.deadline);
     clearTimeout(found.retry);
+    // Another one may go.
+    if (this.inFlight.delete(ref)) queueMicrotask(this.wake);
     return found;
   }
 }

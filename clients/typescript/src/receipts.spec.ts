@@ -33,3 +33,12 @@ it('receipts that a lost connection may have lost go again, older ones do not', 
   receipts.repeatAll();
   expect(all(receipts).map(({ conversationId }) => conversationId)).toEqual(['recent', 'new']);
 });
+
+it('receipts that the server could not record go again', () => {
+  const receipts = new Receipts();
+  receipts.put('one', { readSeq: 1 });
+  all(receipts);
+  expect(receipts.failed('one')).toBe(true);
+  expect(receipts.failed('other')).toBe(false);
+  expect(all(receipts)).toEqual([{ type: 'receipt', conversationId: 'one', readSeq: 1 }]);
+});

@@ -36,6 +36,14 @@ export class Receipts {
     this.sent = new Map();
   }
 
+  /** The server could not record it. @returns whether there is something to send again. */
+  failed(conversationId: string): boolean {
+    const marks = higher(this.sentBefore.get(conversationId), this.sent.get(conversationId) ?? {});
+    if (marks.deliveredSeq === undefined && marks.readSeq === undefined) return false;
+    this.put(conversationId, marks);
+    return true;
+  }
+
   forget(conversationId: string): void {
     for (const marks of [this.waiting, this.sent, this.sentBefore]) marks.delete(conversationId);
   }
