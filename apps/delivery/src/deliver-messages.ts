@@ -1,12 +1,146 @@
 import { Injectable } from '@nestjs/common';
-import type { EventOf } from '#lib/contracts/events';
+import type { EventOf, MessageEvent } from '#lib/contracts/events';
 import type { queues } from '#lib/contracts/pipeline';
+import { DeliveryLedgerPort } from '#lib/conversations/delivery-ledger.port';
+import { FanOutPort } from '#lib/live/fan-out/fan-out.port';
+import { metrics } from '#lib/runtime/metrics/metrics';
+import { CurrentConversationsPort, type CurrentMessage, type Members, type Membership } from './current-conversations.port.js';
+import { grouped, indexedPost, joinedPosts, membersPost, messagePost, type Post, receiptPost } from './signals.js';
 
 /** What this process hears. */
 export type DeliveryEvent = EventOf<(typeof queues)['delivery.messages']['hears'][number]>;
+type MemberEvent = EventOf<'member.added' | 'member.removed' | 'receipt.recorded'>;
 
-/** Takes messages to the sockets of their members. */
+/** What Postgres has of everything that a batch names. */
+interface Truth {
+  readonly messages: ReadonlyMap<string, CurrentMessage>;
+  /** By {@link keyOf}. */
+  readonly memberships: ReadonlyMap<string, Membership>;
+  /** Of conversations that were started. */
+  readonly members: ReadonlyMap<string, Members>;
+}
+
+/** Topics published to at once: the start of a conversation with 1,000 members must not hold up the messages of others. */
+const POSTS_AT_ONCE = 500;
+
+/**
+ * Takes what happened in conversations to the open sockets of their members (R117, ruling C14, ADR 24). An event only names what changed; what is
+ * sent comes from Postgres, so a forged, replayed or late event shows nothing that is not there.
+ *
+ *     read what is there -> publish to those who follow -> record as delivered
+ *
+ * Signals may repeat: who receives them drops what it has sent.
+ */
 @Injectable()
 export class DeliverMessages {
-  async handle(_events: readonly DeliveryEvent[]): Promise<void> {}
+  constructor(
+    private readonly current: CurrentConversationsPort,
+    private readonly fanOut: FanOutPort,
+    private readonly deliveries: DeliveryLedgerPort,
+  ) {}
+
+  /** @throws DependencyError when Postgres or Redis is out: nothing is lost, the batch comes again. */
+  async handle(events: readonly DeliveryEvent[]): Promise<void> {
+    const truth = await this.read(events);
+    await this.publish(grouped(postsFor(events, truth)));
+    await this.record(changedMessages(events, truth));
+  }
+
+  private async read(events: readonly DeliveryEvent[]): Promise<Truth> {
+    const messageIds = new Set(events.flatMap(({ data }) => ('messageId' in data ? [data.messageId] : [])));
+    const keys = new Map(events.filter(isAboutMember).map(({ data }) => [keyOf(data), data]));
+    const started = new Set(events.flatMap(({ type, conversationId }) => (type === 'conversation.created' ? [conversationId] : [])));
+    const [messages, memberships, members] = await Promise.all([
+      this.current.messages([...messageIds]),
+      this.current.memberships([...keys.values()]),
+      this.current.members([...started]),
+    ]);
+    return {
+      messages,
+      memberships: new Map(memberships.map((membership) => [keyOf(membership), membership])),
+      members: new Map(members.map((each) => [each.conversationId, each])),
+    };
+  }
+
+  private async publish(posts: readonly Post[]): Promise<void> {
+    for (let from = 0; from < posts.length; from += POSTS_AT_ONCE) await this.fanOut.publish(posts.slice(from, from + POSTS_AT_ONCE));
+  }
+
+  private async record(messages: readonly CurrentMessage[]): Promise<void> {
+    for (const { version, createdAt } of messages) if (version === 1) measure(createdAt);
+    await this.deliveries.record(messages.map(({ id: messageId, version }) => ({ messageId, version, state: 'delivered' })));
+  }
 }
+
+/** What is sent for a batch: each change once, messages in the order of their `seq`. */
+function postsFor(events: readonly DeliveryEvent[], truth: Truth): Post[] {
+  const posts = new Map<string, Post[]>();
+  for (const event of events.toSorted((one, other) => seqOf(one) - seqOf(other))) {
+    const what = 'messageId' in event.data ? event.data.messageId : 'userId' in event.data ? keyOf(event.data) : event.conversationId;
+    posts.set(`${event.type} ${what}`, postsOf(event, truth));
+  }
+  return [...posts.values()].flat();
+}
+
+function postsOf(event: DeliveryEvent, { messages, memberships, members }: Truth): Post[] {
+  switch (event.type) {
+    case 'message.created':
+    case 'message.edited':
+    case 'message.deleted': {
+      const message = messages.get(event.data.messageId);
+      return message !== undefined && happened(event, message) ? [messagePost(event.type, message)] : ignored(event);
+    }
+    case 'message.embedded': {
+      const message = messages.get(event.data.messageId);
+      return message === undefined ? ignored(event) : [indexedPost(message)];
+    }
+    case 'conversation.created': {
+      const all = members.get(event.conversationId);
+      return all === undefined ? ignored(event) : joinedPosts({ ...all, headSeq: 0 });
+    }
+    case 'member.added': {
+      const membership = memberships.get(keyOf(event.data));
+      if (membership === undefined) return ignored(event);
+      if (!membership.isMember) return [membersPost(membership)]; // removed again meanwhile
+      const headSeq = Math.min(event.data.headSeq, membership.headSeq);
+      return [...joinedPosts({ ...membership, headSeq, userIds: [membership.userId] }), membersPost(membership)];
+    }
+    case 'member.removed': {
+      const membership = memberships.get(keyOf(event.data));
+      return membership === undefined ? ignored(event) : [membersPost(membership)];
+    }
+    case 'receipt.recorded': {
+      const membership = memberships.get(keyOf(event.data));
+      return membership?.isMember === true ? [receiptPost(membership)] : ignored(event);
+    }
+    default:
+      return event satisfies never;
+  }
+}
+
+/** Whether the message went through this change: a forged event must not show a message as deleted. */
+function happened({ type, data }: MessageEvent, message: CurrentMessage): boolean {
+  if (type === 'message.deleted') return message.deletedAt !== undefined;
+  return data.version <= message.version;
+}
+
+function changedMessages(events: readonly DeliveryEvent[], { messages }: Truth): CurrentMessage[] {
+  const ids = new Set(events.flatMap((event) => (isAboutMessage(event) ? [event.data.messageId] : [])));
+  return [...ids].flatMap((id) => messages.get(id) ?? []);
+}
+
+/** Counts an event of what does not exist: erased or forged. Waiting is useless, an event is published after its commit. */
+function ignored({ type }: DeliveryEvent): Post[] {
+  metrics.deliveryIgnored.inc({ type });
+  return [];
+}
+
+function measure(createdAt: Date): void {
+  metrics.timeToFanOut.observe(Math.max(0, Date.now() - createdAt.getTime()) / 1_000);
+}
+
+const keyOf = ({ conversationId, userId }: { conversationId: string; userId: string }): string => `${conversationId} ${userId}`;
+const seqOf = ({ data }: DeliveryEvent): number => ('seq' in data ? data.seq : 0);
+const isAboutMember = (event: DeliveryEvent): event is MemberEvent => 'userId' in event.data;
+const isAboutMessage = (event: DeliveryEvent): event is MessageEvent =>
+  event.type === 'message.created' || event.type === 'message.edited' || event.type === 'message.deleted';

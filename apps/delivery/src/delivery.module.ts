@@ -1,23 +1,40 @@
 import { Module } from '@nestjs/common';
 import { BusModule } from '#lib/bus/bus.module';
+import { ConversationsModule } from '#lib/conversations/conversations.module';
+import { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
 import { DatabaseModule } from '#lib/database/database.module';
+import { LiveModule } from '#lib/live/live.module';
 import { ResilienceModule } from '#lib/resilience/resilience.module';
 import { MessagesConsumer } from './adapters/amqp/messages.consumer.js';
+import { PostgresCurrentConversations } from './adapters/postgres-current-conversations.js';
+import { CurrentConversationsPort } from './current-conversations.port.js';
 import { DeliverMessages } from './deliver-messages.js';
+import { MarkFailed } from './mark-failed.js';
 
 /** Longest publish to Redis (1 s) and longest statement of the ledger (5 s), in milliseconds. */
 const AFTER_READING_MS = 6_000;
+
+const currentConversations = {
+  provide: CurrentConversationsPort,
+  inject: [PostgresLanes],
+  useFactory: (lanes: PostgresLanes) => new PostgresCurrentConversations(lanes.lane('work')),
+};
 
 /** The delivery process: takes messages to the sockets of their members. */
 @Module({
   imports: [
     ResilienceModule.for('delivery'),
     DatabaseModule.for('delivery'),
+    ConversationsModule.forDeliveries('work'),
+    LiveModule.for('delivery', { publishes: true }),
     BusModule.for('delivery', {
-      consumes: { slowestCall: { name: 'a publish to Redis and the entry in the ledger', timeoutMs: AFTER_READING_MS } },
+      consumes: {
+        deadLetters: MarkFailed,
+        slowestCall: { name: 'a publish to Redis and the entry in the ledger', timeoutMs: AFTER_READING_MS },
+      },
     }),
   ],
   controllers: [MessagesConsumer],
-  providers: [DeliverMessages],
+  providers: [DeliverMessages, MarkFailed, currentConversations],
 })
 export class DeliveryModule {}

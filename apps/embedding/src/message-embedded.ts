@@ -5,10 +5,10 @@ import type { CurrentMessage } from './current-messages.port.js';
 
 /** Announces that this version of a message is indexed. Published twice it has the same event id, so consumers recognise it. */
 export const messageEmbedded = (message: CurrentMessage, { chunkCount, model }: LedgerEntry): MessageEmbedded => {
-  const { messageId, conversationId, seq, version } = message;
+  const { messageId, conversationId, seq, version, senderId } = message;
   return newEvent(
     'message.embedded',
-    { messageId, conversationId, seq, messageVersion: version, chunkCount, model },
+    { messageId, conversationId, seq, messageVersion: version, chunkCount, model, senderId },
     { eventId: derivedId('message.embedded', messageId, String(version)) },
   );
 };

@@ -28,6 +28,7 @@ export class GatewayModule {
         ResilienceModule.for(APP, { limiters: true }),
         DatabaseModule.for(APP, { relay: true, entities: 'reads', lockWaits: true, warnsOfBudget: true }),
         BusModule.for(APP, { queues: true, asks: { timeoutMs: EMBED_NOW_TIMEOUT_MS }, deadLetters: true }),
+        ConversationsModule.forDeliveries('reads'),
         ConversationsModule.forUsers({ limits: userLimits }),
         VectorsModule.forSearching(),
         LexicalIndexModule.onPostgres(),

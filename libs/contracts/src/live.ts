@@ -35,6 +35,6 @@ export const UserSignal = z.discriminatedUnion('type', [
   /** The user became a member when the newest message was `headSeq`. */
   z.object({ type: z.literal('joined'), conversationId: ConversationId, headSeq: watermark }),
   /** A server frame for this user alone, as JSON text. */
-  z.object({ type: z.literal('frame'), name: z.enum(['message.indexed', 'score.updated']), frame: z.string() }),
+  z.object({ type: z.literal('frame'), name: z.enum(['message.indexed', 'receipt', 'score.updated']), frame: z.string() }),
 ]);
 export type UserSignal = z.infer<typeof UserSignal>;

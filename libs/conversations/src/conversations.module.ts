@@ -11,12 +11,15 @@ import { AcceptMessage } from './accept-message.js';
 import { MemoryArchive } from './adapters/memory-archive.js';
 import { MemoryConversationStore } from './adapters/memory-conversation-store.js';
 import { MemoryDeviceStore } from './adapters/memory-device-store.js';
+import { MemoryDeliveryLedger } from './adapters/memory-delivery-ledger.js';
 import { MemoryMessageStore } from './adapters/memory-message-store.js';
+import { PostgresDeliveryLedger } from './adapters/postgres-delivery-ledger.js';
 import { PostgresMessageStore } from './adapters/postgres-message-store.js';
 import { PostgresTextIndex } from './adapters/postgres-text-index.js';
 import { ConversationStorePort, type MembershipLimits } from './conversation-store.port.js';
 import { DeviceStorePort } from './device-store.port.js';
 import { IndexTexts } from './index-texts.js';
+import { DeliveryLedgerPort } from './delivery-ledger.port.js';
 import { MessageStorePort } from './message-store.port.js';
 
 type OwnProvider = Exclude<Provider, Type>;
@@ -58,6 +61,17 @@ export class ConversationsModule {
     ]);
   }
 
+  /** DeliveryLedgerPort. @param lane `work` where messages go out, `reads` where users ask how far they are. */
+  static forDeliveries(lane: LaneName): DynamicModule {
+    return of([
+      {
+        provide: DeliveryLedgerPort,
+        inject: [PostgresLanes],
+        useFactory: (lanes: PostgresLanes) => new PostgresDeliveryLedger(lanes.lane(lane)),
+      },
+    ]);
+  }
+
   /** IndexTexts, which makes the words of messages findable. */
   static forIndexing(): DynamicModule {
     return of([
@@ -86,6 +100,7 @@ export class ConversationsModule {
           new MemoryConversationStore(archive, outbox, limits(config)),
       },
       { provide: DeviceStorePort, useFactory: () => new MemoryDeviceStore() },
+      { provide: DeliveryLedgerPort, useFactory: () => new MemoryDeliveryLedger() },
     ]);
   }
 }

@@ -32,6 +32,18 @@ describe('the pipeline state of a message', () => {
     ['done', 'once its vectors are removed', entry({ state: 'removed', chunkCount: 0 })],
     ['failed', 'when this version failed', entry({ state: 'failed' })],
   ])('says %s %s', (state, _, ledgerEntry) => {
-    expect(pipelineStateOf(message, ledgerEntry).embedding).toBe(state);
+    expect(pipelineStateOf(message, { delivery: undefined, embedding: ledgerEntry }).embedding).toBe(state);
+  });
+
+  it.each([
+    ['pending', 'before its delivery is recorded', undefined],
+    ['pending', 'while only an older version went out', { version: 1, state: 'delivered' as const }],
+    ['pending', 'while only an older version failed', { version: 1, state: 'failed' as const }],
+    ['done', 'once this version went out', { version: 2, state: 'delivered' as const }],
+    ['done', 'once a newer version went out', { version: 3, state: 'delivered' as const }],
+    ['failed', 'when the event of this version is a dead letter', { version: 2, state: 'failed' as const }],
+  ])('says %s of the delivery %s', (state, _, held) => {
+    const delivery = held === undefined ? undefined : { messageId: message.id, ...held };
+    expect(pipelineStateOf(message, { delivery, embedding: undefined }).delivery).toBe(state);
   });
 });

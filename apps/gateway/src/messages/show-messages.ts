@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { MessageView } from '#lib/contracts/http';
+import { DeliveryLedgerPort } from '#lib/conversations/delivery-ledger.port';
 import type { Message } from '#lib/conversations/message';
 import { ChunkLedgerPort } from '#lib/vectors/ledger/chunk-ledger.port';
 import { viewOf } from '#lib/conversations/message-view';
@@ -8,12 +9,18 @@ import { pipelineStateOf } from './pipeline-state.js';
 /** Makes views of messages for a reader who may see them: adds the current state of their pipeline. */
 @Injectable()
 export class ShowMessages {
-  constructor(private readonly ledger: ChunkLedgerPort) {}
+  constructor(
+    private readonly deliveries: DeliveryLedgerPort,
+    private readonly chunks: ChunkLedgerPort,
+  ) {}
 
-  /** One view per message, in the order of `messages`. Throws DependencyError when the ledger cannot answer. */
+  /** One view per message, in the order of `messages`. Throws DependencyError when a ledger cannot answer. */
   async execute(messages: readonly Message[]): Promise<MessageView[]> {
     if (messages.length === 0) return [];
-    const entries = await this.ledger.entriesOf(messages.map(({ id }) => id));
-    return messages.map((message) => viewOf(message, pipelineStateOf(message, entries.get(message.id))));
+    const ids = messages.map(({ id }) => id);
+    const [deliveries, chunks] = await Promise.all([this.deliveries.entriesOf(ids), this.chunks.entriesOf(ids)]);
+    const stagesOf = (message: Message) =>
+      pipelineStateOf(message, { delivery: deliveries.get(message.id), embedding: chunks.get(message.id) });
+    return messages.map((message) => viewOf(message, stagesOf(message)));
   }
 }

@@ -1,0 +1,15 @@
+import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
+import { MemoryConversationStore } from '#lib/conversations/adapters/memory-conversation-store';
+import { MemoryMessageStore } from '#lib/conversations/adapters/memory-message-store';
+import { MemoryOutbox } from '#lib/database/outbox/adapters/memory-outbox';
+import { currentConversationsContract } from '../current-conversations.contract.js';
+import { MemoryCurrentConversations } from './memory-current-conversations.js';
+
+currentConversationsContract('MemoryCurrentConversations', async () => {
+  const [archive, outbox] = [new MemoryArchive(), new MemoryOutbox()];
+  return {
+    current: new MemoryCurrentConversations(archive),
+    messages: new MemoryMessageStore(archive, outbox),
+    conversations: new MemoryConversationStore(archive, outbox),
+  };
+});
