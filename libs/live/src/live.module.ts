@@ -107,4 +107,13 @@ const memoryPresence = (lifecycle: Lifecycle): PresencePort => {
   return presence;
 };
 
-const presenceOf: OwnProvider = { provide: PresencePort, inject: [Lifecycle], useFactory: memoryPresence };
+const presenceOf: OwnProvider = {
+  provide: PresencePort,
+  inject: [REDIS, Breakers, Lifecycle],
+  useFactory: async (redis: Redis | undefined, breakers: Breakers, lifecycle: Lifecycle): Promise<PresencePort> => {
+    if (redis === undefined) return memoryPresence(lifecycle);
+    const presence = new (await import('./presence/adapters/redis-presence.js')).RedisPresence(redis, breakers);
+    lifecycle.add({ name: 'presence', phase: 'background', stop: () => presence.stop() });
+    return presence;
+  },
+};
