@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { runProcess } from '#lib/runtime/process/run-process';
-import { startOperationsApp } from '#lib/runtime/process/start-app';
 import { RealtimeModule } from './realtime.module.js';
+import { startRealtime } from './start-realtime.js';
 
 /** Milliseconds after the drain of the sockets: the last acknowledgements, confirms and closing connections. */
 const CLOSING_MS = 5_000;
@@ -9,5 +9,5 @@ const CLOSING_MS = 5_000;
 await runProcess({
   service: 'realtime',
   drainMs: ({ WS_DRAIN_MS }) => WS_DRAIN_MS + CLOSING_MS,
-  start: startOperationsApp(RealtimeModule.live()),
+  start: startRealtime(RealtimeModule.live()),
 });

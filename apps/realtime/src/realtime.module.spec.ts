@@ -4,7 +4,7 @@ import { parseConfig } from '#lib/runtime/config/config';
 import { createLogger } from '#lib/runtime/log/logger';
 import { Readiness } from '#lib/runtime/health/readiness';
 import type { ProcessParts } from '#lib/runtime/process/run-process';
-import { startOperationsApp } from '#lib/runtime/process/start-app';
+import { startRealtime } from './start-realtime.js';
 import { RealtimeModule } from './realtime.module.js';
 
 const readiness: Readiness[] = [];
@@ -38,7 +38,7 @@ it.each([
   ['memory', () => RealtimeModule.inMemory()],
 ])('the realtime process with %s adapters starts, answers and stops while every dependency is away', async (_, module) => {
   const parts = await partsWithoutDependencies();
-  const stop = await startOperationsApp(module())(parts);
+  const stop = await startRealtime(module())(parts);
   parts.readiness.started();
   const readyz = await fetch(`http://127.0.0.1:${parts.config.PORT}/readyz`);
   expect(await readyz.json()).toEqual({ status: 'ready', reasons: [] });
@@ -48,5 +48,5 @@ it.each([
 
 it('the realtime process refuses to start without anything to verify tokens with', async () => {
   const parts = await partsWithoutDependencies({ AUTH_JWT_SECRET: '' });
-  await expect(startOperationsApp(RealtimeModule.inMemory())(parts)).rejects.toThrow('AUTH_JWT_SECRET or AUTH_JWKS_URL');
+  await expect(startRealtime(RealtimeModule.inMemory())(parts)).rejects.toThrow('AUTH_JWT_SECRET or AUTH_JWKS_URL');
 });

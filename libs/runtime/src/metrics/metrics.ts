@@ -84,6 +84,10 @@ export const metrics = {
     'reason',
   ),
   rateLimited: counter('rate_limited_total', 'Requests refused with 429', 'scope'),
+  wsConnections: gauge('ws_connections', 'Open WebSockets, those without a hello included'),
+  wsFrames: counter('ws_frames_total', 'Frames of WebSockets; bad = in, and not one of the protocol', 'direction', 'type'),
+  wsSlowConsumerClosed: counter('ws_slow_consumer_closed_total', 'WebSockets closed because their client did not read (4008)'),
+  wsClosed: counter('ws_closed_total', 'WebSockets that ended, by close code; other = a code of the client', 'code'),
   pressureRatio: highest('pressure_ratio', 'How full something is that must not overflow, 0 to 1; no value = not known', 'source'),
   pressureLevel: highest('pressure_level', '0 normal, 1 warn (80 %), 2 shed (90 %), 3 critical (95 %), 4 full (100 %)'),
   liveSubscriptionUp: gauge(

@@ -1,6 +1,6 @@
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { limitConnections } from './connection-limits.js';
+import { type ConnectionLimits, limitConnections } from './connection-limits.js';
 import { SILENT_UNTIL_READY, useProcessLogger } from '../log/log.module.js';
 
 /**
@@ -19,9 +19,12 @@ type Module = Parameters<typeof NestFactory.create>[0];
 
 /**
  * The Nest application of a background process: the operations endpoints on its own port and no other HTTP.
- * The caller connects its transports, calls `listen`, and closes it.
+ * The caller connects its transports, calls `listen`, and closes it. @param connections of a process with more than operators at its port.
  */
-export const createOperationsApp = async (module: Module): Promise<NestFastifyApplication> => {
+export const createOperationsApp = async (
+  module: Module,
+  connections: ConnectionLimits = OPERATIONS_CONNECTIONS,
+): Promise<NestFastifyApplication> => {
   const app = await NestFactory.create<NestFastifyApplication>(
     module,
     new FastifyAdapter({
@@ -34,6 +37,6 @@ export const createOperationsApp = async (module: Module): Promise<NestFastifyAp
     SILENT_UNTIL_READY,
   );
   useProcessLogger(app);
-  limitConnections(app.getHttpServer(), OPERATIONS_CONNECTIONS, (socket) => socket.destroy());
+  limitConnections(app.getHttpServer(), connections, (socket) => socket.destroy());
   return app;
 };

@@ -1,6 +1,7 @@
 import type { DynamicModule, Type } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Config } from '../config/config.js';
+import type { ConnectionLimits } from './connection-limits.js';
 import { createOperationsApp } from './http-server.js';
 import { Lifecycle } from './lifecycle.js';
 import { ProcessModule } from './process.module.js';
@@ -13,12 +14,14 @@ class OperationsRoot {}
  * The `start` of a background process (embedding, ops): the module of its app and the operations endpoints, listening before anything else.
  *
  *     await runProcess({ service: 'ops', drainMs: () => 15_000, start: startOperationsApp(OpsModule) });
+ *
+ * @param connections for a process whose port others than operators and probes use too.
  */
 export const startOperationsApp =
-  (appModule: Type | DynamicModule) =>
+  (appModule: Type | DynamicModule, connections?: (config: Config) => ConnectionLimits) =>
   async (parts: ProcessParts): Promise<() => Promise<void>> => {
     const root: DynamicModule = { module: OperationsRoot, imports: [ProcessModule.of(parts), appModule] };
-    return startApp(await createOperationsApp(root), parts.config);
+    return startApp(await createOperationsApp(root, connections?.(parts.config)), parts.config);
   };
 
 /**

@@ -20,7 +20,7 @@ import { KnownPaths } from './known-paths.js';
 import { closeGracefully } from './close-gracefully.js';
 import { linger } from './linger.js';
 import { isOperations } from './operations-routes.js';
-import { takeFromByteQuota, takeFromQuota } from './quotas.js';
+import { takeFromByteQuota, takeFromRequestQuota } from './quotas.js';
 import type { Limiters } from '#lib/resilience/limit/limiters';
 import { problemOfHead } from './request-head.js';
 import { recordRequest } from './request-log.js';
@@ -81,7 +81,7 @@ export const buildEdge = (instance: FastifyInstance, { verifier, limiters, limit
       leave();
     }
     takeFromByteQuota(bytes, work.callerKey);
-    await takeFromQuota(limiters, caller.userId, request.method, reply);
+    await takeFromRequestQuota(limiters, caller.userId, request.method, reply);
     work.admissionMs = performance.now() - work.startedAt;
   };
   instance.addHook('onRequest', (request, reply, done) => {

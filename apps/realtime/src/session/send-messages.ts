@@ -1,0 +1,89 @@
+import { newId, type UserId } from '#lib/contracts/ids';
+import { ProblemError } from '#lib/contracts/problems';
+import { routeDeadlinesMs } from '#lib/contracts/route-deadlines';
+import type { AcceptMessage } from '#lib/conversations/accept-message';
+import type { StoredMessage } from '#lib/conversations/message';
+import { withDeadline } from '#lib/resilience/call/deadline';
+import { type FairShare, userKey } from '#lib/resilience/limit/fair-share';
+import type { Limiters } from '#lib/resilience/limit/limiters';
+import { takeFromQuota } from '#lib/resilience/limit/quotas';
+import type { Pressure } from '#lib/resilience/load/pressure';
+import { metrics } from '#lib/runtime/metrics/metrics';
+import { enrichContext } from '#lib/runtime/log/context';
+import { childTraceparent } from '#lib/runtime/log/traceparent';
+import { beginWork } from '#lib/runtime/work/work-registry';
+import { type RawFrame, sendFrameOf } from './client-frames.js';
+
+/** As long as the same send may take over REST. */
+const SEND_MS = routeDeadlinesMs['POST /v1/conversations/:conversationId/messages'] ?? 5_500;
+/** As in the gateway: backlogs shrink in seconds at best. */
+const RETRY_AFTER_SECONDS = 5;
+
+/** A send that is under way. */
+export interface RunningSend {
+  /** Settles when the next send of the same socket may be admitted; never rejects. */
+  readonly admitted: Promise<void>;
+  /** Settles with the commit, within 5.5 s. @throws ProblemError, DependencyError, DeadlineExceeded; BadFrame when it was no `send`. */
+  readonly stored: Promise<StoredMessage>;
+}
+
+/** Stores what sockets send, under the quotas, the text policy and the admission of REST. */
+export class SendMessages {
+  constructor(
+    private readonly messages: AcceptMessage,
+    private readonly limiters: Limiters,
+    private readonly pressure: Pressure,
+    /** Sends in hand, of this process and of one user. */
+    private readonly share: FairShare,
+  ) {}
+
+  /** @param raw is parsed when the quota has paid for it. @param after the `admitted` of the send before it. */
+  execute(userId: UserId, raw: RawFrame, after: Promise<void> | undefined): RunningSend {
+    const { promise: admitted, resolve: letNext } = Promise.withResolvers<void>();
+    const requestId = newId();
+    const context = { requestId, userId, traceparent: childTraceparent(undefined) };
+    const work = beginWork(context, { kind: 'request', id: requestId, what: 'WebSocket send' });
+    const store = async (): Promise<StoredMessage> => {
+      const leave = this.enter(userId);
+      try {
+        try {
+          await after;
+          await takeFromQuota(this.limiters, 'writes', userId);
+        } finally {
+          letNext();
+        }
+        const { conversationId, content, clientMessageId: key } = sendFrameOf(raw);
+        enrichContext({ conversationId });
+        const draft = { conversationId, senderId: userId, content, priority: 'normal', key, ...context } as const;
+        return await this.messages.execute(draft);
+      } finally {
+        leave();
+      }
+    };
+    const stored = withDeadline(SEND_MS, () => work.handle(SEND_MS, store), { context }).finally(() => {
+      letNext();
+      work.end();
+    });
+    return { admitted, stored };
+  }
+
+  /** @throws ProblemError when the system or this process is full, or the user has too much in hand. */
+  private enter(userId: UserId): () => void {
+    if (!this.pressure.allows('normal')) {
+      throw refused('normal', 'The system has as much to do as it can take.', RETRY_AFTER_SECONDS);
+    }
+    const key = userKey(userId);
+    const refusal = this.share.take(key);
+    if (refusal === 'all') throw refused('sends', 'As many messages are being stored as this process can take.', 1);
+    if (refusal === 'caller') {
+      metrics.rateLimited.inc({ scope: 'in_flight' });
+      throw new ProblemError('rate-limited', 'You have too many sends in hand: wait for their acks.', { retryAfterSeconds: 1 });
+    }
+    return () => this.share.giveBack(key);
+  }
+}
+
+const refused = (reason: string, detail: string, retryAfterSeconds: number): ProblemError => {
+  metrics.loadShed.inc({ reason });
+  return new ProblemError('overloaded', detail, { retryAfterSeconds });
+};

@@ -1,0 +1,443 @@
+import type { Caller } from '#lib/auth/caller';
+import { InvalidToken, type TokenVerifierPort } from '#lib/auth/token-verifier.port';
+import { newId, type UserId } from '#lib/contracts/ids';
+import { ProblemError } from '#lib/contracts/problems';
+import { closeCodes, type HelloFrame } from '#lib/contracts/socket';
+import type { PresencePort } from '#lib/live/presence/presence.port';
+import { problemOf } from '#lib/resilience/problem-of';
+import { BadFrame, clientFrameOf, helloOf, type RawFrame, rawFrameOf } from './client-frames.js';
+import { FrameBudget } from './frame-budget.js';
+import type { FrameCounts } from './frame-counts.js';
+import { type LiveHub, type LiveSession, type OutgoingFrame, outgoing } from './live-session.js';
+import type { PendingReceipts } from './pending-receipts.js';
+import type { SendMessages } from './send-messages.js';
+import type { SessionLimits } from './session-limits.js';
+import type { SessionSocket } from './session-socket.js';
+
+/** Close codes of RFC 6455 that we use beside those of the contract: the server cannot serve now, try again later; something of ours is wrong. */
+const TRY_AGAIN_LATER = 1013;
+const INTERNAL_ERROR = 1011;
+/** How long a client has to answer a close frame before its connection is cut, in milliseconds; what is unsent is kept so long. */
+const CLOSING_MS = 2_000;
+/** The same for a client that misbehaves, whose answer is not read. */
+const CUTTING_MS = 300;
+/** Longest wait for the token's keys (2 s), presence and Postgres (6 s) after `hello`. */
+const CHECKING_MS = 10_000;
+/** Sends of one socket that are being stored. A client that waits for its acks never gets there; 10 sockets have a sixth of a process. */
+const MAX_SENDS = 16;
+/** Of a close reason, in bytes (RFC 6455). */
+const MAX_REASON = 123;
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** What all sessions of a process share. */
+export interface SessionParts {
+  readonly limits: SessionLimits;
+  readonly verifier: TokenVerifierPort;
+  readonly presence: PresencePort;
+  readonly live: LiveHub;
+  readonly sends: SendMessages;
+  readonly receipts: PendingReceipts;
+  readonly counts: FrameCounts;
+  /** The frame of a ping without heads, made once for all that are pinged in the same moment. */
+  readonly ping: () => OutgoingFrame;
+  /** Called once, when the connection is gone. */
+  readonly onEnd: (session: Session) => void;
+}
+
+type State = 'accepted' | 'checking' | 'open' | 'closing' | 'closed';
+
+/** How a session ended, for the log. */
+export interface SessionEnd {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/**
+ * One socket of one user.
+ *
+ *     accepted --hello--> checking --(token, sockets of the user, conversations)--> open
+ *        |                   |                                                       |
+ *        | 4401 no hello     | 4401 token  4013 sockets  1013 Postgres away          | 4400 frame  4401 token ended  4008 slow
+ *        | 4400 first frame  |                                                       | 4012 no pong  4013 frames  4001 (after goaway)
+ *        v                   v                                                       v
+ *      closing: the close frame is sent, nothing is read  --(client answers, or 2 s)-->  closed
+ *
+ * The welcome is sent before the conversations are joined; what the client sends until then waits, and its socket is not read.
+ * No timer of its own: `dueAt` says when {@link due} is to be called (sessions.ts).
+ */
+export class Session implements LiveSession {
+  readonly id = newId();
+  /** `performance.now()` when something is due. */
+  dueAt: number;
+  readonly startedAt: number;
+  framesIn = 0;
+  framesOut = 0;
+  end: SessionEnd | undefined;
+  private state: State = 'accepted';
+  private user: UserId | undefined;
+  private readonly budget: FrameBudget;
+  private tokenEndsAt = NEVER;
+  private pingAt = NEVER;
+  private pongBy = NEVER;
+  private leaveAt = NEVER;
+  private hasJoined = false;
+  private sendsInFlight = 0;
+  private lastSend: Promise<void> | undefined;
+  /** Frames that came in the same chunk as `hello`. */
+  private early: RawFrame[] | undefined;
+  private drainWaiters: ((isDrained: boolean) => void)[] | undefined;
+
+  constructor(
+    private readonly socket: SessionSocket,
+    private readonly parts: SessionParts,
+    now = performance.now(),
+  ) {
+    this.startedAt = now;
+    this.dueAt = now + parts.limits.helloTimeoutMs;
+    this.budget = new FrameBudget(parts.limits.framesPerSecond, now);
+  }
+
+  get userId(): UserId {
+    if (this.user === undefined) throw new Error('a session has no user before its hello');
+    return this.user;
+  }
+
+  /** Undefined before the token is verified. */
+  get knownUser(): UserId | undefined {
+    return this.user;
+  }
+
+  get isClosed(): boolean {
+    return this.state === 'closing' || this.state === 'closed';
+  }
+
+  get isOpen(): boolean {
+    return this.state === 'open';
+  }
+
+  // ---- frames out
+
+  send(frame: OutgoingFrame): void {
+    if (this.isClosed) return;
+    const { socket, parts } = this;
+    this.framesOut += 1;
+    parts.counts.out(frame.type);
+    socket.send(frame);
+    if (!this.isBehind(1)) return;
+    // Much of it may wait for the end of this turn only.
+    socket.flush();
+    if (this.isBehind(1)) this.close(closeCodes.slowConsumer, 'read faster, or resume');
+  }
+
+  drained(): Promise<boolean> {
+    if (this.isClosed) return Promise.resolve(false);
+    this.socket.flush();
+    if (!this.isBehind(0.5)) return Promise.resolve(true);
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.drainWaiters ??= [];
+    this.drainWaiters.push(resolve);
+    return promise;
+  }
+
+  /** Called by the socket when some of what was unsent is with the kernel. */
+  onWritten(): void {
+    if (this.drainWaiters === undefined || this.isBehind(0.5)) return;
+    this.tellDrained(true);
+  }
+
+  /** @param problem what an `error` frame says; `about` names the frame that it answers. */
+  sendError(problem: ProblemError, about: { readonly ref?: string; readonly conversationId?: string }): void {
+    const { code, detail, retryAfterSeconds } = problem;
+    const retryAfterMs = retryAfterSeconds === undefined ? undefined : Math.ceil(retryAfterSeconds * 1_000);
+    this.send(outgoing({ type: 'error', code, detail, ...about, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }));
+  }
+
+  // ---- frames in
+
+  /** Called by the socket for each frame, in their order. */
+  onFrame(data: Buffer, isBinary: boolean): void {
+    if (this.isClosed) return;
+    this.framesIn += 1;
+    if (!this.budget.take(performance.now())) {
+      this.parts.counts.in('bad');
+      return this.closeAtOnce(closeCodes.rateLimited, 'too many frames');
+    }
+    try {
+      if (isBinary) throw new BadFrame('binary');
+      const { maxFrameBytes } = this.parts.limits;
+      if (data.length > maxFrameBytes) throw new BadFrame(`longer than ${maxFrameBytes} bytes`);
+      this.handle(rawFrameOf(data));
+    } catch (error) {
+      if (!(error instanceof BadFrame)) throw error;
+      this.parts.counts.in('bad');
+      this.closeAtOnce(closeCodes.badFrame, error.message);
+    }
+  }
+
+  /** Called by the socket for a ping of the WebSocket protocol, which costs as much as a frame. */
+  onControlFrame(): void {
+    if (!this.isClosed && !this.budget.take(performance.now())) this.closeAtOnce(closeCodes.rateLimited, 'too many frames');
+  }
+
+  private handle(raw: RawFrame): void {
+    if (this.state === 'accepted') {
+      const hello = helloOf(raw);
+      this.parts.counts.in('hello');
+      void this.check(hello);
+    } else if (this.state === 'checking') {
+      this.early ??= [];
+      this.early.push(raw);
+    } else if (raw.type === 'send') {
+      this.parts.counts.in('send');
+      this.accept(raw);
+    } else this.apply(raw);
+  }
+
+  private apply(raw: RawFrame): void {
+    const frame = clientFrameOf(raw);
+    const { live, receipts, counts } = this.parts;
+    counts.in(frame.type);
+    switch (frame.type) {
+      case 'pong':
+        this.pongBy = NEVER;
+        return;
+      case 'typing':
+        return live.typing(this, frame.conversationId);
+      case 'receipt':
+        return receipts.add(this, frame);
+      case 'resume':
+        return live.resume(this, frame);
+      case 'hello':
+        throw new BadFrame('hello was said');
+      case 'send':
+        return; // accepted before it is parsed
+      default:
+        return frame satisfies never;
+    }
+  }
+
+  // ---- hello
+
+  private async check(hello: HelloFrame): Promise<void> {
+    this.state = 'checking';
+    this.dueAt = performance.now() + CHECKING_MS;
+    this.socket.pause();
+    try {
+      const caller = await this.parts.verifier.verify(hello.token);
+      if (this.isClosed) return;
+      if (!(await this.enter(caller)) || this.isClosed) return;
+      this.welcome();
+      this.hasJoined = true;
+      await this.parts.live.join(this, hello.resume ?? []);
+    } catch (error) {
+      return this.refuse(error);
+    }
+    if (!this.isClosed) this.opened();
+  }
+
+  /** Takes one of the user's sockets. @returns false when it has too many; the session is closed then. */
+  private async enter({ userId, expiresAt }: Caller): Promise<boolean> {
+    const { presence, limits } = this.parts;
+    this.user = userId;
+    this.tokenEndsAt = performance.now() + expiresAt - Date.now();
+    const count = await presence.enter(userId, this.id);
+    if (this.isClosed) {
+      // It ended meanwhile, when `leave` had nothing to take back yet.
+      void presence.leave(userId, this.id);
+      return false;
+    }
+    this.socket.known();
+    if (limits.socketsPerUser === 0 || count <= limits.socketsPerUser) return true;
+    this.close(closeCodes.rateLimited, `more than ${limits.socketsPerUser} sockets of this user`);
+    return false;
+  }
+
+  private welcome(): void {
+    const { pingMs } = this.parts.limits;
+    this.send(outgoing({ type: 'welcome', sessionId: this.id, userId: this.userId, pingMs, serverTime: new Date().toISOString() }));
+  }
+
+  private opened(): void {
+    this.state = 'open';
+    this.pingAt = performance.now() + this.parts.limits.pingMs;
+    this.schedule();
+    const { early } = this;
+    this.early = undefined;
+    try {
+      for (const raw of early ?? []) if (!this.isClosed) this.handle(raw);
+    } catch (error) {
+      if (!(error instanceof BadFrame)) throw error;
+      return this.closeAtOnce(closeCodes.badFrame, error.message);
+    }
+    if (!this.isClosed) this.socket.resume();
+  }
+
+  private refuse(error: unknown): void {
+    if (error instanceof InvalidToken) return this.close(closeCodes.badToken, error.problem.detail);
+    const problem = problemOf(error);
+    if (problem === undefined) this.failure = error;
+    this.close(problem === undefined ? INTERNAL_ERROR : TRY_AGAIN_LATER, problem?.detail ?? 'something went wrong on our side');
+  }
+
+  /** What went wrong on our side, for the log. */
+  failure: unknown;
+
+  // ---- sends
+
+  private accept(raw: RawFrame): void {
+    const ref = typeof raw.ref === 'string' ? raw.ref : undefined;
+    if (ref === undefined || ref.length === 0 || ref.length > 255) throw new BadFrame('ref: must be 1-255 characters');
+    if (this.sendsInFlight >= MAX_SENDS) {
+      return this.sendError(
+        new ProblemError('rate-limited', `You have ${MAX_SENDS} sends in hand already: wait for their acks.`, { retryAfterSeconds: 1 }),
+        { ref },
+      );
+    }
+    this.sendsInFlight += 1;
+    const { admitted, stored } = this.parts.sends.execute(this.userId, raw, this.lastSend);
+    // The next one is admitted after this one, so that a socket's messages are stored in the order in which they came.
+    this.lastSend = admitted;
+    stored
+      .then(
+        ({ message }) => this.send(outgoing({ type: 'ack', ref, id: message.id, seq: message.seq })),
+        (error: unknown) => this.rejected(error, ref),
+      )
+      .finally(() => {
+        this.sendsInFlight -= 1;
+        if (this.sendsInFlight === 0) {
+          this.lastSend = undefined;
+          if (this.leaveAt <= performance.now()) this.leave();
+        }
+      });
+  }
+
+  private rejected(error: unknown, ref: string): void {
+    if (error instanceof BadFrame) return this.closeAtOnce(closeCodes.badFrame, error.message);
+    const problem = problemOf(error) ?? new ProblemError('internal', 'Something went wrong on our side.', { cause: error });
+    this.sendError(problem, { ref });
+  }
+
+  // ---- time
+
+  /** Does what is due now: called by the shared clock when `dueAt` is past. */
+  due(now: number): void {
+    switch (this.state) {
+      case 'accepted':
+        return this.close(closeCodes.badToken, 'no hello came in time');
+      case 'checking':
+        return this.close(TRY_AGAIN_LATER, 'it took too long');
+      case 'open':
+        return this.look(now);
+      case 'closing':
+        this.dueAt = NEVER;
+        return this.socket.terminate();
+      case 'closed':
+        this.dueAt = NEVER;
+        return undefined;
+      default:
+        return this.state satisfies never;
+    }
+  }
+
+  private look(now: number): void {
+    if (this.tokenEndsAt <= now) return this.close(closeCodes.badToken, 'The token has expired: get a new one.');
+    if (this.pongBy <= now) return this.close(closeCodes.noPong, 'no pong came');
+    if (this.leaveAt <= now) this.leave();
+    if (this.isClosed) return;
+    if (this.pingAt <= now) this.pingNow(now);
+    this.schedule();
+  }
+
+  private pingNow(now: number): void {
+    const { live, ping, limits } = this.parts;
+    const heads = live.headsFor(this);
+    this.send(heads === undefined ? ping() : outgoing({ type: 'ping', heads, serverTime: new Date().toISOString() }));
+    this.pingAt = now + limits.pingMs;
+    if (this.pongBy === NEVER) this.pongBy = now + limits.pongTimeoutMs;
+  }
+
+  private schedule(): void {
+    if (!this.isClosed) this.dueAt = Math.min(this.tokenEndsAt, this.pingAt, this.pongBy, this.leaveAt);
+  }
+
+  // ---- the end
+
+  /** Tells the client to go to another process, and closes the socket `ms` from now, when its sends are acknowledged. */
+  leaveIn(ms: number): void {
+    if (this.isClosed) return;
+    if (this.state !== 'open') return this.close(closeCodes.shuttingDown, 'shutting down');
+    this.leaveAt = performance.now() + ms;
+    this.send(outgoing({ type: 'goaway', reconnectInMs: Math.round(ms) }));
+    this.schedule();
+  }
+
+  private leave(): void {
+    if (this.isClosed) return;
+    this.socket.pause();
+    if (this.sendsInFlight > 0) {
+      // Called again by the last of them, each of which has a deadline.
+      return;
+    }
+    this.close(closeCodes.shuttingDown, 'shutting down');
+  }
+
+  /** Sends the close frame behind what is unsent; the client has 2 s to answer it. */
+  close(code: number, reason: string): void {
+    if (this.isClosed) return;
+    this.state = 'closing';
+    this.end = { code, reason };
+    this.dueAt = performance.now() + CLOSING_MS;
+    this.letGo();
+    this.socket.close(code, shortened(reason));
+    // Its answer is to be read, also of one that was not read while its hello was looked at.
+    this.socket.resume();
+  }
+
+  /** The same for a client that misbehaves: nothing more is read of it. */
+  private closeAtOnce(code: number, reason: string): void {
+    this.close(code, reason);
+    this.socket.pause();
+    this.dueAt = performance.now() + CUTTING_MS;
+  }
+
+  /** Ends it without a word: the process ends. */
+  cut(): void {
+    this.socket.terminate();
+  }
+
+  /** Called by the socket when the connection is gone, from either side. */
+  onClosed(code: number): void {
+    if (this.state === 'closed') return;
+    if (this.state !== 'closing') this.letGo();
+    this.state = 'closed';
+    this.dueAt = NEVER;
+    this.end ??= { code, reason: '' };
+    this.parts.onEnd(this);
+  }
+
+  private letGo(): void {
+    const { live, presence } = this.parts;
+    this.early = undefined;
+    this.tellDrained(false);
+    if (this.user === undefined) return;
+    if (this.hasJoined) live.leave(this);
+    void presence.leave(this.user, this.id);
+  }
+
+  private tellDrained(isDrained: boolean): void {
+    const waiters = this.drainWaiters;
+    this.drainWaiters = undefined;
+    for (const tell of waiters ?? []) tell(isDrained);
+  }
+
+  /** Whether more than this share of what may be unsent is unsent. */
+  private isBehind(share: number): boolean {
+    const { bufferFrames, bufferBytes } = this.parts.limits;
+    return this.socket.unsentFrames > share * bufferFrames || this.socket.unsentBytes > share * bufferBytes;
+  }
+}
+
+const shortened = (reason: string): string => {
+  const bytes = Buffer.from(reason);
+  return bytes.length <= MAX_REASON ? reason : bytes.subarray(0, MAX_REASON).toString('utf8').replaceAll('\ufffd', '');
+};
