@@ -10,9 +10,12 @@ import { MemoryMessageStore } from '#lib/conversations/adapters/memory-message-s
 import { MemoryOutbox } from '#lib/database/outbox/adapters/memory-outbox';
 import { type ConversationPost, FanOutPort, type UserPost } from '#lib/live/fan-out/fan-out.port';
 import { DependencyError } from '#lib/resilience/call/errors';
+import { MemoryPresence } from '#lib/live/presence/adapters/memory-presence';
 import { MemoryCurrentConversations } from './adapters/memory-current-conversations.js';
+import { MemoryPushStore } from './adapters/push/memory-push-store.js';
 import { type DeliveryEvent, DeliverMessages } from './deliver-messages.js';
 import { MarkFailed } from './mark-failed.js';
+import { PlanPushes } from './push/plan-pushes.js';
 
 /** Writes down what it is to publish, call by call; fails while `isAway`. */
 class RecordingFanOut extends FanOutPort {
@@ -48,6 +51,7 @@ describe('delivering', () => {
   let fanOut: RecordingFanOut;
   let ledger: MemoryDeliveryLedger;
   let current: MemoryCurrentConversations;
+  let pushes: MemoryPushStore;
   let deliver: DeliverMessages;
   let conversationId: string;
   beforeEach(async () => {
@@ -58,7 +62,8 @@ describe('delivering', () => {
     fanOut = new RecordingFanOut();
     ledger = new MemoryDeliveryLedger();
     current = new MemoryCurrentConversations(archive);
-    deliver = new DeliverMessages(current, fanOut, ledger);
+    pushes = new MemoryPushStore();
+    deliver = new DeliverMessages(current, fanOut, ledger, new PlanPushes(pushes, new MemoryPresence()));
     conversationId = (await conversations.create({ title: null, creatorId: 'alice', memberIds: ['bob'] })).id;
     await announced();
   });
@@ -94,6 +99,20 @@ describe('delivering', () => {
       message: { content: 'Xin chào', senderId: 'alice' },
     });
     expect(await stateOf(message.id)).toEqual({ messageId: message.id, version: 1, state: 'delivered' });
+  });
+
+  it('names the pushes that are due for new messages, once they are on their way to the sockets', async () => {
+    pushes.conversations.set(conversationId, { title: null, readSeqs: new Map([['bob', 0]]), messages: [] });
+    pushes.devices.set('bob', new Map([['phone', { provider: 'fcm', token: 'x' }]]));
+    const message = await say();
+    const created = await announced();
+    expect(await deliver.handle(created)).toMatchObject([
+      { type: 'push.due', data: { messageId: message.id, seq: 1, userId: 'bob', deviceId: 'phone' } },
+    ]);
+    await messages.edit({ id: message.id, actor: 'alice' }, 'second');
+    expect(await deliver.handle(await announced())).toEqual([]);
+    fanOut.isAway = true;
+    await expect(deliver.handle(created)).rejects.toMatchObject({ dependency: 'redis' });
   });
 
   it('publishes to each conversation once per batch, in the order of seq', async () => {

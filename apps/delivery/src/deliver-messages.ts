@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import type { EventOf, MessageEvent } from '#lib/contracts/events';
+import type { EventOf, MessageEvent, PushDue } from '#lib/contracts/events';
 import type { queues } from '#lib/contracts/pipeline';
 import { DeliveryLedgerPort } from '#lib/conversations/delivery-ledger.port';
 import { FanOutPort } from '#lib/live/fan-out/fan-out.port';
 import { metrics } from '#lib/runtime/metrics/metrics';
 import { CurrentConversationsPort, type CurrentMessage, type Members, type Membership } from './current-conversations.port.js';
+import { PlanPushes } from './push/plan-pushes.js';
 import { grouped, indexedPost, joinedPosts, membersPost, messagePost, type Post, receiptPost } from './signals.js';
 
 /** What this process hears. */
@@ -27,7 +28,7 @@ const POSTS_AT_ONCE = 500;
  * Takes what happened in conversations to the open sockets of their members (R117, ruling C14, ADR 24). An event only names what changed; what is
  * sent comes from Postgres, so a forged, replayed or late event shows nothing that is not there.
  *
- *     read what is there -> publish to those who follow -> record as delivered
+ *     read what is there -> publish to those who follow -> record as delivered -> name the pushes that are due
  *
  * Signals may repeat: who receives them drops what it has sent.
  */
@@ -37,13 +38,15 @@ export class DeliverMessages {
     private readonly current: CurrentConversationsPort,
     private readonly fanOut: FanOutPort,
     private readonly deliveries: DeliveryLedgerPort,
+    private readonly planPushes: PlanPushes,
   ) {}
 
-  /** @throws DependencyError when Postgres or Redis is out: nothing is lost, the batch comes again. */
-  async handle(events: readonly DeliveryEvent[]): Promise<void> {
+  /** @returns the pushes that are due, one event each. @throws DependencyError when Postgres or Redis is out: nothing is lost, the batch comes again. */
+  async handle(events: readonly DeliveryEvent[]): Promise<PushDue[]> {
     const truth = await this.read(events);
     await this.publish(grouped(postsFor(events, truth)));
     await this.record(changedMessages(events, truth));
+    return this.planPushes.for(changedMessages(events.filter(isCreation), truth));
   }
 
   private async read(events: readonly DeliveryEvent[]): Promise<Truth> {
@@ -144,3 +147,4 @@ const seqOf = ({ data }: DeliveryEvent): number => ('seq' in data ? data.seq : 0
 const isAboutMember = (event: DeliveryEvent): event is MemberEvent => 'userId' in event.data;
 const isAboutMessage = (event: DeliveryEvent): event is MessageEvent =>
   event.type === 'message.created' || event.type === 'message.edited' || event.type === 'message.deleted';
+const isCreation = ({ type }: DeliveryEvent): boolean => type === 'message.created';

@@ -10,9 +10,10 @@ import { PostgresCurrentConversations } from './adapters/postgres-current-conver
 import { CurrentConversationsPort } from './current-conversations.port.js';
 import { DeliverMessages } from './deliver-messages.js';
 import { MarkFailed } from './mark-failed.js';
+import { PushModule } from './push/push.module.js';
 
-/** Longest publish to Redis (1 s) and longest statement of the ledger (5 s), in milliseconds. */
-const AFTER_READING_MS = 6_000;
+/** Longest publish to Redis (1 s), longest statement of the ledger (5 s) and of the devices (5 s), in milliseconds. */
+const AFTER_READING_MS = 11_000;
 
 const currentConversations = {
   provide: CurrentConversationsPort,
@@ -26,11 +27,12 @@ const currentConversations = {
     ResilienceModule.for('delivery'),
     DatabaseModule.for('delivery'),
     ConversationsModule.forDeliveries('work'),
-    LiveModule.for('delivery', { publishes: true }),
+    LiveModule.for('delivery', { publishes: true, presence: true }),
+    PushModule,
     BusModule.for('delivery', {
       consumes: {
         deadLetters: MarkFailed,
-        slowestCall: { name: 'a publish to Redis and the entry in the ledger', timeoutMs: AFTER_READING_MS },
+        slowestCall: { name: 'a publish to Redis, the entry in the ledger and the devices of members', timeoutMs: AFTER_READING_MS },
       },
     }),
   ],

@@ -101,13 +101,28 @@ export const queues = defineQueues({
       'receipt.recorded',
       'message.embedded',
     ],
-    emits: [],
+    emits: ['push.due'],
     batch: { size: 100, waitMs: 2 },
     concurrency: 2,
     attempts: 3,
-    deadlineMs: 15_000, // two calls of Postgres (5 s each) and one of Redis
+    deadlineMs: 20_000, // three calls of Postgres (5 s each) and one of Redis
     pausesWith: ['redis', 'postgres'],
     deduplicate: false, // signals may repeat: who receives them drops what it has sent
+    maxLength: 1_000_000,
+  },
+  'delivery.push': {
+    kind: 'events',
+    producers: ['delivery'],
+    app: 'delivery',
+    handler: 'apps/delivery/src/adapters/amqp/pushes.consumer.ts',
+    hears: ['push.due'],
+    emits: [],
+    batch: { size: 50, waitMs: 500 }, // the pushes of a burst become one
+    concurrency: 2,
+    attempts: 3,
+    deadlineMs: 60_000, // an access token, a push, both once more, at 5 s each, and those of others before it
+    pausesWith: ['postgres'], // not with a provider: the other one works
+    deduplicate: false, // a push that comes twice replaces itself on its device
     maxLength: 1_000_000,
   },
   [EMBED_NOW_QUEUE]: {

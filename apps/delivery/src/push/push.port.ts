@@ -1,5 +1,8 @@
 import type { ConversationId, MessageId } from '#lib/contracts/ids';
 
+/** A push is of use for this long: then it is dropped, here and at the provider (docs/concepts/resilience.md, "Numbers"). */
+export const MAX_AGE_MS = 3_600_000;
+
 /** What one device is told. */
 export interface Push {
   /** The device's address at its provider. */

@@ -1,0 +1,124 @@
+import { Injectable } from '@nestjs/common';
+import { newEvent, type PushDue } from '#lib/contracts/events';
+import { type ConversationId, derivedId, type MessageId, type UserId } from '#lib/contracts/ids';
+import { PresencePort } from '#lib/live/presence/presence.port';
+import { DependencyError } from '#lib/resilience/call/errors';
+import { metrics } from '#lib/runtime/metrics/metrics';
+import { MAX_AGE_MS } from './push.port.js';
+import { type MemberDevice, PushStorePort } from './push-store.port.js';
+
+/** A message that was created, as it is now. */
+export interface CreatedMessage {
+  readonly id: MessageId;
+  readonly conversationId: ConversationId;
+  readonly seq: number;
+  readonly senderId: UserId;
+  readonly createdAt: Date;
+  readonly deletedAt?: Date | undefined;
+}
+
+/** Pages of members for one batch, 100,000 of them: some 0.5 s of Postgres. */
+const MAX_PAGES = 50;
+/** Pushes for one batch; as many devices have the members of the largest conversation when each has one. */
+const MAX_PUSHES = 10_000;
+/** Users whose presence is asked for at once. */
+const USERS_AT_ONCE = 1_000;
+/** A conversation with more devices than this is left alone for a millisecond each: FCM takes about as long for them. */
+const LARGE = 1_000;
+/** Large conversations that are left alone at a time. */
+const MAX_QUIET = 10_000;
+
+/** Finds the devices that a push is due on: those of members who are offline. */
+@Injectable()
+export class PlanPushes {
+  /** Until when a large conversation is left alone, in milliseconds of `performance.now()`. */
+  private readonly quietUntil = new Map<ConversationId, number>();
+
+  constructor(
+    private readonly store: PushStorePort,
+    private readonly presence: PresencePort,
+  ) {}
+
+  /**
+   * One push per device and conversation of a batch of created messages, for the newest of them; none for the sender, for members who are online
+   * or have read it, and for deleted messages. While Redis is away all members count as offline. @throws DependencyError when Postgres is out.
+   */
+  async for(messages: readonly CreatedMessage[]): Promise<PushDue[]> {
+    const newest = this.newestOf(messages);
+    if (newest.size === 0) return [];
+    const devices = await this.devicesFor([...newest.values()]);
+    if (devices.length === 0) return [];
+    const online = await this.onlineAmong(new Set(devices.map(({ userId }) => userId)));
+    const told = devices.filter(({ userId }) => !online.has(userId));
+    this.quieten(told);
+    return told.flatMap((device) => pushDue(device, newest.get(device.conversationId)));
+  }
+
+  private newestOf(messages: readonly CreatedMessage[]): Map<ConversationId, CreatedMessage> {
+    const newest = new Map<ConversationId, CreatedMessage>();
+    for (const message of messages) {
+      const { conversationId, seq, deletedAt, createdAt } = message;
+      // An old message comes from an event that was replayed, or waited for an outage to end.
+      const isNews = deletedAt === undefined && Date.now() - createdAt.getTime() < MAX_AGE_MS;
+      if (!isNews || this.isQuiet(conversationId) || (newest.get(conversationId)?.seq ?? 0) > seq) continue;
+      newest.set(conversationId, message);
+    }
+    return newest;
+  }
+
+  private async devicesFor(messages: readonly CreatedMessage[]): Promise<MemberDevice[]> {
+    const found: MemberDevice[] = [];
+    let page = await this.store.devicesOf(messages, undefined);
+    found.push(...page.devices);
+    for (let pages = 1; page.next !== undefined; pages += 1) {
+      if (pages === MAX_PAGES || found.length >= MAX_PUSHES) {
+        metrics.pushes.inc({ provider: 'unknown', outcome: 'shed' });
+        break;
+      }
+      page = await this.store.devicesOf(messages, page.next);
+      found.push(...page.devices);
+    }
+    return found;
+  }
+
+  private async onlineAmong(users: ReadonlySet<UserId>): Promise<Set<UserId>> {
+    const all = [...users];
+    const online = new Set<UserId>();
+    try {
+      for (let from = 0; from < all.length; from += USERS_AT_ONCE) {
+        const presence = await this.presence.of(all.slice(from, from + USERS_AT_ONCE));
+        for (const [userId, { online: isOnline }] of presence) if (isOnline) online.add(userId);
+      }
+    } catch (error) {
+      // A push too many is read and gone, one too few is a message that is missed.
+      if (!(error instanceof DependencyError)) throw error;
+    }
+    return online;
+  }
+
+  private isQuiet(conversationId: ConversationId): boolean {
+    const until = this.quietUntil.get(conversationId);
+    if (until === undefined) return false;
+    if (until > performance.now()) return true;
+    this.quietUntil.delete(conversationId);
+    return false;
+  }
+
+  private quieten(devices: readonly MemberDevice[]): void {
+    if (devices.length <= LARGE) return;
+    for (const [conversationId, { length }] of Map.groupBy(devices, (device) => device.conversationId)) {
+      if (length > LARGE) this.quietUntil.set(conversationId, performance.now() + length);
+    }
+    for (const oldest of this.quietUntil.keys()) {
+      if (this.quietUntil.size <= MAX_QUIET) return;
+      this.quietUntil.delete(oldest);
+    }
+  }
+}
+
+/** Its id is the same each time: a batch that comes again names the same pushes. */
+function pushDue({ conversationId, userId, deviceId }: MemberDevice, message: CreatedMessage | undefined): PushDue[] {
+  if (message === undefined) return [];
+  const eventId = derivedId('push.due', message.id, userId, deviceId);
+  return [newEvent('push.due', { conversationId, messageId: message.id, seq: message.seq, userId, deviceId }, { eventId })];
+}
