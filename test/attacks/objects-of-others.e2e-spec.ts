@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { newId } from '#lib/contracts/ids';
@@ -119,6 +120,30 @@ describe('the devices of a user', () => {
     ];
     expect(answers.map(({ status }) => status)).toEqual([204, 204, 204, 400, 400]);
     expect(await registered()).toEqual([{ device: 'owner/phone token-of-owner' }, { device: 'stranger/phone token-of-stranger' }]);
+  });
+});
+
+describe('the presence of a user', () => {
+  it('is shown to a stranger, and to a member who was removed, like that of a user who does not exist', async () => {
+    // Put there as a realtime process does, so that there is something to learn.
+    const redis = new Redis(inject('stack').redisUrl);
+    try {
+      const prefix = 'parley:live:presence';
+      await redis.zadd(`${prefix}:processes`, Date.now() + 60_000, 'of-this-test');
+      await redis.hset(`${prefix}:user:owner`, 'of-this-test', 1);
+      await redis.set(`${prefix}:seen:owner`, 1, 'PX', 60_000);
+      const items = async (client: ParleyClient) => (await client.request('GET', '/v1/presence?userIds=owner,no-such-user')).body;
+      const unknown = (userId: string) => ({ userId, online: false, lastSeenAt: null });
+
+      expect(await items(owner)).toEqual({
+        items: [{ userId: 'owner', online: true, lastSeenAt: expect.any(String) }, unknown('no-such-user')],
+      });
+      for (const who of [stranger, removed]) expect(await items(who)).toEqual({ items: [unknown('owner'), unknown('no-such-user')] });
+    } finally {
+      await redis.del('parley:live:presence:user:owner', 'parley:live:presence:seen:owner');
+      await redis.zrem('parley:live:presence:processes', 'of-this-test');
+      redis.disconnect();
+    }
   });
 });
 

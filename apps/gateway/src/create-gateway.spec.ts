@@ -601,7 +601,6 @@ describe('every answer', () => {
     ['GET', '/nope'],
     ['GET', '/'],
     ['POST', '/v1/messages/x/y'],
-    ['GET', '/v1/presence'],
     ['GET', '/v1/friendship_status/alice'],
     ['GET', '/docs/swagger-ui.css.map'],
   ] as const)('to %s %s says that there is no such thing', async (method, url) => {

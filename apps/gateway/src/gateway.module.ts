@@ -10,15 +10,17 @@ import { AuthModule } from '#lib/auth/auth.module';
 import { userLimits } from './auth/user-limits.js';
 import { ContextModule } from './context/context.module.js';
 import { DevicesModule } from './devices/devices.module.js';
+import { LiveModule } from '#lib/live/live.module';
 import { LoadModule } from '#lib/database/load.module';
 import { MessagesModule } from './messages/messages.module.js';
 import { OperationsModule } from './operations/operations.module.js';
+import { PresenceModule } from './presence/presence.module.js';
 import { SearchModule } from './search/search.module.js';
 
 const APP = 'gateway';
 
 /** The gateway: what users and operators ask over HTTP. */
-@Module({ imports: [AuthModule, LoadModule, MessagesModule, SearchModule, ContextModule, DevicesModule, OperationsModule] })
+@Module({ imports: [AuthModule, LoadModule, MessagesModule, SearchModule, ContextModule, DevicesModule, PresenceModule, OperationsModule] })
 export class GatewayModule {
   /** On Postgres, RabbitMQ, Redis and Chroma. */
   static live(): DynamicModule {
@@ -30,6 +32,7 @@ export class GatewayModule {
         BusModule.for(APP, { queues: true, asks: { timeoutMs: EMBED_NOW_TIMEOUT_MS }, deadLetters: true }),
         ConversationsModule.forDeliveries('reads'),
         ConversationsModule.forUsers({ limits: userLimits }),
+        LiveModule.for(APP, { presence: true }),
         VectorsModule.forSearching(),
         LexicalIndexModule.onPostgres(),
       ],
@@ -45,6 +48,7 @@ export class GatewayModule {
         DatabaseModule.inMemory(),
         BusModule.inMemory(APP),
         ConversationsModule.inMemory({ limits: userLimits }),
+        LiveModule.inMemory(),
         VectorsModule.inMemory(),
         LexicalIndexModule.inMemory(),
       ],

@@ -182,6 +182,29 @@ export const ConversationPage = z.strictObject({
 });
 export type ConversationPage = z.infer<typeof ConversationPage>;
 
+/** `GET /v1/presence`. */
+export const PresenceQuery = z.strictObject({
+  userIds: z
+    .string()
+    .regex(/^[A-Za-z0-9_.:-]{1,64}(,[A-Za-z0-9_.:-]{1,64}){0,99}$/, 'must be 1-100 user ids, separated by commas')
+    .meta({ description: '1-100 user ids, separated by commas', examples: ['alice,bob'] }),
+});
+export type PresenceQuery = z.infer<typeof PresenceQuery>;
+
+/** Answer of `GET /v1/presence`: one item for each user, in the order of the question. */
+export const PresenceList = z
+  .object({
+    items: z.array(
+      z.object({
+        userId: UserId,
+        online: z.boolean().meta({ description: 'Has a socket open, or had one a second ago' }),
+        lastSeenAt: time.nullable().meta({ description: 'When the last of its sockets closed, within 30 days; null: not known' }),
+      }),
+    ),
+  })
+  .meta({ id: 'PresenceList' });
+export type PresenceList = z.infer<typeof PresenceList>;
+
 /** `GET /v1/conversations/{id}/messages`: after or before a `seq`, never both; without either, the newest. */
 export const MessagePage = z
   .strictObject({

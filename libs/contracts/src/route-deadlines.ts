@@ -23,6 +23,7 @@ export const routeDeadlinesMs: Readonly<Record<string, number>> = {
   'GET /v1/messages/:messageId': ACCESS_MS,
   'PATCH /v1/messages/:messageId': ACCESS_MS,
   'DELETE /v1/messages/:messageId': ACCESS_MS,
+  'GET /v1/presence': ACCESS_MS,
   'PUT /v1/devices/:deviceId': ACCESS_MS,
   'DELETE /v1/devices/:deviceId': ACCESS_MS,
   'GET /v1/search': SEARCH_MS,

@@ -106,6 +106,18 @@ export const conversationStoreContract = (make: () => Promise<StoresSetup>): voi
       expect(await conversations.visibleTo('mallory')).toEqual({ ids: [], isCut: false });
     });
 
+    it('says which users are in a conversation with a reader, now', async () => {
+      const [me, friend, former, other] = [newId(), newId(), newId(), newId()];
+      const { id } = await created(me, [friend, former]);
+      await created(other, [friend]);
+      await conversations.removeMember(id, me, former);
+
+      expect(await conversations.sharingWith(me, [me, friend, former, other, 'unknown'])).toEqual(new Set([me, friend]));
+      expect(await conversations.sharingWith(friend, [me, former, other])).toEqual(new Set([me, other]));
+      expect(await conversations.sharingWith(former, [me, friend])).toEqual(new Set());
+      expect(await conversations.sharingWith(me, [])).toEqual(new Set());
+    });
+
     describe('members', () => {
       it('are added by any member, any number of times', async () => {
         const { id } = await created('alice', ['bob']);

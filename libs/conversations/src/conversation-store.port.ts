@@ -91,4 +91,6 @@ export abstract class ConversationStorePort {
    * in before those that it was only added to, then by newest activity. `isCut`: there are more.
    */
   abstract visibleTo(reader: UserId): Promise<{ readonly ids: readonly ConversationId[]; readonly isCut: boolean }>;
+  /** Those of `userIds` that are in one of the first MAX_SHARED conversations of `reader`, in the order of {@link visibleTo}. */
+  abstract sharingWith(reader: UserId, userIds: readonly UserId[]): Promise<ReadonlySet<UserId>>;
 }

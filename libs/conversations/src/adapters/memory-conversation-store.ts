@@ -15,7 +15,7 @@ import {
   type StartedConversation,
 } from '../conversation-store.port.js';
 import type { Message } from '../message.js';
-import { MAX_LISTED_MEMBERS, MAX_MEMBERS, MAX_PAGE_BYTES, MAX_UNREAD, MAX_VISIBLE, UNREAD_WINDOW } from '../limits.js';
+import { MAX_LISTED_MEMBERS, MAX_MEMBERS, MAX_PAGE_BYTES, MAX_SHARED, MAX_UNREAD, MAX_VISIBLE, UNREAD_WINDOW } from '../limits.js';
 import { conversationIsFull, leftByThemselves, quotaUsedUp, startKeyReused } from '../membership-problems.js';
 import { cursorOf, positionOf } from '../page-cursor.js';
 import { bytesOf, firstWithin } from './first-within.js';
@@ -138,10 +138,19 @@ export class MemoryConversationStore extends ConversationStorePort {
   }
 
   async visibleTo(reader: UserId): Promise<{ ids: ConversationId[]; isCut: boolean }> {
+    const ordered = this.ownFirst(reader);
+    return { ids: ordered.slice(0, MAX_VISIBLE).map(({ id }) => id), isCut: ordered.length > MAX_VISIBLE };
+  }
+
+  async sharingWith(reader: UserId, userIds: readonly UserId[]): Promise<ReadonlySet<UserId>> {
+    const shared = this.ownFirst(reader).slice(0, MAX_SHARED);
+    return new Set(userIds.filter((userId) => shared.some(({ members }) => members.has(userId))));
+  }
+
+  private ownFirst(reader: UserId): MemoryConversation[] {
     const all = this.archive.visibleTo(reader);
     const isOwn = ({ creatorId, members }: MemoryConversation) => creatorId === reader || (members.get(reader)?.readSeq ?? 0) > 0;
-    const ordered = [...all.filter(isOwn), ...all.filter((conversation) => !isOwn(conversation))];
-    return { ids: ordered.slice(0, MAX_VISIBLE).map(({ id }) => id), isCut: ordered.length > MAX_VISIBLE };
+    return [...all.filter(isOwn), ...all.filter((conversation) => !isOwn(conversation))];
   }
 
   private announced<Event extends ParleyEvent>(event: Event, headers: EventHeaders): Event {

@@ -18,7 +18,7 @@ import {
   NO_LIMITS,
   type StartedConversation,
 } from '../conversation-store.port.js';
-import { MAX_LISTED_MEMBERS, MAX_MEMBERS, MAX_PAGE_BYTES, MAX_UNREAD, MAX_VISIBLE, UNREAD_WINDOW } from '../limits.js';
+import { MAX_LISTED_MEMBERS, MAX_MEMBERS, MAX_PAGE_BYTES, MAX_SHARED, MAX_UNREAD, MAX_VISIBLE, UNREAD_WINDOW } from '../limits.js';
 import { conversationIsFull, leftByThemselves, quotaUsedUp, startKeyReused } from '../membership-problems.js';
 import { cursorOf, positionOf } from '../page-cursor.js';
 import { bytesBefore, messageBytes, messageColumns, messageFrom, type MessageRow } from './message-row.js';
@@ -216,15 +216,23 @@ const RECEIPT = {
 };
 
 // As one text: Node would otherwise read up to 10,000 rows for each search.
-const VISIBLE = {
-  name: 'visible-conversations',
-  text: `
-    SELECT string_agg(id::text, ',') AS ids
-    FROM (
+const ownFirst = (limit: number) => `
       SELECT c.id FROM conversation_members member JOIN conversations c ON c.id = member.conversation_id
       WHERE member.user_id = $1
-      ORDER BY (c.creator_id = $1 OR member.read_seq > 0) DESC, c.last_activity_at DESC, c.id DESC LIMIT ${MAX_VISIBLE + 1}
-    ) visible`,
+      ORDER BY (c.creator_id = $1 OR member.read_seq > 0) DESC, c.last_activity_at DESC, c.id DESC LIMIT ${limit}`;
+
+const VISIBLE = {
+  name: 'visible-conversations',
+  text: `SELECT string_agg(id::text, ',') AS ids FROM (${ownFirst(MAX_VISIBLE + 1)}) visible`,
+};
+
+// Each user is looked up in the reader's conversations and not the other way round: a bot may be in a million.
+const SHARING = {
+  name: 'users-that-share-a-conversation',
+  text: `
+    WITH mine AS MATERIALIZED (${ownFirst(MAX_SHARED)})
+    SELECT asked.user_id AS "userId" FROM unnest($2::text[]) AS asked (user_id)
+    WHERE (SELECT true FROM mine JOIN conversation_members theirs ON theirs.conversation_id = mine.id AND theirs.user_id = asked.user_id LIMIT 1)`,
 };
 
 /**
@@ -340,6 +348,11 @@ export class PostgresConversationStore extends ConversationStorePort {
     const [row] = await this.reads.query<{ ids: string | null }>(VISIBLE, [reader]);
     const ids = row?.ids?.split(',') ?? [];
     return { ids: ids.slice(0, MAX_VISIBLE), isCut: ids.length > MAX_VISIBLE };
+  }
+
+  async sharingWith(reader: UserId, userIds: readonly UserId[]): Promise<ReadonlySet<UserId>> {
+    const rows = await this.reads.query<{ userId: UserId }>(SHARING, [reader, userIds]);
+    return new Set(rows.map(({ userId }) => userId));
   }
 }
 

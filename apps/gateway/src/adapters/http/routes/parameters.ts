@@ -14,6 +14,11 @@ export const callerOf = ({ work }: FastifyRequest): UserId => {
 };
 export const Caller = createParamDecorator((_: unknown, context: ExecutionContext): UserId => callerOf(requestOf(context)));
 
+/** Whether the caller may act for any user. */
+export const IsService = createParamDecorator(
+  (_: unknown, context: ExecutionContext): boolean => requestOf(context).work?.caller?.scopes.has('service') === true,
+);
+
 /** The `Idempotency-Key` header; undefined without one. @throws ProblemError `validation` for a malformed one. */
 export const idempotencyKeyOf = ({ headers }: FastifyRequest): string | undefined => {
   const header = headers['idempotency-key'];
