@@ -106,7 +106,8 @@ async function writeSettings({ folder, port, as }: PostgresOptions): Promise<voi
     "listen_addresses = '127.0.0.1'",
     `port = ${port}`,
     "unix_socket_directories = ''",
-    'max_connections = 100',
+    // 12 processes of 10 connections (`npm start -- --realtime 8`), or two Parleys of tests side by side.
+    'max_connections = 150',
     'shared_buffers = 128MB',
     'fsync = on',
     'synchronous_commit = on',

@@ -93,6 +93,7 @@ describe('the supervisor', { timeout: 30_000 }, () => {
       'chroma env',
     ]);
     expect(state.environment['DATABASE_URL']).toBe(env['DATABASE_URL']);
+    expect(state.environment['DB_POOL_BUDGET_PROCESSES']).toBe('2'); // of the two services, for the migration to compare with Postgres
     expect((state.environment['AUTH_JWT_SECRET'] ?? '').length).toBeGreaterThanOrEqual(32);
     expect(await (await fetch(`${state.gatewayUrl}/readyz`)).text()).toBe('ok');
     expect((await readState(home))?.supervisor?.pid).toBe(process.pid);

@@ -177,6 +177,7 @@ export class Supervisor {
     const jwtSecret = valueOf(this.env, 'AUTH_JWT_SECRET') ?? (this.env['AUTH_JWKS_URL'] ? undefined : secrets.jwtSecret);
     return {
       HOST: this.env['HOST'] || '127.0.0.1',
+      DB_POOL_BUDGET_PROCESSES: this.env['DB_POOL_BUDGET_PROCESSES'] || String(this.processes.services.length),
       ...Object.fromEntries(dependencies.map(({ name, url }) => [urlVariables[name], url])),
       ...(managementUrl === undefined ? {} : { RABBITMQ_MANAGEMENT_URL: managementUrl }),
       ...(jwtSecret === undefined ? {} : { AUTH_JWT_SECRET: jwtSecret }),

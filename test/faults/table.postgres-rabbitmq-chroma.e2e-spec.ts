@@ -1,0 +1,3 @@
+import { tableOf } from './table.js';
+
+tableOf(['postgres', 'rabbitmq', 'chroma']);

@@ -1,0 +1,10 @@
+import { expect, it } from 'vitest';
+import { matrix } from './matrix.js';
+import { tableOf } from './table.js';
+
+tableOf(['redis', 'embedder']);
+
+it('every dependency of the table is in this file or in the other one', () => {
+  const dependencies = [...new Set(matrix.map(({ dependency }) => dependency))];
+  expect(dependencies.sort()).toEqual(['chroma', 'embedder', 'postgres', 'rabbitmq', 'redis']);
+});
