@@ -3,7 +3,7 @@ import { describeSeen, matrix, operations, RECOVERS_WITHIN_MS } from '../../test
 
 const INTRODUCTION = `# When something is away
 
-Printed by \`npm run docs\` from \`test/faults/matrix.ts\`; each cell is a test (\`test/faults/matrix.e2e-spec.ts\`).
+Printed by \`npm run docs\` from \`test/faults/matrix.ts\`; each cell is a test (\`test/faults/table.ts\`).
 \`npm test -- faults\` runs the outages marked with ●, \`npm run chaos -- --matrix\` (or \`PARLEY_LONG_TESTS=1 npm test -- faults\`) all of them.
 \`npm run chaos\` does the same and worse under load and counts what became of every message: \`test/bench/results/chaos.md\`.
 
