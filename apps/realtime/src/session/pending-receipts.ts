@@ -2,7 +2,7 @@ import type { ConversationId, UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
 import { routeDeadlinesMs } from '#lib/contracts/route-deadlines';
 import type { ReceiptFrame } from '#lib/contracts/socket';
-import type { ConversationStorePort } from '#lib/conversations/conversation-store.port';
+import type { RecordReceipt } from '#lib/conversations/record-receipt';
 import { withDeadline } from '#lib/resilience/call/deadline';
 import { Semaphore } from '#lib/resilience/limit/semaphore';
 import { problemOf } from '#lib/resilience/problem-of';
@@ -31,7 +31,7 @@ export class PendingReceipts {
   private readonly recording = new Map<ReceiptSource, Promise<void>>();
   private readonly permits = new Semaphore('receipts', { concurrent: CONCURRENT, queued: 100_000 });
 
-  constructor(private readonly conversations: ConversationStorePort) {}
+  constructor(private readonly recordReceipt: RecordReceipt) {}
 
   add(source: ReceiptSource, { conversationId, deliveredSeq, readSeq }: ReceiptFrame): void {
     const own = this.waiting.get(source) ?? new Map<ConversationId, Receipt>();
@@ -72,7 +72,7 @@ export class PendingReceipts {
     for (const [conversationId, receipt] of receipts) {
       try {
         const isMember = await this.permits.run(
-          () => withDeadline(RECORD_MS, () => this.conversations.recordReceipt(conversationId, userId, receipt)),
+          () => withDeadline(RECORD_MS, () => this.recordReceipt.execute(conversationId, userId, receipt)),
           { caller: userId, withinMs: RECORD_MS },
         );
         if (!isMember) throw new ProblemError('not-found', 'There is no such conversation.');

@@ -4,7 +4,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { AuthModule } from '#lib/auth/auth.module';
 import { TokenVerifierPort } from '#lib/auth/token-verifier.port';
 import { AcceptMessage } from '#lib/conversations/accept-message';
-import { ConversationStorePort } from '#lib/conversations/conversation-store.port';
+import { RecordReceipt } from '#lib/conversations/record-receipt';
 import { LoadModule } from '#lib/database/load.module';
 import { PresencePort } from '#lib/live/presence/presence.port';
 import { FairShare } from '#lib/resilience/limit/fair-share';
@@ -49,11 +49,12 @@ const sessions = (
   imports: [AuthModule, LoadModule],
   providers: [
     IdleHub,
+    RecordReceipt,
     { provide: SendMessages, inject: [AcceptMessage, LIMITERS, Pressure, CONFIG], useFactory: sendMessages },
     {
       provide: PendingReceipts,
-      inject: [ConversationStorePort],
-      useFactory: (conversations: ConversationStorePort) => new PendingReceipts(conversations),
+      inject: [RecordReceipt],
+      useFactory: (recordReceipt: RecordReceipt) => new PendingReceipts(recordReceipt),
     },
     {
       provide: Sessions,
