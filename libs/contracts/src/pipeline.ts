@@ -102,8 +102,9 @@ export const queues = defineQueues({
       'message.embedded',
     ],
     emits: ['push.due'],
-    batch: { size: 100, waitMs: 2 },
-    concurrency: 2,
+    // A message that comes alone goes at once, those that come while batches are handled are the next one: waiting 2 ms cost each message 3 to 4.
+    batch: { size: 100, waitMs: 0 },
+    concurrency: 4,
     attempts: 3,
     deadlineMs: 20_000, // three calls of Postgres (5 s each) and one of Redis
     pausesWith: ['redis', 'postgres'],
