@@ -13,8 +13,8 @@ export const UNREAD_WINDOW = 2_000;
 /** Conversations that a search looks through. */
 export const MAX_VISIBLE = 10_000;
 
-/** Conversations of a caller among which one is looked for that it shares with another user: 100 users in each are 100,000 lookups of an index. */
-export const MAX_SHARED = 1_000;
+/** Conversations of a caller among which one is looked for that it shares with another user: 100 users in each are 50,000 lookups of an index, a tenth of a second. */
+export const MAX_SHARED = 500;
 
 /**
  * Bytes of text after which a page of messages or conversations ends, in UTF-8: a page of 200 messages of 16,384 characters would be 9.8 MB,

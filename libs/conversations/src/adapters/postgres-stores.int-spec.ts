@@ -49,6 +49,27 @@ it('a reader of very many conversations in Postgres sees those that it started o
   expect([ids.length, new Set(ids.slice(0, 2)), isCut]).toEqual([10_000, new Set([own.id, read.id]), true]);
 });
 
+it('a reader of very many conversations in Postgres learns in a moment which of 100 users, a bot in very many others among them, share one', async () => {
+  const { conversations } = await make();
+  const work = database.lane('work');
+  const flood = (count: number, members: string) =>
+    work.query(`
+      WITH flood AS (
+        INSERT INTO conversations (id, creator_id, created_at, last_activity_at)
+        SELECT gen_random_uuid(), 'mallory', now(), now() FROM generate_series(1, ${count}) RETURNING id
+      )
+      INSERT INTO conversation_members (conversation_id, user_id) SELECT id, unnest(${members}) FROM flood`);
+  const strangers = Array.from({ length: 98 }, (_, i) => `stranger-${i}`);
+  await flood(10_000, `ARRAY['alice']`);
+  await flood(10_000, `ARRAY['bot']`);
+  await flood(500, `ARRAY[${strangers.map((name) => `'${name}'`).join()}]`);
+  await conversations.create({ title: null, creatorId: 'alice', memberIds: ['bob'] });
+
+  const startedAt = performance.now();
+  expect(await conversations.sharingWith('alice', ['bob', 'bot', ...strangers])).toEqual(new Set(['bob']));
+  expect(performance.now() - startedAt).toBeLessThan(1_000);
+});
+
 it('the quota of a day counts in Postgres for all processes together, and begins anew the next day', async () => {
   await make();
   const limits = { conversationsPerDay: 5, additionsPerDay: 0 };

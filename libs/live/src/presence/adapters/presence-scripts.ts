@@ -17,9 +17,9 @@ local function is_registered(id)
   local beat = redis.call('ZSCORE', processes, id)
   return beat and tonumber(beat) > now - leaseMs
 end
-local function living()
+local function heard_within(ms)
   local ids = {}
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', processes, '(' .. now - leaseMs, '+inf')) do ids[id] = true end
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', processes, '(' .. now - ms, '+inf')) do ids[id] = true end
   return ids
 end
 local function see(user, at)
@@ -78,15 +78,16 @@ return answer
 `;
 
 /**
- * ARGV: leaseMs, id, then for each user: name, open sessions here (-1: gone), '1' when this process has announced the user as online.
- * Returns nothing when the lease has ended; else for each user: sessions on all living processes, and 1 came online, 2 went offline, 0 neither.
+ * ARGV: leaseMs, countMs, id, then for each user: name, open sessions here (-1: gone), '1' when this process has announced the user as online.
+ * Returns nothing when the lease has ended; else for each user: sessions on all processes that were heard within countMs, and 1 came online, 2 went
+ * offline, 0 neither.
  */
 const PUT = `${PROLOGUE}
-local id = ARGV[2]
+local id = ARGV[3]
 if not is_registered(id) then return {} end
-local alive = living()
+local counted = heard_within(tonumber(ARGV[2]))
 local answer = {}
-for i = 3, #ARGV, 3 do
+for i = 4, #ARGV, 3 do
   local user, count, announced = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2] == '1'
   local key = prefix .. ':user:' .. user
   local fields = redis.call('HGETALL', key)
@@ -96,7 +97,7 @@ for i = 3, #ARGV, 3 do
       before = tonumber(fields[f + 1])
     else
       others = true
-      if alive[fields[f]] then total = total + tonumber(fields[f + 1]) end
+      if counted[fields[f]] then total = total + tonumber(fields[f + 1]) end
     end
   end
   local change = 0
@@ -120,7 +121,7 @@ return answer
 
 /** ARGV: leaseMs, users. Returns for each: 1 online or 0, and when last seen or ''. */
 const OF = `${PROLOGUE}
-local alive = living()
+local alive = heard_within(leaseMs)
 local answer = {}
 for i = 2, #ARGV do
   local online = 0

@@ -12,7 +12,7 @@ import { ABSENT_MS } from '../presence.port.js';
 import { LEASE, type LeaseTimes, RedisPresence } from './redis-presence.js';
 
 /** A fifth of the real times: tests wait for leases to end. */
-const QUICK: LeaseTimes = { beatMs: 300, leaseMs: 1_500, graceMs: 300 };
+const QUICK: LeaseTimes = { beatMs: 200, countMs: 600, leaseMs: 1_500, graceMs: 300 };
 
 // A Redis of its own: it is frozen, emptied and killed here.
 let stack: PrivateStack;
@@ -133,6 +133,21 @@ describe('presence of several processes', () => {
     expect(known.get('user-1')?.online).toBe(false);
     expect(Math.abs((known.get('user-1')?.lastSeenAt?.getTime() ?? 0) - beforeMs)).toBeLessThan(QUICK.beatMs + 200);
     await eventually(async () => expect(await admin.keys(`${prefix}:users:*`)).toHaveLength(1));
+  });
+
+  it('counts the sessions of one that was killed no longer, well before it takes their users for offline', async () => {
+    const [dead, living] = [await startProcess(), await startProcess()];
+    for (let i = 0; i < 10; i += 1) await dead.presence.enter('alice', `s${i}`);
+    expect(await living.presence.enter('alice', 'eleventh')).toBe(11);
+
+    dead.kill();
+
+    const again = async () => {
+      await living.presence.leave('alice', 'again');
+      expect(await living.presence.enter('alice', 'again')).toBe(2);
+    };
+    await eventually(again, { timeoutMs: 1_000 });
+    expect(await admin.hlen(`${prefix}:user:alice`)).toBe(2);
   });
 
   it('takes the users of a dead one for offline within 15 s with the times of production', async () => {

@@ -13,12 +13,14 @@ import { type WithPresence, withPresence } from './presence-scripts.js';
 /** Times of the lease, in milliseconds. */
 export interface LeaseTimes {
   readonly beatMs: number;
+  /** Sessions of a process that was silent for longer are not counted: when it was killed, its users come back at once, with as many sockets. */
+  readonly countMs: number;
   readonly leaseMs: number;
   readonly graceMs: number;
 }
 
-/** Two heartbeats may be lost. The users of a dead process are announced as offline at most lease + grace + beat = 15 s after its last one. */
-export const LEASE: LeaseTimes = { beatMs: 3_000, leaseMs: 10_000, graceMs: 2_000 };
+/** The users of a dead process are announced as offline at most lease + grace + beat = 13 s after its last heartbeat. */
+export const LEASE: LeaseTimes = { beatMs: 1_000, countMs: 2_500, leaseMs: 10_000, graceMs: 2_000 };
 // A hello waits for its count no longer than for any other answer of Redis (docs/concepts/resilience.md).
 const CALL_TIMEOUT_MS = 250;
 // Below what is left of a lease when Redis is back: presence must not end because a breaker still waits.
@@ -216,11 +218,12 @@ export class RedisPresence extends PresencePort {
       this.unwritten.delete(userId);
       this.entering.delete(userId);
     }
+    const { leaseMs, countMs } = this.times;
     const counts = users.map((userId) => this.sessions.countOf(userId) ?? -1);
     let answer: readonly number[] = [];
     try {
       const values = users.flatMap((userId, i) => [userId, counts[i] ?? -1, this.announced.has(userId) ? 1 : 0]);
-      answer = await this.call.run(() => this.redis.presencePut(1, this.prefix, this.times.leaseMs, id, ...values));
+      answer = await this.call.run(() => this.redis.presencePut(1, this.prefix, leaseMs, countMs, id, ...values));
     } catch {
       // Measured by the call; written again with the next change, at the latest after the next heartbeat.
     }
