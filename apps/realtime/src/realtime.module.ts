@@ -23,6 +23,7 @@ export class RealtimeModule {
         DatabaseModule.for(APP, { relay: true, entities: 'reads' }),
         BusModule.for(APP, { queues: true }),
         ConversationsModule.forUsers({ limits, edits: 'reads' }),
+        ConversationsModule.forFollowing(),
         LiveModule.for(APP, { publishes: true, follows: true, presence: true }),
       ],
     };

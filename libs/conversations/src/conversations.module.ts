@@ -9,13 +9,16 @@ import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import { OutboxRelay } from '#lib/database/outbox/outbox-relay';
 import { AcceptMessage } from './accept-message.js';
 import { MemoryArchive } from './adapters/memory-archive.js';
+import { MemoryConversationFeed } from './adapters/memory-conversation-feed.js';
 import { MemoryConversationStore } from './adapters/memory-conversation-store.js';
 import { MemoryDeviceStore } from './adapters/memory-device-store.js';
 import { MemoryDeliveryLedger } from './adapters/memory-delivery-ledger.js';
 import { MemoryMessageStore } from './adapters/memory-message-store.js';
 import { PostgresDeliveryLedger } from './adapters/postgres-delivery-ledger.js';
+import { PostgresConversationFeed } from './adapters/postgres-conversation-feed.js';
 import { PostgresMessageStore } from './adapters/postgres-message-store.js';
 import { PostgresTextIndex } from './adapters/postgres-text-index.js';
+import { ConversationFeedPort } from './conversation-feed.port.js';
 import { ConversationStorePort, type MembershipLimits } from './conversation-store.port.js';
 import { DeviceStorePort } from './device-store.port.js';
 import { IndexTexts } from './index-texts.js';
@@ -72,6 +75,17 @@ export class ConversationsModule {
     ]);
   }
 
+  /** ConversationFeedPort, for a process that brings messages to sockets. */
+  static forFollowing(): DynamicModule {
+    return of([
+      {
+        provide: ConversationFeedPort,
+        inject: [PostgresLanes],
+        useFactory: (lanes: PostgresLanes) => new PostgresConversationFeed(lanes.lane('reads')),
+      },
+    ]);
+  }
+
   /** IndexTexts, which makes the words of messages findable. */
   static forIndexing(): DynamicModule {
     return of([
@@ -88,6 +102,11 @@ export class ConversationsModule {
     return of([
       acceptMessage,
       { provide: MemoryArchive, useFactory: () => new MemoryArchive() },
+      {
+        provide: ConversationFeedPort,
+        inject: [MemoryArchive],
+        useFactory: (archive: MemoryArchive) => new MemoryConversationFeed(archive),
+      },
       {
         provide: MessageStorePort,
         inject: [MemoryArchive, MemoryOutbox],

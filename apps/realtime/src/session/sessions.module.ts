@@ -16,8 +16,9 @@ import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import { Lifecycle } from '#lib/runtime/process/lifecycle';
 import { SocketServer } from '../adapters/ws/socket-server.js';
 import { Strangers } from '../adapters/ws/strangers.js';
+import { LiveConversations } from '../live/live-conversations.js';
+import { LiveConversationsModule } from '../live/live-conversations.module.js';
 import { FrameCounts } from './frame-counts.js';
-import { IdleHub } from './idle-hub.js';
 import { PendingReceipts } from './pending-receipts.js';
 import { SendMessages } from './send-messages.js';
 import { sessionLimits } from './session-limits.js';
@@ -37,7 +38,7 @@ const sendMessages = (messages: AcceptMessage, limiters: Limiters, pressure: Pre
 const sessions = (
   verifier: TokenVerifierPort,
   presence: PresencePort,
-  live: IdleHub,
+  live: LiveConversations,
   sends: SendMessages,
   receipts: PendingReceipts,
   config: Config,
@@ -46,9 +47,8 @@ const sessions = (
 
 /** The sockets of users: they are let in last at the start, and drained first at the stop. */
 @Module({
-  imports: [AuthModule, LoadModule],
+  imports: [AuthModule, LoadModule, LiveConversationsModule],
   providers: [
-    IdleHub,
     RecordReceipt,
     { provide: SendMessages, inject: [AcceptMessage, LIMITERS, Pressure, CONFIG], useFactory: sendMessages },
     {
@@ -58,7 +58,7 @@ const sessions = (
     },
     {
       provide: Sessions,
-      inject: [TokenVerifierPort, PresencePort, IdleHub, SendMessages, PendingReceipts, CONFIG, LOGGER],
+      inject: [TokenVerifierPort, PresencePort, LiveConversations, SendMessages, PendingReceipts, CONFIG, LOGGER],
       useFactory: sessions,
     },
   ],

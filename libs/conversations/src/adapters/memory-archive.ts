@@ -3,6 +3,7 @@ import type { Message } from '../message.js';
 
 /** What a member has received and read. */
 export interface MemoryMember {
+  readonly joinedAt: Date;
   deliveredSeq: number;
   readSeq: number;
 }

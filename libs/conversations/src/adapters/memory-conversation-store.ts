@@ -48,7 +48,7 @@ export class MemoryConversationStore extends ConversationStorePort {
       title,
       creatorId,
       createdAt,
-      members: new Map(everyone.map((id) => [id, { deliveredSeq: 0, readSeq: 0 }])),
+      members: new Map(everyone.map((id) => [id, { joinedAt: createdAt, deliveredSeq: 0, readSeq: 0 }])),
       departed: new Map(),
       messages: [],
       keys: new Map(),
@@ -95,7 +95,7 @@ export class MemoryConversationStore extends ConversationStorePort {
     if (departed !== undefined && !mayReturn) throw leftByThemselves();
     if (conversation.members.size >= MAX_MEMBERS) throw conversationIsFull();
     this.count(actor, { conversations: 0, additions: 1 });
-    conversation.members.set(userId, { deliveredSeq: 0, readSeq: 0 });
+    conversation.members.set(userId, { joinedAt: new Date(), deliveredSeq: 0, readSeq: 0 });
     conversation.departed.delete(userId);
     conversation.membersVersion += 1;
     const { membersVersion, messages } = conversation;
@@ -134,7 +134,12 @@ export class MemoryConversationStore extends ConversationStorePort {
     // What was read has arrived.
     member.deliveredSeq = Math.max(member.deliveredSeq, Math.min(deliveredSeq, headSeq), member.readSeq);
     if (member.readSeq === before.readSeq && member.deliveredSeq === before.deliveredSeq) return {};
-    return { event: this.announced(newEvent('receipt.recorded', { conversationId: id, userId: reader, ...member }), headers) };
+    return {
+      event: this.announced(
+        newEvent('receipt.recorded', { conversationId: id, userId: reader, deliveredSeq: member.deliveredSeq, readSeq: member.readSeq }),
+        headers,
+      ),
+    };
   }
 
   async visibleTo(reader: UserId): Promise<{ ids: ConversationId[]; isCut: boolean }> {

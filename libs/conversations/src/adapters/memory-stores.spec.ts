@@ -1,14 +1,17 @@
 import { expect, it } from 'vitest';
 import { MemoryOutbox } from '#lib/database/outbox/adapters/memory-outbox';
+import { conversationFeedContract, type FeedSetup } from '../conversation-feed.contract.js';
 import { conversationStoreContract } from '../conversation-store.contract.js';
-import { messageStoreContract, type StoresSetup } from '../message-store.contract.js';
+import { messageStoreContract } from '../message-store.contract.js';
 import { MemoryArchive } from './memory-archive.js';
+import { MemoryConversationFeed } from './memory-conversation-feed.js';
 import { MemoryConversationStore } from './memory-conversation-store.js';
 import { MemoryMessageStore } from './memory-message-store.js';
 
-const make = async (): Promise<StoresSetup> => {
+const make = async (): Promise<FeedSetup> => {
   const [archive, outbox] = [new MemoryArchive(), new MemoryOutbox()];
   return {
+    feed: new MemoryConversationFeed(archive),
     messages: new MemoryMessageStore(archive, outbox),
     conversations: new MemoryConversationStore(archive, outbox),
     limited: (limits) => new MemoryConversationStore(archive, outbox, limits),
@@ -19,6 +22,7 @@ const make = async (): Promise<StoresSetup> => {
 
 messageStoreContract(make);
 conversationStoreContract(make);
+conversationFeedContract(make);
 
 it('a reader of very many conversations in memory sees those that it started or read in first, and learns that there are more', async () => {
   const [archive, outbox] = [new MemoryArchive(), new MemoryOutbox()];

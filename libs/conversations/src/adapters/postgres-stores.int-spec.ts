@@ -4,8 +4,10 @@ import type { ParleyEvent } from '#lib/contracts/events';
 import { LaneDataSource } from '#lib/database/adapters/lane-data-source';
 import type { PostgresLane } from '#lib/database/adapters/lanes/postgres-lane';
 import { type MigratedDatabase, migratedDatabase } from '#lib/testing/migrated-database';
+import { conversationFeedContract, type FeedSetup } from '../conversation-feed.contract.js';
 import { conversationStoreContract } from '../conversation-store.contract.js';
-import { messageStoreContract, type StoresSetup } from '../message-store.contract.js';
+import { messageStoreContract } from '../message-store.contract.js';
+import { PostgresConversationFeed } from './postgres-conversation-feed.js';
 import { PostgresConversationStore } from './postgres-conversation-store.js';
 import { PostgresMessageStore } from './postgres-message-store.js';
 
@@ -15,11 +17,12 @@ beforeAll(async () => {
 });
 afterAll(async () => database.drop());
 
-const make = async (): Promise<StoresSetup> => {
+const make = async (): Promise<FeedSetup> => {
   await database
     .lane('work')
     .query('TRUNCATE conversations, conversation_members, conversation_keys, departed_members, membership_usage, messages, outbox');
   return {
+    feed: new PostgresConversationFeed(database.lane('reads')),
     messages: new PostgresMessageStore(database.lane('sends'), database.lane('reads'), database.lane('edits')),
     conversations: new PostgresConversationStore(database.dataSource, database.lane('reads')),
     limited: (limits) => new PostgresConversationStore(database.dataSource, database.lane('reads'), limits),
@@ -32,6 +35,7 @@ const make = async (): Promise<StoresSetup> => {
 
 messageStoreContract(make);
 conversationStoreContract(make);
+conversationFeedContract(make);
 
 it('a reader of very many conversations in Postgres sees those that it started or read in first, and learns that there are more', async () => {
   const { conversations } = await make();
@@ -81,3 +85,46 @@ it('the quota of a day counts in Postgres for all processes together, and begins
   await database.lane('work').query(`UPDATE membership_usage SET day = day - 1`);
   expect(await Promise.all(stores.map(start))).toHaveLength(2);
 });
+
+it('the feed reads by its indexes, also when tables are large', async () => {
+  await make();
+  const work = database.lane('work');
+  const id = '01920000-0000-7000-8000-000000000001';
+  await work.query(
+    `INSERT INTO conversations (id, creator_id, created_at, last_activity_at, head_seq) VALUES ($1, 'alice', now(), now(), 20000)`,
+    [id],
+  );
+  await work.query(
+    `INSERT INTO messages (id, conversation_id, seq, sender_id, content, created_at, edited_at)
+     SELECT gen_random_uuid(), $1, i, 'alice', 'text', now(), CASE WHEN i % 1000 = 0 THEN now() END FROM generate_series(1, 20000) i`,
+    [id],
+  );
+  await work.query(
+    `INSERT INTO conversation_members (conversation_id, user_id, joined_at) SELECT $1, 'user-' || i, now() - interval '1 day' FROM generate_series(1, 9000) i`,
+    [id],
+  );
+  await work.query('ANALYZE messages, conversation_members');
+  const plans: string[] = [];
+  const explaining = {
+    query: async (statement: { text: string }, values: unknown[]) => {
+      const literal = statement.text.replace(/\$(\d)/g, (_, i) => literalOf(values[Number(i) - 1]));
+      plans.push((await work.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${literal}`)).map((row) => row['QUERY PLAN']).join('\n'));
+      return [];
+    },
+  } as unknown as PostgresLane;
+  const feed = new PostgresConversationFeed(explaining);
+  await feed.changes([id], { after: { at: new Date(0), id } });
+  await feed.page(id, 100);
+  await feed.seqAtJoining({ conversationId: id, userId: 'user-7' });
+  await feed.joinings(['user-7'], new Date()).catch(() => undefined);
+  expect(plans.map((plan) => [/Seq Scan/.test(plan), /messages_changes|messages_seq|by_joining|by_user|members_pkey/.test(plan)])).toEqual(
+    plans.map(() => [false, true]),
+  );
+  expect([plans[0]?.includes('messages_changes'), plans.length]).toEqual([true, 4]);
+});
+
+const literalOf = (value: unknown): string => {
+  if (Array.isArray(value)) return `'{${value.join(',')}}'`;
+  if (value instanceof Date) return `'${value.toISOString()}'::timestamptz`;
+  return typeof value === 'number' ? String(value) : `'${String(value)}'`;
+};

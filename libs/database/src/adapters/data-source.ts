@@ -18,6 +18,7 @@ import { CreateOutboxDepth1764000500001 } from './migrations/create-outbox-depth
 import { CreateSearchFunctions1763690400000 } from './migrations/create-search-functions.js';
 import { CreateTextsToIndex1764000410000 } from './migrations/create-texts-to-index.js';
 import { CreateVectorWrites1764000600000 } from './migrations/create-vector-writes.js';
+import { IndexChangesAndJoinings1764000300000 } from './migrations/index-changes-and-joinings.js';
 import { IndexParkedOutbox1764000500000 } from './migrations/index-parked-outbox.js';
 import { KeyTextBackfill1795400000000 } from './migrations/key-text-backfill.js';
 import { ReplaceTrigramsByWords1763690820000 } from './migrations/replace-trigrams-by-words.js';
@@ -47,6 +48,7 @@ const migrations = [
   AddMembersVersion1764000100000,
   CreateMessageDeliveries1764000100001,
   CreateDevices1764000230000,
+  IndexChangesAndJoinings1764000300000,
   KeyTextBackfill1795400000000,
 ];
 

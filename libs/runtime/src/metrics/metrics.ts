@@ -61,6 +61,13 @@ export const metrics = {
   vectorUpsertDuration: histogram('vector_upsert_duration_seconds', 'One upsert of at most 100 vectors', BACKGROUND),
   vectorQueryTime: histogram('vector_query_time_seconds', 'One nearest-neighbour query', INTERACTIVE),
   timeToSearchable: histogram('time_to_searchable_seconds', 'From the commit of a message to its vectors', BACKGROUND),
+  timeToDelivered: histogram(
+    'time_to_delivered_seconds',
+    'From the commit of a message to the last socket of its members on this process',
+    INTERACTIVE,
+  ),
+  liveGaps: counter('live_gaps_total', 'Times that a conversation lacked messages which were then read from Postgres'),
+  wsResume: counter('ws_resume_total', 'Resume points by what became of them', 'outcome'),
   searchDuration: histogram('search_duration_seconds', 'One search', INTERACTIVE, 'mode'),
   dbConnUsage: gauge('db_conn_usage', 'Pool connections', 'lane', 'state'),
   dbPoolWait: histogram('db_pool_wait_seconds', 'Wait for a pool connection', INTERACTIVE, 'lane'),

@@ -45,5 +45,10 @@ export const beyondEntities: readonly Beyond[] = [
   { trait: 'storage inbox_processed_at pages_per_range=16', why: 'only pruning reads it, in ranges that lie side by side' },
   { trait: 'storage message_texts_words gin_pending_list_limit=64', why: 'each search reads the list of pending entries from end to end' },
   { trait: 'storage search_words_trigrams fastupdate=off', why: 'no list of pending entries to read through' },
+  {
+    trait:
+      'index messages_changes ON messages USING btree (conversation_id, COALESCE(deleted_at, edited_at)) WHERE (COALESCE(deleted_at, edited_at) IS NOT NULL)',
+    why: 'TypeORM names no expression',
+  },
   { trait: 'index search_words_trigrams ON search_words USING gin (word gin_trgm_ops)', why: 'TypeORM names no operator class' },
 ];

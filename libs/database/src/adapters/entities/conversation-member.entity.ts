@@ -4,6 +4,7 @@ import { ConversationEntity } from './conversation.entity.js';
 /** Who belongs to a conversation, and what has reached and been read by each member. */
 @Entity('conversation_members')
 @Index('conversation_members_by_user', ['userId', 'conversationId'])
+@Index('conversation_members_by_joining', ['joinedAt'])
 @Check('conversation_members_delivered_seq_check', 'delivered_seq >= 0')
 @Check('conversation_members_read_seq_check', 'read_seq >= 0')
 export class ConversationMemberEntity {

@@ -6,6 +6,7 @@ import { Check, Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
  */
 @Entity('messages')
 @Unique('messages_seq', ['conversationId', 'seq'])
+@Index('messages_changes', { synchronize: false })
 @Index('messages_client_key', ['conversationId', 'senderId', 'clientKey'], { unique: true, where: 'client_key IS NOT NULL' })
 @Check('messages_seq_check', 'seq > 0')
 @Check('messages_version_check', 'version > 0')

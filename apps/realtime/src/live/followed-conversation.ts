@@ -1,0 +1,278 @@
+import type { ConversationId, UserId } from '#lib/contracts/ids';
+import type { ConversationSignal, MessageSignal } from '#lib/contracts/live';
+import type { ServerFrameType } from '#lib/contracts/socket';
+import { metrics } from '#lib/runtime/metrics/metrics';
+import type { OutgoingFrame } from '../session/live-session.js';
+import { HeldSignals, type HeldSignal } from './held-signals.js';
+import type { LocalSession, LocalUser } from './local-user.js';
+import type { SentChanges } from './sent-changes.js';
+
+/** What a conversation needs of the process around it. */
+export interface ConversationDuties {
+  readonly sentChanges: SentChanges;
+  /** Asks Postgres who of the local users is a member, as long as it takes, and calls `membersChecked`. */
+  checkMembers(conversation: FollowedConversation): void;
+  /** Sends a session the messages after `fromSeq`, at its own pace. `mayLackChanges`: edits of earlier ones were missed, too. */
+  catchUp(local: LocalSession, conversation: FollowedConversation, from: { fromSeq: number; mayLackChanges: boolean }): void;
+  /** The last local member has gone. */
+  letGo(conversation: FollowedConversation): void;
+  /** Counts the messages of all conversations of this process. */
+  nextTick(): number;
+}
+
+/** In this time a signal that was overtaken by another one usually comes. */
+const REORDER_MS = 20;
+
+/**
+ * A conversation that has members with sockets here. It decides what goes out to the sessions that are live in it, in which order, and to whom.
+ *
+ *              known(head)              membersVersion is outdated
+ *   loading ────────────────▶  open  ──────────────────────────────▶  checking
+ *                              │  ▲ ◀──────────────────────────────      │  nothing is sent; signals are held
+ *         a seq is missing     │  │     membersChecked()
+ *                              ▼  │
+ *                           waiting 20 ms ── still missing ──▶ head jumps; each live session catches up from where it stands
+ *
+ * `head` is the newest message that every live session has been sent. What a session that is not live lacks is its CatchUp's business.
+ */
+export class FollowedConversation {
+  readonly members = new Set<LocalUser>();
+  head = 0;
+  /** Version of the members that `members` was last compared with; -1: never. */
+  membersVersion = -1;
+  /** Rises with each edit and deletion: what was read before may be outdated. */
+  changeCount = 0;
+  /** Counts at which its newest message went out; see ConversationDuties.nextTick. */
+  lastTick = 0;
+  /** `head` of Postgres when the heads were last compared. */
+  expectedHead = 0;
+  private isKnown = false;
+  private isChecking = false;
+  /** The members must be compared (again) once the present comparison, or loading, is over. */
+  private isOutdated = false;
+  private held: HeldSignals | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private opening: PromiseWithResolvers<void> | undefined;
+
+  constructor(
+    readonly id: ConversationId,
+    private readonly duties: ConversationDuties,
+  ) {}
+
+  /** Whether anything may be sent now. */
+  get isOpen(): boolean {
+    return this.isKnown && !this.isChecking;
+  }
+
+  get isLoaded(): boolean {
+    return this.isKnown;
+  }
+
+  /** Settles when something may be sent, or when the conversation was let go. */
+  async opened(): Promise<void> {
+    if (this.isOpen || this.members.size === 0) return;
+    this.opening ??= Promise.withResolvers();
+    await this.opening.promise;
+  }
+
+  /** Head and version of the members as Postgres had them after the conversation was followed. */
+  known(head: number, membersVersion: number): void {
+    if (this.isKnown) return;
+    this.head = head;
+    this.expectedHead = head;
+    this.isKnown = true;
+    if (this.membersVersion < 0) this.membersVersion = membersVersion;
+    if (membersVersion > this.membersVersion) this.isOutdated = true;
+    if (this.isOutdated) this.check();
+    else this.open();
+  }
+
+  /** A local user who is a member as of that version; -1: it is to be checked before anything is sent. */
+  add(user: LocalUser, membersVersion: number): void {
+    this.members.add(user);
+    user.conversations.add(this);
+    if (this.membersVersion < 0 && !this.isKnown) this.membersVersion = membersVersion;
+    if (membersVersion !== this.membersVersion || membersVersion < 0) this.outdated();
+    else if (this.isChecking) this.isOutdated = true; // it was not among those who are being asked for
+  }
+
+  /** The user is no member any more, or has no socket here any more. */
+  remove(user: LocalUser): void {
+    this.members.delete(user);
+    user.conversations.delete(this);
+    for (const local of user.sessions) local.catchUps.delete(this);
+    if (this.members.size > 0) return;
+    clearTimeout(this.timer);
+    this.held = undefined;
+    this.opening?.resolve();
+    this.duties.letGo(this);
+  }
+
+  /** The members may have changed: nothing is sent before they are compared. */
+  outdated(): void {
+    this.isOutdated = true;
+    if (this.isKnown && !this.isChecking) this.check();
+  }
+
+  /** As Postgres has it: who of the local users is a member; of `asked` the others are removed. */
+  membersChecked(asked: ReadonlySet<LocalUser>, memberIds: ReadonlySet<UserId>, membersVersion: number): void {
+    this.membersVersion = Math.max(this.membersVersion, membersVersion);
+    for (const user of asked) if (this.members.has(user) && !memberIds.has(user.id)) this.remove(user);
+    this.isChecking = false;
+    if (this.members.size === 0) return;
+    if (this.isOutdated) this.check();
+    else this.open();
+  }
+
+  hear(signal: ConversationSignal): void {
+    switch (signal.type) {
+      case 'members':
+        if (signal.membersVersion > this.membersVersion) this.outdated();
+        return;
+      case 'typing':
+        if (this.isOpen) this.sendToOthers(signal.userId, 'typing', { conversationId: this.id, userId: signal.userId });
+        return;
+      case 'presence':
+        if (this.isOpen) this.sendToOthers(signal.userId, 'presence', { userId: signal.userId, online: signal.online });
+        return;
+      case 'receipt':
+        if (this.isOpen) this.sendReceipt(signal);
+        else this.hold(signal);
+        return;
+      case 'message':
+        this.hearMessage(signal);
+        return;
+      default:
+        return signal satisfies never;
+    }
+  }
+
+  /**
+   * Postgres has messages up to `seq`: what the live sessions lack of them is read there, by each at its own pace, so that a long gap closes
+   * no healthy socket. `mayLackChanges`: edits and deletions of what they have were missed, too.
+   */
+  fill(seq: number, { mayLackChanges = false } = {}): void {
+    if (!this.isKnown || (seq <= this.head && !mayLackChanges)) return;
+    metrics.liveGaps.inc();
+    const from = { fromSeq: this.head, mayLackChanges };
+    this.head = Math.max(this.head, seq);
+    this.lastTick = this.duties.nextTick();
+    for (const local of this.sessions()) {
+      const catchUp = local.catchUps.get(this); // one that is under way reads up to the new head anyway
+      if (catchUp === undefined) this.duties.catchUp(local, this, from);
+      else if (mayLackChanges) catchUp.lackChanges();
+    }
+  }
+
+  private check(): void {
+    this.isOutdated = false;
+    this.isChecking = true;
+    this.duties.checkMembers(this);
+  }
+
+  private open(): void {
+    this.releaseHeld();
+    this.opening?.resolve();
+    this.opening = undefined;
+  }
+
+  private hearMessage(signal: MessageSignal): void {
+    if (signal.change !== 'created') this.changeCount += 1;
+    if (signal.membersVersion > this.membersVersion) this.outdated();
+    const headBefore = this.head;
+    if (!this.isOpen) this.hold(signal);
+    else if (!this.send(signal)) this.waitFor(signal);
+    else if (this.head > headBefore) this.releaseHeld();
+  }
+
+  private hold(signal: HeldSignal): void {
+    this.held ??= new HeldSignals();
+    this.held.add(signal);
+  }
+
+  private waitFor(signal: HeldSignal): void {
+    this.hold(signal);
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      if (this.isOpen) this.giveUpWaiting();
+    }, REORDER_MS);
+    if (this.held?.hasOverflown === true) this.giveUpWaiting();
+  }
+
+  /** What waits is in Postgres, in this version or a newer one. */
+  private giveUpWaiting(): void {
+    const held = this.held;
+    this.held = undefined;
+    if (held === undefined) return;
+    const { newestSeq, hasOverflown } = held;
+    for (const signal of held.take()) if (signal.type === 'receipt') this.sendReceipt(signal);
+    this.fill(newestSeq, { mayLackChanges: hasOverflown });
+  }
+
+  /** Sends what has become possible; the rest goes on waiting. */
+  private releaseHeld(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    const held = this.held;
+    if (held === undefined) return;
+    if (held.hasOverflown) {
+      this.giveUpWaiting();
+      return;
+    }
+    this.held = undefined;
+    const waiting = held.take().filter((signal) => !(signal.type === 'receipt' ? this.sendReceipt(signal) : this.send(signal)));
+    for (const signal of waiting) this.waitFor(signal);
+  }
+
+  /** @returns false when something before it is missing; nothing was done then. */
+  private send(signal: MessageSignal): boolean {
+    const { change, seq, messageId, version, atMs } = signal;
+    if (seq > this.head + 1 || (seq > this.head && change !== 'created')) return false;
+    if (change !== 'created') {
+      if (this.duties.sentChanges.isNews(messageId, version)) this.sendChange(signal);
+      return true;
+    }
+    if (seq <= this.head) return true;
+    this.head = seq;
+    this.lastTick = this.duties.nextTick();
+    this.broadcast({ type: 'message.created', bytes: Buffer.from(signal.frame) });
+    metrics.timeToDelivered.observe(Math.max(0, Date.now() - atMs) / 1_000);
+    return true;
+  }
+
+  private sendChange(signal: MessageSignal): void {
+    const frame: OutgoingFrame = { type: `message.${signal.change}`, bytes: Buffer.from(signal.frame) };
+    for (const local of this.sessions()) {
+      const catchUp = local.catchUps.get(this);
+      if (catchUp === undefined) local.session.send(frame);
+      else catchUp.note(frame);
+    }
+  }
+
+  private sendReceipt({ userId, deliveredSeq, readSeq }: Extract<ConversationSignal, { type: 'receipt' }>): true {
+    this.broadcast(frameOf('receipt', { conversationId: this.id, userId, deliveredSeq, readSeq }), { isAboutMessages: false });
+    return true;
+  }
+
+  private sendToOthers(userId: UserId, type: 'typing' | 'presence', facts: object): void {
+    const frame = frameOf(type, facts);
+    for (const user of this.members) {
+      if (user.id === userId) continue;
+      for (const local of user.sessions) if (local.isJoined) local.session.send(frame);
+    }
+  }
+
+  private broadcast(frame: OutgoingFrame, { isAboutMessages = true } = {}): void {
+    for (const user of this.members) {
+      for (const local of user.sessions) {
+        if (local.isJoined && !(isAboutMessages && local.catchUps.has(this))) local.session.send(frame);
+      }
+    }
+  }
+
+  private *sessions(): Generator<LocalSession> {
+    for (const user of this.members) for (const local of user.sessions) if (local.isJoined) yield local;
+  }
+}
+
+const frameOf = (type: ServerFrameType, facts: object): OutgoingFrame => ({ type, bytes: Buffer.from(JSON.stringify({ type, ...facts })) });
