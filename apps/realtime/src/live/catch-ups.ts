@@ -7,9 +7,8 @@ import type { Logger } from '#lib/runtime/log/logger';
 import { fullJitter } from '#lib/runtime/work/backoff';
 import { type OutgoingFrame, outgoing } from '../session/live-session.js';
 import { CatchUp, type CatchUpStart } from './catch-up.js';
-import type { FollowedConversation } from './followed-conversation.js';
+import type { FollowedConversation, LocalSession } from './followed-conversation.js';
 import { changeFrame, type HistoryReader, type PastMessage } from './history-reader.js';
-import type { LocalSession } from './local-user.js';
 
 /** Sent before the session is asked again whether it keeps up. With what a drained session may still hold, below WS_BUFFER_FRAMES and WS_BUFFER_BYTES. */
 const PIECE_FRAMES = 64;

@@ -2,10 +2,37 @@ import type { ConversationId, UserId } from '#lib/contracts/ids';
 import type { ConversationSignal, MessageSignal } from '#lib/contracts/live';
 import type { ServerFrameType } from '#lib/contracts/socket';
 import { metrics } from '#lib/runtime/metrics/metrics';
-import type { OutgoingFrame } from '../session/live-session.js';
+import type { LiveSession, OutgoingFrame } from '../session/live-session.js';
+import type { CatchUp } from './catch-up.js';
 import { HeldSignals, type HeldSignal } from './held-signals.js';
-import type { LocalSession, LocalUser } from './local-user.js';
 import type { SentChanges } from './sent-changes.js';
+
+/** A user with open sockets on this process. What its sockets share is kept once. */
+export class LocalUser {
+  readonly sessions = new Set<LocalSession>();
+  /** Those that it is a member of, as far as this process knows. */
+  readonly conversations = new Set<FollowedConversation>();
+
+  constructor(readonly id: UserId) {}
+}
+
+/** One open socket. It is live in each conversation of its user, but those that it is catching up with. */
+export class LocalSession {
+  /** Whether its conversations are known; before, nothing of them is sent. */
+  isJoined = false;
+  readonly catchUps = new Map<FollowedConversation, CatchUp>();
+  /** Whether its catch-ups are being worked on. */
+  isCatchingUp = false;
+  /** Checks of resume points that are under way. */
+  resumesPending = 0;
+  /** Up to which message of this process, counted over all conversations, its pings have told the heads. */
+  headsToldUpTo = 0;
+
+  constructor(
+    readonly session: LiveSession,
+    readonly user: LocalUser,
+  ) {}
+}
 
 /** What a conversation needs of the process around it. */
 export interface ConversationDuties {

@@ -8,9 +8,8 @@ import { metrics } from '#lib/runtime/metrics/metrics';
 import type { Logger } from '#lib/runtime/log/logger';
 import { type LiveHub, type LiveSession, outgoing } from '../session/live-session.js';
 import type { CatchUps } from './catch-ups.js';
-import type { FollowedConversation } from './followed-conversation.js';
+import { type FollowedConversation, LocalSession, LocalUser } from './followed-conversation.js';
 import type { FollowedConversations } from './followed-conversations.js';
-import { LocalSession, LocalUser } from './local-user.js';
 import { SharedReads } from './shared-reads.js';
 import type { TypingSignals } from './typing-signals.js';
 
