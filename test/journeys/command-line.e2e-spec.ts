@@ -1,8 +1,13 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { pipeline } from '#lib/contracts/pipeline';
+import { ServerFrame } from '#lib/contracts/socket';
 import { builtProgram } from '#lib/testing/built-program';
+import { eventually } from '#lib/testing/eventually';
 import { ParleyClient } from '#lib/testing/parley-client';
 import { type RunningParley, startParley } from '#lib/testing/running-parley';
 import { runCommand } from '#lib/devstack/process/commands';
@@ -20,11 +25,11 @@ afterAll(async () => {
   await rm(home, { recursive: true, force: true });
 });
 
-const run = (script: 'parley' | 'demo', ...args: string[]) =>
-  runCommand(process.execPath, [builtProgram(script), ...args], {
+const run = (script: 'parley' | 'demo', ...args: (string | NodeJS.ProcessEnv)[]) =>
+  runCommand(process.execPath, [builtProgram(script), ...args.filter((arg) => typeof arg === 'string')], {
     timeoutMs: 60_000,
     cwd: projectRoot,
-    env: { ...parley.environment, PARLEY_HOME: home },
+    env: { ...parley.environment, PARLEY_HOME: home, ...args.find((arg) => typeof arg === 'object') },
   });
 
 describe('npm run parley', () => {
@@ -38,7 +43,7 @@ describe('npm run parley', () => {
   it('shows the queues, the configuration without its secrets, and that the schema is up to date', async () => {
     const queues = await run('parley', 'queues', '--json');
     expect(JSON.parse(queues.stdout)).toMatchObject({
-      items: [{ name: 'embedding.messages', paused: false, oldestAgeSeconds: 0, unknown: false }],
+      items: Object.keys(pipeline).map((name) => ({ name, paused: false, oldestAgeSeconds: 0, unknown: false })),
       unknownQueues: 0,
       publishing: [],
       others: 'asked',
@@ -59,6 +64,7 @@ describe('npm run parley', () => {
     const inFlight = await run('parley', 'in-flight', '--json', '--url', parley.url);
     expect(JSON.parse(inFlight.stdout)).toMatchObject({
       items: [
+        { app: 'delivery', pid: parley.delivery.pid, silent: false },
         { app: 'embedding', pid: parley.embedding.pid, silent: false },
         { app: 'gateway', pid: parley.gateway.pid, silent: false, work: { items: [{ what: 'GET /v1/admin/in-flight' }] } },
         { app: 'ops', pid: parley.ops.pid, silent: false },
@@ -79,6 +85,28 @@ describe('npm run parley', () => {
       code: 1,
       stderr: expect.stringContaining('does not answer'),
     });
+  });
+
+  it('shows what a device of a user hears, until Ctrl-C, and says why it cannot', async () => {
+    const args = [builtProgram('parley'), 'listen', '--user', 'bob', '--json', '--url', parley.realtime.url];
+    const listening = spawn(process.execPath, args, { cwd: projectRoot, env: { ...parley.environment, PARLEY_HOME: home } });
+    let said = '';
+    listening.stdout.setEncoding('utf8').on('data', (chunk: string) => (said += chunk));
+    try {
+      await eventually(() => expect(said).toContain('"type":"welcome"'));
+      listening.kill('SIGINT');
+      await once(listening, 'exit');
+      expect(listening.exitCode).toBe(0);
+      for (const line of said.trim().split('\n')) expect(ServerFrame.safeParse(JSON.parse(line)).error).toBeUndefined();
+    } finally {
+      listening.kill('SIGKILL');
+    }
+    const forged = { AUTH_JWT_SECRET: 'a secret that this Parley does not have, long enough' };
+    expect(await run('parley', 'listen', '--user', 'bob', '--url', parley.realtime.url, forged)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('4401'),
+    });
+    expect(await run('parley', 'listen', '--user', 'bob')).toMatchObject({ code: 1, stderr: expect.stringContaining('npm start') });
   });
 
   it('says what is wrong and how to put it right', async () => {

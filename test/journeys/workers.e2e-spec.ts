@@ -28,6 +28,7 @@ it('a gateway of two workers loses nothing when one is killed under load, and bo
       async () => {
         const { items, lockWaits } = InFlight.parse((await operator.request('GET', '/v1/admin/in-flight')).body);
         expect(items.map(({ app, silent }) => [app, silent])).toEqual([
+          ['delivery', false],
           ['embedding', false],
           ['gateway', false],
           ['gateway', false],
