@@ -9,7 +9,7 @@ import { eventually } from '#lib/testing/eventually';
 import { aRow, SwitchedBreakers } from './builders.contract.js';
 import type { ConsumerTiming } from './consume/consumer-settings.js';
 import type { InboxPort } from './consume/run/inbox.port.js';
-import { Postpone, Reject } from './outcome.js';
+import { Postpone, Reject, SomeFailed } from './outcome.js';
 import type { BreakerView, PauseState } from './consume/pause.js';
 import type { PublisherPort, PublishOutcome } from './publish/publisher.port.js';
 import type { DeadLetterListener } from './consume/settle/settle.js';
@@ -343,6 +343,31 @@ export const busContract = (start: (plan: BusPlan) => Promise<BusUnderTest>): vo
       expect(done).toHaveLength(49);
       expect(new Set(idsOf(done)).size).toBe(49);
       expect(Math.max(...batchSizes)).toBeGreaterThan(20);
+    });
+
+    it('a handler that says which events failed is called once for the others, whatever becomes of those', async () => {
+      await startBus({ batch: { size: 50, waitMs: 100 } });
+      const events = messages(20);
+      const [refused, later] = [events[3], events[7]];
+      const calls = new Map<string, number>();
+      await serve((batch) => {
+        for (const { eventId } of batch) calls.set(eventId, (calls.get(eventId) ?? 0) + 1);
+        const errors = batch.flatMap(({ eventId }): [string, Error][] => {
+          if (eventId === refused?.eventId) return [[eventId, new TypeError('not this one')]];
+          return eventId === later?.eventId && calls.get(eventId) === 1 ? [[eventId, new Postpone(1)]] : [];
+        });
+        if (errors.length > 0) throw new SomeFailed(new Map(errors));
+      });
+
+      await publish(...events);
+
+      const letters = await eventuallySome(deadLetters);
+      expect(letters).toMatchObject([
+        { id: refused?.eventId, headers: { [header.error]: 'not this one', [header.errorClass]: 'TypeError' } },
+      ]);
+      await eventually(() => expect(calls.get(later?.eventId ?? '')).toBe(2));
+      const others = events.filter((event) => event !== refused && event !== later);
+      expect([calls.get(refused?.eventId ?? ''), ...others.map(({ eventId }) => calls.get(eventId))]).toEqual([3, ...others.map(() => 1)]);
     });
 
     it('a handler that exceeds its deadline has failed an attempt', async () => {
