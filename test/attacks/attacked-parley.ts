@@ -11,17 +11,17 @@ import { projectRoot } from '#lib/devstack/project-root';
 import { type Percentiles, percentilesOf } from '#lib/testing/percentiles';
 import type { Asked, BystanderOrders, Sample } from './bystanders.js';
 
-/** What the bystanders of an attack met, and what it did to the gateway. */
+/** What the bystanders of an attack met, and what it did to the process that was attacked. */
 interface Seen {
   /** Milliseconds until a bystander's message was acknowledged, refusals included. */
   readonly sends: Percentiles;
   /** Bystanders' requests by what they asked and how they were answered, e.g. `send 202`; status 0: no answer. */
   readonly answers: Readonly<Record<string, number>>;
-  /** Of the gateway's event loop while it lasted, in milliseconds. */
+  /** Of that process' event loop while it lasted, in milliseconds. */
   readonly loopDelayP99Ms: number;
-  /** What the gateway's resident memory rose by, at its highest look, in MiB. */
+  /** What its resident memory rose by, at its highest look, in MiB. */
   readonly grownMiB: number;
-  /** Whether the gateway is the same process as before. */
+  /** Whether it is the same process as before. */
   readonly isSameProcess: boolean;
 }
 
@@ -31,10 +31,13 @@ interface Seen {
  */
 const LAW = { sendP95Ms: 200, loopDelayP99Ms: 100, grownMiB: 350 } as const;
 
+/** The process that an attack is aimed at, and of which loop and memory are measured. */
+type Attacked = 'gateway' | 'realtime';
+
 /** Requests that a user may send at once (R020: twice 5). */
 const BURST = 10;
 const BYSTANDERS = 8;
-const GOOD: Readonly<Record<Asked, number>> = { send: 202, page: 200, search: 200 };
+const GOOD: Readonly<Record<Asked, number>> = { send: 202, page: 200, search: 200, socket: 202 };
 const LOOK_EVERY_MS = 250;
 /** The default, which other tests switch off, and with it all that limits one user. */
 const callerLimits = { RATE_LIMIT_PER_USER: '5' };
@@ -55,32 +58,32 @@ export class AttackedParley {
    * What of law 9 does not hold during an attack, in sentences; nothing when all of it does. A machine that has other work is late once, an attack
    * that works is late each time: so lateness alone counts when a second run shows it too. Everything else counts at once.
    */
-  async brokenBy(attack: () => Promise<unknown>): Promise<string[]> {
-    const complaints = broken(await this.during(attack));
+  async brokenBy(attack: () => Promise<unknown>, attacked: Attacked = 'gateway'): Promise<string[]> {
+    const complaints = broken(await this.during(attack, attacked));
     const isLateOnly = complaints.length > 0 && complaints.every(({ isLateness }) => isLateness);
-    return (isLateOnly ? broken(await this.during(attack)) : complaints).map(({ sentence }) => sentence);
+    return (isLateOnly ? broken(await this.during(attack, attacked)) : complaints).map(({ sentence }) => sentence);
   }
 
   /** Runs an attack beside bystanders for as long as it takes, at least `atLeastMs`, and tells what they met. */
-  private async during(attack: () => Promise<unknown>, { atLeastMs = 4_000 } = {}): Promise<Seen> {
-    const { gateway } = this.parley;
-    const pid = gateway.pid;
+  private async during(attack: () => Promise<unknown>, attacked: Attacked, { atLeastMs = 4_000 } = {}): Promise<Seen> {
+    const victim = this.parley[attacked];
+    const pid = victim.pid;
     const bystanders = await Bystanders.start(await this.orders());
     const memory = new MemoryWatch(pid);
-    await metricsOf(gateway.url); // each look begins a new window of the loop's delay
+    await metricsOf(victim.url); // each look begins a new window of the loop's delay
     try {
       await Promise.all([attack(), sleep(atLeastMs)]);
     } finally {
       await memory.stop();
     }
-    const after = await metricsOf(gateway.url);
+    const after = await metricsOf(victim.url);
     const samples = await bystanders.stop();
     const seen = {
-      sends: percentilesOf(samples.filter(({ asked }) => asked === 'send').map(({ ms }) => ms)),
+      sends: percentilesOf(samples.filter(({ asked }) => asked === 'send' || asked === 'socket').map(({ ms }) => ms)),
       answers: countsOf(samples),
       loopDelayP99Ms: Math.round((after.get('nodejs_eventloop_lag_p99_seconds') ?? Number.NaN) * 1_000),
       grownMiB: memory.grownMiB,
-      isSameProcess: gateway.pid === pid,
+      isSameProcess: victim.pid === pid,
     };
     writeDown(seen);
     return seen;
@@ -103,7 +106,11 @@ export class AttackedParley {
 
   private async orders(): Promise<BystanderOrders> {
     const names = Array.from({ length: BYSTANDERS }, () => `bystander-${crypto.randomUUID()}`);
-    return { url: this.parley.url, tokens: await Promise.all(names.map((user) => this.parley.tokenOf({ user }))) };
+    return {
+      url: this.parley.url,
+      socketUrl: this.parley.realtime.url,
+      tokens: await Promise.all(names.map((user) => this.parley.tokenOf({ user }))),
+    };
   }
 }
 
@@ -123,7 +130,7 @@ const broken = (seen: Seen): Complaint[] => {
     seen.sends.count === 0 ? 'no bystander sent anything' : undefined,
     bad.length > 0 ? `others were answered ${bad.map(([answer, count]) => `${answer} (${count})`).join(', ')}` : undefined,
     seen.grownMiB >= LAW.grownMiB ? `memory grew by ${seen.grownMiB} MiB` : undefined,
-    seen.isSameProcess ? undefined : 'the gateway ended',
+    seen.isSameProcess ? undefined : 'the process ended',
   ];
   return [
     ...late.filter((sentence) => sentence !== undefined).map((sentence) => ({ sentence, isLateness: true })),

@@ -6,9 +6,6 @@ const missing: readonly [family: string, reason: string][] = [
   ['S3: guessed passwords and codes', 'Parley has tokens and no log-in'],
   ['S6: burning tokens of a language model', 'there is no language model yet'],
   ['S9: addresses that lead inside (SSRF)', 'no setting or field of a caller is an address that is fetched yet'],
-  ['S12: a WebSocket of a foreign page', 'there is no WebSocket yet'],
-  ['S13: a WebSocket after its token or membership ended', 'there is no WebSocket yet'],
-  ['S14: frames too large, too many, never read', 'there is no WebSocket yet'],
 ];
 
 // oxlint-disable-next-line vitest/expect-expect -- there is nothing to attack and so nothing to expect
