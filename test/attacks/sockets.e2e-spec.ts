@@ -126,7 +126,7 @@ describe('S14: frames', () => {
       socket.sendRaw(data);
       return (await socket.closed).code;
     };
-    const long = JSON.stringify({ type: 'pong', pad: 'x'.repeat(65_537 - 25) });
+    const long = `{"type":"pong"}${' '.repeat(65_537 - 15)}`;
     expect(Buffer.byteLength(long)).toBe(65_537);
     expect(await Promise.all([endOf(long, true), endOf(long, false), endOf('{"type"', true), endOf('{"type":"pong"}', false)])).toEqual([
       4400, 4400, 4400, 4400,
@@ -201,7 +201,7 @@ describe('S14: frames', () => {
     const before = await closedWith(4008);
     const readers = await Promise.all(Array.from({ length: 5 }, () => connect('slow-reader')));
     for (const reader of readers) reader.stall();
-    const texts = Array.from({ length: 600 }, (_, i) => `${i} `.padEnd(16_384, 'long text '));
+    const texts = Array.from({ length: 450 }, (_, i) => `${i} `.padEnd(16_384, 'long text '));
     let id = '';
     const complaints = await attacked.brokenBy(async () => {
       id = await attacked.conversationWith('slow-reader', texts);
@@ -211,7 +211,7 @@ describe('S14: frames', () => {
     for (const reader of readers) reader.drop();
     const again = await SocketClient.connect(url, await tokenOf('slow-reader'), { resume: [{ conversationId: id, seq: 0 }] });
     await again.frame('resumed');
-    expect(again.seqsOf(id)).toEqual(Array.from({ length: 600 }, (_, i) => i + 1));
+    expect(again.seqsOf(id)).toEqual(Array.from({ length: 450 }, (_, i) => i + 1));
     await again.close();
   });
 });

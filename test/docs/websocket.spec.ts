@@ -54,6 +54,6 @@ it('the page names path and subprotocol, and the limits as they are by default',
   expect(limits.get('frame in')?.[0]).toBe(`${defaultOf('WS_MAX_FRAME_BYTES')} bytes`);
   expect(limits.get('unsent frames')?.[0]).toBe(`${defaultOf('WS_BUFFER_FRAMES')}, or ${defaultOf('WS_BUFFER_BYTES')} bytes`);
   expect(limits.get('sockets of one process')?.[0]).toBe(defaultOf('WS_MAX_SOCKETS'));
-  expect(limits.get('time for a pong')?.[0]).toBe(`${Number(settings.WS_PONG_TIMEOUT_MS.schema.parse(undefined)) / 1_000} s`);
-  expect(limits.get('first frame')?.[0]).toBe(`${Number(settings.WS_HELLO_TIMEOUT_MS.schema.parse(undefined)) / 1_000} s`);
+  expect(limits.get('time for a pong')?.[0]).toBe(`${settings.WS_PONG_TIMEOUT_MS.schema.parse(undefined) / 1_000} s`);
+  expect(limits.get('first frame')?.[0]).toBe(`${settings.WS_HELLO_TIMEOUT_MS.schema.parse(undefined) / 1_000} s`);
 });

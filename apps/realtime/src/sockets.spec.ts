@@ -123,14 +123,22 @@ describe('a socket that breaks the protocol is closed', () => {
       JSON.stringify({ type: 'send', ref: 'r', conversationId: newId(), content: 'x', clientMessageId: 'm', to: 1 }),
       4400,
     ],
-    ['for a frame of 64 KB and one byte', JSON.stringify({ type: 'pong', pad: 'x'.repeat(65_537 - 25) }), 4400],
-    ['for a frame that is much longer', JSON.stringify({ type: 'pong', pad: 'x'.repeat(400_000) }), 1009],
+    ['for a frame of 64 KB and one byte', padded(65_537), 4400],
+    ['for a frame that is much longer', padded(400_000), 1009],
   ];
   it.each(later)('%s', async (_, frame, code) => {
     const realtime = await MemoryRealtime.boot();
     const alice = await realtime.connect('alice');
     alice.sendRaw(frame);
     expect((await alice.closed).code).toBe(code);
+  });
+
+  it('and not for a frame of exactly 64 KB', async () => {
+    const realtime = await MemoryRealtime.boot();
+    const alice = await realtime.connect('alice');
+    alice.sendRaw(padded(65_536));
+    alice.send({ type: 'send', ref: 'after', conversationId: newId(), content: 'x', clientMessageId: 'm' });
+    expect(await alice.frame('error')).toMatchObject({ ref: 'after', code: 'not-found' });
   });
 
   it('when it says nothing', async () => {
@@ -248,6 +256,11 @@ describe('a process that stops', () => {
     expect(first?.all('ack')).toMatchObject([{ ref: 'last', seq: 1 }]);
   });
 });
+
+/** A valid frame of so many bytes. */
+function padded(bytes: number): string {
+  return '{"type":"pong"}'.padEnd(bytes, ' ');
+}
 
 /** The status that an upgrade is refused with. */
 const upgradeStatus = (url: string): Promise<number | undefined> =>
