@@ -9,7 +9,7 @@ Printed by \`npm run docs\` from \`test/faults/matrix.ts\`; each cell is a test 
 
 Under light traffic one dependency is taken away by a proxy before it, or by the server itself, and given back. In every outage:
 nothing acknowledged is lost, nothing is stored twice, \`seq\` has no gap, no attempt is counted, nothing is dead-lettered or parked,
-no process is restarted. *consume*: indexing a message from its queue. *relay*: bringing events from the outbox to RabbitMQ.
+no process is restarted. *consume*: indexing a message from its queue. *deliver*: bringing it to the sockets of its members. *relay*: bringing events from the outbox to RabbitMQ.
 *P95*: once the breaker is open; a trial of a half-open breaker, one in ten seconds, may take as long as a first failure.
 Tests on shared machines hold the limits below one second only to that order; \`npm run chaos\` measures them.
 `;

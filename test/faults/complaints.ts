@@ -54,7 +54,8 @@ function aboutAnswers(operation: Asked, { status, degraded, says, firstMs, thenM
 }
 
 function aboutWork(operation: Operation, { kind }: Worked, { atItsEnd }: Observed, isWithoutPostgres: boolean): string[] {
-  const left = operation === 'consume' ? atItsEnd.unindexed : atItsEnd.unpublished;
+  const { unindexed, undelivered, unpublished } = atItsEnd;
+  const left = operation === 'consume' ? unindexed : operation === 'deliver' ? undelivered : unpublished;
   const complaints = atItsEnd.parked === 0 ? [] : [`${atItsEnd.parked} events were set aside`];
   if (kind === 'goes on' && left > 0) complaints.push(`${left} were left over for more than 3 s`);
   // Without Postgres nothing new is accepted that could wait.

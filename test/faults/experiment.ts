@@ -13,9 +13,9 @@ export interface Observed {
   readonly during: Readonly<Record<Asked, readonly Sample[]>>;
   /** Those of them that were asked when every breaker had had its time to open. */
   readonly once: Readonly<Record<Asked, readonly Sample[]>>;
-  /** At its end: messages older than 3 s without vectors, events older than 3 s in the outbox, events set aside. */
+  /** At its end: messages older than 3 s without vectors, and not delivered, events older than 3 s in the outbox, events set aside. */
   readonly atItsEnd: Backlog;
-  /** Attempts that embedding counted as failed, and dead letters, from before it to after the recovery. */
+  /** Attempts that embedding and delivery counted as failed, and dead letters, from before it to after the recovery. */
   readonly failedAttempts: number;
   /** From its end to the first success after the last failure; undefined when there was none in the time of law 3 and half as much again. */
   readonly recoveredAfterMs: Readonly<Record<Operation, number | undefined>>;
@@ -25,6 +25,7 @@ export interface Observed {
 
 interface Backlog {
   readonly unindexed: number;
+  readonly undelivered: number;
   readonly unpublished: number;
   readonly parked: number;
 }
@@ -108,12 +109,14 @@ async function recovery({ parley }: FaultyWorld, probes: Probes, from: number, w
   const since = new Date(Date.now() - (performance.now() - from));
   let indexedAt: number | undefined;
   let publishedAt: number | undefined;
+  let deliveredAt: number | undefined;
   for (;;) {
     const [send, read, search, health] = ASKED.map((operation) => goodSince(operation, probes.within(operation, from)));
     const passed = await passedSince(parley.databaseUrl, since).catch(() => undefined);
     if (passed?.isIndexed === true) indexedAt ??= performance.now();
     if (passed?.isPublished === true) publishedAt ??= performance.now();
-    const all = { send, read, search, health, consume: indexedAt, relay: publishedAt };
+    if (passed?.isDelivered === true) deliveredAt ??= performance.now();
+    const all = { send, read, search, health, consume: indexedAt, deliver: deliveredAt, relay: publishedAt };
     if (performance.now() - from > withinMs || Object.values(all).every((at) => at !== undefined)) {
       const after = (at: number | undefined) => (at === undefined ? undefined : Math.round(at - from));
       return {
@@ -122,6 +125,7 @@ async function recovery({ parley }: FaultyWorld, probes: Probes, from: number, w
         search: after(search),
         health: after(health),
         consume: after(indexedAt),
+        deliver: after(deliveredAt),
         relay: after(publishedAt),
       };
     }
@@ -130,9 +134,13 @@ async function recovery({ parley }: FaultyWorld, probes: Probes, from: number, w
 }
 
 async function failedAttempts({ parley }: FaultyWorld): Promise<number> {
-  const metrics = await metricsOf(parley.embedding.url);
-  const count = (outcome: string) => metrics.get(`event_attempts_total{queue="embedding.messages",outcome="${outcome}"}`) ?? 0;
-  return count('retry') + count('dead-letter');
+  const [embedding, delivery] = await Promise.all([metricsOf(parley.embedding.url), metricsOf(parley.delivery.url)]);
+  const failed = (metrics: ReadonlyMap<string, number>, queue: string) =>
+    ['retry', 'dead-letter'].reduce(
+      (sum, outcome) => sum + (metrics.get(`event_attempts_total{queue="${queue}",outcome="${outcome}"}`) ?? 0),
+      0,
+    );
+  return failed(embedding, 'embedding.messages') + failed(delivery, 'delivery.messages');
 }
 
 async function settled({ parley }: FaultyWorld, journal: SendJournal): Promise<ConsistencyReport> {
@@ -162,17 +170,24 @@ async function backlogOf(databaseUrl: string): Promise<Backlog> {
     databaseUrl,
     `select (select count(*) from messages m left join message_chunks l on l.message_id = m.id
              where m.created_at < now() - interval '3 s' and l.state is distinct from 'indexed')::int as unindexed,
+            (select count(*) from messages m left join message_deliveries d on d.message_id = m.id
+             where m.created_at < now() - interval '3 s' and d.state is distinct from 'delivered')::int as undelivered,
             (select count(*) from outbox where created_at < now() - interval '3 s')::int as unpublished,
             (select count(*) from outbox where parked_at is not null)::int as parked`,
   );
-  return row ?? { unindexed: 0, unpublished: 0, parked: 0 };
+  return row ?? { unindexed: 0, undelivered: 0, unpublished: 0, parked: 0 };
 }
 
-async function passedSince(databaseUrl: string, since: Date): Promise<{ isIndexed: boolean; isPublished: boolean } | undefined> {
+async function passedSince(
+  databaseUrl: string,
+  since: Date,
+): Promise<{ isIndexed: boolean; isDelivered: boolean; isPublished: boolean } | undefined> {
   return ask(
     databaseUrl,
     `select exists(select 1 from messages m join message_chunks l on l.message_id = m.id
                    where m.created_at > $1 and l.state = 'indexed') as "isIndexed",
+            exists(select 1 from messages m join message_deliveries d on d.message_id = m.id
+                   where m.created_at > $1 and d.state = 'delivered') as "isDelivered",
             (select count(*) from messages where created_at > $1 and created_at < now() - interval '200 ms')
             > (select count(*) from outbox where created_at > $1 and created_at < now() - interval '200 ms') as "isPublished"`,
     [since],

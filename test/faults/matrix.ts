@@ -1,8 +1,8 @@
 import type { SearchPart } from '#lib/contracts/http';
 import { type FaultyDependency, JUST_IN_TIME_MS, type OutageMode, SLOW_MS } from '#lib/testing/faulty-world';
 
-/** What is looked at while a dependency is away. `consume`: indexing a message from its queue; `relay`: bringing events from the outbox to RabbitMQ. */
-export const operations = ['send', 'read', 'search', 'health', 'consume', 'relay'] as const;
+/** What is looked at while a dependency is away. `consume`: indexing a message from its queue; `deliver`: bringing it to the sockets of its members; `relay`: bringing events from the outbox to RabbitMQ. */
+export const operations = ['send', 'read', 'search', 'health', 'consume', 'deliver', 'relay'] as const;
 export type Operation = (typeof operations)[number];
 
 /** It answers every time, in the way that is named. Times in milliseconds. */
@@ -86,15 +86,17 @@ const withoutRabbitmq = {
   search: wholeSearch,
   health: health(200, 'degraded'),
   consume: worked('waits'),
+  deliver: worked('waits'),
   relay: worked('waits'),
 } as const;
-/** Limits are counted in the process, and stricter. */
+/** Limits are counted in the process, and stricter. What waits to be delivered, sockets get from Postgres meanwhile. */
 const withoutRedis = {
   send: accepted,
   read,
   search: wholeSearch,
   health: health(200, 'degraded'),
   consume: worked('goes on'),
+  deliver: worked('waits'),
   relay: worked('goes on'),
 } as const;
 const withoutMeaning = (firstMs: number) =>
@@ -104,6 +106,7 @@ const withoutMeaning = (firstMs: number) =>
     search: lexicalSearch(firstMs),
     health: health(200, 'degraded'),
     consume: worked('waits'),
+    deliver: worked('goes on'),
     relay: worked('goes on'),
   }) as const;
 const withoutPostgres = (limits: { send: number; read: number; search: number }) =>
@@ -113,6 +116,7 @@ const withoutPostgres = (limits: { send: number; read: number; search: number })
     search: refused(limits.search),
     health: health(503, 'down'),
     consume: worked('waits'),
+    deliver: worked('waits'),
     relay: worked('waits'),
   }) as const;
 
@@ -167,7 +171,7 @@ export const matrix: readonly Outage[] = [
     means: slow('rabbitmq', 'the limit of a confirm'),
     holdMs: 20_000,
     opensWithinMs: 0,
-    cells: { ...withoutRabbitmq, consume: worked('waits or crawls'), relay: worked('waits or crawls') },
+    cells: { ...withoutRabbitmq, consume: worked('waits or crawls'), deliver: worked('waits or crawls'), relay: worked('waits or crawls') },
     isInCut: false,
   },
   {
@@ -195,7 +199,7 @@ export const matrix: readonly Outage[] = [
     holdMs: 6_000,
     opensWithinMs: 0,
     // What was queued before the alarm is still handled, and news of it waits; consumers have a connection of their own.
-    cells: { ...withoutRabbitmq, consume: worked('waits or crawls') },
+    cells: { ...withoutRabbitmq, consume: worked('waits or crawls'), deliver: worked('waits or crawls') },
     isInCut: true,
   },
   { dependency: 'redis', mode: 'refused', means: REFUSED, holdMs: 4_000, opensWithinMs: 0, cells: withoutRedis, isInCut: true },
@@ -214,7 +218,7 @@ export const matrix: readonly Outage[] = [
     means: `each direction takes ${seconds(JUST_IN_TIME_MS)}, together four fifths of the limit of a command`,
     holdMs: 5_000,
     opensWithinMs: 0,
-    cells: { ...withoutRedis, health: health(200, 'ok') },
+    cells: { ...withoutRedis, deliver: worked('goes on'), health: health(200, 'ok') },
     isInCut: false,
   },
   { dependency: 'redis', mode: 'black hole', means: BLACK_HOLE, holdMs: 5_000, opensWithinMs: 2_000, cells: withoutRedis, isInCut: true },
@@ -224,7 +228,7 @@ export const matrix: readonly Outage[] = [
     means: 'READONLY: a replica that has lost its primary',
     holdMs: 5_000,
     opensWithinMs: 0,
-    cells: withoutRedis,
+    cells: { ...withoutRedis, deliver: worked('goes on') }, // a replica takes what is published
     isInCut: false,
   },
   {

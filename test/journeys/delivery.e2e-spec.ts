@@ -30,13 +30,16 @@ beforeAll(async () => {
   subscription = new RedisSubscription(redis, createLogger('test', 'silent'));
   heard = new Heard();
   subscription.listen(heard);
-  await eventually(() => expect(subscription.isLive).toBe(true), { timeoutMs: 12_000, what: 'a live subscription' });
+  await eventually(() => mustBeLive(subscription), { timeoutMs: 12_000, what: 'a live subscription' });
 });
 afterAll(async () => {
   subscription?.stop();
   await parley?.stop();
 });
 
+const mustBeLive = ({ isLive }: RedisSubscription): void => {
+  if (!isLive) throw new Error('signals do not arrive yet');
+};
 const messagesHeard = (conversationId: string) =>
   heard.ofConversation(conversationId).flatMap((signal) => (signal.type === 'message' ? [signal] : []));
 const deadLetterCount = async () => {

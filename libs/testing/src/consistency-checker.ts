@@ -28,6 +28,8 @@ export interface ConsistencyReport {
   readonly wrongVectors: string[];
   /** Chunks in these conversations that belong to no message. */
   readonly strayVectors: string[];
+  /** Messages whose newest version did not go out to the sockets of members, or of which the ledger does not say so. */
+  readonly undelivered: string[];
   /** Outbox rows, retries and dead letters: what is still under way, or will never arrive. */
   readonly inLimbo: string[];
 }
@@ -41,6 +43,7 @@ export const consistent: ConsistencyReport = {
   gaps: [],
   wrongVectors: [],
   strayVectors: [],
+  undelivered: [],
   inLimbo: [],
 };
 
@@ -122,6 +125,8 @@ interface MessageRow {
   readonly ledger_version: number | null;
   readonly ledger_chunks: number | null;
   readonly ledger_state: string | null;
+  readonly delivered_version: number | null;
+  readonly delivery_state: string | null;
 }
 
 const TIMEOUT_MS = 30_000;
@@ -151,6 +156,7 @@ export async function checkConsistency(
       ...ofOtherTexts,
     ],
     strayVectors: findStray(chunks, messages),
+    undelivered: messages.flatMap(ifUndelivered),
     inLimbo: [...outbox, ...(await readQueues(parley.rabbitmqUrl))],
   };
 }
@@ -236,6 +242,9 @@ function sourceOf({ id, conversation_id, sender_id, seq, version, created_at, co
   };
 }
 
+const ifUndelivered = ({ id, version, delivered_version: delivered, delivery_state: state }: MessageRow): string[] =>
+  delivered === version && state === 'delivered' ? [] : [`${id} v${version}: ledger says ${state} v${delivered}`];
+
 function findStray(chunks: ReadonlyMap<string, unknown>, messages: readonly MessageRow[]): string[] {
   const known = new Set(messages.map(({ id }) => id));
   return [...chunks.keys()].filter((id) => !known.has(id)).map((id) => `chunks of ${id}, which is not stored`);
@@ -250,8 +259,9 @@ async function readPostgres(databaseUrl: string) {
     await client.query('begin isolation level repeatable read read only');
     const { rows: messages } = await client.query<MessageRow>(`
       select m.id, m.conversation_id, m.seq, m.sender_id, m.version, m.created_at, m.deleted_at, m.client_key, m.content,
-             l.version as ledger_version, l.chunk_count as ledger_chunks, l.state as ledger_state
-      from messages m left join message_chunks l on l.message_id = m.id`);
+             l.version as ledger_version, l.chunk_count as ledger_chunks, l.state as ledger_state,
+             d.version as delivered_version, d.state as delivery_state
+      from messages m left join message_chunks l on l.message_id = m.id left join message_deliveries d on d.message_id = m.id`);
     const { rows: conversations } = await client.query<{ id: string; head_seq: string }>('select id, head_seq from conversations');
     const { rows: outbox } = await client.query<{ event_id: string; attempts: number; parked: boolean }>(
       'select event_id, attempts, parked_at is not null as parked from outbox',
