@@ -43,6 +43,17 @@ describe('documentation', () => {
     expect(named.map(([, path = '']) => path).filter((path) => !existsSync(path))).toEqual([]);
   });
 
+  it('leads through six files, in the order in which a message passes through them', () => {
+    const [, walk = ''] = readFileSync('README.md', 'utf8').split('## Understand it');
+    const steps = [...walk.matchAll(/^(\d)\. \[([\w.-]+)\]\(([\w./-]+)\)/gm)].map(([, number, name = '', path = '']) => ({
+      number,
+      name,
+      path,
+    }));
+    expect(steps.map(({ number }) => number)).toEqual(['1', '2', '3', '4', '5', '6']);
+    expect(steps.filter(({ name, path }) => !path.endsWith(`/${name}`) || !existsSync(path))).toEqual([]);
+  });
+
   it('has a sentence for every package that we depend on', () => {
     const { dependencies, devDependencies, optionalDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as Record<
       string,

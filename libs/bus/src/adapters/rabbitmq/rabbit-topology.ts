@@ -9,6 +9,8 @@ export class TopologyDrift extends Error {
   constructor(
     readonly differences: readonly string[],
     readonly isIncomplete = false,
+    /** Nothing of what is there is wrong. */
+    readonly isOnlyIncomplete = false,
   ) {
     super(`RabbitMQ differs from what this version wants:\n${differences.map((difference) => `  - ${difference}`).join('\n')}`);
     this.name = 'TopologyDrift';
@@ -18,13 +20,17 @@ export class TopologyDrift extends Error {
 // Only an operator can resolve a drift, by deleting a queue or a policy.
 const RETRY_DRIFT_MS = 30_000;
 const RETRY_SOON_MS = 1_000;
+/** Processes that are started together declare what is theirs within this; longer than a start on a busy machine. */
+const DECLARED_WITHIN_MS = 20_000;
 
 /**
  * Declares a topology on each new connection, and again when something is missing. A drift is logged and tried again slowly; the process
- * keeps running on what is there, but is not ready.
+ * keeps running on what is there, but is not ready. What is only missing is logged after 20 s: the processes that declare it are starting too.
  */
 export class RabbitTopology {
   private found: TopologyDrift | undefined;
+  private foundAt = 0;
+  private isTold = false;
   private model: ChannelModel | undefined;
   private timer: NodeJS.Timeout | undefined;
 
@@ -47,13 +53,19 @@ export class RabbitTopology {
     this.model = model;
     try {
       await assertTopology(model, this.topology);
-      if (this.found !== undefined) this.logger.info('RabbitMQ matches this version again');
+      if (this.isTold) this.logger.info('RabbitMQ matches this version again');
       this.found = undefined;
+      this.isTold = false;
       this.onDeclared();
     } catch (error) {
       if (!(error instanceof TopologyDrift)) throw error;
-      if (this.found === undefined) this.logger.error({ differences: error.differences }, error.message);
+      if (this.found === undefined) this.foundAt = performance.now();
       this.found = error;
+      const mayComeYet = error.isOnlyIncomplete && performance.now() - this.foundAt < DECLARED_WITHIN_MS;
+      if (!this.isTold && !mayComeYet) {
+        this.isTold = true;
+        this.logger.error({ differences: error.differences }, error.message);
+      }
       this.declareIn(error.isIncomplete ? RETRY_SOON_MS : RETRY_DRIFT_MS);
     }
   }
@@ -100,7 +112,9 @@ export const assertTopology = async (model: ChannelModel, { exchange, queues, bi
   } finally {
     await session.end();
   }
-  if (session.differences.length > 0) throw new TopologyDrift(session.differences, session.isIncomplete);
+  if (session.differences.length > 0) {
+    throw new TopologyDrift(session.differences, session.missing > 0, session.missing === session.differences.length);
+  }
 };
 
 const assertQueue = (channel: Channel, { name, arguments: args }: QueuePlan) =>
@@ -111,7 +125,8 @@ const REFUSALS: readonly unknown[] = [replyCode.preconditionFailed, replyCode.ac
 /** A channel of its own for declaring, replaced when a refusal closes it: publishing and consuming must not suffer from a refusal. */
 class DeclaringSession {
   readonly differences: string[] = [];
-  isIncomplete = false;
+  /** How many of them are only missing. */
+  missing = 0;
   private channel: Channel | undefined;
 
   constructor(private readonly model: ChannelModel) {}
@@ -125,7 +140,7 @@ class DeclaringSession {
       const code = replyCodeOf(error);
       if (code === replyCode.accessRefused && check !== undefined) return this.declare(check);
       if (!REFUSALS.includes(code)) throw error;
-      if (code === replyCode.notFound) this.isIncomplete = true;
+      if (code === replyCode.notFound) this.missing += 1;
       this.differences.push(readable(error));
     }
   }
