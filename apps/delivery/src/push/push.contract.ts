@@ -108,8 +108,8 @@ export function pushContract(name: string, dialect: PushDialect): void {
       expect(errors.at(-1)?.retryAfterMs).toBeGreaterThan(20_000); // 30 s, less jitter
     });
 
-    it.each([429, 503])('leaves a provider alone for as long as the Retry-After of a %i says', async (status) => {
-      provider.answering(() => ({ status, headers: { 'retry-after': '7' } }));
+    it('leaves a provider alone for as long as its Retry-After says', async () => {
+      provider.answering(() => ({ status: 503, headers: { 'retry-after': '7' } }));
       const push = adapter();
       expect(await failureOf(push.send(aPush()))).toMatchObject({ kind: 'unavailable', retryAfterMs: 7_000 });
       provider.answering(undefined);
@@ -118,6 +118,20 @@ export function pushContract(name: string, dialect: PushDialect): void {
       expect(error.wasTried).toBe(false);
       expect(error.retryAfterMs).toBeGreaterThan(5_000);
       expect(provider.askedCount()).toBe(before);
+    });
+
+    it('stops for no device that is over its quota, however often it is told, but when several are', async () => {
+      provider.answering(() => ({ status: 429, headers: { 'retry-after': '7' } }));
+      const push = adapter();
+      for (let i = 0; i < 20; i += 1) {
+        expect(await failureOf(push.send(aPush({ token: 'spammed' })))).toMatchObject({ kind: 'unavailable', retryAfterMs: 7_000 });
+      }
+      provider.answering(undefined);
+      expect(await push.send(aPush({ token: 'another' }))).toEqual({ kind: 'sent' });
+      provider.answering(() => ({ status: 429, headers: { 'retry-after': '7' } }));
+      for (const token of ['one', 'two', 'three']) await failureOf(push.send(aPush({ token })));
+      provider.answering(undefined);
+      expect((await failureOf(push.send(aPush({ token: 'another' })))).wasTried).toBe(false);
     });
 
     it('keeps key, token and text out of its errors', async () => {

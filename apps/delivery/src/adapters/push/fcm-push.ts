@@ -48,7 +48,7 @@ export class FcmPush extends PushPort {
   private post(push: Push, token: string, isFirst: false): Promise<PushOutcome>;
   private post(push: Push, token: string, isFirst: true): Promise<PushOutcome | typeof TOKEN_REFUSED>;
   private async post(push: Push, token: string, isFirst: boolean): Promise<PushOutcome | typeof TOKEN_REFUSED> {
-    const call = { path: this.path, headers: { authorization: `Bearer ${token}` }, body: { message: messageOf(push) } };
+    const call = { device: push.token, path: this.path, headers: { authorization: `Bearer ${token}` }, body: { message: messageOf(push) } };
     return this.api.ask<PushOutcome | typeof TOKEN_REFUSED>(call, sentFrom, (refusal) => outcomeOf(refusal, isFirst));
   }
 }

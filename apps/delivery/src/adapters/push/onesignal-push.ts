@@ -35,7 +35,11 @@ export class OneSignalPush extends PushPort {
   async send(push: Push): Promise<PushOutcome> {
     const { appId, apiKey } = this.options;
     const body = { app_id: appId, ...messageOf(push) };
-    return this.api.ask({ path: '/notifications?c=push', headers: { authorization: `Key ${apiKey}` }, body }, outcomeFrom, outcomeOf);
+    return this.api.ask(
+      { device: push.token, path: '/notifications?c=push', headers: { authorization: `Key ${apiKey}` }, body },
+      outcomeFrom,
+      outcomeOf,
+    );
   }
 
   close(): void {

@@ -2,6 +2,7 @@ import type { PushProvider } from '#lib/contracts/push';
 import { httpDispatcher } from '#lib/resilience/adapters/http/http-dispatcher';
 import { endpointOf, HttpFailure, requestJson } from '#lib/resilience/adapters/http/json-request';
 import type { Breakers } from '#lib/resilience/call/breakers';
+import { AttributedFailures, attributedTo } from '#lib/resilience/call/attribution';
 import { DependencyCall } from '#lib/resilience/call/dependency-call';
 import { DependencyError } from '#lib/resilience/call/errors';
 
@@ -17,6 +18,8 @@ const MAX_QUIET_MS = 600_000;
 
 /** What is asked of a provider. */
 export interface ProviderCall {
+  /** The device that it is for: one that is over its own quota must not stop the pushes to others. */
+  readonly device?: string;
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
@@ -33,6 +36,7 @@ export interface ProviderRefusal {
 export class PushApi {
   private readonly dispatcher: ReturnType<typeof httpDispatcher>;
   private readonly calls: DependencyCall;
+  private readonly limited = new AttributedFailures();
   private quietUntil = 0;
 
   /** @param options.timeoutMs for tests. */
@@ -61,17 +65,17 @@ export class PushApi {
   async ask<T>(call: ProviderCall, read: (answer: unknown) => T, judge: (refusal: ProviderRefusal) => T | undefined): Promise<T> {
     const quietMs = this.quietUntil - performance.now();
     if (quietMs > 0) throw new DependencyError(this.options.provider, this.options.operation, 'overloaded', { retryAfterMs: quietMs });
-    return this.calls.run(async (signal) => {
+    const ask = async (signal: AbortSignal) => {
       try {
         return read(await this.request(call, signal));
       } catch (error) {
         if (!(error instanceof HttpFailure)) throw error;
         const judged = judge({ status: error.status, answer: jsonFrom(error.body) });
         if (judged !== undefined) return judged;
-        this.quietUntil = performance.now() + Math.min(MAX_QUIET_MS, error.retryAfterMs ?? 0);
-        throw error;
+        throw this.failed(error, call.device);
       }
-    });
+    };
+    return attributedTo(call.device ?? this.options.operation, () => this.calls.run(ask));
   }
 
   /** Closes the connections. Calls in flight fail. */
@@ -79,8 +83,26 @@ export class PushApi {
     void this.dispatcher.destroy();
   }
 
-  private request({ path, headers, ...sent }: ProviderCall, signal: AbortSignal): Promise<unknown> {
-    return requestJson(this.dispatcher, endpointOf(this.options.url, headers), { path, signal, ...sent });
+  /** 429 may be the quota of one device: it counts when several devices meet it. @returns the error to throw. */
+  private failed(error: HttpFailure, device: string | undefined): Error {
+    const { provider, operation } = this.options;
+    const { retryAfterMs } = error;
+    const isOfDevice = error.status === 429 && !this.limited.count(device);
+    if (retryAfterMs !== undefined && !isOfDevice) this.quietUntil = performance.now() + Math.min(MAX_QUIET_MS, retryAfterMs);
+    if (error.status !== 429) return error;
+    return new DependencyError(provider, operation, 'unavailable', {
+      cause: error,
+      isAttributable: true,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    });
+  }
+
+  private request({ path, headers, body, form }: ProviderCall, signal: AbortSignal): Promise<unknown> {
+    return requestJson(this.dispatcher, endpointOf(this.options.url, headers), {
+      path,
+      signal,
+      ...(form === undefined ? { body } : { form }),
+    });
   }
 }
 
