@@ -31,26 +31,37 @@ const CLOCK_MARGIN_MS = 10_000;
 export class CatchUp {
   position: number | undefined;
   lacked: LackedChanges | undefined;
-  private readonly startedAt = Date.now();
+  private readonly startedAt: number = Date.now();
   private noted: OutgoingFrame[] = [];
 
-  constructor(readonly start: CatchUpStart) {
+  /** @param before a catch-up that this one replaces: the changes that it has not told yet are told by this one. */
+  constructor(
+    readonly start: CatchUpStart,
+    before?: CatchUp,
+  ) {
     this.position = start.fromSeq;
     const { changedSince, fromSeq } = start;
     if (changedSince !== undefined) this.lacked = { since: changedSince, throughSeq: fromSeq };
+    if (before === undefined) return;
+    this.noted = [...before.noted];
+    this.startedAt = before.startedAt;
+    if (before.lacked !== undefined) this.lackChanges(before.lacked.since);
   }
 
   /** A change that the live sessions are told now: a page that is being read may not have it yet. */
   note(frame: OutgoingFrame): void {
-    if (this.noted.length < MAX_NOTED) this.noted.push(frame);
-    else this.lackChanges();
+    if (this.noted.length < MAX_NOTED) {
+      this.noted.push(frame);
+      return;
+    }
+    this.noted = [];
+    this.lackChanges();
   }
 
-  /** Changes since it began may have been missed: they are read before it is live. */
-  lackChanges(): void {
-    this.noted = [];
-    const since = new Date(Math.min(this.startedAt - CLOCK_MARGIN_MS, this.lacked?.since.getTime() ?? Number.POSITIVE_INFINITY));
-    this.lacked = { since, throughSeq: undefined };
+  /** Changes since then (default: since it began) may have been missed: they are read before it is live. */
+  lackChanges(since = new Date(this.startedAt - CLOCK_MARGIN_MS)): void {
+    const earlier = this.lacked?.since ?? since;
+    this.lacked = { since: earlier < since ? earlier : since, throughSeq: undefined };
   }
 
   /** The changes that were noted, once. */

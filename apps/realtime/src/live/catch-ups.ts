@@ -29,10 +29,11 @@ export class CatchUps {
     private readonly logger: Logger,
   ) {}
 
-  /** From now on the session is not live in this conversation, until it has what it lacks. A catch-up that was under way ends. */
+  /** From now on the session is not live in this conversation, until it has what it lacks. It takes the place of a catch-up that is under way. */
   begin(local: LocalSession, conversation: FollowedConversation, start: CatchUpStart): void {
+    const before = local.catchUps.get(conversation);
     local.catchUps.delete(conversation); // it queues up behind the others
-    local.catchUps.set(conversation, new CatchUp(start));
+    local.catchUps.set(conversation, new CatchUp(start, before));
     if (local.isJoined) this.work(local);
   }
 
