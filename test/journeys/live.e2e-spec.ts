@@ -46,8 +46,11 @@ const sendMany = async (id: string, count: number) => {
   const contents = Array.from({ length: count }, (_, i) => `message ${i}`);
   for (let from = 0; from < count; from += 50) await Promise.all(contents.slice(from, from + 50).map((content) => alice.send(id, content)));
 };
-const has = (socket: SocketClient, id: string, seqs: number[]) =>
-  eventually(() => expect(socket.seqsOf(id)).toEqual(seqs), { timeoutMs: 20_000 });
+/** Waits until the socket has been sent exactly these messages, in this order. */
+const has = async (socket: SocketClient, id: string, seqs: number[]): Promise<true> => {
+  await eventually(() => expect(socket.seqsOf(id)).toEqual(seqs), { timeoutMs: 20_000 });
+  return true;
+};
 
 describe('members on two instances', () => {
   it('see each message once and in order, sent over REST or a socket of the other instance', async () => {
@@ -145,14 +148,14 @@ describe('a member that is added', () => {
     const bob = await connect('bob', 'second');
     await alice.request('PUT', `/v1/conversations/${id}/members/${nameOf('bob')}`);
     await sendMany(id, 2);
-    await has(bob, id, [4, 5]);
+    expect(await has(bob, id, [4, 5])).toBe(true);
   });
 
   it('of a conversation that starts later hears it from the first message on', async () => {
     const bob = await connect('bob', 'second');
     const id = await talk('bob');
     await sendMany(id, 3);
-    await has(bob, id, [1, 2, 3]);
+    expect(await has(bob, id, [1, 2, 3])).toBe(true);
   });
 });
 

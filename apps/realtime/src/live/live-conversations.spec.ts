@@ -23,7 +23,7 @@ describe('live conversations', () => {
   type Process = ReturnType<LiveWorld['process']>;
   const joined = async (process: Process, userId: string, resume: ResumePoint[] = []): Promise<LoggedSession> => {
     const session = new LoggedSession(userId);
-    await process.live.join(session, resume);
+    await process.live.join(session, resume, () => undefined);
     return session;
   };
   const sayMany = async (id: string, count: number) => {
@@ -214,7 +214,7 @@ describe('live conversations', () => {
       for (let i = 0; i < 20; i += 1) {
         const bob = new LoggedSession('bob');
         sessions.push(bob);
-        await process.live.join(bob, [{ conversationId: id, seq: i * 10 }]);
+        await process.live.join(bob, [{ conversationId: id, seq: i * 10 }], () => undefined);
       }
       await talking;
       await eventually(() => {
@@ -263,7 +263,7 @@ describe('live conversations', () => {
       await sayMany(id, 1_000);
       const bob = new LoggedSession('bob');
       bob.isSlow = true;
-      await process.live.join(bob, [{ conversationId: id, seq: 0 }]);
+      await process.live.join(bob, [{ conversationId: id, seq: 0 }], () => undefined);
       await eventually(() => {
         bob.read();
         expect(bob.seqs(id)).toEqual(upTo(1_000));
@@ -280,6 +280,7 @@ describe('live conversations', () => {
       const joining = process.live.join(
         bob,
         ids.map((conversationId) => ({ conversationId, seq: 0 })),
+        () => undefined,
       );
       await eventually(() => {
         bob.read();
@@ -295,7 +296,7 @@ describe('live conversations', () => {
       await sayMany(id, 600);
       const bob = new LoggedSession('bob');
       bob.isSlow = true;
-      await process.live.join(bob, [{ conversationId: id, seq: 0 }]);
+      await process.live.join(bob, [{ conversationId: id, seq: 0 }], () => undefined);
       await eventually(() => expect(bob.seqs(id).length).toBeGreaterThanOrEqual(128));
       world.postgres.isAway = true;
       bob.read();
@@ -426,7 +427,7 @@ describe('live conversations', () => {
       const process = quiet();
       const id = await world.conversation('alice', 'bob');
       const bob = new LoggedSession('bob');
-      const joining = process.live.join(bob, [{ conversationId: id, seq: 0 }]);
+      const joining = process.live.join(bob, [{ conversationId: id, seq: 0 }], () => undefined);
       for (let i = 0; i < 30; i += 1) {
         await world.say(id, 'alice');
         await turn();
@@ -435,12 +436,23 @@ describe('live conversations', () => {
       await eventually(() => expect(bob.seqs(id)).toEqual(upTo(30)));
     });
 
+    it('brings everything that is committed after the welcome, also without resume points', async () => {
+      const process = quiet();
+      const id = await world.conversation('alice', 'bob');
+      await sayMany(id, 2);
+      const bob = new LoggedSession('bob');
+      const told: Promise<unknown>[] = [];
+      await process.live.join(bob, [], () => told.push(world.say(id, 'alice')));
+      await Promise.all(told);
+      await eventually(() => expect(bob.seqs(id)).toEqual([3]));
+    });
+
     it('fails when Postgres is away, and leaves nothing behind', async () => {
       const process = quiet();
       const id = await world.conversation('alice', 'bob');
       const bob = new LoggedSession('bob');
       world.postgres.isAway = true;
-      await expect(process.live.join(bob, [])).rejects.toMatchObject({ name: 'DependencyError' });
+      await expect(process.live.join(bob, [], () => undefined)).rejects.toMatchObject({ name: 'DependencyError' });
       process.live.leave(bob);
       world.postgres.isAway = false;
       expect([process.followed.ids(), process.live.userIds()]).toEqual([[], []]);
@@ -454,7 +466,7 @@ describe('live conversations', () => {
       const id = await world.conversation('alice', 'bob');
       await sayMany(id, 250);
       const bob = new LoggedSession('bob');
-      const joining = process.live.join(bob, [{ conversationId: id, seq: 0 }]);
+      const joining = process.live.join(bob, [{ conversationId: id, seq: 0 }], () => undefined);
       for (let i = 0; i < turns; i += 1) await turn();
       bob.close();
       process.live.leave(bob);

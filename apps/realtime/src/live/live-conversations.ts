@@ -1,5 +1,5 @@
 import type { ConversationId, UserId } from '#lib/contracts/ids';
-import type { ResumePoint } from '#lib/contracts/socket';
+import type { ResumePoint, ServerFrame } from '#lib/contracts/socket';
 import { type ConversationFeedPort, MAX_USERS_AT_ONCE, type Membership } from '#lib/conversations/conversation-feed.port';
 import type { SubscriptionPort } from '#lib/live/fan-out/subscription.port';
 import { MAX_VISIBLE } from '#lib/conversations/limits';
@@ -19,8 +19,8 @@ const MAX_MISSED = 10_000;
 const FEW_MEMBERSHIPS = 256;
 /** Joins of such users that may wait; more are refused, and their clients come again. */
 const MAX_LARGE_JOINS = 1_000;
-/** Points that are looked at before the session is asked whether it keeps up. */
-const POINTS_AT_ONCE = 64;
+/** Refused points that are told before the session is asked whether it keeps up. */
+const REFUSALS_AT_ONCE = 64;
 /** Conversations that one ping names; the others are in the next one. */
 const MAX_HEADS = 1_000;
 /** Resume frames of one session that are being checked; more are refused. */
@@ -56,33 +56,36 @@ export class LiveConversations implements LiveHub {
   }
 
   /**
-   * Makes a session live in all conversations of its user. Settles when they are known; what the session lacks after its resume points is
-   * sent in the background. The session must be left, also when this throws.
+   * Makes a session live in all conversations of its user. Calls `welcome` when they are known, before their first frame; what the session
+   * lacks after its resume points is sent in the background. The session must be left, also when this throws.
    * @throws DependencyError when Postgres cannot tell what the conversations are.
    */
-  async join(session: LiveSession, resume: readonly ResumePoint[]): Promise<void> {
+  async join(session: LiveSession, resume: readonly ResumePoint[], welcome: () => void): Promise<void> {
     const local = this.enter(session);
     await this.subscription.follow({ users: [session.userId] });
     const memberships = await this.membershipsOf(session.userId);
     if (this.isGone(local)) return;
     await this.enterConversations(local, memberships);
     const heads = await this.headsBeyond(local, resume);
-    for (const [i, point] of resume.entries()) {
-      if (i % POINTS_AT_ONCE === 0) await session.drained(); // each may be refused, with a frame
-      if (this.isGone(local)) return;
-      this.begin(local, point, heads.get(point.conversationId));
-    }
     if (this.isGone(local)) return;
+    // In one turn: what is committed later reaches the session, whatever it resumes.
+    welcome();
+    const refusals = resume.map((point) => this.begin(local, point, heads.get(point.conversationId))).filter((one) => one !== undefined);
     local.headsToldUpTo = this.conversations.lastTick;
     local.isJoined = true;
     this.catchUps.work(local);
+    for (const [i, refusal] of refusals.entries()) {
+      if (i % REFUSALS_AT_ONCE === 0) await session.drained();
+      refuse(local, refusal);
+    }
   }
 
   /** A client's request to catch up in one conversation. It is answered with messages and `resumed`, or an error. */
   resume(session: LiveSession, point: ResumePoint): void {
     const local = this.sessions.get(session);
     if (local === undefined) return;
-    if (local.resumesPending >= MAX_RESUMES_PENDING) return refuse(local, point, 'rate-limited', 'Too many resumes are being checked.');
+    if (local.resumesPending >= MAX_RESUMES_PENDING)
+      return refuse(local, refusalOf(point, 'rate-limited', 'Too many resumes are being checked.'));
     local.resumesPending += 1;
     void this.check(local, point).finally(() => {
       local.resumesPending -= 1;
@@ -200,15 +203,16 @@ export class LiveConversations implements LiveHub {
     try {
       const conversation = this.conversationOf(local, conversationId);
       if (conversation === undefined && !(await this.isMemberInPostgres(local, conversationId))) {
-        refuse(local, point, 'not-found', 'There is no such conversation.');
+        refuse(local, strangerTo(point));
         return;
       }
       const isAhead = conversation === undefined || seq > conversation.head;
       const state = isAhead ? await this.conversations.stateOf(conversationId) : undefined;
-      if (!this.isGone(local)) this.begin(local, point, state?.headSeq);
+      const refusal = this.isGone(local) ? undefined : this.begin(local, point, state?.headSeq);
+      if (refusal !== undefined) refuse(local, refusal);
     } catch (error) {
       this.logger.debug({ error, conversationId }, 'a resume point could not be checked');
-      refuse(local, point, 'dependency-unavailable', 'Try again in a moment.');
+      refuse(local, refusalOf(point, 'dependency-unavailable', 'Try again in a moment.'));
     }
   }
 
@@ -220,16 +224,15 @@ export class LiveConversations implements LiveHub {
     return true;
   }
 
-  /** @param headInPostgres when the point is beyond the head that this process knows. */
-  private begin(local: LocalSession, point: ResumePoint, headInPostgres: number | undefined): void {
+  /** @returns why not. @param headInPostgres when the point is beyond the head that this process knows. */
+  private begin(local: LocalSession, point: ResumePoint, headInPostgres: number | undefined): Refusal | undefined {
     const { conversationId, seq, changedSince } = point;
     const conversation = this.conversationOf(local, conversationId);
-    if (conversation === undefined) return refuse(local, point, 'not-found', 'There is no such conversation.');
+    if (conversation === undefined) return strangerTo(point);
     const head = Math.max(headInPostgres ?? 0, conversation.head);
-    if (seq > head) return refuse(local, point, 'validation', `The newest message is ${head}.`);
+    if (seq > head) return refusalOf(point, 'validation', `The newest message is ${head}.`);
     if (head - seq > MAX_MISSED) {
-      return refuse(
-        local,
+      return refusalOf(
         point,
         'validation',
         `More than ${MAX_MISSED} messages are missing: read them page by page, then resume from the last.`,
@@ -242,6 +245,7 @@ export class LiveConversations implements LiveHub {
       isResume: true,
       changedSince: changedSince === undefined ? undefined : new Date(Date.parse(changedSince) - CHANGES_MARGIN_MS),
     });
+    return undefined;
   }
 
   private enterLater(user: LocalUser, id: ConversationId, start: { fromSeq: number | undefined; isResume: false }): void {
@@ -254,9 +258,18 @@ export class LiveConversations implements LiveHub {
   }
 }
 
-const refuse = (local: LocalSession, { conversationId }: ResumePoint, code: ResumeRefusal, detail: string): void => {
-  metrics.wsResume.inc({ outcome: code });
-  local.session.send(outgoing({ type: 'error', code, detail, conversationId }));
-};
+type Refusal = ServerFrame & { readonly type: 'error' };
 
-type ResumeRefusal = 'not-found' | 'validation' | 'rate-limited' | 'dependency-unavailable';
+const refusalOf = ({ conversationId }: ResumePoint, code: Refusal['code'], detail: string): Refusal => ({
+  type: 'error',
+  code,
+  detail,
+  conversationId,
+});
+
+const strangerTo = (point: ResumePoint): Refusal => refusalOf(point, 'not-found', 'There is no such conversation.');
+
+const refuse = (local: LocalSession, refusal: Refusal): void => {
+  metrics.wsResume.inc({ outcome: refusal.code });
+  local.session.send(outgoing(refusal));
+};

@@ -94,6 +94,7 @@ const run = async (seed: number): Promise<string[]> => {
     const joining = process.live.join(
       session,
       mine.map(([conversationId, seq]) => ({ conversationId, seq, changedSince })),
+      () => undefined,
     );
     joining.catch(() => close(client)); // Postgres was away
     for (const id of ids) if (!mine.some(([one]) => one === id)) client.last.delete(id);

@@ -22,8 +22,11 @@ export interface LiveSession {
 
 /** What a session asks of the live conversations (`live/live-conversations.ts`). */
 export interface LiveHub {
-  /** Settles when frames may follow the `welcome`. @throws ProblemError `dependency-unavailable`. */
-  join(session: LiveSession, resume: readonly ResumePoint[]): Promise<void>;
+  /**
+   * Calls `welcome` once the session's conversations are known, before their first frame: whatever is committed after it reaches the session.
+   * @throws DependencyError when they cannot be known.
+   */
+  join(session: LiveSession, resume: readonly ResumePoint[], welcome: () => void): Promise<void>;
   resume(session: LiveSession, point: ResumePoint): void;
   typing(session: LiveSession, conversationId: ConversationId): void;
   /** Newest seqs of the session's conversations that had messages since the last call. */

@@ -77,7 +77,7 @@ class AnyToken extends TokenVerifierPort {
 }
 
 const silentHub: LiveHub = {
-  join: async () => undefined,
+  join: async (_session, _resume, welcome) => welcome(),
   resume: () => undefined,
   typing: () => undefined,
   headsFor: () => undefined,
@@ -171,7 +171,14 @@ describe('a hello', () => {
   it('is answered with the welcome before anything else, and what came with it is handled when the conversations are known', async () => {
     const { promise: known, resolve } = Promise.withResolvers<void>();
     const typed: string[] = [];
-    const hub = { ...silentHub, join: () => known, typing: (_: unknown, conversationId: string) => void typed.push(conversationId) };
+    const hub = {
+      ...silentHub,
+      join: (_one: unknown, _resume: unknown, welcome: () => void) => {
+        welcome();
+        return known;
+      },
+      typing: (_: unknown, conversationId: string) => void typed.push(conversationId),
+    };
     const { socket, say, types } = setUp({ hub });
     const id = newId();
     say({ type: 'hello', token: 'alice' });

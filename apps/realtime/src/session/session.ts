@@ -226,9 +226,8 @@ export class Session implements LiveSession {
       const caller = await this.parts.verifier.verify(hello.token);
       if (this.isClosed) return;
       if (!(await this.enter(caller)) || this.isClosed) return;
-      this.welcome();
       this.hasJoined = true;
-      await this.parts.live.join(this, hello.resume ?? []);
+      await this.parts.live.join(this, hello.resume ?? [], () => this.welcome());
     } catch (error) {
       return this.refuse(error);
     }
