@@ -52,8 +52,7 @@ export class RedisPresence extends PresencePort {
   /** Of the current registration. */
   private id: string | undefined;
   private formerId = '';
-  /** Since when every heartbeat has succeeded: so long Redis has served, and other living processes could renew their leases. */
-  private steadySince = 0;
+  private registeredAt = 0;
   private isBeating = false;
   private isWriting = false;
   private readonly unwritten = new Set<UserId>();
@@ -141,15 +140,14 @@ export class RedisPresence extends PresencePort {
       this.write([]);
     } catch {
       // Measured by the call. The lease ends or is renewed by the next heartbeat.
-      this.steadySince = Number.POSITIVE_INFINITY;
     }
     this.isBeating = false;
   }
 
   private async renew(id: string): Promise<void> {
     const { leaseMs, graceMs } = this.times;
-    this.steadySince = Math.min(this.steadySince, performance.now());
-    const maySweep = performance.now() - this.steadySince >= leaseMs ? 1 : 0;
+    // A lease that has not ended shows that Redis was not away for long; right after a registration others that live may not be back yet.
+    const maySweep = performance.now() - this.registeredAt >= leaseMs ? 1 : 0;
     for (let sweeps = 0; sweeps < SWEEPS_PER_BEAT; sweeps += 1) {
       const [isRegistered, isMoreLikely, ...offline] = await this.call.run(() =>
         this.redis.presenceBeat(1, this.prefix, leaseMs, graceMs, id, maySweep, USERS_PER_CALL),
@@ -167,7 +165,7 @@ export class RedisPresence extends PresencePort {
     const fate = await this.call.run(() => this.redis.presenceRegister(1, this.prefix, leaseMs, graceMs, id, this.formerId));
     this.id = id;
     this.formerId = id;
-    this.steadySince = performance.now();
+    this.registeredAt = performance.now();
     for (const userId of [...this.sessions.users, ...this.announced]) this.unwritten.add(userId);
     // Others have announced them as offline. When Redis has merely forgotten them, their coming online is no news.
     if (fate === 2) this.announced.clear();
