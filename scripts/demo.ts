@@ -5,24 +5,31 @@ import { ParleyClient, persistently } from '#lib/testing/parley-client';
 import { type Conversation, sampleConversation } from './demo/conversation.js';
 import { describeOutage } from './demo/describe-outage.js';
 import { type Breakable, breakable, showOutage } from './demo/outage.js';
-import { play } from './demo/play.js';
+import { LiveUser, type RealtimePlace } from './demo/live-user.js';
+import { realtimePlaces } from './demo/realtime-places.js';
+import { type Person, play } from './demo/play.js';
+import { readReceipts } from './demo/receipts.js';
 import { type PlayedSearch, Screen } from './demo/screen.js';
 import { summarise } from './demo/summary.js';
 import { type FoundParley, findParley } from '../apps/cli/src/operator/find-parley.js';
 import { operatorEnvironment } from '../apps/cli/src/operator/operator-config.js';
 import { Explained, explainAndExit, reasonOf } from '#lib/devstack/terminal/explain';
 
-/** Stages of the contract that this version does not have; shown as missing, never as done. */
-const NOT_YET = ['realtime delivery over WebSocket', 'scores and friendship status'];
+/** Stages that this version does not have; shown as missing, never as done. */
+const NOT_YET = ['scores and friendship status'];
 
 const LEXICAL = pc.dim(
-  'Vectors are made by the built-in embedder, which compares words and parts of words. For meaning: EMBEDDING_PROVIDER.',
+  'Vectors are made by the built-in embedder, which compares words and parts of\nwords. For meaning: EMBEDDING_PROVIDER.',
 );
 const ANSWER_WITHIN_MS = 3_000;
+const CONNECTED_WITHIN_MS = 10_000;
+/** The last person leaves so many messages unread. */
+const LEFT_UNREAD = 5;
 const TOKEN_SECONDS = 86_400;
 
 interface Options {
   readonly url?: string;
+  readonly realtime?: readonly string[];
   readonly json?: boolean;
   readonly break?: Breakable;
 }
@@ -30,30 +37,52 @@ interface Options {
 const program = new Command('demo')
   .description('Plays the shipped sample conversation into a running Parley as live users and shows each stage of the pipeline.')
   .option('--url <url>', 'gateway to talk to (default: the Parley that `npm start` runs here)')
+  .option('--realtime <urls...>', 'realtime processes to connect to, with --url')
   .addOption(new Option('--break <dependency>', 'stop a private dependency for a while and show that nothing is lost').choices(breakable))
   .option('--json', 'print one JSON document at the end instead of the show')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
-program.action(async ({ url, json = false, break: broken }: Options) => {
+program.action(async ({ url, realtime, json = false, break: broken }: Options) => {
   if (broken !== undefined) return breakAndHeal(broken, { url, json });
   const parley = await findParley(url);
   await requireAnswer(parley.url);
+  const places = await realtimePlaces(url, realtime);
   const conversation = await sampleConversation();
-  const users = await signIn(conversation, parley.url, parley.secret);
-  const screen = json ? undefined : new Screen(conversation.messages.length);
+  const people = await signIn(conversation, parley, places);
+  try {
+    await show(conversation, parley, people, json ? undefined : new Screen(conversation.messages.length));
+  } finally {
+    await Promise.all([...people.values()].map(({ live }) => live.leave()));
+  }
+});
 
-  screen?.heading(`${conversation.title}: ${users.size} people, ${conversation.messages.length} messages, into ${parley.url}`);
-  const { conversationId, played } = await play(conversation, users, screen ?? silent);
-  const searches = await searchAll(conversation, users, conversationId, screen);
+async function show(
+  conversation: Conversation,
+  parley: FoundParley,
+  people: ReadonlyMap<string, Person>,
+  screen: Screen | undefined,
+): Promise<void> {
+  const everyone = [...people.values()];
+  const headSeq = conversation.messages.length;
+  for (const { live } of everyone.slice(-1)) live.readsUpTo = headSeq - LEFT_UNREAD;
+  screen?.heading(`${conversation.title}: ${people.size} people, ${headSeq} messages, into ${parley.url}`);
+  for (const line of whoIsWhere(everyone)) screen?.line(line);
+  screen?.columns();
+  const { conversationId, played, outage } = await play(conversation, people, screen ?? silent);
+  screen?.heading('Receipts');
+  const receipts = await readReceipts(everyone, conversationId, headSeq);
+  screen?.receipts(receipts);
+  const searches = await searchAll(conversation, people, conversationId, screen);
+  const sockets = everyone.map(({ name, live }) => ({ user: name, on: live.place.name, shown: live.shown }));
   const summary = summarise(
     played,
+    sockets.map(({ shown }) => shown),
     searches.map(({ tookMs }) => tookMs),
   );
 
   if (screen === undefined) {
-    process.stdout.write(
-      `${JSON.stringify({ url: parley.url, conversationId, messages: played, searches, summary, notYet: NOT_YET }, undefined, 2)}\n`,
-    );
+    const document = { url: parley.url, conversationId, messages: played, sockets, outage, receipts, searches, summary, notYet: NOT_YET };
+    process.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`);
   } else {
     screen.heading('Summary');
     screen.summary(summary);
@@ -61,8 +90,18 @@ program.action(async ({ url, json = false, break: broken }: Options) => {
     screen.heading('Next');
     for (const line of await nextSteps(parley, conversation, conversationId)) screen.line(line);
   }
-  if (summary.messages.searchable < played.length) process.exitCode = 1;
-});
+  if (summary.messages.searchable < played.length || summary.messages.complete < sockets.length) process.exitCode = 1;
+}
+
+/** Who is connected to which process, a line for each of those. */
+function whoIsWhere(people: readonly Person[]): string[] {
+  const places = [...new Set(people.map(({ live }) => live.place.name))];
+  const lines = places.map((place) => {
+    const there = people.filter(({ live }) => live.place.name === place).map(({ name }) => name);
+    return `${pc.bold(place)}: ${there.join(', ')}`;
+  });
+  return [...lines, ...(places.length === 1 ? [pc.dim('`npm start -- --realtime 2` spreads them over two processes')] : []), ''];
+}
 
 /** What to do with what is there now: lines that can be pasted. */
 async function nextSteps({ url, secret, audience }: FoundParley, { messages }: Conversation, conversationId: string): Promise<string[]> {
@@ -75,7 +114,8 @@ async function nextSteps({ url, secret, audience }: FoundParley, { messages }: C
     `curl -s -H "authorization: Bearer $TOKEN" "${url}/v1/search?q=coffee&conversationId=${conversationId}"; echo`,
     'npm run parley -- queues --watch       what waits where',
     'npm run parley -- in-flight            what every process is doing',
-    'npm run demo -- --break chroma         an outage, and that it loses nothing',
+    'npm run parley -- listen --user linh   what a device of that user hears',
+    'npm run demo -- --break redis          an outage, and that it loses nothing',
   ];
 }
 
@@ -83,10 +123,27 @@ async function breakAndHeal(dependency: Breakable, { url, json }: { url: string 
   if (url !== undefined) throw new Explained('--break works on the Parley that `npm start` runs here, so leave out --url', 2);
   const startedAt = performance.now();
   const clock = () => pc.dim(`${((performance.now() - startedAt) / 1_000).toFixed(1).padStart(6)} s`);
-  const outage = await showOutage(dependency, (line) => (json ? undefined : console.log(`${clock()}  ${line}`)));
+  const outage = await showOutage(dependency, (line) => {
+    if (!json) console.log(`${clock()}  ${wrapped(line).join(`\n${' '.repeat(CLOCK_WIDTH)}`)}`);
+  });
   if (json) process.stdout.write(`${JSON.stringify(outage, undefined, 2)}\n`);
   else console.log(`\n${describeOutage(outage)}`);
-  if (outage.healedAfterMs === null || outage.messages.found < outage.messages.sent) process.exitCode = 1;
+  if (outage.healedAfterMs === null || outage.messages.found < outage.messages.sent || outage.messages.seen < outage.messages.sent)
+    process.exitCode = 1;
+}
+
+/** Of the clock in front of each line, with the blanks behind it. */
+const CLOCK_WIDTH = 10;
+
+/** Lines that fit 80 columns behind the clock, broken between words. */
+function wrapped(text: string): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1);
+    if (line !== undefined && line.length + word.length < 80 - CLOCK_WIDTH) lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 /** A wrong address should be said at once; what goes away later is waited for. */
@@ -97,30 +154,39 @@ async function requireAnswer(url: string): Promise<void> {
   if (!answer.ok) throw new Explained(`Parley at ${url} is not ready: /readyz answered ${answer.status} ${await answer.text()}`);
 }
 
-const silent = { accepted: () => undefined, embedded: () => undefined };
+const silent = { sent: () => undefined, embedded: () => undefined, lost: () => undefined, resumed: () => undefined };
 
-async function signIn({ messages }: Conversation, url: string, secret: string): Promise<Map<string, ParleyClient>> {
-  const names = new Set(messages.map(({ sender }) => sender));
-  const entries = [...names].map(async (user) => [user, new ParleyClient(url, await mintToken(secret, { user }))] as const);
-  return new Map(await Promise.all(entries));
+/** Each with a socket, on the processes in turn. */
+async function signIn({ messages }: Conversation, { url, secret, audience }: FoundParley, places: readonly RealtimePlace[]) {
+  const names = [...new Set(messages.map(({ sender }) => sender))];
+  const people = names.map(async (name, i): Promise<[string, Person]> => {
+    const place = places[i % places.length];
+    if (place === undefined) throw new Error('there is no realtime process');
+    const token = () => mintToken(secret, { user: name, audience });
+    const live = await LiveUser.connect(name, place, token, CONNECTED_WITHIN_MS).catch((cause: unknown) => {
+      throw new Explained(`${reasonOf(cause)}. \`npm run status\` shows what runs here.`);
+    });
+    return [name, { name, rest: new ParleyClient(url, await token()), live }];
+  });
+  return new Map(await Promise.all(people));
 }
 
 async function searchAll(
   { searches }: Conversation,
-  users: ReadonlyMap<string, ParleyClient>,
+  people: ReadonlyMap<string, Person>,
   conversationId: string,
   screen: Screen | undefined,
 ): Promise<(PlayedSearch & { tookMs: number })[]> {
   screen?.heading('Searching');
   if (((await operatorEnvironment()).env['EMBEDDING_PROVIDER'] ?? 'local') === 'local') screen?.line(LEXICAL);
-  const people = [...users.values()];
+  const everyone = [...people.values()];
   const done: (PlayedSearch & { tookMs: number })[] = [];
   for (const [i, { query, mode, shows }] of searches.entries()) {
-    const person = people[i % people.length];
+    const person = everyone[i % everyone.length];
     if (person === undefined) break;
     const { results, tookMs } = await persistently(async () => {
       const startedAt = performance.now();
-      const results = await person.search({ q: query, mode, conversationId, limit: 10 });
+      const results = await person.rest.search({ q: query, mode, conversationId, limit: 10 });
       return { results, tookMs: performance.now() - startedAt };
     });
     done.push({ query, mode, shows, results, tookMs });

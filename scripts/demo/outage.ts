@@ -10,6 +10,8 @@ import { duration } from '../../apps/cli/src/output/cells.js';
 import { runningStack } from '#lib/devstack/home/running-stack';
 import { findParley } from '../../apps/cli/src/operator/find-parley.js';
 import { Freeze } from './freeze.js';
+import { LiveUser } from './live-user.js';
+import { realtimePlaces } from './realtime-places.js';
 import { type Spread, spread } from './summary.js';
 
 /** What the demo can take away. Without Postgres nothing is accepted, which is all there would be to see. */
@@ -21,10 +23,13 @@ export interface Outage {
   readonly dependency: Breakable;
   /** Milliseconds from sending to 202. */
   readonly ackMs: { readonly before: Spread; readonly during: Spread; readonly after: Spread };
+  /** Milliseconds from there to the last socket of two members; of those messages that came. */
+  readonly deliveredMs: { readonly before: Spread; readonly during: Spread; readonly after: Spread };
   readonly outageMs: number;
   /** Until every message was searchable again and health was what it had been; null = it took too long. */
   readonly healedAfterMs: number | null;
-  readonly messages: { readonly sent: number; readonly found: number };
+  /** `seen`: shown by both sockets, once and in order. */
+  readonly messages: { readonly sent: number; readonly found: number; readonly seen: number };
 }
 
 const MESSAGES_BEFORE = 8;
@@ -37,6 +42,11 @@ const LOOK_EVERY_MS = 1_000;
 const SHOWN_FOR_MS = 5_000;
 const NOTICED_WITHIN_MS = 60_000;
 const HEALED_WITHIN_MS = 90_000;
+const CONNECTED_WITHIN_MS = 10_000;
+/** Without RabbitMQ sockets are compared with Postgres every 25 s. */
+const DELIVERED_WITHIN_MS = 40_000;
+/** A message that waited for a comparison with Postgres (2 s apart while Redis is away) or for RabbitMQ. */
+const LATE_AFTER_MS = 500;
 const WELL: ReadonlySet<string> = new Set(['ok', 'not_configured']);
 const TOPIC = 'umbrella on the terrace';
 
@@ -49,12 +59,35 @@ export async function showOutage(dependency: Breakable, say: (line: string) => v
   const [alice] = clients;
   if (alice === undefined) throw new Error('the conversation has no members');
   const { id: conversationId } = await persistently(() => alice.createConversation({ title: `Without ${dependency}`, memberIds: people }));
-  const sender = new Sender(clients, conversationId);
-  const eyes = new Eyes(url, dependency, say);
+  const places = await realtimePlaces();
+  const listeners = await Promise.all(
+    ['alice', 'bob'].map((user, i) => {
+      const place = places[i % places.length];
+      if (place === undefined) throw new Error('there is no realtime process');
+      return LiveUser.connect(user, place, () => mintToken(secret, { user, audience }), CONNECTED_WITHIN_MS);
+    }),
+  );
+  for (const { socket } of listeners) socket.follow({ conversationId, seq: 0 });
+  const sender = new Sender(clients, conversationId, listeners, say);
+  try {
+    return await breakAndWatch(dependency, victim, sender, new Eyes(url, dependency, say), say);
+  } finally {
+    await Promise.all(listeners.map((listener) => listener.leave()));
+  }
+}
+
+async function breakAndWatch(
+  dependency: Breakable,
+  victim: ProcessIdentity,
+  sender: Sender,
+  eyes: Eyes,
+  say: (line: string) => void,
+): Promise<Outage> {
   const healthBefore = (await eyes.look()).health;
 
   say('all is well: a few messages to compare with');
   for (let i = 0; i < MESSAGES_BEFORE; i += 1) await sender.send('before');
+  await sender.allDelivered();
 
   say(`${dependency} stops answering now (SIGSTOP, pid ${victim.pid}); people go on writing`);
   const brokenAt = performance.now();
@@ -69,13 +102,15 @@ export async function showOutage(dependency: Breakable, say: (line: string) => v
   const healed = untilHealed(sender, eyes, healthBefore);
   for (let i = 0; i < MESSAGES_AFTER; i += 1) await sender.send('after');
   const healedAfterMs = await healed;
-  const found = await sender.found();
+  const [found, seen] = [await sender.found(), await sender.seen()];
+  const { acks, delivered } = sender;
   return {
     dependency,
-    ackMs: { before: spread(sender.acks.before), during: spread(sender.acks.during), after: spread(sender.acks.after) },
+    ackMs: { before: spread(acks.before), during: spread(acks.during), after: spread(acks.after) },
+    deliveredMs: { before: spread(delivered.before), during: spread(delivered.during), after: spread(delivered.after) },
     outageMs,
     healedAfterMs,
-    messages: { sent: sender.ids.size, found },
+    messages: { sent: sender.ids.size, found, seen },
   };
 }
 
@@ -132,22 +167,28 @@ async function untilHealed(sender: Sender, eyes: Eyes, healthBefore: string): Pr
 class Sender {
   readonly ids = new Set<string>();
   readonly acks = { before: [] as number[], during: [] as number[], after: [] as number[] };
+  readonly delivered = { before: [] as number[], during: [] as number[], after: [] as number[] };
+  private readonly deliveries: Promise<void>[] = [];
+  private hasSaidLate = false;
 
   constructor(
     private readonly clients: readonly ParleyClient[],
     private readonly conversationId: string,
+    private readonly listeners: readonly LiveUser[],
+    private readonly say: (line: string) => void,
   ) {}
 
   async send(phase: keyof Sender['acks']): Promise<void> {
     const client = this.client();
     const key = randomUUID();
-    const { id, ackMs } = await persistently(async () => {
+    const { id, seq, ackMs } = await persistently(async () => {
       const startedAt = performance.now();
       const stored = await client.send(this.conversationId, `Note ${this.ids.size + 1} about the ${TOPIC}`, key);
-      return { id: stored.id, ackMs: performance.now() - startedAt };
+      return { id: stored.id, seq: stored.seq, ackMs: performance.now() - startedAt };
     });
     this.ids.add(id);
     this.acks[phase].push(ackMs);
+    this.deliveries.push(this.follow(seq, performance.now(), phase));
   }
 
   async isAllSearchable(): Promise<boolean> {
@@ -165,6 +206,27 @@ class Sender {
     const search = { q: TOPIC, mode: 'dense', conversationId: this.conversationId, limit: 50 } as const;
     const { items } = await persistently(() => this.client().search(search));
     return items.filter(({ message }) => this.ids.has(message.id)).length;
+  }
+
+  /** Settles when everything that was sent has come, or should have. */
+  async allDelivered(): Promise<void> {
+    await Promise.all(this.deliveries);
+  }
+
+  /** How many messages both sockets have shown in the end. */
+  async seen(): Promise<number> {
+    await this.allDelivered();
+    return Math.min(...this.listeners.map(({ shown }) => shown.filter((seq, i) => seq === i + 1).length));
+  }
+
+  private async follow(seq: number, ackedAt: number, phase: keyof Sender['delivered']): Promise<void> {
+    const arrivals = await Promise.all(this.listeners.map((listener) => listener.arrival(seq, DELIVERED_WITHIN_MS)));
+    if (arrivals.includes(undefined)) return;
+    const tookMs = Math.max(0, ...arrivals.map((at = 0) => at - ackedAt));
+    this.delivered[phase].push(tookMs);
+    if (tookMs < LATE_AFTER_MS || this.hasSaidLate) return;
+    this.hasSaidLate = true;
+    this.say(`sockets: #${seq} came ${duration(tookMs)} after its acknowledgement`);
   }
 
   private client(): ParleyClient {

@@ -10,23 +10,43 @@ export interface Spread {
 
 /** What the demo measured. */
 export interface Summary {
-  readonly messages: { readonly accepted: number; readonly searchable: number; readonly failed: number; readonly pending: number };
-  readonly ackMs: Spread;
+  readonly messages: {
+    readonly accepted: number;
+    readonly searchable: number;
+    readonly failed: number;
+    readonly pending: number;
+    readonly sockets: number;
+    /** Sockets that showed every message once and in order. */
+    readonly complete: number;
+  };
+  readonly ackMs: { readonly rest: Spread; readonly webSocket: Spread };
+  readonly deliveredMs: Spread;
   readonly searchableMs: Spread;
   readonly searchMs: Spread;
 }
 
-export const summarise = (played: readonly PlayedMessage[], searchMs: readonly number[]): Summary => ({
+/** `sockets`: the `seq` that each socket showed, in their order. */
+export const summarise = (
+  played: readonly PlayedMessage[],
+  sockets: readonly (readonly number[])[],
+  searchMs: readonly number[],
+): Summary => ({
   messages: {
     accepted: played.length,
     searchable: played.filter(({ embedding }) => embedding === 'done').length,
     failed: played.filter(({ embedding }) => embedding === 'failed').length,
     pending: played.filter(({ embedding }) => embedding === 'pending').length,
+    sockets: sockets.length,
+    complete: sockets.filter((shown) => shown.length === played.length && shown.every((seq, i) => seq === i + 1)).length,
   },
-  ackMs: spread(played.map(({ ackMs }) => ackMs)),
+  ackMs: { rest: spread(acksOver('REST', played)), webSocket: spread(acksOver('WebSocket', played)) },
+  deliveredMs: spread(played.map(({ deliveredMs }) => deliveredMs).filter((value) => value !== null)),
   searchableMs: spread(played.map(({ searchableMs }) => searchableMs).filter((value) => value !== null)),
   searchMs: spread(searchMs),
 });
+
+const acksOver = (way: PlayedMessage['over'], played: readonly PlayedMessage[]): number[] =>
+  played.filter(({ over }) => over === way).map(({ ackMs }) => ackMs);
 
 export function spread(values: readonly number[]): Spread {
   const at = (share: number): number | null => percentile(values, share) ?? null;

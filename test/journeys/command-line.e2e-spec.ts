@@ -117,18 +117,24 @@ describe('npm run parley', () => {
       code: 1,
       stderr: expect.stringContaining('no Parley answers at'),
     });
+    expect(await run('demo', '--url', parley.url)).toMatchObject({ code: 2, stderr: expect.stringContaining('--realtime') });
   });
 });
 
 describe('npm run demo', () => {
-  it('plays the conversation within the rate limits of its users; every message becomes searchable', async () => {
-    const { code, stdout } = await run('demo', '--url', parley.url, '--json');
-    const { messages, searches, summary } = JSON.parse(stdout);
+  it('plays the conversation live, within the rate limits of its users; every message becomes searchable', async () => {
+    const { code, stdout } = await run('demo', '--url', parley.url, '--realtime', parley.realtime.url, '--json');
+    const { messages, searches, summary, outage, receipts } = JSON.parse(stdout);
     expect({ code, summary }).toMatchObject({
       code: 0,
-      summary: { messages: { accepted: messages.length, searchable: messages.length, failed: 0, pending: 0 } },
+      summary: { messages: { accepted: messages.length, searchable: messages.length, failed: 0, pending: 0, sockets: 4, complete: 4 } },
     });
     expect(messages.map(({ seq }: { seq: number }) => seq)).toEqual(messages.map((_: unknown, i: number) => i + 1));
+    // One person lost the connection for some messages and has all of them.
+    expect(outage).toMatchObject({ isWhole: true, resumedAfterMs: expect.any(Number) });
+    expect(outage.seqAfter).toBeGreaterThan(outage.seqBefore);
+    expect(receipts.map(({ readSeq }: { readSeq: number }) => readSeq)).toEqual([32, 32, 32, 27]);
+    expect(receipts.at(-1)).toMatchObject({ unread: 4, seenLive: 27 });
     expect(searches.filter(({ results }: { results: { items: unknown[] } }) => results.items.length === 0)).toEqual([]);
   });
 
@@ -142,7 +148,7 @@ describe('npm run demo', () => {
   });
 
   it('is readable where there is no terminal', async () => {
-    const { code, stdout } = await run('demo', '--url', parley.url);
+    const { code, stdout } = await run('demo', '--url', parley.url, '--realtime', parley.realtime.url);
     expect({ code, hasControlCharacters: /[\u001b\r]/.test(stdout) }).toEqual({ code: 0, hasControlCharacters: false });
     expect(stdout).toContain('not part of this version yet');
     expect(stdout).toContain(`${parley.url}/docs`);
