@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { FaultyDependency, FaultyWorld, OutageMode } from '#lib/testing/faulty-world';
+import { processes, type ServiceName } from '#lib/devstack/services';
 import type { PrivateServer } from '#lib/devstack/process/server-process';
 
 /** What a fault hits, and with that what may be expected of sends meanwhile. */
-export type Target = 'gateway' | 'embedding' | 'ops' | FaultyDependency;
+export type Target = ServiceName | FaultyDependency;
 
 /** One thing that goes wrong. */
 export interface ChaosFault {
@@ -24,6 +25,8 @@ export interface ChaosFault {
 /** Law 3; a process of ours has to start, for which its supervisor gives it 15 s. */
 const RECOVER_MS: Readonly<Record<Target, number>> = {
   gateway: 15_000,
+  realtime: 15_000,
+  delivery: 15_000,
   embedding: 15_000,
   ops: 15_000,
   postgres: 12_000,
@@ -42,7 +45,11 @@ const fault = (
 ): ChaosFault => ({ name: `${target}: ${what}`, target, holdMs, inflict, recoverWithinMs: RECOVER_MS[target], ...more });
 
 const serverOf = ({ parley, stack }: FaultyWorld, target: Exclude<Target, 'embedder'>): PrivateServer =>
-  target === 'gateway' || target === 'embedding' || target === 'ops' ? parley[target] : stack[target];
+  isService(target) ? parley[target] : stack[target];
+
+function isService(target: Target): target is ServiceName {
+  return processes.services.some(({ name }) => name === target);
+}
 
 const killed =
   (target: Exclude<Target, 'embedder'>): ChaosFault['inflict'] =>
@@ -67,6 +74,13 @@ const outage =
   (dependency: FaultyDependency, mode: OutageMode): ChaosFault['inflict'] =>
   (world) =>
     world.takeAway(dependency, mode);
+
+/** Redis ends it by itself. */
+const REDIS_PAUSE_MS = 4_000;
+const redisPaused: ChaosFault['inflict'] = async (world) => {
+  await world.pauseRedis(REDIS_PAUSE_MS);
+  return async () => undefined;
+};
 
 /** `pg_ctl stop -m immediate`: no farewell to clients, recovery at the next start. */
 const stoppedAtOnce: ChaosFault['inflict'] = async ({ stack }) => {
@@ -112,6 +126,10 @@ const tableLocked: ChaosFault['inflict'] = async ({ parley }) => {
 export const chaosFaults: readonly ChaosFault[] = [
   fault('gateway', 'SIGKILL', 500, killed('gateway'), { isQuick: true }),
   fault('gateway', 'SIGSTOP', 4_000, stopped('gateway')),
+  fault('realtime', 'SIGKILL, with its sockets', 2_000, killed('realtime'), { isQuick: true }),
+  fault('realtime', 'SIGSTOP', 4_000, stopped('realtime')),
+  fault('delivery', 'SIGKILL in the middle of a fan-out', 2_000, killed('delivery'), { isQuick: true }),
+  fault('delivery', 'SIGSTOP', 6_000, stopped('delivery')),
   fault('embedding', 'SIGKILL', 2_000, killed('embedding'), { isQuick: true }),
   fault('embedding', 'SIGSTOP', 6_000, stopped('embedding'), { isQuick: true }),
   fault('embedding', 'one of two is slow towards Chroma', 6_000, secondIndexerSlow, { isQuick: true }),
@@ -129,6 +147,8 @@ export const chaosFaults: readonly ChaosFault[] = [
   fault('postgres', 'messages locked', 4_000, tableLocked),
   fault('redis', 'SIGKILL', 3_000, killed('redis')),
   fault('redis', 'SIGSTOP', 5_000, stopped('redis'), { isQuick: true }),
+  fault('redis', 'black hole', 8_000, outage('redis', 'black hole'), { isQuick: true }),
+  fault('redis', 'CLIENT PAUSE', REDIS_PAUSE_MS, redisPaused, { isQuick: true }),
   fault('redis', 'READONLY', 4_000, outage('redis', 'erroring')),
   fault('chroma', 'SIGKILL', 3_000, killed('chroma'), { isQuick: true }),
   fault('chroma', 'SIGSTOP', 6_000, stopped('chroma')),

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ParleySocket } from '#client/parley-socket';
 import { MessageView } from '#lib/contracts/http';
 import type { Answer, ParleyClient } from '#lib/testing/parley-client';
 import { type JournalChange, type JournalEntry, mayBe, SendJournal } from '#lib/testing/send-journal';
@@ -20,6 +21,10 @@ export interface PacedLoadOptions {
   /** Edits and deletions that follow on a message that was sent, on average. */
   readonly editsPerMessage?: number;
   readonly deletionsPerMessage?: number;
+  /** The sockets of the same users, by the place of their client in `clients`: every third message goes over one. */
+  readonly sockets?: readonly Pick<ParleySocket, 'send'>[];
+  /** Hears of each message that its sender has an answer for. */
+  readonly onAcknowledged?: (messageId: string) => void;
 }
 
 /** Of what a chat is: some messages are corrected, few are taken back. */
@@ -27,6 +32,11 @@ const EDITS_PER_MESSAGE = 0.2;
 const DELETIONS_PER_MESSAGE = 0.05;
 /** Messages of a user among which the next one to change is chosen: the newest, which an indexer may have in hand. */
 const RECENT = 2;
+
+/** One of so many messages goes over the socket of its user. */
+const SOCKET_EVERY = 3;
+/** Until the client gives up a message, which is then tried again. */
+const SOCKET_ACK_WITHIN_MS = 10_000;
 
 const TICK_MS = 10;
 /** Pause before the next try when Parley was away and could not say how long to wait. */
@@ -39,7 +49,7 @@ const AWAY_PAUSE_MS = 250;
  */
 export class PacedLoad {
   readonly journal = new SendJournal();
-  /** Of the sends. */
+  /** Of the sends over REST. */
   readonly attempts: Attempt[] = [];
   /** Of the edits and deletions. */
   readonly changeAttempts: Attempt[] = [];
@@ -102,8 +112,10 @@ export class PacedLoad {
     const entry: JournalEntry = { key: randomUUID(), conversationId, content: `số ${number}: ${words(random)}`, changes: [] };
     this.journal.entries.push(entry);
     const startedAt = performance.now();
-    await this.untilDone(() => this.trySend(client, entry));
+    const socket = number % SOCKET_EVERY === 0 ? this.options.sockets?.[number % this.options.clients.length] : undefined;
+    await this.untilDone(() => (socket === undefined ? this.trySend(client, entry) : this.trySocket(socket, entry)));
     if (entry.acknowledged === undefined) return;
+    this.options.onAcknowledged?.(entry.acknowledged.id);
     entry.ackMs = performance.now() - startedAt;
     this.recentOf.set(client, [...(this.recentOf.get(client) ?? []), entry].slice(-RECENT));
   }
@@ -154,6 +166,19 @@ export class PacedLoad {
     }
     entry.wasInDoubt = true;
     return waitAfter(answer);
+  }
+
+  /** The client itself repeats what may be accepted later; its error says that it gave up. */
+  private async trySocket(socket: Pick<ParleySocket, 'send'>, entry: JournalEntry): Promise<number | undefined> {
+    const { key, conversationId, content } = entry;
+    const options = { clientMessageId: key, timeoutMs: SOCKET_ACK_WITHIN_MS };
+    const acknowledged = await socket.send(conversationId, content, options).catch(() => undefined);
+    if (acknowledged === undefined) {
+      entry.wasInDoubt = true;
+      return AWAY_PAUSE_MS;
+    }
+    entry.acknowledged = { id: acknowledged.id, seq: acknowledged.seq };
+    return undefined;
   }
 
   private async tryChange(client: ParleyClient, id: string, change: JournalChange): Promise<number | undefined> {

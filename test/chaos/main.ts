@@ -11,6 +11,8 @@ import { type Attempt, PacedLoad } from './load.js';
 import { MemoryWatch, Searcher, servicesMiB, untilWhole } from './observe.js';
 import { percentilesOf } from '#lib/testing/percentiles';
 import { pick, seededRandom } from '#lib/testing/random';
+import { checkMembers, type LiveReport } from './live-truth.js';
+import { Members } from './members.js';
 import { brokenPromises, type ChaosResults, type FaultFigures, inSeconds, missedFigures, renderChaos } from './report.js';
 import { staleAnswers, wrongAnswers } from './truth.js';
 import { tableOf } from '#lib/devstack/terminal/table';
@@ -89,23 +91,35 @@ async function run(): Promise<boolean> {
   );
   const host = await parley.client('host');
   const conversations = await Promise.all(Array.from({ length: CONVERSATIONS }, () => host.createConversation({ memberIds: names })));
+  const conversationIds = conversations.map(({ id }) => id);
   const memory = new MemoryWatch(world);
-  const load = new PacedLoad({ clients, conversationIds: conversations.map(({ id }) => id), perSecond: options.rate, random });
+  const members = await Members.connect(parley, names, conversationIds);
+  const load = new PacedLoad({
+    clients,
+    conversationIds,
+    perSecond: options.rate,
+    random,
+    sockets: members.all.map(({ socket }) => socket),
+    onAcknowledged: (id) => members.acknowledged(id),
+  });
   const searcher = new Searcher(await parley.client('user-0'));
 
-  say(`${options.rate} messages/s from ${options.users} users`);
+  say(`${options.rate} messages/s from ${options.users} users, a third of them over sockets on two realtime processes`);
   await sleep(BASELINE_MS);
   const baseline = percentilesOf(
     load.attemptsBetween(startedAt, performance.now()).flatMap(({ ms, status }) => (status === 202 ? [ms] : [])),
   );
-  say(`before any fault: ACK P50 ${baseline.p50} ms, P95 ${baseline.p95} ms, P99 ${baseline.p99} ms`);
+  const baselineDelivered = members.waitsBetween(startedAt, performance.now());
+  say(
+    `before any fault: ACK P50 ${baseline.p50} ms, P95 ${baseline.p95} ms, P99 ${baseline.p99} ms; last member after P95 ${baselineDelivered.p95} ms`,
+  );
 
   const faults: FaultFigures[] = [];
   const planned = chaosFaults.filter(
     ({ name, isQuick }) => (options.only === undefined || name.includes(options.only)) && (!options.quick || isQuick === true),
   );
   for (const fault of planned) {
-    if (!stopping.signal.aborted) faults.push(await endure([fault], load, searcher));
+    if (!stopping.signal.aborted) faults.push(await endure([fault], load, searcher, members));
   }
   const mixable = chaosFaults.filter(({ isLong }) => isLong !== true);
   for (const until = performance.now() + MIX_MS; performance.now() < until && !stopping.signal.aborted; ) {
@@ -114,17 +128,18 @@ async function run(): Promise<boolean> {
       random,
       mixable.filter(({ target }) => target !== one.target),
     );
-    faults.push(await endure([one, other], load, searcher));
+    faults.push(await endure([one, other], load, searcher, members));
   }
 
   say('no more messages; waiting until everything has settled');
   await Promise.all([load.stop(LAST_SENDS_MS), searcher.stop()]);
   const stoppedAt = performance.now();
-  const problems = await settled(load);
+  const { problems, live } = await settled(load, members);
   const settledSeconds = (performance.now() - stoppedAt) / 1_000;
   const entries = load.journal.entries;
   const falseSearches = [...staleAnswers(searcher.samples, entries), ...(await wrongAnswers(await parley.client('user-0'), entries))];
   memory.stop();
+  await members.stop();
   const results: ChaosResults = {
     startedAt: startedOn.toISOString(),
     command: `npm run chaos${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(' ')}` : ''}`,
@@ -135,10 +150,17 @@ async function run(): Promise<boolean> {
     perSecond: options.rate,
     users: options.users,
     baseline,
+    baselineDelivered,
     faults,
     counts: countRun(entries, problems),
     settledSeconds,
     problems,
+    live,
+    liveCounts: {
+      members: members.all.length,
+      connections: members.all.reduce((sum, { connectionCount }) => sum + connectionCount, 0),
+      shown: members.all.reduce((sum, { changeCount }) => sum + changeCount, 0),
+    },
     falseSearches,
     searchCount: searcher.samples.length,
     peakMemoryMiB: memory.peakMiB,
@@ -149,7 +171,7 @@ async function run(): Promise<boolean> {
 }
 
 /** Lets one fault happen, or two that overlap, and waits until Parley is whole again. */
-async function endure(faults: readonly ChaosFault[], load: PacedLoad, searcher: Searcher): Promise<FaultFigures> {
+async function endure(faults: readonly ChaosFault[], load: PacedLoad, searcher: Searcher, members: Members): Promise<FaultFigures> {
   const name = faults.map((fault) => fault.name).join(' + ');
   const memoryBefore = servicesMiB(world);
   const from = performance.now();
@@ -172,7 +194,7 @@ async function endure(faults: readonly ChaosFault[], load: PacedLoad, searcher: 
     firsts,
     firstSuccessMs = null,
     wholeMs = null,
-  } = await untilWhole(world, load, searcher, {
+  } = await untilWhole(world, load, searcher, members, {
     clearedAt,
     withinMs: recoverWithinMs + BACKLOG_MS,
   });
@@ -195,6 +217,7 @@ async function endure(faults: readonly ChaosFault[], load: PacedLoad, searcher: 
     wrong: countBy(
       [...attempts, ...changes].map(({ status }) => status).filter((status) => !ANSWERS.has(status) && status !== 0 && !isRefusal(status)),
     ),
+    delivered: members.waitsBetween(from, clearedAt),
     search: {
       whole: searches.filter(({ isWhole }) => isWhole).length,
       degraded: searches.filter(({ isWhole, status }) => status === 200 && !isWhole).length,
@@ -222,9 +245,19 @@ function onceOpen(refusals: readonly Attempt[]): number[] {
   return first < 0 ? [] : inOrder.slice(first).map(({ ms }) => ms);
 }
 
-function lineOf({ fault, ack, refused, unanswered, firstSuccessMs, wholeMs, recoverWithinMs, mustAccept }: FaultFigures): string {
+function lineOf({
+  fault,
+  ack,
+  refused,
+  unanswered,
+  delivered,
+  firstSuccessMs,
+  wholeMs,
+  recoverWithinMs,
+  mustAccept,
+}: FaultFigures): string {
   const isLate = firstSuccessMs === null || firstSuccessMs > recoverWithinMs;
-  const accepted = `${ack.count} accepted, P95 ${ack.p95} ms`;
+  const accepted = `${ack.count} accepted, P95 ${ack.p95} ms, last member P95 ${delivered.p95} ms`;
   const others =
     refused.count + unanswered === 0 ? '' : `, ${refused.count} refused (longest ${refused.max} ms), ${unanswered} without an answer`;
   const isSlow = mustAccept && (ack.p95 >= 200 || others !== '');
@@ -233,16 +266,18 @@ function lineOf({ fault, ack, refused, unanswered, firstSuccessMs, wholeMs, reco
 }
 
 /** Asks until there is nothing to complain about, or until the time is over. */
-async function settled(load: PacedLoad): Promise<ConsistencyReport> {
+async function settled(load: PacedLoad, members: Members): Promise<{ problems: ConsistencyReport; live: LiveReport }> {
   const until = performance.now() + SETTLE_MS;
   const local = new LocalEmbedder();
   const embed = (texts: readonly string[]) => local.embed(texts);
   for (;;) {
+    for (const member of members.all) member.readAll();
+    const live = await checkMembers(world.parley, members.all);
     const quick = await checkConsistency(world.parley, load.journal.entries);
-    const isQuiet = Object.values(quick).every((lines) => lines.length === 0);
-    const report = isQuiet ? await checkConsistency(world.parley, load.journal.entries, { embed }) : quick;
-    const isConsistent = Object.keys(consistent).every((name) => report[name as keyof ConsistencyReport].length === 0);
-    if (isConsistent || performance.now() > until) return report;
+    const isQuiet = [...Object.values(quick), ...Object.values(live)].every((lines) => lines.length === 0);
+    const problems = isQuiet ? await checkConsistency(world.parley, load.journal.entries, { embed }) : quick;
+    const isConsistent = isQuiet && Object.keys(consistent).every((name) => problems[name as keyof ConsistencyReport].length === 0);
+    if (isConsistent || performance.now() > until) return { problems, live };
     await sleep(500);
   }
 }
@@ -257,34 +292,52 @@ function write(results: ChaosResults): void {
     options.quick || options.only !== undefined || options.hold !== undefined ? 'test/bench/results/quick' : 'test/bench/results';
   mkdirSync(place, { recursive: true });
   const few = (lines: readonly string[]) => lines.slice(0, 50);
-  const problems = Object.fromEntries(Object.entries(results.problems).map(([name, lines]: [string, string[]]) => [name, few(lines)]));
+  const fewOf = (report: object) =>
+    Object.fromEntries(Object.entries(report).map(([name, lines]: [string, string[]]) => [name, few(lines)]));
+  const [problems, live] = [fewOf(results.problems), fewOf(results.live)];
   const falseSearches = few(results.falseSearches);
-  writeFileSync(`${place}/chaos.json`, `${JSON.stringify({ ...results, problems, falseSearches }, null, 2)}\n`);
+  writeFileSync(`${place}/chaos.json`, `${JSON.stringify({ ...results, problems, live, falseSearches }, null, 2)}\n`);
   writeFileSync(`${place}/chaos.md`, renderChaos(results));
 }
 
 function show(results: ChaosResults): void {
-  const { counts, faults, problems } = results;
-  const rows = faults.map(({ fault, ack, refused, unanswered, search, firstSuccessMs, wholeMs }) => [
+  const { counts, faults, problems, live } = results;
+  const rows = faults.map(({ fault, ack, refused, unanswered, delivered, search, firstSuccessMs, wholeMs }) => [
     fault,
     `${ack.p50} / ${ack.p95} / ${ack.p99}`,
     ack.count,
     refused.count + unanswered,
     refused.max,
+    delivered.p95,
     `${search.whole} / ${search.degraded} / ${search.refused}`,
     inSeconds(firstSuccessMs),
     inSeconds(wholeMs),
   ]);
-  const head = ['fault', 'ACK P50/P95/P99 ms', '202', 'refused', 'longest ms', 'search whole/degraded/refused', 'back', 'whole'];
-  const lines = [...Object.values(problems), results.falseSearches].flatMap((found: readonly string[]) => found.slice(0, 5));
+  const head = [
+    'fault',
+    'ACK P50/P95/P99 ms',
+    '202',
+    'refused',
+    'longest ms',
+    'last member P95 ms',
+    'search whole/degraded/refused',
+    'back',
+    'whole',
+  ];
+  const lines = [...Object.values(problems), ...Object.values(live), results.falseSearches].flatMap((found: readonly string[]) =>
+    found.slice(0, 5),
+  );
   const broken = brokenPromises(results);
   console.log(`\n${tableOf(head, rows)}\n${tableOf(Object.keys(counts), [Object.values(counts)])}`);
   console.log(tableOf(['peak memory, MiB', ''], Object.entries(results.peakMemoryMiB)));
   for (const line of missedFigures(results)) console.log(pc.yellow(`missed: ${line}`));
   for (const line of lines) console.log(pc.red(`  ${line}`));
+  console.log(tableOf(Object.keys(live), [Object.values(live).map((lines) => lines.length)]));
   console.log(
     broken.length === 0
-      ? pc.green('nothing lost, nothing repeated, no gap, no dead letter, no search that showed what was not so')
+      ? pc.green(
+          'nothing lost, nothing repeated, no gap, no dead letter, no search that showed what was not so, every member saw every message once and in order',
+        )
       : pc.red(`broken: ${broken.join(', ')}`),
   );
   console.log(

@@ -3,9 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { FaultyWorld } from '#lib/testing/faulty-world';
 import type { ParleyClient } from '#lib/testing/parley-client';
+import { processes } from '#lib/devstack/services';
 import type { PrivateServer } from '#lib/devstack/process/server-process';
 import { SearchResults } from '#lib/contracts/http';
 import type { Attempt, PacedLoad } from './load.js';
+import type { Members } from './members.js';
 
 /** One search of the reader who keeps searching. Times of `performance.now()` and milliseconds; `status` 0 = no answer. */
 export interface SearchSample {
@@ -19,11 +21,11 @@ export interface SearchSample {
 
 /** When Parley was itself again after a fault had cleared, in milliseconds; undefined = not within the time it was given. */
 export interface Recovery {
-  /** Of each of the three by itself. */
-  readonly firsts: { readonly send: number | undefined; readonly search: number | undefined; readonly indexed: number | undefined };
-  /** A send accepted, a search with all its parts, a message that was sent after the fault indexed: whichever came last. */
+  /** Of each by itself; delivered: to the sockets of all members. */
+  readonly firsts: Readonly<Record<'send' | 'search' | 'indexed' | 'delivered', number | undefined>>;
+  /** A send accepted, a search with all its parts, a message that was sent after the fault indexed and delivered: whichever came last. */
   readonly firstSuccessMs: number | undefined;
-  /** All of that, and nothing left over from the outage: outbox swept, every message indexed. */
+  /** All of that, and nothing left over from the outage: outbox swept, every message indexed and delivered. */
   readonly wholeMs: number | undefined;
 }
 
@@ -105,9 +107,10 @@ export class MemoryWatch {
 export const servicesMiB = ({ parley }: FaultyWorld): Record<string, number> =>
   Object.fromEntries(Object.entries(servicesOf(parley)).map(([name, { pid }]) => [name, residentMiB(pid)]));
 
-function servicesOf({ gateway, realtime, embedding, ops, seconds }: FaultyWorld['parley']): Record<string, PrivateServer> {
-  const also = Object.entries(seconds).map(([name, server]) => [`${name}-2`, server]);
-  return { gateway, realtime, embedding, ops, ...Object.fromEntries(also) };
+function servicesOf(parley: FaultyWorld['parley']): Record<string, PrivateServer> {
+  const first = processes.services.map(({ name }) => [name, parley[name]]);
+  const also = Object.entries(parley.seconds).map(([name, server]) => [`${name}-2`, server]);
+  return Object.fromEntries([...first, ...also]);
 }
 
 function residentMiB(pid: number | undefined): number {
@@ -125,6 +128,7 @@ export async function untilWhole(
   { parley }: FaultyWorld,
   load: PacedLoad,
   searcher: Searcher,
+  members: Members,
   { clearedAt, withinMs }: { clearedAt: number; withinMs: number },
 ): Promise<Recovery> {
   const clearedOn = new Date(Date.now() - (performance.now() - clearedAt));
@@ -140,11 +144,19 @@ export async function untilWhole(
       send: after(sent && sent.at + sent.ms),
       search: after(searched && searched.at + searched.ms),
       indexed: after(indexedAt),
+      delivered: after(members.firstWholeAfter(clearedAt)),
     };
     const times = Object.values(firsts).filter((ms) => ms !== undefined);
     const firstSuccessMs = times.length === Object.keys(firsts).length ? Math.max(...times) : undefined;
+    const isDelivering = members.lackedAt(now - FRESH_S * 1_000) === 0;
     const isSearching = searcher.samples.at(-1)?.isWhole === true;
-    if (firstSuccessMs !== undefined && pipeline?.backlog === 0 && isAccepting(load.attempts, load.perSecond, now) && isSearching) {
+    if (
+      firstSuccessMs !== undefined &&
+      pipeline?.backlog === 0 &&
+      isAccepting(load.attempts, load.perSecond, now) &&
+      isSearching &&
+      isDelivering
+    ) {
       return { firsts, firstSuccessMs, wholeMs: performance.now() - clearedAt };
     }
     if (performance.now() - clearedAt > withinMs) return { firsts, firstSuccessMs, wholeMs: undefined };
@@ -163,6 +175,8 @@ async function askPipeline(databaseUrl: string, since: Date): Promise<{ hasIndex
               (select count(*) from messages m left join message_chunks l on l.message_id = m.id
                where coalesce(m.deleted_at, m.edited_at, m.created_at) < now() - make_interval(secs => $2)
                  and (l.version is distinct from m.version or l.state = 'failed'))::int
+            + (select count(*) from messages m left join message_deliveries d on d.message_id = m.id
+               where m.created_at < now() - make_interval(secs => $2) and d.state is distinct from 'delivered')::int
             + (select count(*) from outbox where created_at < now() - make_interval(secs => $2))::int as backlog`,
       [since, FRESH_S],
     );

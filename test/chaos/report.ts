@@ -1,4 +1,5 @@
 import type { ConsistencyReport, RunCounts } from '#lib/testing/consistency-checker';
+import type { LiveReport } from './live-truth.js';
 import type { Recovery } from './observe.js';
 import type { Percentiles } from '#lib/testing/percentiles';
 
@@ -19,6 +20,8 @@ export interface FaultFigures {
   readonly unanswered: number;
   /** Answers to sends, edits and deletions that no client should ever see, by status. */
   readonly wrong: Readonly<Record<string, number>>;
+  /** From the answer to the last member's socket, in milliseconds. */
+  readonly delivered: Percentiles;
   readonly search: { readonly whole: number; readonly degraded: number; readonly refused: number; readonly p95: number };
   /** Milliseconds; null = not within the time it was given. */
   readonly firstSuccessMs: number | null;
@@ -42,10 +45,15 @@ export interface ChaosResults {
   readonly perSecond: number;
   readonly users: number;
   readonly baseline: Percentiles;
+  readonly baselineDelivered: Percentiles;
   readonly faults: readonly FaultFigures[];
   readonly counts: RunCounts;
   readonly settledSeconds: number;
   readonly problems: ConsistencyReport;
+  /** What members' clients showed that they should not, and did not show. */
+  readonly live: LiveReport;
+  /** Connections of the members' clients in all, and messages, edits and deletions that these showed. */
+  readonly liveCounts: { readonly members: number; readonly connections: number; readonly shown: number };
   /** What searches showed that was not so, during the run and at its end. */
   readonly falseSearches: readonly string[];
   readonly searchCount: number;
@@ -58,12 +66,18 @@ const FIRST_REFUSAL_MS = 5_500;
 const OPEN_REFUSAL_MS = 20;
 
 /** What must never happen, whatever fails. A run that has one of these ends with exit code 1. */
-export const brokenPromises = ({ counts, faults, falseSearches }: ChaosResults): string[] => {
+export const brokenPromises = ({ counts, faults, falseSearches, live }: ChaosResults): string[] => {
   const promises = {
     'acknowledged and lost': counts.lost,
     'changes acknowledged and lost': counts.changesLost,
     'searches that showed what was not so': falseSearches.length,
     duplicated: counts.duplicated,
+    'messages that a member was not shown': live.missing.length,
+    'messages that a member was shown twice': live.duplicated.length,
+    'messages that a member was shown out of order': live.outOfOrder.length,
+    'messages that a member has in an old version': live.stale.length,
+    'messages whose delivery is not done': live.undelivered.length,
+    'wrong receipts and unread counts': live.receipts.length,
     unexpected: counts.unexpected,
     'conversations with gaps': counts.gaps,
     'dead letters': counts.deadLetters,
@@ -101,7 +115,7 @@ export const inSeconds = (ms: number | null): string => (ms === null ? 'never' :
 
 /** `test/bench/results/chaos.md`. */
 export const renderChaos = (results: ChaosResults): string => {
-  const { counts, faults, baseline, peakMemoryMiB } = results;
+  const { counts, faults, baseline, baselineDelivered, peakMemoryMiB, live, liveCounts } = results;
   const broken = brokenPromises(results);
   const missed = missedFigures(results);
   return `# Chaos
@@ -109,7 +123,7 @@ export const renderChaos = (results: ChaosResults): string => {
 \`${results.command}\` (seed ${results.seed}), ${results.startedAt}, commit ${results.commit}, ${Math.round(results.seconds)} s.
 ${results.machine}.
 
-${results.perSecond} messages/s from ${results.users} users over two gateways, each message with an idempotency key and tried until it was acknowledged, a fifth of them edited and
+${results.perSecond} messages/s from ${results.users} users, two thirds over two gateways and one third over sockets on two realtime processes, each message with an idempotency key and tried until it was acknowledged, a fifth of them edited and
 a twentieth deleted moments later, two indexers behind them, and a reader who searched all the time, while one thing after another went wrong, then two at a time. Parley reached
 every dependency through a proxy; servers and services were real processes. At the end Postgres, Chroma and every queue were read directly and compared with what each client had
 been told: texts, versions, and of edited messages whether the vectors are those of the newest text.
@@ -124,17 +138,23 @@ been told: texts, versions, and of edited messages whether the vectors are those
 | --- | --- | --- | --- | --- | --- | --- |
 | ${[counts.edits, counts.editsAcknowledged, counts.deletions, counts.deletionsAcknowledged, counts.changesLost, results.searchCount, results.falseSearches.length].join(' | ')} |
 
+| members | connections | messages, edits and deletions shown | missing | twice | out of order | old version | delivery not done | wrong receipts |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| ${[liveCounts.members, liveCounts.connections, liveCounts.shown, live.missing.length, live.duplicated.length, live.outOfOrder.length, live.stale.length, live.undelivered.length, live.receipts.length].join(' | ')} |
+
+Every member reads all conversations with the client of \`clients/typescript\`; its log is compared with Postgres, message by message.
+
 *recovered*: acknowledged by a later try with the same key after one whose outcome was in doubt. *unknown*: never acknowledged.
 Everything had settled ${results.settledSeconds.toFixed(1)} s after the last message.
 
 ## Per fault
 
-Before any fault: ACK P50 ${baseline.p50} ms, P95 ${baseline.p95} ms, P99 ${baseline.p99} ms. Times in milliseconds unless said otherwise; *refused* are 503 and 429.
-*First success*: a send accepted, a search with all its parts, a new message indexed, whichever came last, counted from the end of the fault
+Before any fault: ACK P50 ${baseline.p50} ms, P95 ${baseline.p95} ms, P99 ${baseline.p99} ms, last member P50 ${baselineDelivered.p50} ms, P95 ${baselineDelivered.p95} ms. Times in milliseconds unless said otherwise; *refused* are 503 and 429.
+*Last member*: from the answer until the last socket had the message. *First success*: a send accepted, a search with all its parts, a new message indexed and one delivered to all members, whichever came last, counted from the end of the fault
 (a killed process: from when it was ready again). *Whole*: no backlog left.
 
-| fault | held | ACK P50 | P95 | P99 | 202 | edits and deletions P95 | refused | longest | P95, breaker open | no answer | search whole / degraded / refused | first success | limit | whole | MiB before → end → whole |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| fault | held | ACK P50 | P95 | P99 | 202 | edits and deletions P95 | refused | longest | P95, breaker open | no answer | last member P50 / P95 | search whole / degraded / refused | first success | limit | whole | MiB before → end → whole |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 ${faults.map(rowOf).join('\n')}
 
 ${missed.length === 0 ? 'All figures of the laws were reached.' : `Figures of the laws that were missed on this machine:\n\n${missed.map((line) => `- ${line}`).join('\n')}`}
@@ -158,6 +178,7 @@ const rowOf = (figures: FaultFigures): string => {
     refused,
     refusedOpen,
     unanswered,
+    delivered,
     search,
     memoryMiB,
     firstSuccessMs,
@@ -176,6 +197,7 @@ const rowOf = (figures: FaultFigures): string => {
     refused.max,
     refusedOpen.p95,
     unanswered,
+    `${delivered.p50} / ${delivered.p95}`,
     `${search.whole} / ${search.degraded} / ${search.refused}`,
     inSeconds(firstSuccessMs),
     `${recoverWithinMs / 1_000} s`,

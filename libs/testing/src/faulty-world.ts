@@ -48,7 +48,7 @@ export class FaultyWorld {
     options: {
       progress?: PrivateStackOptions['progress'];
       env?: Readonly<Record<string, string>>;
-      /** Two gateways and two indexers; the second indexer has a proxy of its own before Chroma. */
+      /** Two gateways, two realtime processes and two indexers; the second indexer has a proxy of its own before Chroma. */
       twice?: boolean;
     } = {},
   ): Promise<FaultyWorld> {
@@ -67,7 +67,7 @@ export class FaultyWorld {
       );
       if (!postgres || !rabbitmq || !management || !redis || !chroma || !embedder) throw new Error('a proxy is missing');
       const secondChroma = options.twice === true ? await before(stack.chromaUrl) : undefined;
-      const twice = secondChroma && { gateway: {}, embedding: { CHROMA_URL: secondChroma.through(stack.chromaUrl) } };
+      const twice = secondChroma && { gateway: {}, realtime: {}, embedding: { CHROMA_URL: secondChroma.through(stack.chromaUrl) } };
       const parley = started(
         await startParley({
           stack,
@@ -143,6 +143,11 @@ export class FaultyWorld {
     if (proxy === undefined) throw new Error('this world has one indexer');
     await proxy.set({ kind: 'latency', ms });
     return () => proxy.heal();
+  }
+
+  /** `CLIENT PAUSE`: Redis takes commands and answers none for so long, not even the one that would end it. */
+  async pauseRedis(ms: number): Promise<void> {
+    await this.redis('CLIENT', 'PAUSE', String(ms), 'ALL');
   }
 
   /** Resets every connection between Parley and a dependency; new ones are let through. */
