@@ -48,7 +48,7 @@ const serverOf = ({ parley, stack }: FaultyWorld, target: Exclude<Target, 'embed
   isService(target) ? parley[target] : stack[target];
 
 function isService(target: Target): target is ServiceName {
-  return processes.services.some(({ name }) => name === target);
+  return processes.services.some(({ app }) => app === target);
 }
 
 const killed =

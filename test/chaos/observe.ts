@@ -108,7 +108,7 @@ export const servicesMiB = ({ parley }: FaultyWorld): Record<string, number> =>
   Object.fromEntries(Object.entries(servicesOf(parley)).map(([name, { pid }]) => [name, residentMiB(pid)]));
 
 function servicesOf(parley: FaultyWorld['parley']): Record<string, PrivateServer> {
-  const first = processes.services.map(({ name }) => [name, parley[name]]);
+  const first = processes.services.map(({ app }) => [app, parley[app]]);
   const also = Object.entries(parley.seconds).map(([name, server]) => [`${name}-2`, server]);
   return Object.fromEntries([...first, ...also]);
 }
