@@ -44,7 +44,7 @@ const PER_SECOND = 20;
 export const measureLive = async ({ urls, redis, folder, quick, progress }: LivePlace): Promise<LiveFigures> => {
   const startedAt = performance.now();
   const sizes = quick ? [2, 100] : [2, 100, 1_000];
-  const seconds = quick ? 3 : 6;
+  const seconds = quick ? 3 : 5;
   const steps = quick ? [1_000] : [5_000, 10_000];
   const latencies: LiveLatency[] = [];
   const throughputs: LiveThroughput[] = [];
