@@ -30,7 +30,7 @@ it('a thousand sockets of a realtime process that is killed resume on the other 
   const conversations = await target.makeConversations(CONVERSATIONS, MEMBERS);
   const crowd = await CrowdProcess.open(await target.crowdOf(conversations, { capacity: 200, firstNode: 1 }));
   try {
-    const sending = steadily(conversations, 40, 50);
+    const sending = steadily(conversations, 40, 40);
     await eventually(async () => expect((await crowd.logs()).every(({ counts }) => counts[3] === MEMBERS)).toBe(true), {
       what: 'everyone has the first messages',
     });
