@@ -239,6 +239,24 @@ describe('an upgrade', () => {
   });
 });
 
+it('a user who says hello again and again is told to wait, and another one is not', async () => {
+  const realtime = await MemoryRealtime.boot({ RATE_LIMIT_PER_USER: '5' });
+  const token = await realtime.tokenOf('alice');
+  const ends: { code: number; reason: string }[] = [];
+  for (let i = 0; i < 30 && ends.length === 0; i += 1) {
+    const socket = await realtime.open();
+    socket.send({ type: 'hello', token });
+    await socket
+      .waitFor(() => socket.all('welcome').length > 0)
+      .then(
+        () => socket.close(),
+        async () => ends.push(await socket.closed),
+      );
+  }
+  expect(ends).toEqual([{ code: 4013, reason: 'too many hellos of this user' }]);
+  await realtime.connect('bob');
+});
+
 describe('a process that stops', () => {
   it('tells its clients to go at different moments, acknowledges what they have sent, and takes no new ones', async () => {
     const realtime = await MemoryRealtime.boot({ WS_DRAIN_MS: '1000' });

@@ -100,6 +100,7 @@ const setUp = ({ hub = silentHub, accept }: { hub?: LiveHub; accept?: (draft: Me
     limits,
     verifier: new AnyToken(),
     presence: new MemoryPresence(),
+    hellos: limiters.perUser,
     live: hub,
     sends,
     receipts: new PendingReceipts({ execute: async () => true } as unknown as RecordReceipt),

@@ -4,6 +4,7 @@ import { newId, type UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
 import { closeCodes, type HelloFrame } from '#lib/contracts/socket';
 import type { PresencePort } from '#lib/live/presence/presence.port';
+import type { RateLimiterPort } from '#lib/resilience/limit/rate-limiter.port';
 import { problemOf } from '#lib/resilience/problem-of';
 import { BadFrame, clientFrameOf, helloOf, type RawFrame, rawFrameOf } from './client-frames.js';
 import { FrameBudget } from './frame-budget.js';
@@ -21,8 +22,8 @@ const INTERNAL_ERROR = 1011;
 const CLOSING_MS = 2_000;
 /** The same for a client that misbehaves, whose answer is not read. */
 const CUTTING_MS = 300;
-/** Longest wait for the token's keys (2 s), presence and Postgres (6 s) after `hello`. */
-const CHECKING_MS = 10_000;
+/** Longest wait for the token's keys (2 s), presence and Postgres after `hello`, when thousands come at once. */
+const CHECKING_MS = 20_000;
 /** Sends of one socket that are being stored. A client that waits for its acks never gets there; 10 sockets have a sixth of a process. */
 const MAX_SENDS = 16;
 /** Of a close reason, in bytes (RFC 6455). */
@@ -34,6 +35,8 @@ export interface SessionParts {
   readonly limits: SessionLimits;
   readonly verifier: TokenVerifierPort;
   readonly presence: PresencePort;
+  /** Hellos of one user: a client that reconnects in a loop costs a read of its conversations each time. */
+  readonly hellos: RateLimiterPort;
   readonly live: LiveHub;
   readonly sends: SendMessages;
   readonly receipts: PendingReceipts;
@@ -236,9 +239,13 @@ export class Session implements LiveSession {
 
   /** Takes one of the user's sockets. @returns false when it has too many; the session is closed then. */
   private async enter({ userId, expiresAt }: Caller): Promise<boolean> {
-    const { presence, limits } = this.parts;
+    const { presence, limits, hellos } = this.parts;
     this.user = userId;
     this.tokenEndsAt = performance.now() + expiresAt - Date.now();
+    if (!(await hellos.take(`hellos:${userId}`)).allowed) {
+      this.close(closeCodes.rateLimited, 'too many hellos of this user');
+      return false;
+    }
     const count = await presence.enter(userId, this.id);
     if (this.isClosed) {
       // It ended meanwhile, when `leave` had nothing to take back yet.

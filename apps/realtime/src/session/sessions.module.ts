@@ -41,9 +41,10 @@ const sessions = (
   live: LiveConversations,
   sends: SendMessages,
   receipts: PendingReceipts,
+  { perUser: hellos }: Limiters,
   config: Config,
   logger: Logger,
-) => new Sessions({ limits: sessionLimits(config), verifier, presence, live, sends, receipts, counts: new FrameCounts() }, logger);
+) => new Sessions({ limits: sessionLimits(config), verifier, presence, hellos, live, sends, receipts, counts: new FrameCounts() }, logger);
 
 /** The sockets of users: they are let in last at the start, and drained first at the stop. */
 @Module({
@@ -58,7 +59,7 @@ const sessions = (
     },
     {
       provide: Sessions,
-      inject: [TokenVerifierPort, PresencePort, LiveConversations, SendMessages, PendingReceipts, CONFIG, LOGGER],
+      inject: [TokenVerifierPort, PresencePort, LiveConversations, SendMessages, PendingReceipts, LIMITERS, CONFIG, LOGGER],
       useFactory: sessions,
     },
   ],
