@@ -210,6 +210,18 @@ describe('a hello', () => {
   });
 });
 
+it('a session that is joining when the process stops is told to go when it has joined', async () => {
+  const { promise: known, resolve } = Promise.withResolvers<void>();
+  const { socket, session, say, types } = setUp({ hub: { ...silentHub, join: () => known } });
+  say({ type: 'hello', token: 'alice' });
+  await eventually(() => expect(types()).toEqual(['welcome']));
+  session.leaveIn(10_000);
+  resolve();
+  await eventually(() => expect(types()).toEqual(['welcome', 'goaway']));
+  session.due(performance.now() + 10_000);
+  expect(socket.end?.code).toBe(4001);
+});
+
 describe('sends of a socket', () => {
   it('are refused beyond 16 in hand, and those are acknowledged in their order', async () => {
     const waiting: (() => void)[] = [];

@@ -266,7 +266,8 @@ export class Session implements LiveSession {
   private opened(): void {
     this.state = 'open';
     this.pingAt = performance.now() + this.parts.limits.pingMs;
-    this.schedule();
+    if (this.leaveAt === NEVER) this.schedule();
+    else this.sayGoaway();
     const { early } = this;
     this.early = undefined;
     try {
@@ -331,6 +332,7 @@ export class Session implements LiveSession {
       case 'accepted':
         return this.close(closeCodes.badToken, 'no hello came in time');
       case 'checking':
+        if (this.leaveAt <= now) return this.close(closeCodes.shuttingDown, 'shutting down');
         return this.close(TRY_AGAIN_LATER, 'it took too long');
       case 'open':
         return this.look(now);
@@ -371,9 +373,16 @@ export class Session implements LiveSession {
   /** Tells the client to go to another process, and closes the socket `ms` from now, when its sends are acknowledged. */
   leaveIn(ms: number): void {
     if (this.isClosed) return;
-    if (this.state !== 'open') return this.close(closeCodes.shuttingDown, 'shutting down');
+    if (this.state === 'accepted') return this.close(closeCodes.shuttingDown, 'shutting down');
     this.leaveAt = performance.now() + ms;
-    this.send(outgoing({ type: 'goaway', reconnectInMs: Math.round(ms) }));
+    // One that is about to be welcomed is told then.
+    if (this.state === 'checking') this.dueAt = Math.min(this.dueAt, this.leaveAt);
+    else this.sayGoaway();
+  }
+
+  private sayGoaway(): void {
+    const leftMs = Math.max(0, Math.round(this.leaveAt - performance.now()));
+    this.send(outgoing({ type: 'goaway', reconnectInMs: leftMs }));
     this.schedule();
   }
 
