@@ -10,6 +10,7 @@ import type { PipelineRows } from '#lib/bus/topology';
 import { newId } from '#lib/contracts/ids';
 import { EMBED_NOW_QUEUE, pipeline } from '#lib/contracts/pipeline';
 import { Problem, problems } from '#lib/contracts/problems';
+import { DeliveryLedgerPort } from '#lib/conversations/delivery-ledger.port';
 import { MessageStorePort } from '#lib/conversations/message-store.port';
 import { DeadlineExceeded, DependencyError } from '#lib/resilience/call/errors';
 import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
@@ -674,6 +675,19 @@ it('the OpenAPI document describes every route, with its token and its problems'
   expect(body['security']).toEqual([{ token: [] }]);
 });
 
+it('a message shows how far its delivery is, and a new version begins anew', async () => {
+  const id = String((await send(await aConversation(), { content: 'one' })).body['id']);
+  const ledger = gateway.get(DeliveryLedgerPort, { strict: false });
+  const delivery = async () => ((await call({ url: `/v1/messages/${id}` })).body['pipeline'] as Json)['delivery'];
+  expect(await delivery()).toBe('pending');
+  await ledger.record([{ messageId: id, version: 1, state: 'failed' }]);
+  expect(await delivery()).toBe('failed');
+  await ledger.record([{ messageId: id, version: 1, state: 'delivered' }]);
+  expect(await delivery()).toBe('done');
+  await call({ method: 'PATCH', url: `/v1/messages/${id}`, json: { content: 'two' } });
+  expect(await delivery()).toBe('pending');
+});
+
 describe('conversations', () => {
   it('always have their creator, and each member once', async () => {
     const answer = await call({ method: 'POST', url: '/v1/conversations', json: { title: 'Cà phê', memberIds: ['bob', 'alice', 'bob'] } });
@@ -688,7 +702,7 @@ describe('conversations', () => {
     await call({ method: 'PUT', url: `/v1/conversations/${ids[2]}/receipts`, json: { readSeq: 1 }, token: bob });
     const first = await call({ url: '/v1/conversations?limit=1', token: bob });
     expect(itemsOf(first)).toMatchObject([
-      { id: ids[2], headSeq: 1, readSeq: 1, lastMessage: { content: 'newest', pipeline: { embedding: 'pending' } } },
+      { id: ids[2], headSeq: 1, readSeq: 1, unread: 0, lastMessage: { content: 'newest', pipeline: { embedding: 'pending' } } },
     ]);
     const second = await call({ url: `/v1/conversations?limit=5&cursor=${String(first.body['nextCursor'])}`, token: bob });
     expect(itemsOf(second)).toMatchObject([{ id: ids[0], readSeq: 0, lastMessage: null }]);
@@ -707,6 +721,21 @@ describe('conversations', () => {
     expect((await member('DELETE', 'carol', alice)).status).toBe(204);
     expect((await call({ url: `/v1/conversations/${id}`, token: carol })).status).toBe(404);
     expect((await member('PUT', 'no good', alice)).status).toBe(400);
+  });
+
+  it('say how many messages of others are unread, whatever the order of receipts', async () => {
+    const id = await aConversation(['bob']);
+    for (const content of ['one', 'two', 'three']) await send(id, { content });
+    await send(id, { content: 'my own' }, { token: bob });
+    const receipt = (json: unknown) => call({ method: 'PUT', url: `/v1/conversations/${id}/receipts`, json, token: bob });
+    const listed = async () => itemsOf(await call({ url: '/v1/conversations?limit=1', token: bob }))[0];
+    expect(await listed()).toMatchObject({ readSeq: 0, unread: 3 });
+    for (const readSeq of [2, 1]) expect((await receipt({ readSeq })).status).toBe(204);
+    expect(await listed()).toMatchObject({ readSeq: 2, unread: 1 });
+    expect((await receipt({ deliveredSeq: 4 })).status).toBe(204);
+    expect(await listed()).toMatchObject({ readSeq: 2, unread: 1 });
+    expect((await receipt({ readSeq: 1_000 })).status).toBe(204);
+    expect(await listed()).toMatchObject({ readSeq: 4, unread: 0 });
   });
 
   it('take receipts from members only', async () => {
