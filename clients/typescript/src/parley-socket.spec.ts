@@ -98,6 +98,15 @@ describe('a client that connects', () => {
     );
   });
 
+  it('says so where the platform has no WebSocket', async () => {
+    const { client } = await given();
+    const { WebSocket } = globalThis;
+    Reflect.deleteProperty(globalThis, 'WebSocket');
+    const connecting = client.connect();
+    Object.defineProperty(globalThis, 'WebSocket', { value: WebSocket, configurable: true, writable: true, enumerable: false });
+    await expect(connecting).rejects.toMatchObject({ code: 'unsupported', message: expect.stringContaining('WebSocket') });
+  });
+
   it('tries again when the token cannot be got', async () => {
     let asked = 0;
     const token = () => {

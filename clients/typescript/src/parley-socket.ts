@@ -123,7 +123,7 @@ export class ParleySocket {
     return this.ownId;
   }
 
-  /** Settles with the first connection. @throws ParleyError `unauthenticated`, or `closed`; anything else is tried again. */
+  /** Settles with the first connection. @throws ParleyError `unauthenticated`, `unsupported` or `closed`; anything else is tried again. */
   connect(): Promise<void> {
     this.connection.open();
     return this.firstLive;

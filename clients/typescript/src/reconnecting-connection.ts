@@ -13,7 +13,7 @@ import { ParleyError } from './parley-error.js';
 //                     │  │    a new token     │                 │
 //                     │  └──── failed ────────┼─────────────────┘
 //                     ▼                       ▼
-//                  closed ◀─── close(), or the new token is refused as well
+//                  closed ◀─── close(), the new token is refused as well, or the platform has no such socket
 //
 // Pauses: full jitter; at least 10 s after 4013 and 30 s after 4400 and 4403; what `goaway` says. While that runs the old connection stays live.
 
@@ -109,13 +109,19 @@ export class ReconnectingConnection {
       return;
     }
     if (turn !== this.turn) return;
-    this.current = new Connection(this.url, () => this.events.hello(token), this.timing, {
-      welcomed: (welcome) => this.welcomed(welcome),
-      frame: (frame) => this.hear(frame),
-      over: (ending) => {
+    const events = {
+      welcomed: (welcome: WelcomeFrame) => this.welcomed(welcome),
+      frame: (frame: ServerFrame) => this.hear(frame),
+      over: (ending: Ending) => {
         if (turn === this.turn) this.over(ending);
       },
-    });
+    };
+    try {
+      this.current = new Connection(this.url, () => this.events.hello(token), this.timing, events);
+    } catch (error) {
+      // A platform without WebSocket, or a page loaded over https that asks for `ws:`: trying again would not help.
+      this.close(new ParleyError('unsupported', error instanceof Error ? error.message : String(error)));
+    }
   }
 
   private welcomed(welcome: WelcomeFrame): void {
