@@ -3,7 +3,7 @@ import type { ConsistencyReport, ConsistencyRun, FindingKind } from '#lib/contra
 import { CONFIG, type Config } from '#lib/runtime/config/config';
 import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import { metrics } from '#lib/runtime/metrics/metrics';
-import { ConsistencyRunsPort, SCHEDULE } from '#lib/vectors/consistency/consistency-runs.port';
+import { type ClaimedRun, ConsistencyRunsPort, SCHEDULE } from '#lib/vectors/consistency/consistency-runs.port';
 import { CheckConsistency, RunTakenOver } from './check-consistency.js';
 
 /** Lease in milliseconds, longer than one slow page: 10 s for the vector store, 5 s per query to Postgres. */
@@ -26,9 +26,9 @@ export class RunConsistency {
     if (run === undefined) return;
     const startedAt = performance.now();
     try {
-      const onProgress = (report: ConsistencyReport) => this.runs.progress(run.id, report, LEASE_MS);
+      const onProgress = (report: ConsistencyReport) => this.runs.progress(run, report, LEASE_MS);
       const report = await this.check.execute({ repair: repairOf(run), signal, onProgress });
-      await this.runs.finish(run.id, report);
+      if (!(await this.runs.finish(run, report))) throw new RunTakenOver();
       this.tell(run, report, performance.now() - startedAt);
     } catch (error) {
       await this.failed(run, error, signal);
@@ -48,10 +48,10 @@ export class RunConsistency {
   }
 
   /** Interrupted by our own stop, or taken over: another process begins the run again. */
-  private async failed({ id, kind }: ConsistencyRun, error: unknown, signal: AbortSignal): Promise<void> {
+  private async failed(run: ClaimedRun, error: unknown, signal: AbortSignal): Promise<void> {
     if (signal.aborted || error instanceof RunTakenOver) return;
-    this.logger.warn({ run: id, kind, err: error }, 'comparing messages and vectors failed');
-    await this.runs.fail(id, error instanceof Error ? error.message : 'unknown');
+    this.logger.warn({ run: run.id, kind: run.kind, err: error }, 'comparing messages and vectors failed');
+    await this.runs.fail(run, error instanceof Error ? error.message : 'unknown');
   }
 }
 

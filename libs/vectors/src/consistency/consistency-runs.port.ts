@@ -1,5 +1,13 @@
 import type { ConsistencyReport, ConsistencyRun, ConsistencyRunKind, ConsistencyStatus } from '#lib/contracts/admin';
 
+/** A run in the hands of one worker. `start` tells its claim from those before and after: only the newest one changes the run. */
+export interface ClaimedRun extends ConsistencyRun {
+  readonly start: number;
+}
+
+/** What names a claim. */
+export type RunClaim = Pick<ClaimedRun, 'id' | 'start'>;
+
 /**
  * Where comparisons of ledger and vector store are asked for and their reports are left: operators and `ops` are different processes and
  * need not be up at the same time.
@@ -15,11 +23,13 @@ export abstract class ConsistencyRunsPort {
   /** Asks for a repair in the name of the {@link SCHEDULE}, unless one waits or runs, or the last run ended less than `everyMs` ago. */
   abstract requestWhenDue(everyMs: number): Promise<void>;
   /** Takes the oldest run that waits, for `leaseMs`; undefined when there is none or another one runs. */
-  abstract claim(leaseMs: number): Promise<ConsistencyRun | undefined>;
-  /** Shows how far a run is and renews its lease. @returns false when another worker has claimed it by now: stop. */
-  abstract progress(id: string, report: ConsistencyReport, leaseMs: number): Promise<boolean>;
-  abstract finish(id: string, report: ConsistencyReport): Promise<void>;
-  abstract fail(id: string, reason: string): Promise<void>;
+  abstract claim(leaseMs: number): Promise<ClaimedRun | undefined>;
+  /** Shows how far a run is and renews its lease. @returns false when the lease is over, or another worker has claimed it by now: stop. */
+  abstract progress(claim: RunClaim, report: ConsistencyReport, leaseMs: number): Promise<boolean>;
+  /** @returns false, and changes nothing, when another worker has claimed it by now or it has ended. */
+  abstract finish(claim: RunClaim, report: ConsistencyReport): Promise<boolean>;
+  /** Ends a run without a report; changes nothing when another worker has claimed it by now or it has ended. */
+  abstract fail(claim: RunClaim, reason: string): Promise<void>;
   abstract find(id: string): Promise<ConsistencyRun | undefined>;
   abstract status(): Promise<ConsistencyStatus>;
 }

@@ -1,6 +1,6 @@
 import type { ConsistencyReport, ConsistencyRun, ConsistencyRunKind, ConsistencyStatus } from '#lib/contracts/admin';
 import { newId } from '#lib/contracts/ids';
-import { ConsistencyRunsPort, MAX_STARTS, RUNS_KEPT, SCHEDULE } from '../consistency-runs.port.js';
+import { type ClaimedRun, ConsistencyRunsPort, MAX_STARTS, type RunClaim, RUNS_KEPT, SCHEDULE } from '../consistency-runs.port.js';
 
 interface Held {
   run: ConsistencyRun;
@@ -35,7 +35,7 @@ export class MemoryConsistencyRuns extends ConsistencyRunsPort {
     if (!isUnderWay && !isFresh) await this.request('repair', SCHEDULE);
   }
 
-  async claim(leaseMs: number): Promise<ConsistencyRun | undefined> {
+  async claim(leaseMs: number): Promise<ClaimedRun | undefined> {
     for (const one of this.held) {
       if (this.isWaiting(one) && one.starts >= MAX_STARTS) this.end(one, { failure: GIVEN_UP });
     }
@@ -45,24 +45,25 @@ export class MemoryConsistencyRuns extends ConsistencyRunsPort {
     next.starts += 1;
     next.leaseUntil = Date.now() + leaseMs;
     next.run = { ...next.run, startedAt: new Date().toISOString() };
-    return next.run;
+    return { ...next.run, start: next.starts };
   }
 
-  async progress(id: string, report: ConsistencyReport, leaseMs: number): Promise<boolean> {
-    const one = this.held.find(({ run }) => run.id === id);
+  async progress(claim: RunClaim, report: ConsistencyReport, leaseMs: number): Promise<boolean> {
+    const one = this.claimed(claim);
     if (one === undefined || !this.isRunning(one)) return false;
     one.leaseUntil = Date.now() + leaseMs;
     one.run = { ...one.run, report };
     return true;
   }
 
-  async finish(id: string, report: ConsistencyReport): Promise<void> {
-    const one = this.held.find(({ run }) => run.id === id);
+  async finish(claim: RunClaim, report: ConsistencyReport): Promise<boolean> {
+    const one = this.claimed(claim);
     if (one !== undefined) this.end(one, { report });
+    return one !== undefined;
   }
 
-  async fail(id: string, reason: string): Promise<void> {
-    const one = this.held.find(({ run }) => run.id === id);
+  async fail(claim: RunClaim, reason: string): Promise<void> {
+    const one = this.claimed(claim);
     if (one !== undefined) this.end(one, { failure: reason });
   }
 
@@ -79,6 +80,11 @@ export class MemoryConsistencyRuns extends ConsistencyRunsPort {
       running: this.held.find((one) => this.isRunning(one))?.run ?? null,
       last: done.at(-1)?.run ?? null,
     };
+  }
+
+  /** The run while `claim` is its newest and it has not ended. */
+  private claimed({ id, start }: RunClaim): Held | undefined {
+    return this.held.find(({ run, starts }) => run.id === id && starts === start && run.finishedAt === null);
   }
 
   private isRunning({ run, leaseUntil }: Held): boolean {

@@ -3,7 +3,7 @@ import { ConsistencyReport, type ConsistencyRun, type ConsistencyRunKind, type C
 import { newId } from '#lib/contracts/ids';
 import { ConsistencyRunEntity } from '#lib/database/adapters/entities/consistency-run.entity';
 import type { LaneDataSource } from '#lib/database/adapters/lane-data-source';
-import { ConsistencyRunsPort, MAX_STARTS, RUNS_KEPT, SCHEDULE } from '../consistency-runs.port.js';
+import { type ClaimedRun, ConsistencyRunsPort, MAX_STARTS, type RunClaim, RUNS_KEPT, SCHEDULE } from '../consistency-runs.port.js';
 
 /** Key of the advisory lock under which runs are requested and claimed: the ASCII codes of "vector". */
 const LOCK = 'SELECT pg_advisory_xact_lock(130480079566706)';
@@ -13,6 +13,7 @@ const NOW = () => 'now()';
 const inMs = (ms: number) => () => `now() + ${ms} * interval '1 millisecond'`;
 
 type Condition = FindOptionsWhere<ConsistencyRunEntity>;
+const isOpen: Condition = { finishedAt: IsNull() };
 const isRunning: Condition = { finishedAt: IsNull(), leaseUntil: Raw((until) => `${until} > now()`) };
 const isWaiting: Condition = { finishedAt: IsNull(), leaseUntil: Raw((until) => `(${until} IS NULL OR ${until} <= now())`) };
 const isFinished: Condition = { finishedAt: Not(IsNull()) };
@@ -49,7 +50,7 @@ export class PostgresConsistencyRuns extends ConsistencyRunsPort {
     });
   }
 
-  async claim(leaseMs: number): Promise<ConsistencyRun | undefined> {
+  async claim(leaseMs: number): Promise<ClaimedRun | undefined> {
     return this.oneAtATime(async (runs) => {
       const failure = `was begun ${MAX_STARTS} times, and each time its process went away`;
       await runs.update({ ...isWaiting, starts: MoreThanOrEqual(MAX_STARTS) }, { finishedAt: NOW, failure });
@@ -57,26 +58,28 @@ export class PostgresConsistencyRuns extends ConsistencyRunsPort {
       const next = await runs.findOne({ where: isWaiting, order: { requestedAt: 'ASC' } });
       if (next === null) return undefined;
       await runs.update({ id: next.id }, { startedAt: NOW, starts: () => 'starts + 1', leaseUntil: inMs(leaseMs) });
-      return runFrom(await runs.findOneByOrFail({ id: next.id }));
+      const claimed = await runs.findOneByOrFail({ id: next.id });
+      return { ...runFrom(claimed), start: claimed.starts };
     });
   }
 
-  async progress(id: string, report: ConsistencyReport, leaseMs: number): Promise<boolean> {
-    const { affected } = await this.runs.update({ ...isRunning, id }, { report, leaseUntil: inMs(leaseMs) });
+  async progress({ id, start }: RunClaim, report: ConsistencyReport, leaseMs: number): Promise<boolean> {
+    const { affected } = await this.runs.update({ ...isRunning, id, starts: start }, { report, leaseUntil: inMs(leaseMs) });
     return affected === 1;
   }
 
-  async finish(id: string, report: ConsistencyReport): Promise<void> {
-    await this.runs.update({ id }, { report, finishedAt: NOW });
+  async finish({ id, start }: RunClaim, report: ConsistencyReport): Promise<boolean> {
+    const { affected } = await this.runs.update({ ...isOpen, id, starts: start }, { report, finishedAt: NOW });
     await this.runs
       .createQueryBuilder()
       .delete()
       .where(BEFORE_THE_KEPT, { kept: RUNS_KEPT - 1 })
       .execute();
+    return affected === 1;
   }
 
-  async fail(id: string, reason: string): Promise<void> {
-    await this.runs.update({ id }, { failure: reason, finishedAt: NOW });
+  async fail({ id, start }: RunClaim, reason: string): Promise<void> {
+    await this.runs.update({ ...isOpen, id, starts: start }, { failure: reason, finishedAt: NOW });
   }
 
   async find(id: string): Promise<ConsistencyRun | undefined> {
