@@ -4,6 +4,7 @@ import pc from 'picocolors';
 import { RabbitDeadLetters } from '#lib/bus/adapters/rabbitmq/rabbit-dead-letters';
 import { RabbitPublisher } from '#lib/bus/adapters/rabbitmq/rabbit-publisher';
 import { DeadLetters } from '#lib/bus/dead-letters/dead-letters';
+import { inSlices } from '#lib/bus/dead-letters/in-slices';
 import { type DeadLetter, DeadLetterOrder, type DeadLetterOutcome, DeadLetterQuery } from '#lib/contracts/admin';
 import { pipeline } from '#lib/contracts/pipeline';
 import { ProblemError } from '#lib/contracts/problems';
@@ -113,7 +114,9 @@ async function carryOut(deed: 'replay' | 'discard', ids: string[], options: Orde
   const order = orderFrom(ids, options);
   if (deed === 'discard' && !order.dryRun && options.yes !== true) await confirm(order);
   const outcome = await withAuditLog((audit) =>
-    withDeadLetters(audit, (deadLetters) => inSlices(order, (slice) => deadLetters[deed](slice, operatorName()))),
+    withDeadLetters(audit, (deadLetters) =>
+      inSlices(order, (slice, pacer) => deadLetters[deed](slice, operatorName(), pacer), tellProgress),
+    ),
   );
   if (options.json === true) print(outcome);
   else report(deed, outcome);
@@ -150,17 +153,8 @@ function onlyQueue(): string {
   return queue;
 }
 
-/** Until nothing is left or something other than the time stops it. */
-async function inSlices(order: DeadLetterOrder, carry: (order: DeadLetterOrder) => Promise<DeadLetterOutcome>): Promise<DeadLetterOutcome> {
-  let outcome = await carry(order);
-  let { done } = outcome;
-  while (outcome.stoppedBy === 'time' && outcome.next !== null) {
-    process.stderr.write(`${done} done, at most ${outcome.remaining} to go\n`);
-    outcome = await carry({ ...order, ...outcome.next });
-    done += outcome.done;
-  }
-  return { ...outcome, done };
-}
+const tellProgress = ({ done, remaining }: DeadLetterOutcome): void =>
+  void process.stderr.write(`${done} done, at most ${remaining} to go\n`);
 
 async function confirm({ queue, ids, all }: DeadLetterOrder): Promise<void> {
   const what = all === true ? `all dead letters of ${queue} that match` : `${ids?.length} dead letters of ${queue}`;

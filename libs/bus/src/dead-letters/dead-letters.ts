@@ -15,6 +15,7 @@ import type { WireMessage } from '../wire-message.js';
 import { describeDeadLetter, describeInFull, forReplay, idOf, MAX_REPLAYS, matches, replaysOf } from './dead-letter.js';
 import type { DeadLettersPort } from './dead-letters.port.js';
 import { executeOrder, type Operator, type OrderAction } from './execute-order.js';
+import type { Pacer } from './pacer.js';
 
 const READ_WITHIN_MS = 5_000;
 const MAX_DEATHS_SHOWN = 100;
@@ -62,11 +63,11 @@ export class DeadLetters {
 
   /**
    * Sends dead letters back to their work queue: same id and bytes, first attempt again. A letter replayed three times stays
-   * unless `force`. @throws as {@link list}.
+   * unless `force`. @param pacer of the slices of a long order. @throws as {@link list}.
    */
-  async replay(order: DeadLetterOrder, by: Operator): Promise<DeadLetterOutcome> {
+  async replay(order: DeadLetterOrder, by: Operator, pacer?: Pacer): Promise<DeadLetterOutcome> {
     const replayed = new Map<string, number>();
-    const outcome = await this.execute(order, by, {
+    const action: OrderAction = {
       name: 'replay',
       refusal: (letter, { force }) => (replaysOf(letter) < MAX_REPLAYS || force ? undefined : TOO_OFTEN),
       execute: async (letters, letter) => {
@@ -76,27 +77,29 @@ export class DeadLetters {
         if (replayed.size < MAX_WATCHED) replayed.set(idOf(letter), replaysOf(copy));
         return undefined;
       },
-    });
+    };
+    const outcome = await this.execute(order, by, action, pacer);
     const { queue, watchSeconds = 0, dryRun } = order;
     if (watchSeconds === 0 || dryRun) return outcome;
     return { ...outcome, diedAgain: await this.deathsOf(replayed, queue, watchSeconds) };
   }
 
   /** Removes dead letters for good. @throws as {@link list}. */
-  async discard(order: DeadLetterOrder, by: Operator): Promise<DeadLetterOutcome> {
-    return this.execute(order, by, {
+  async discard(order: DeadLetterOrder, by: Operator, pacer?: Pacer): Promise<DeadLetterOutcome> {
+    const action: OrderAction = {
       name: 'discard',
       refusal: () => undefined,
       execute: async (letters, letter) => {
         letters.remove(letter);
         return undefined;
       },
-    });
+    };
+    return this.execute(order, by, action, pacer);
   }
 
-  private async execute(order: DeadLetterOrder, by: Operator, action: OrderAction): Promise<DeadLetterOutcome> {
+  private async execute(order: DeadLetterOrder, by: Operator, action: OrderAction, pacer: Pacer | undefined): Promise<DeadLetterOutcome> {
     this.known(order.queue);
-    return executeOrder({ queues: this.queues, logger: this.logger, withinMs: this.withinMs }, order, by, action);
+    return executeOrder({ queues: this.queues, logger: this.logger, withinMs: this.withinMs, pacer }, order, by, action);
   }
 
   /** Watches for `seconds` which replayed letters die again. A letter that still waits for its retries dies later, unseen. */

@@ -24,6 +24,8 @@ export interface OrderSettings {
   readonly logger: Logger;
   /** Longest run in milliseconds, beside opening and closing. */
   readonly withinMs: number;
+  /** Keeps the rate of the order; shared by the slices of a long one. */
+  readonly pacer?: Pacer | undefined;
 }
 
 /** Ids in one audit line; further ids of an order have lines of their own. */
@@ -31,7 +33,7 @@ const MAX_IDS_LOGGED = 100;
 
 /** Executes an order over the letters it selects, with an audit line before, one per hundred letters, and one after. @throws as the port. */
 export const executeOrder = async (
-  { queues, logger, withinMs }: OrderSettings,
+  { queues, logger, withinMs, pacer }: OrderSettings,
   order: DeadLetterOrder,
   by: Operator,
   action: OrderAction,
@@ -54,7 +56,9 @@ export const executeOrder = async (
     if (doneIds.push(id) <= MAX_IDS_LOGGED) return;
     logger.info({ ...audit, ids: doneIds.splice(0, MAX_IDS_LOGGED) }, `dead letters: ${action.name} of these`);
   };
-  const running = queues.lock(queue, (letters) => runOver(letters, order, action, startedAt + withinMs, onDone));
+  const running = queues.lock(queue, (letters) =>
+    runOver(letters, order, action, { endsAt: startedAt + withinMs, pacer: pacer ?? new Pacer(ratePerSecond) }, onDone),
+  );
   const outcome = await running.catch((error: unknown) => {
     if (!dryRun) logger.warn({ ...audit, ids: doneIds }, `dead letters: ${action.name} failed after these`);
     throw error;
@@ -71,11 +75,10 @@ const runOver = async (
   letters: LockedDeadLetters,
   order: DeadLetterOrder,
   action: OrderAction,
-  endsAt: number,
+  { endsAt, pacer }: { readonly endsAt: number; readonly pacer: Pacer },
   onDone: (id: string) => void,
 ): Promise<DeadLetterOutcome> => {
   const selection = new Selection(order);
-  const pacer = new Pacer(order.ratePerSecond);
   const tally = new OrderTally(order);
   const count = Math.min(letters.count, order.first ?? Number.POSITIVE_INFINITY);
   for (let seen = 0; seen < count && !selection.isExhausted; seen += 1) {

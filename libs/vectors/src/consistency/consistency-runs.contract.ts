@@ -15,6 +15,11 @@ const aReport = (messagesChecked: number): ConsistencyReport => ({
 
 const LEASE_MS = 60_000;
 
+const given = (claimed: ClaimedRun | undefined): ClaimedRun => {
+  if (claimed === undefined) throw new Error('there was nothing to claim');
+  return claimed;
+};
+
 /** What every store of consistency runs promises; `make` gives an empty one. */
 export function consistencyRunsContract(
   name: string,
@@ -30,7 +35,7 @@ export function consistencyRunsContract(
     afterEach(async () => stop?.());
 
     /** @throws when there is nothing to claim. */
-    const claimedBy = async (leaseMs: number): Promise<ClaimedRun> => (await runs.claim(leaseMs)) ?? expect.unreachable('nothing to claim');
+    const claimedBy = async (leaseMs: number): Promise<ClaimedRun> => given(await runs.claim(leaseMs));
 
     it('passes a request on to the worker that claims it, and its report back', async () => {
       const asked = await runs.request('repair', 'alice');
@@ -63,7 +68,7 @@ export function consistencyRunsContract(
       const claims = await Promise.all(Array.from({ length: 5 }, () => runs.claim(LEASE_MS)));
       const [claimed, ...others] = claims.filter((run) => run !== undefined);
       expect(others).toEqual([]);
-      await runs.fail(claimed ?? expect.unreachable('one was claimed'), 'chroma get: unavailable');
+      await runs.fail(given(claimed), 'chroma get: unavailable');
       expect((await runs.status()).last).toMatchObject({ failure: 'chroma get: unavailable', report: null });
       expect(await runs.claim(LEASE_MS)).toMatchObject({ kind: 'repair' });
     });
@@ -75,7 +80,7 @@ export function consistencyRunsContract(
         await eventually(async () => void claims.push(await claimedBy(30)));
       }
       expect(claims.map((claim) => [claim.id, claim.start])).toEqual([1, 2, 3].map((start) => [id, start]));
-      const newest = claims.at(-1) ?? expect.unreachable('it was claimed');
+      const newest = given(claims.at(-1));
       await eventually(async () => expect(await runs.progress(newest, aReport(1), 1)).toBe(false));
       expect(await runs.claim(LEASE_MS)).toBeUndefined();
       expect((await runs.find(id))?.failure).toContain(`${MAX_STARTS} times`);
