@@ -197,7 +197,7 @@ describe('presence without Redis', () => {
     const { result, ms } = await timed(() => Promise.all(Array.from({ length: 500 }, (_, i) => process.presence.enter('alice', `t${i}`))));
 
     expect(Math.max(...result)).toBe(501);
-    expect(ms).toBeLessThan(100);
+    expect(ms).toBeLessThan(250);
     await process.presence.leave('alice', 't1');
     await expect(process.presence.of(['alice'])).rejects.toMatchObject({ dependency: 'redis' });
   });
@@ -213,7 +213,7 @@ describe('presence without Redis', () => {
       waits.push(ms);
     }
 
-    expect(Math.max(...waits)).toBeLessThan(320);
+    expect(Math.max(...waits)).toBeLessThan(400);
     expect(waits.filter((ms) => ms > 50).length).toBeLessThanOrEqual(8);
     await expect(process.presence.of(['alice'])).rejects.toMatchObject({ dependency: 'redis' });
     await stack.redis.resume();
