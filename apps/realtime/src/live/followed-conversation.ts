@@ -43,7 +43,7 @@ export interface ConversationDuties {
   catchUp(local: LocalSession, conversation: FollowedConversation, from: { fromSeq: number; mayLackChanges: boolean }): void;
   /** The last local member has gone. */
   letGo(conversation: FollowedConversation): void;
-  /** Counts the messages of all conversations of this process. */
+  /** Counts what happens in all conversations of this process. */
   nextTick(): number;
 }
 
@@ -67,8 +67,8 @@ export class FollowedConversation {
   head = 0;
   /** Version of the members that `members` was last compared with; -1: never. */
   membersVersion = -1;
-  /** Rises with each edit and deletion: what was read before may be outdated. */
-  changeCount = 0;
+  /** Another one after each edit and deletion, and each time that it is followed: what was read under an older one may be outdated. */
+  generation: number;
   /** Counts at which its newest message went out; see ConversationDuties.nextTick. */
   lastTick = 0;
   /** `head` of Postgres when the heads were last compared. */
@@ -84,7 +84,9 @@ export class FollowedConversation {
   constructor(
     readonly id: ConversationId,
     private readonly duties: ConversationDuties,
-  ) {}
+  ) {
+    this.generation = duties.nextTick();
+  }
 
   /** Whether anything may be sent now. */
   get isOpen(): boolean {
@@ -204,7 +206,7 @@ export class FollowedConversation {
   }
 
   private hearMessage(signal: MessageSignal): void {
-    if (signal.change !== 'created') this.changeCount += 1;
+    if (signal.change !== 'created') this.generation = this.duties.nextTick();
     if (signal.membersVersion > this.membersVersion) this.outdated();
     const headBefore = this.head;
     if (!this.isOpen) this.hold(signal);
@@ -232,8 +234,13 @@ export class FollowedConversation {
     this.held = undefined;
     if (held === undefined) return;
     const { newestSeq, hasOverflown } = held;
-    for (const signal of held.take()) if (signal.type === 'receipt') this.sendReceipt(signal);
+    const signals = held.take();
     this.fill(newestSeq, { mayLackChanges: hasOverflown });
+    for (const signal of signals) {
+      if (signal.type === 'receipt') this.sendReceipt(signal);
+      // To be told after the page that a session is being sent: it may have been read before.
+      else if (signal.change !== 'created') this.send(signal);
+    }
   }
 
   /** Sends what has become possible; the rest goes on waiting. */

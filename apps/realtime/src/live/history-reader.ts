@@ -35,7 +35,7 @@ const MAX_KEPT_BYTES = 16_000_000;
 
 /**
  * Reads messages of the past, once for all sessions that ask for the same, and makes each frame once. A page of a conversation is not used
- * any more once one of its messages has changed (`changeCount`).
+ * any more once one of its messages has changed (`generation`).
  */
 export class HistoryReader {
   private readonly semaphore = new Semaphore('live.history', { concurrent: CONCURRENT, queued: QUEUED });
@@ -45,8 +45,8 @@ export class HistoryReader {
   constructor(private readonly feed: ConversationFeedPort) {}
 
   /** The messages after `afterSeq`, at most 200 and about 1 MB; undefined: there is no such conversation. @throws DependencyError. */
-  page({ id, changeCount }: { id: ConversationId; changeCount: number }, afterSeq: number): Promise<HistoryPage | undefined> {
-    const key = `${id} ${afterSeq} ${changeCount}`;
+  page({ id, generation }: { id: ConversationId; generation: number }, afterSeq: number): Promise<HistoryPage | undefined> {
+    const key = `${id} ${afterSeq} ${generation}`;
     const known = this.reads.get(key);
     if (known !== undefined) return known.page;
     const read: Read = { page: this.semaphore.run(() => this.read(id, afterSeq)), bytes: 0 };

@@ -163,6 +163,41 @@ describe('live conversations', () => {
       expect(bob.all('message.edited').map(({ message }) => message.content)).toEqual(['edited meanwhile']);
     });
 
+    it('of a message that the live sessions lack, too, are told after a page that was read before', async () => {
+      const process = quiet();
+      const id = await world.conversation('alice', 'bob');
+      await sayMany(id, 3);
+      const bob = await joined(process, 'bob');
+      const fourth = await world.store(id, 'alice', 'before'); // its signal is lost
+      let release = () => {};
+      world.postgres.hold = new Promise((resolve) => {
+        release = resolve;
+      });
+      process.live.resume(bob, { conversationId: id, seq: 0 });
+      await eventually(() => expect(world.postgres.statements.get('page')).toBe(1));
+      await turn();
+      await turn();
+      await world.messages.edit({ id: fourth.id, actor: 'alice' }, 'after');
+      await world.tell(fourth, 'edited');
+      await sleep(40); // the edit has waited for the message that comes before it
+      release();
+      await eventually(() => expect(bob.all('resumed')).toHaveLength(1));
+      expect(bob.frames.flatMap((frame) => ('message' in frame && frame.seq === 4 ? [frame.message.content] : [])).at(-1)).toBe('after');
+    });
+
+    it('while the conversation had no session here are not hidden by a page that was kept', async () => {
+      const process = quiet();
+      const id = await world.conversation('alice', 'bob');
+      const [first] = await sayMany(id, 3);
+      const bob = await joined(process, 'bob', [{ conversationId: id, seq: 0 }]);
+      await eventually(() => expect(bob.all('resumed')).toHaveLength(1));
+      process.live.leave(bob);
+      await world.messages.edit({ id: first?.id ?? '', actor: 'alice' }, 'edited');
+      const again = await joined(process, 'bob', [{ conversationId: id, seq: 0 }]);
+      await eventually(() => expect(again.all('resumed')).toHaveLength(1));
+      expect(again.all('message.created')[0]?.message.content).toBe('edited');
+    });
+
     it('whose signals were lost are found by the watch', async () => {
       const process = world.process();
       const id = await world.conversation('alice', 'bob');

@@ -42,7 +42,8 @@ class Client {
   }
 
   private apply(frame: ServerFrame): void {
-    if (frame.type === 'error') this.complaints.push(`${this.userId}: ${frame.code} ${frame.detail}`);
+    // A member that was removed meanwhile, and an outage, are told so; a client's own position is never wrong.
+    if (frame.type === 'error' && frame.code === 'validation') this.complaints.push(`${this.userId}: ${frame.code} ${frame.detail}`);
     if (!('message' in frame)) return;
     const { conversationId: id, seq, message } = frame;
     if (seq > (this.endsAt.get(id) ?? Number.POSITIVE_INFINITY)) this.complaints.push(`${this.userId} saw ${seq} after its removal`);
@@ -245,7 +246,7 @@ const run = async (seed: number): Promise<string[]> => {
 };
 
 const given = process.env.LIVE_SEED;
-const seeds = given === undefined ? [7, Math.floor(Math.random() * 1e9), Math.floor(Math.random() * 1e9)] : [Number(given)];
+const seeds = given !== undefined ? given.split(',').map(Number) : [7, Math.floor(Math.random() * 1e9), Math.floor(Math.random() * 1e9)];
 
 it.each(seeds)(
   'whatever is lost, repeated, late or away, every client has each of its messages once and in order (LIVE_SEED=%i)',
