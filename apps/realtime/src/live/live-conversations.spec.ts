@@ -257,6 +257,19 @@ describe('live conversations', () => {
       });
     });
 
+    it('sends no message twice that Postgres has already and whose signal is still on its way', async () => {
+      const process = quiet();
+      const id = await world.conversation('alice', 'bob');
+      await sayMany(id, 3);
+      await joined(process, 'alice');
+      const late = await sayMany(id, 2);
+      const bob = await joined(process, 'bob', [{ conversationId: id, seq: 0 }]);
+      await eventually(() => expect(bob.all('resumed')).toMatchObject([{ toSeq: 3 }]));
+      for (const message of late) await world.tell(message);
+      await eventually(() => expect(bob.seqs(id).length).toBeGreaterThanOrEqual(5));
+      expect(bob.seqs(id)).toEqual(upTo(5));
+    });
+
     it('refuses a stranger, an unknown conversation, a seq of the future and one that is too old', async () => {
       const process = quiet();
       const [id, foreign] = [await world.conversation('alice', 'bob'), await world.conversation('alice')];
