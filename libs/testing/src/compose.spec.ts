@@ -35,7 +35,7 @@ describe('docker/compose.yaml', () => {
     expect(secretive.filter(([, , rest = '']) => !rest.startsWith(':?')).map(([all]) => all)).toEqual([]);
   });
 
-  it.each(['ops', 'embedding', 'gateway', 'realtime'])('gives %s a configuration that works, under logins of its own', (service) => {
+  it.each(serviceRoles.filter((role) => role !== 'cli'))('gives %s a configuration that works, under logins of its own', (service) => {
     const { DATABASE_URL: database, RABBITMQ_URL: rabbitmq } = parseConfig(environmentOf(service));
     expect([database, rabbitmq].join()).not.toContain('missing');
     expect([new URL(database).username, new URL(rabbitmq).username]).toEqual([`parley_${service}`, `parley-${service}`]);
