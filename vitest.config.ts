@@ -29,7 +29,7 @@ export default defineConfig({
           ...shared,
           name: 'integration',
           include: ['{apps,libs}/**/*.int-spec.ts'],
-          maxWorkers: cores + 1,
+          maxWorkers: cores,
           globalSetup: ['./libs/testing/src/vitest-stack.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,

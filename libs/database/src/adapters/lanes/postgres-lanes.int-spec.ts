@@ -337,7 +337,8 @@ describe('the connection budget', () => {
     const logger = createLogger('test', 'silent');
     const ask = (processes: number, whenExceeded: 'refuse' | 'warn') =>
       checkPoolBudget(database.lane('work'), { processes, poolSize: 10 }, { logger, whenExceeded });
-    const [{ max = 0 } = {}] = await database.lane('work').query<{ max: number }>(`SELECT current_setting('max_connections')::int AS max`);
+    const rows = await database.lane('work').query<{ max: number }>(`SELECT current_setting('max_connections')::int AS max`);
+    const max = rows[0]?.max ?? 0;
     const most = Math.floor((max - 6) / 10); // 3 for the superuser, 3 for maintenance
     expect(await ask(most, 'refuse')).toMatchObject({ fits: true, available: max - 3, needed: 10 * most + 3 });
     expect(await ask(most + 1, 'warn')).toMatchObject({ fits: false, needed: 10 * most + 13 });
