@@ -46,7 +46,7 @@ const STOP_WITHIN_MS = 10_000;
  * Starts and stops the parts of a process. Each lib's module adds its parts; nothing else in Parley uses Nest's lifecycle hooks, because Nest
  * orders them by distance from the root module and not by dependency. Stop is start backwards:
  *
- *     listens first (embedding, ops)                        listens last (gateway)
+ *     listens first (all others)                            listens last (gateway)
  *       1  HTTP listens: /livez, /readyz, /metrics            1  stores, broker
  *       2  stores, broker   side by side                      2  background
  *       3  background       relay, periodic tasks             3  HTTP listens, then other intake
