@@ -8,11 +8,13 @@ import { type FairShare, userKey } from '#lib/resilience/limit/fair-share';
 import type { Limiters } from '#lib/resilience/limit/limiters';
 import { takeFromQuota } from '#lib/resilience/limit/quotas';
 import type { Pressure } from '#lib/resilience/load/pressure';
+import { problemOf } from '#lib/resilience/problem-of';
+import type { Logger } from '#lib/runtime/log/logger';
 import { metrics } from '#lib/runtime/metrics/metrics';
 import { enrichContext } from '#lib/runtime/log/context';
 import { childTraceparent } from '#lib/runtime/log/traceparent';
 import { beginWork } from '#lib/runtime/work/work-registry';
-import { type RawFrame, sendFrameOf } from './client-frames.js';
+import { BadFrame, type RawFrame, sendFrameOf } from './client-frames.js';
 
 /** As long as the same send may take over REST. */
 const SEND_MS = routeDeadlinesMs['POST /v1/conversations/:conversationId/messages'] ?? 5_500;
@@ -35,11 +37,13 @@ export class SendMessages {
     private readonly pressure: Pressure,
     /** Sends in hand, of this process and of one user. */
     private readonly share: FairShare,
+    private readonly logger: Logger,
   ) {}
 
   /** @param raw is parsed when the quota has paid for it. @param after the `admitted` of the send before it. */
   execute(userId: UserId, raw: RawFrame, after: Promise<void> | undefined): RunningSend {
     const { promise: admitted, resolve: letNext } = Promise.withResolvers<void>();
+    const startedAt = performance.now();
     const requestId = newId();
     const context = { requestId, userId, traceparent: childTraceparent(undefined) };
     const work = beginWork(context, { kind: 'request', id: requestId, what: 'WebSocket send' });
@@ -55,16 +59,29 @@ export class SendMessages {
         const { conversationId, content, clientMessageId: key } = sendFrameOf(raw);
         enrichContext({ conversationId });
         const draft = { conversationId, senderId: userId, content, priority: 'normal', key, ...context } as const;
-        return await this.messages.execute(draft);
+        const stored = await this.messages.execute(draft);
+        enrichContext({ messageId: stored.message.id });
+        return stored;
       } finally {
         leave();
       }
     };
-    const stored = withDeadline(SEND_MS, () => work.handle(SEND_MS, store), { context }).finally(() => {
+    const stored = withDeadline(SEND_MS, () => work.handle(SEND_MS, store), { context });
+    const ended = (failure?: unknown) => {
       letNext();
       work.end();
-    });
+      this.record({ ...context, durationMs: Math.round((performance.now() - startedAt) * 10) / 10 }, failure);
+    };
+    stored.then(() => ended(), ended);
     return { admitted, stored };
+  }
+
+  /** The one log line of a send (R022). */
+  private record(fields: object, failure: unknown): void {
+    if (failure === undefined || failure instanceof BadFrame) return this.logger.info(fields, 'send');
+    const code = problemOf(failure)?.code;
+    if (code === undefined) this.logger.error({ ...fields, code: 'internal', err: failure }, 'send');
+    else this.logger.info({ ...fields, code }, 'send');
   }
 
   /** @throws ProblemError when the system or this process is full, or the user has too much in hand. */

@@ -95,6 +95,7 @@ const setUp = ({ hub = silentHub, accept }: { hub?: LiveHub; accept?: (draft: Me
     limiters,
     new Pressure([], logger),
     new FairShare({ max: 0, maxPerCaller: 0 }),
+    logger,
   );
   const session = new Session(socket, {
     limits,
@@ -212,7 +213,11 @@ describe('a hello', () => {
 
 it('a session that is joining when the process stops is told to go when it has joined', async () => {
   const { promise: known, resolve } = Promise.withResolvers<void>();
-  const { socket, session, say, types } = setUp({ hub: { ...silentHub, join: () => known } });
+  const join: LiveHub['join'] = (_session, _resume, welcome) => {
+    welcome();
+    return known;
+  };
+  const { socket, session, say, types } = setUp({ hub: { ...silentHub, join } });
   say({ type: 'hello', token: 'alice' });
   await eventually(() => expect(types()).toEqual(['welcome']));
   session.leaveIn(10_000);

@@ -12,6 +12,7 @@ import type { FrameCounts } from './frame-counts.js';
 import { type LiveHub, type LiveSession, type OutgoingFrame, outgoing } from './live-session.js';
 import type { PendingReceipts } from './pending-receipts.js';
 import type { SendMessages } from './send-messages.js';
+import { type SendingSession, SocketSends } from './socket-sends.js';
 import type { SessionLimits } from './session-limits.js';
 import type { SessionSocket } from './session-socket.js';
 
@@ -24,8 +25,6 @@ const CLOSING_MS = 2_000;
 const CUTTING_MS = 300;
 /** Longest wait for the token's keys (2 s), presence and Postgres after `hello`, when thousands come at once. */
 const CHECKING_MS = 20_000;
-/** Sends of one socket that are being stored. A client that waits for its acks never gets there; 10 sockets have a sixth of a process. */
-const MAX_SENDS = 16;
 /** Of a close reason, in bytes (RFC 6455). */
 const MAX_REASON = 123;
 const NEVER = Number.POSITIVE_INFINITY;
@@ -68,7 +67,7 @@ export interface SessionEnd {
  * The welcome is sent before the conversations are joined; what the client sends until then waits, and its socket is not read.
  * No timer of its own: `dueAt` says when {@link due} is to be called (sessions.ts).
  */
-export class Session implements LiveSession {
+export class Session implements LiveSession, SendingSession {
   readonly id = newId();
   /** `performance.now()` when something is due. */
   dueAt: number;
@@ -76,6 +75,8 @@ export class Session implements LiveSession {
   framesIn = 0;
   framesOut = 0;
   end: SessionEnd | undefined;
+  /** What went wrong on our side, for the log. */
+  failure: unknown;
   private state: State = 'accepted';
   private user: UserId | undefined;
   private readonly budget: FrameBudget;
@@ -84,8 +85,8 @@ export class Session implements LiveSession {
   private pongBy = NEVER;
   private leaveAt = NEVER;
   private hasJoined = false;
-  private sendsInFlight = 0;
-  private lastSend: Promise<void> | undefined;
+  /** Made with the first one: an idle socket has none. */
+  private sends: SocketSends | undefined;
   /** Frames that came in the same chunk as `hello`. */
   private early: RawFrame[] | undefined;
   private drainWaiters: ((isDrained: boolean) => void)[] | undefined;
@@ -117,8 +118,6 @@ export class Session implements LiveSession {
   get isOpen(): boolean {
     return this.state === 'open';
   }
-
-  // ---- frames out
 
   send(frame: OutgoingFrame): void {
     if (this.isClosed) return;
@@ -155,8 +154,6 @@ export class Session implements LiveSession {
     this.send(outgoing({ type: 'error', code, detail, ...about, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }));
   }
 
-  // ---- frames in
-
   /** Called by the socket for each frame, in their order. */
   onFrame(data: Buffer, isBinary: boolean): void {
     if (this.isClosed) return;
@@ -173,7 +170,7 @@ export class Session implements LiveSession {
     } catch (error) {
       if (!(error instanceof BadFrame)) throw error;
       this.parts.counts.in('bad');
-      this.closeAtOnce(closeCodes.badFrame, error.message);
+      this.refuseFrame(error);
     }
   }
 
@@ -192,7 +189,8 @@ export class Session implements LiveSession {
       this.early.push(raw);
     } else if (raw.type === 'send') {
       this.parts.counts.in('send');
-      this.accept(raw);
+      this.sends ??= new SocketSends(this, this.parts.sends);
+      this.sends.begin(raw);
     } else this.apply(raw);
   }
 
@@ -218,8 +216,6 @@ export class Session implements LiveSession {
         return frame satisfies never;
     }
   }
-
-  // ---- hello
 
   private async check(hello: HelloFrame): Promise<void> {
     this.state = 'checking';
@@ -274,7 +270,7 @@ export class Session implements LiveSession {
       for (const raw of early ?? []) if (!this.isClosed) this.handle(raw);
     } catch (error) {
       if (!(error instanceof BadFrame)) throw error;
-      return this.closeAtOnce(closeCodes.badFrame, error.message);
+      return this.refuseFrame(error);
     }
     if (!this.isClosed) this.socket.resume();
   }
@@ -286,45 +282,15 @@ export class Session implements LiveSession {
     this.close(problem === undefined ? INTERNAL_ERROR : TRY_AGAIN_LATER, problem?.detail ?? 'something went wrong on our side');
   }
 
-  /** What went wrong on our side, for the log. */
-  failure: unknown;
-
-  // ---- sends
-
-  private accept(raw: RawFrame): void {
-    const ref = typeof raw.ref === 'string' ? raw.ref : undefined;
-    if (ref === undefined || ref.length === 0 || ref.length > 255) throw new BadFrame('ref: must be 1-255 characters');
-    if (this.sendsInFlight >= MAX_SENDS) {
-      return this.sendError(
-        new ProblemError('rate-limited', `You have ${MAX_SENDS} sends in hand already: wait for their acks.`, { retryAfterSeconds: 1 }),
-        { ref },
-      );
-    }
-    this.sendsInFlight += 1;
-    const { admitted, stored } = this.parts.sends.execute(this.userId, raw, this.lastSend);
-    // The next one is admitted after this one, so that a socket's messages are stored in the order in which they came.
-    this.lastSend = admitted;
-    stored
-      .then(
-        ({ message }) => this.send(outgoing({ type: 'ack', ref, id: message.id, seq: message.seq })),
-        (error: unknown) => this.rejected(error, ref),
-      )
-      .finally(() => {
-        this.sendsInFlight -= 1;
-        if (this.sendsInFlight === 0) {
-          this.lastSend = undefined;
-          if (this.leaveAt <= performance.now()) this.leave();
-        }
-      });
+  /** Called by its sends for a frame that was none. */
+  refuseFrame(error: BadFrame): void {
+    this.closeAtOnce(closeCodes.badFrame, error.message);
   }
 
-  private rejected(error: unknown, ref: string): void {
-    if (error instanceof BadFrame) return this.closeAtOnce(closeCodes.badFrame, error.message);
-    const problem = problemOf(error) ?? new ProblemError('internal', 'Something went wrong on our side.', { cause: error });
-    this.sendError(problem, { ref });
+  /** Called by its sends when none is in hand any more. */
+  onSendsSettled(): void {
+    if (this.leaveAt <= performance.now()) this.leave();
   }
-
-  // ---- time
 
   /** Does what is due now: called by the shared clock when `dueAt` is past. */
   due(now: number): void {
@@ -368,8 +334,6 @@ export class Session implements LiveSession {
     if (!this.isClosed) this.dueAt = Math.min(this.tokenEndsAt, this.pingAt, this.pongBy, this.leaveAt);
   }
 
-  // ---- the end
-
   /** Tells the client to go to another process, and closes the socket `ms` from now, when its sends are acknowledged. */
   leaveIn(ms: number): void {
     if (this.isClosed) return;
@@ -389,10 +353,8 @@ export class Session implements LiveSession {
   private leave(): void {
     if (this.isClosed) return;
     this.socket.pause();
-    if (this.sendsInFlight > 0) {
-      // Called again by the last of them, each of which has a deadline.
-      return;
-    }
+    // Called again by the last of its sends, each of which has a deadline.
+    if (this.sends?.isIdle === false) return;
     this.close(closeCodes.shuttingDown, 'shutting down');
   }
 

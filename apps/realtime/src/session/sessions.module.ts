@@ -29,10 +29,10 @@ const SENDS_PER_USER = 50;
 /** Added to the drain of the sockets: the last sends and close frames, and a margin. */
 const STOP_MARGIN_MS = 8_000;
 
-const sendMessages = (messages: AcceptMessage, limiters: Limiters, pressure: Pressure, config: Config) => {
+const sendMessages = (messages: AcceptMessage, limiters: Limiters, pressure: Pressure, config: Config, logger: Logger) => {
   const { HTTP_MAX_CONCURRENT: max, HTTP_MAX_CONCURRENT_PER_USER: own, RATE_LIMIT_PER_USER: rate } = config;
   const maxPerCaller = own ?? (rate === 0 ? 0 : SENDS_PER_USER);
-  return new SendMessages(messages, limiters, pressure, new FairShare({ max, maxPerCaller }));
+  return new SendMessages(messages, limiters, pressure, new FairShare({ max, maxPerCaller }), logger);
 };
 
 const sessions = (
@@ -51,7 +51,7 @@ const sessions = (
   imports: [AuthModule, LoadModule, LiveConversationsModule],
   providers: [
     RecordReceipt,
-    { provide: SendMessages, inject: [AcceptMessage, LIMITERS, Pressure, CONFIG], useFactory: sendMessages },
+    { provide: SendMessages, inject: [AcceptMessage, LIMITERS, Pressure, CONFIG, LOGGER], useFactory: sendMessages },
     {
       provide: PendingReceipts,
       inject: [RecordReceipt],
