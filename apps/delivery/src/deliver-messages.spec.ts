@@ -138,6 +138,16 @@ describe('delivering', () => {
     expect(await stateOf(message.id)).toMatchObject({ version: 3 });
   });
 
+  it('records the version of the event, so that an edit whose event is still to come is pending', async () => {
+    const message = await say();
+    await messages.edit({ id: message.id, actor: 'alice' }, 'second');
+    const [created, edited] = await announced();
+    await deliver.handle([created].flatMap((event) => event ?? []));
+    expect(await stateOf(message.id)).toMatchObject({ version: 1 });
+    await deliver.handle([edited].flatMap((event) => event ?? []));
+    expect(await stateOf(message.id)).toMatchObject({ version: 2 });
+  });
+
   it('shows nothing of a deleted message, in whatever order its events come', async () => {
     const message = await say('a secret');
     await messages.edit({ id: message.id, actor: 'alice' }, 'another secret');
@@ -186,6 +196,7 @@ describe('delivering', () => {
         newEvent('message.edited', { ...facts, content: 'forged', editedAt: at }),
       ]);
       expect(fanOut.posts).toEqual([]);
+      expect(await stateOf(message.id)).toBeUndefined();
     });
 
     it('of members and receipts sends what is true instead', async () => {

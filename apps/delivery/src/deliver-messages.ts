@@ -21,6 +21,12 @@ interface Truth {
   readonly members: ReadonlyMap<string, Members>;
 }
 
+/** A change of a message that happened, and the message as it is now. */
+interface Change {
+  readonly event: MessageEvent;
+  readonly message: CurrentMessage;
+}
+
 /** Topics published to at once: the start of a conversation with 1,000 members must not hold up the messages of others. */
 const POSTS_AT_ONCE = 500;
 
@@ -45,8 +51,9 @@ export class DeliverMessages {
   async handle(events: readonly DeliveryEvent[]): Promise<PushDue[]> {
     const truth = await this.read(events);
     await this.publish(grouped(postsFor(events, truth)));
-    await this.record(changedMessages(events, truth));
-    return this.planPushes.for(changedMessages(events.filter(isCreation), truth));
+    const changes = changesIn(events, truth);
+    await this.record(changes);
+    return this.planPushes.for(changes.filter(isCreation).map(({ message }) => message));
   }
 
   private async read(events: readonly DeliveryEvent[]): Promise<Truth> {
@@ -69,9 +76,12 @@ export class DeliverMessages {
     for (let from = 0; from < posts.length; from += POSTS_AT_ONCE) await this.fanOut.publish(posts.slice(from, from + POSTS_AT_ONCE));
   }
 
-  private async record(messages: readonly CurrentMessage[]): Promise<void> {
-    for (const { version, createdAt } of messages) if (version === 1) measure(createdAt);
-    await this.deliveries.record(messages.map(({ id: messageId, version }) => ({ messageId, version, state: 'delivered' })));
+  private async record(changes: readonly Change[]): Promise<void> {
+    for (const { message } of changes.filter(isCreation)) measure(message.createdAt);
+    // The version of the event, not the newest: the event of a newer one is still to come.
+    await this.deliveries.record(
+      changes.map(({ event: { data } }) => ({ messageId: data.messageId, version: data.version, state: 'delivered' })),
+    );
   }
 }
 
@@ -122,14 +132,15 @@ function postsOf(event: DeliveryEvent, { messages, memberships, members }: Truth
 }
 
 /** Whether the message went through this change: a forged event must not show a message as deleted. */
-function happened({ type, data }: MessageEvent, message: CurrentMessage): boolean {
-  if (type === 'message.deleted') return message.deletedAt !== undefined;
-  return data.version <= message.version;
+function happened({ type, data }: MessageEvent, { version, deletedAt }: CurrentMessage): boolean {
+  return data.version <= version && (type !== 'message.deleted' || deletedAt !== undefined);
 }
 
-function changedMessages(events: readonly DeliveryEvent[], { messages }: Truth): CurrentMessage[] {
-  const ids = new Set(events.flatMap((event) => (isAboutMessage(event) ? [event.data.messageId] : [])));
-  return [...ids].flatMap((id) => messages.get(id) ?? []);
+function changesIn(events: readonly DeliveryEvent[], { messages }: Truth): Change[] {
+  return events.filter(isAboutMessage).flatMap((event) => {
+    const message = messages.get(event.data.messageId);
+    return message !== undefined && happened(event, message) ? [{ event, message }] : [];
+  });
 }
 
 /** Counts an event of what does not exist: erased or forged. Waiting is useless, an event is published after its commit. */
@@ -147,4 +158,4 @@ const seqOf = ({ data }: DeliveryEvent): number => ('seq' in data ? data.seq : 0
 const isAboutMember = (event: DeliveryEvent): event is MemberEvent => 'userId' in event.data;
 const isAboutMessage = (event: DeliveryEvent): event is MessageEvent =>
   event.type === 'message.created' || event.type === 'message.edited' || event.type === 'message.deleted';
-const isCreation = ({ type }: DeliveryEvent): boolean => type === 'message.created';
+const isCreation = ({ event }: Change): boolean => event.type === 'message.created';
