@@ -18,8 +18,8 @@ export interface PresenceChange {
 /** Who is online. A process holds a lease on its users: when it dies, they are offline within 15 s. */
 export abstract class PresencePort {
   /**
-   * A session of this process begins. @returns how many sessions the user has now on all processes, this one included; only those of this process
-   * are counted while Redis is away. Never rejects.
+   * A session of this process begins. @returns how many sessions the user has now on all processes, this one included; not those of a process that
+   * has been silent for 2.5 s, and only those of this one while Redis is away. Never rejects; takes 250 ms at most.
    */
   abstract enter(userId: UserId, sessionId: string): Promise<number>;
 
