@@ -94,6 +94,10 @@ describe('npm run parley', () => {
     listening.stdout.setEncoding('utf8').on('data', (chunk: string) => (said += chunk));
     try {
       await eventually(() => expect(said).toContain('"type":"welcome"'));
+      const alice = await parley.client('alice');
+      const { id } = await alice.createConversation({ memberIds: ['bob'] });
+      await alice.send(id, 'can you hear me?');
+      await eventually(() => expect(said).toContain('can you hear me?'));
       listening.kill('SIGINT');
       await once(listening, 'exit');
       expect(listening.exitCode).toBe(0);
