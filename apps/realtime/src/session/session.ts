@@ -64,7 +64,7 @@ export interface SessionEnd {
  *        v                   v                                                       v
  *      closing: the close frame is sent, nothing is read  --(client answers, or 2 s)-->  closed
  *
- * The welcome is sent before the conversations are joined; what the client sends until then waits, and its socket is not read.
+ * The welcome is sent when the conversations are known and before any of their frames; what the client sends until then waits, and its socket is not read.
  * No timer of its own: `dueAt` says when {@link due} is to be called (sessions.ts).
  */
 export class Session implements LiveSession, SendingSession {
