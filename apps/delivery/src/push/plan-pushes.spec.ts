@@ -110,7 +110,9 @@ describe('PlanPushes', () => {
       for (const user of users) device(user);
       expect(await dueOn([message(large, 1), message(small, 1)])).toHaveLength(1_501);
       expect(await dueOn([message(large, 2), message(small, 2)])).toEqual(['user-1/phone 2']);
-      vi.advanceTimersByTime(1_501);
+      vi.advanceTimersByTime(5_999);
+      expect(await dueOn([message(large, 3)])).toEqual([]);
+      vi.advanceTimersByTime(2);
       expect(await dueOn([message(large, 3)])).toHaveLength(1_500);
     } finally {
       vi.useRealTimers();
