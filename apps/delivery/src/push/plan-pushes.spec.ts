@@ -95,7 +95,7 @@ describe('PlanPushes', () => {
   it('presence is asked for in parts, and not at all without devices', async () => {
     const users = Array.from({ length: 2_500 }, (_, i) => `user-${i}`);
     const id = conversationOf('alice', ...users);
-    expect(await dueOn([message(id, 1)])).toEqual([]);
+    expect(await dueOn([message(id, 1, { senderId: 'user-0' })])).toEqual([]);
     expect(presence.askedAtOnce).toEqual([]);
     for (const user of users) device(user);
     expect(await dueOn([message(id, 2)])).toHaveLength(2_500);
@@ -114,6 +114,24 @@ describe('PlanPushes', () => {
       expect(await dueOn([message(large, 3)])).toEqual([]);
       vi.advanceTimersByTime(2);
       expect(await dueOn([message(large, 3)])).toHaveLength(1_500);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('a conversation without a device is asked about once in a second, for each sender', async () => {
+    vi.useFakeTimers({ toFake: ['performance', 'Date'] });
+    try {
+      const asked = vi.spyOn(store, 'devicesOf');
+      const id = conversationOf('alice', 'bob');
+      device('alice');
+      expect(await dueOn([message(id, 1)])).toEqual([]);
+      expect(await dueOn([message(id, 2)])).toEqual([]);
+      expect(asked).toHaveBeenCalledTimes(1);
+      expect(await dueOn([message(id, 3, { senderId: 'bob' })])).toEqual(['alice/phone 3']);
+      device('bob');
+      vi.advanceTimersByTime(1_001);
+      expect(await dueOn([message(id, 4)])).toEqual(['bob/phone 4']);
     } finally {
       vi.useRealTimers();
     }

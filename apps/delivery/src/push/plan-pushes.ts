@@ -26,14 +26,16 @@ const USERS_AT_ONCE = 1_000;
 /** After pushes to more devices than this a conversation is left alone, for so long per device: it takes at most half of the calls that a process makes. */
 const LARGE = 1_000;
 const QUIET_MS_PER_DEVICE = 4;
-/** Large conversations that are left alone at a time. */
+/** A conversation in which no member but the sender has a device is not asked about again for so long: most have none, and 10,000 members take 30 ms. */
+const WITHOUT_DEVICE_MS = 1_000;
+/** Conversations of either kind that are remembered. */
 const MAX_QUIET = 10_000;
 
 /** Finds the devices that a push is due on: those of members who are offline. */
 @Injectable()
 export class PlanPushes {
-  /** Until when a large conversation is left alone, in milliseconds of `performance.now()`. */
-  private readonly quietUntil = new Map<ConversationId, number>();
+  /** Until when a conversation is left alone, in milliseconds of `performance.now()`: large ones by id, those without a device by id and sender. */
+  private readonly quietUntil = new Map<string, number>();
 
   constructor(
     private readonly store: PushStorePort,
@@ -41,13 +43,14 @@ export class PlanPushes {
   ) {}
 
   /**
-   * One push per device and conversation of a batch of created messages, for the newest of them; none for the sender, for members who are online
-   * or have read it, and for deleted messages. While Redis is away all members count as offline. @throws DependencyError when Postgres is out.
+   * One push per device and conversation of a batch of created messages, for the newest of them; none for the sender, for members who are online,
+   * and for deleted messages. While Redis is away all members count as offline. @throws DependencyError when Postgres is out.
    */
   async for(messages: readonly CreatedMessage[]): Promise<PushDue[]> {
     const newest = this.newestOf(messages);
     if (newest.size === 0) return [];
     const devices = await this.devicesFor([...newest.values()]);
+    this.rememberWithout(newest, devices);
     if (devices.length === 0) return [];
     const online = await this.onlineAmong(new Set(devices.map(({ userId }) => userId)));
     const told = devices.filter(({ userId }) => !online.has(userId));
@@ -61,7 +64,8 @@ export class PlanPushes {
       const { conversationId, seq, deletedAt, createdAt } = message;
       // An old message comes from an event that was replayed, or waited for an outage to end.
       const isNews = deletedAt === undefined && Date.now() - createdAt.getTime() < MAX_AGE_MS;
-      if (!isNews || this.isQuiet(conversationId) || (newest.get(conversationId)?.seq ?? 0) > seq) continue;
+      if (!isNews || this.isQuiet(conversationId) || this.isQuiet(bySender(message)) || (newest.get(conversationId)?.seq ?? 0) > seq)
+        continue;
       newest.set(conversationId, message);
     }
     return newest;
@@ -97,25 +101,38 @@ export class PlanPushes {
     return online;
   }
 
-  private isQuiet(conversationId: ConversationId): boolean {
-    const until = this.quietUntil.get(conversationId);
+  private isQuiet(key: string): boolean {
+    const until = this.quietUntil.get(key);
     if (until === undefined) return false;
     if (until > performance.now()) return true;
-    this.quietUntil.delete(conversationId);
+    this.quietUntil.delete(key);
     return false;
   }
 
   private quieten(devices: readonly MemberDevice[]): void {
     if (devices.length <= LARGE) return;
     for (const [conversationId, { length }] of Map.groupBy(devices, (device) => device.conversationId)) {
-      if (length > LARGE) this.quietUntil.set(conversationId, performance.now() + length * QUIET_MS_PER_DEVICE);
-    }
-    for (const oldest of this.quietUntil.keys()) {
-      if (this.quietUntil.size <= MAX_QUIET) return;
-      this.quietUntil.delete(oldest);
+      if (length > LARGE) this.leaveAlone(conversationId, length * QUIET_MS_PER_DEVICE);
     }
   }
+
+  private rememberWithout(newest: ReadonlyMap<ConversationId, CreatedMessage>, devices: readonly MemberDevice[]): void {
+    const having = new Set(devices.map(({ conversationId }) => conversationId));
+    for (const [conversationId, message] of newest) {
+      if (!having.has(conversationId)) this.leaveAlone(bySender(message), WITHOUT_DEVICE_MS);
+    }
+  }
+
+  private leaveAlone(key: string, ms: number): void {
+    this.quietUntil.delete(key); // so that it is the newest again
+    this.quietUntil.set(key, performance.now() + ms);
+    const [oldest] = this.quietUntil.keys();
+    if (oldest !== undefined && this.quietUntil.size > MAX_QUIET) this.quietUntil.delete(oldest);
+  }
 }
+
+/** Another sender may be the only one with a device. */
+const bySender = ({ conversationId, senderId }: CreatedMessage): string => `${conversationId} ${senderId}`;
 
 /** Its id is the same each time: a batch that comes again names the same pushes. */
 function pushDue({ conversationId, userId, deviceId }: MemberDevice, message: CreatedMessage | undefined): PushDue[] {

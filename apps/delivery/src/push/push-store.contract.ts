@@ -45,11 +45,11 @@ export function pushStoreContract(name: string, make: () => Promise<PushStoreSet
     const said = (senderId: UserId, content: string, isDeleted = false): SeededMessage => ({ senderId, content, isDeleted });
     const stateOf = async (seq: number, userId = 'bob') => (await store.statesOf([{ conversationId, seq, userId, deviceId: 'phone' }]))[0];
 
-    it('lists the devices of members other than the sender who have not read the message', async () => {
-      await started({ alice: 0, bob: 1, carol: 2, dave: 0 });
-      for (const user of ['alice', 'bob', 'carol', 'mallory']) await phone(user);
+    it('lists the devices of members other than the sender', async () => {
+      await started({ alice: 0, bob: 1, dave: 0 });
+      for (const user of ['alice', 'bob', 'mallory']) await phone(user);
       await phone('bob', 'tablet');
-      const { devices, next } = await store.devicesOf([{ conversationId, seq: 2, senderId: 'alice' }], undefined);
+      const { devices, next } = await store.devicesOf([{ conversationId, senderId: 'alice' }], undefined);
       expect(devices.map(({ userId, deviceId }) => `${userId}/${deviceId}`).sort()).toEqual(['bob/phone', 'bob/tablet']);
       expect([new Set(devices.map((device) => device.conversationId)), next]).toEqual([new Set([conversationId]), undefined]);
     });

@@ -4,7 +4,6 @@ import type { DeviceId, PushProvider } from '#lib/contracts/push';
 /** A message whose members may get a push. */
 export interface NewestMessage {
   readonly conversationId: ConversationId;
-  readonly seq: number;
   readonly senderId: UserId;
 }
 
@@ -57,8 +56,7 @@ export const SHOWN_AMONG = 100;
 /** What Postgres knows about pushes. All calls throw DependencyError when it cannot. */
 export abstract class PushStorePort {
   /**
-   * Devices of members of these conversations, except those of the sender and of members who have read the message. A page at a time;
-   * `next` = there are more members, after this one.
+   * Devices of members of these conversations, except those of the sender. A page at a time; `next` = there are more members, after this one.
    */
   abstract devicesOf(
     messages: readonly NewestMessage[],

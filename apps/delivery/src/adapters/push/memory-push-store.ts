@@ -27,10 +27,10 @@ export class MemoryPushStore extends PushStorePort {
   >();
 
   async devicesOf(messages: readonly NewestMessage[], _after: MemberPlace | undefined) {
-    const devices = messages.flatMap(({ conversationId, seq, senderId }): MemberDevice[] =>
-      [...(this.conversations.get(conversationId)?.readSeqs ?? [])]
-        .filter(([userId, readSeq]) => userId !== senderId && readSeq < seq)
-        .flatMap(([userId]) => [...(this.devices.get(userId)?.keys() ?? [])].map((deviceId) => ({ conversationId, userId, deviceId }))),
+    const devices = messages.flatMap(({ conversationId, senderId }): MemberDevice[] =>
+      [...(this.conversations.get(conversationId)?.readSeqs.keys() ?? [])]
+        .filter((userId) => userId !== senderId)
+        .flatMap((userId) => [...(this.devices.get(userId)?.keys() ?? [])].map((deviceId) => ({ conversationId, userId, deviceId }))),
     );
     return { devices, next: undefined };
   }

@@ -50,7 +50,7 @@ it('conversations with thousands of members are listed in pages, each member onc
     `INSERT INTO devices (user_id, id, provider, token) SELECT 'user-' || n, 'phone', 'fcm', n FROM generate_series(1, 9000, 10) n`,
   );
   const store = new PostgresPushStore(database.lane('work'));
-  const messages = [large, small].map((conversationId) => ({ conversationId: conversationId ?? '', seq: 1, senderId: 'user-11' }));
+  const messages = [large, small].map((conversationId) => ({ conversationId: conversationId ?? '', senderId: 'user-11' }));
   const found: MemberDevice[] = [];
   let next: MemberPlace | undefined;
   let pages = 0;

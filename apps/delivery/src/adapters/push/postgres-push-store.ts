@@ -20,10 +20,10 @@ const DEVICES = {
   name: 'push-devices',
   text: `
     WITH page AS MATERIALIZED (
-      SELECT m.conversation_id, m.user_id, m.user_id <> due.sender_id AND m.read_seq < due.seq AS "isTold"
-      FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS due (conversation_id, seq, sender_id)
+      SELECT m.conversation_id, m.user_id, m.user_id <> due.sender_id AS "isTold"
+      FROM unnest($1::uuid[], $2::text[]) AS due (conversation_id, sender_id)
       JOIN conversation_members m ON m.conversation_id = due.conversation_id
-      WHERE $4::uuid IS NULL OR (m.conversation_id, m.user_id) > ($4, $5)
+      WHERE $3::uuid IS NULL OR (m.conversation_id, m.user_id) > ($3, $4)
       ORDER BY m.conversation_id, m.user_id LIMIT ${PAGE}
     )
     SELECT page.conversation_id AS "conversationId", page.user_id AS "userId", d.id AS "deviceId"
@@ -77,7 +77,6 @@ export class PostgresPushStore extends PushStorePort {
   async devicesOf(messages: readonly NewestMessage[], after: MemberPlace | undefined) {
     const values = [
       messages.map(({ conversationId }) => conversationId),
-      messages.map(({ seq }) => seq),
       messages.map(({ senderId }) => senderId),
       after?.conversationId ?? null,
       after?.userId ?? null,
