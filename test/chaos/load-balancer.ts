@@ -2,13 +2,17 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 const CONNECT_WITHIN_MS = 1_000;
 
-/** A TCP load balancer: connections go to the servers in turn, and to the next one when a server takes none. */
+/** A TCP load balancer: a connection goes to the server with the fewest, and to the next one when that takes none. */
 export class LoadBalancer {
-  private turn = 0;
   private readonly sockets = new Set<Socket>();
   private readonly server = createServer((client) => void this.forward(client));
 
-  private constructor(private readonly targets: readonly URL[]) {}
+  /** Clients by the server that they are led to. */
+  private readonly clients: ReadonlyMap<URL, Set<Socket>>;
+
+  private constructor(targets: readonly URL[]) {
+    this.clients = new Map(targets.map((target) => [target, new Set()]));
+  }
 
   static async before(urls: readonly string[]): Promise<LoadBalancer> {
     const balancer = new LoadBalancer(urls.map((url) => new URL(url)));
@@ -20,6 +24,14 @@ export class LoadBalancer {
     return (this.server.address() as AddressInfo).port;
   }
 
+  /** Cuts connections of the server that has most, so that their clients come back and each server has as many. */
+  spread(): void {
+    const [fewest, ...others] = this.fewestFirst().map(([, clients]) => clients);
+    const most = others.at(-1);
+    if (fewest === undefined || most === undefined) return;
+    for (const client of [...most].slice(0, Math.floor((most.size - fewest.size) / 2))) client.destroy();
+  }
+
   async stop(): Promise<void> {
     for (const socket of this.sockets) socket.destroy();
     await new Promise((resolve) => this.server.close(resolve));
@@ -27,10 +39,16 @@ export class LoadBalancer {
 
   private async forward(client: Socket): Promise<void> {
     this.keep(client);
-    this.turn += 1;
-    for (let i = 0; i < this.targets.length && !client.destroyed; i += 1) {
-      const server = await this.open(this.targets[(this.turn + i) % this.targets.length]);
-      if (server === undefined) continue;
+    for (const [target, clients] of this.fewestFirst()) {
+      if (client.destroyed) return;
+      clients.add(client); // before it is open: clients that come together are to be spread, too
+      client.once('close', () => clients.delete(client));
+      const server = await this.open(target);
+      if (server === undefined || client.destroyed) {
+        clients.delete(client);
+        server?.destroy();
+        continue;
+      }
       this.keep(server);
       for (const [one, other] of [
         [client, server],
@@ -44,9 +62,13 @@ export class LoadBalancer {
     client.destroy();
   }
 
-  private open(target: URL | undefined): Promise<Socket | undefined> {
+  private fewestFirst() {
+    return [...this.clients].sort(([, one], [, other]) => one.size - other.size);
+  }
+
+  private open(target: URL): Promise<Socket | undefined> {
     return new Promise((resolve) => {
-      const socket = connect({ host: target?.hostname ?? '', port: Number(target?.port), timeout: CONNECT_WITHIN_MS, noDelay: true });
+      const socket = connect({ host: target.hostname, port: Number(target.port), timeout: CONNECT_WITHIN_MS, noDelay: true });
       const settle = (outcome: Socket | undefined) => {
         socket.setTimeout(0);
         resolve(outcome);

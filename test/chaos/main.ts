@@ -234,6 +234,7 @@ async function endure(faults: readonly ChaosFault[], load: PacedLoad, searcher: 
     mustAccept: faults.every(({ target }) => target !== 'postgres' && target !== 'gateway'),
   };
   say(lineOf(figures));
+  members.spread();
   return figures;
 }
 

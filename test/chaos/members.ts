@@ -66,6 +66,11 @@ export class Members {
     return count;
   }
 
+  /** After a process was away: half of the members come back to it, so that the next fault has sockets to hit. */
+  spread(): void {
+    this.balancer.spread();
+  }
+
   async stop(): Promise<void> {
     for (const member of this.all) member.close();
     await this.balancer.stop();
