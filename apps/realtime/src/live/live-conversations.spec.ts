@@ -511,18 +511,20 @@ describe('live conversations', () => {
       const id = await world.conversation('alice', 'bob');
       await sayMany(id, 2);
       const bob = new LoggedSession('bob');
-      const joining = process.live.join(bob, [], () => undefined);
-      await eventually(() => expect(process.followed.ids()).toEqual([id]));
-      let release = () => {};
-      world.postgres.hold = new Promise((resolve) => {
-        release = resolve;
-      });
+      const [memberships, states] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      world.postgres.hold = memberships.promise;
+      const joining = process.live.join(bob, [{ conversationId: id, seq: 2 }], () => undefined);
+      await eventually(() => expect(world.postgres.statements.get('memberships')).toBe(1));
+      await turn();
+      await turn();
+      world.postgres.hold = states.promise;
+      memberships.resolve();
       await eventually(() => expect(world.postgres.statements.get('states')).toBe(1));
       await turn();
       await world.say(id, 'alice');
       await turn();
       await turn();
-      release();
+      states.resolve();
       await joining;
       await eventually(() => expect(bob.seqs(id)).toEqual([3]));
     });
