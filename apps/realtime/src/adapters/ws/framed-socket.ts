@@ -4,6 +4,9 @@ import type { OutgoingFrame } from '../../session/live-session.js';
 import type { SessionSocket } from '../../session/session-socket.js';
 import { wireOf } from './wire.js';
 
+/** Frames of at least this many bytes, half of what a drained session may have unsent at the least (WS_BUFFER_BYTES), tell when they are sent. */
+const LARGE = 16_384;
+
 /** Sockets that were written to in this turn of the event loop. */
 let written: FramedSocket[] = [];
 
@@ -58,8 +61,8 @@ export class FramedSocket implements SessionSocket {
     const { ws, connection } = this;
     if (ws.readyState !== ws.OPEN) return;
     if (!this.isCorked) this.cork();
-    // The first one of a turn waits for nothing but its end, and so needs no callback.
-    if (connection.writableLength === 0) {
+    // The first one of a turn waits for nothing but its end, and so needs no callback, unless a session may wait for it alone.
+    if (connection.writableLength === 0 && bytes.length < LARGE) {
       this.settle();
       connection.write(wireOf(bytes));
       return;
