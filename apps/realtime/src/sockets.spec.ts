@@ -161,6 +161,13 @@ describe('a socket that breaks the protocol is closed', () => {
     expect((await alice.closed).code).toBe(4013);
   });
 
+  it('when it sends more pongs of the WebSocket protocol than it may, though none was asked for', async () => {
+    const realtime = await MemoryRealtime.boot({ WS_FRAMES_PER_SECOND: '20' });
+    const alice = await realtime.connect('alice');
+    for (let i = 0; i < 200; i += 1) alice.socket.pong();
+    expect((await alice.closed).code).toBe(4013);
+  });
+
   it('when it does not answer pings, and stays open when it does', async () => {
     const realtime = await MemoryRealtime.boot({ WS_PING_MS: '1000', WS_PONG_TIMEOUT_MS: '500' });
     const [silent, alive] = await Promise.all([realtime.connect('alice', { pongs: false }), realtime.connect('bob')]);

@@ -174,7 +174,7 @@ export class Session implements LiveSession, SendingSession {
     }
   }
 
-  /** Called by the socket for a ping of the WebSocket protocol, which costs as much as a frame. */
+  /** Called by the socket for a ping or pong of the WebSocket protocol, which costs as much as a frame. */
   onControlFrame(): void {
     if (!this.isClosed && !this.budget.take(performance.now())) this.closeAtOnce(closeCodes.rateLimited, 'too many frames');
   }

@@ -40,6 +40,10 @@ function onPing(this: SocketOfSession, data: Buffer): void {
   this[SESSION]?.onControlFrame();
   this.pong(data);
 }
+// Costs as much as a ping: a flood of them is otherwise the one thing that a client may send without limit.
+function onPong(this: SocketOfSession): void {
+  this[SESSION]?.onControlFrame();
+}
 function onClose(this: SocketOfSession, code: number): void {
   this[SESSION]?.onClosed(code);
 }
@@ -105,7 +109,7 @@ export class SocketServer {
     const { sessions, strangers } = this.options;
     const session = sessions.begin(new FramedSocket(ws, connection, this.events));
     ws[SESSION] = session;
-    ws.on('message', onMessage).on('ping', onPing).on('close', onClose).on('error', onError);
+    ws.on('message', onMessage).on('ping', onPing).on('pong', onPong).on('close', onClose).on('error', onError);
     if (this.allows(origin)) strangers.count(connection);
     else session.close(closeCodes.forbiddenOrigin, 'pages of this origin may not connect');
   }
