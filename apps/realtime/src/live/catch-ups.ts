@@ -77,7 +77,7 @@ export class CatchUps {
   }
 
   private async findStart({ user }: LocalSession, conversation: FollowedConversation, catchUp: CatchUp): Promise<void> {
-    const seq = await this.feed.seqAtJoining({ conversationId: conversation.id, userId: user.id });
+    const seq = await this.history.inTurn(() => this.feed.seqAtJoining({ conversationId: conversation.id, userId: user.id }));
     catchUp.position = seq ?? conversation.head;
   }
 
@@ -94,7 +94,7 @@ export class CatchUps {
       local.catchUps.delete(conversation); // erased: there is nothing to be live in
       return;
     }
-    if (page.membersVersion > conversation.membersVersion) conversation.outdated();
+    if (page.membersVersion > conversation.membersVersion) conversation.outdated(page.membersVersion);
     if (page.messages.length === 0) {
       // Read a moment too early, unless nothing is there.
       if (page.headSeq >= conversation.head) catchUp.position = conversation.head;
@@ -120,7 +120,8 @@ export class CatchUps {
     const throughSeq = lacked.throughSeq ?? position;
     let after = { at: lacked.since, id: NO_ID };
     for (;;) {
-      const { messages, next } = await this.feed.changes([conversation.id], { after, throughSeq });
+      const range = { after, throughSeq };
+      const { messages, next } = await this.history.inTurn(() => this.feed.changes([conversation.id], range));
       if (!isCurrent()) return;
       await sendInPieces(local, conversation, messages, isCurrent, (message: Message) => changeFrame(message));
       if (!isCurrent()) return;

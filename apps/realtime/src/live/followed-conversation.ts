@@ -77,6 +77,10 @@ export class FollowedConversation {
   private isChecking = false;
   /** The members must be compared (again) once the present comparison, or loading, is over. */
   private isOutdated = false;
+  /** Newest version of the members that was heard of since the last comparison began: only an older answer is not good enough. */
+  private heardVersion = -1;
+  /** Oldest version as of which a member came since then: it was not asked for, which matters only to a newer answer. */
+  private unaskedVersion = Number.POSITIVE_INFINITY;
   private held: HeldSignals | undefined;
   private timer: NodeJS.Timeout | undefined;
   private opening: PromiseWithResolvers<void> | undefined;
@@ -112,7 +116,7 @@ export class FollowedConversation {
     this.isKnown = true;
     if (this.membersVersion < 0) this.membersVersion = membersVersion;
     if (membersVersion > this.membersVersion) this.isOutdated = true;
-    if (this.isOutdated) this.check();
+    if (this.mustCheck) this.check();
     else this.open();
   }
 
@@ -121,8 +125,9 @@ export class FollowedConversation {
     this.members.add(user);
     user.conversations.add(this);
     if (this.membersVersion < 0 && !this.isKnown) this.membersVersion = membersVersion;
-    if (membersVersion !== this.membersVersion || membersVersion < 0) this.outdated();
-    else if (this.isChecking) this.isOutdated = true; // it was not among those who are being asked for
+    if (membersVersion === this.membersVersion && membersVersion >= 0 && !this.isChecking) return;
+    this.unaskedVersion = Math.min(this.unaskedVersion, membersVersion);
+    this.outdated(membersVersion);
   }
 
   /** The user is no member any more, or has no socket here any more. */
@@ -137,9 +142,10 @@ export class FollowedConversation {
     this.duties.letGo(this);
   }
 
-  /** The members may have changed: nothing is sent before they are compared. */
-  outdated(): void {
-    this.isOutdated = true;
+  /** The members may have changed: nothing is sent before they are compared. @param toVersion of which it was heard; undefined: it is not known. */
+  outdated(toVersion?: number): void {
+    if (toVersion === undefined) this.isOutdated = true;
+    else this.heardVersion = Math.max(this.heardVersion, toVersion);
     if (this.isKnown && !this.isChecking) this.check();
   }
 
@@ -149,14 +155,14 @@ export class FollowedConversation {
     for (const user of asked) if (this.members.has(user) && !memberIds.has(user.id)) this.remove(user);
     this.isChecking = false;
     if (this.members.size === 0) return;
-    if (this.isOutdated) this.check();
+    if (this.mustCheck) this.check();
     else this.open();
   }
 
   hear(signal: ConversationSignal): void {
     switch (signal.type) {
       case 'members':
-        if (signal.membersVersion > this.membersVersion) this.outdated();
+        if (signal.membersVersion > this.membersVersion) this.outdated(signal.membersVersion);
         return;
       case 'typing':
         if (this.isOpen) this.sendToOthers(signal.userId, 'typing', { conversationId: this.id, userId: signal.userId });
@@ -193,8 +199,14 @@ export class FollowedConversation {
     }
   }
 
+  private get mustCheck(): boolean {
+    return this.isOutdated || this.heardVersion > this.membersVersion || this.unaskedVersion < this.membersVersion;
+  }
+
   private check(): void {
     this.isOutdated = false;
+    this.heardVersion = -1;
+    this.unaskedVersion = Number.POSITIVE_INFINITY;
     this.isChecking = true;
     this.duties.checkMembers(this);
   }
@@ -207,7 +219,7 @@ export class FollowedConversation {
 
   private hearMessage(signal: MessageSignal): void {
     if (signal.change !== 'created') this.generation = this.duties.nextTick();
-    if (signal.membersVersion > this.membersVersion) this.outdated();
+    if (signal.membersVersion > this.membersVersion) this.outdated(signal.membersVersion);
     const headBefore = this.head;
     if (!this.isOpen) this.hold(signal);
     else if (!this.send(signal)) this.waitFor(signal);

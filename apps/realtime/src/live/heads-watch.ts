@@ -117,8 +117,13 @@ export class HeadsWatch {
   private async compareHeads(ids: readonly ConversationId[], isLost: boolean): Promise<void> {
     for (const { id, headSeq, membersVersion } of await this.feed.states(ids)) {
       const conversation = this.conversations.get(id);
-      if (conversation?.isLoaded !== true) continue;
-      if (membersVersion > conversation.membersVersion) conversation.outdated();
+      if (conversation === undefined) continue;
+      if (!conversation.isLoaded) {
+        // Its load may have failed with the session that began it, while others are members, too.
+        void this.conversations.loadPersistently(conversation);
+        continue;
+      }
+      if (membersVersion > conversation.membersVersion) conversation.outdated(membersVersion);
       conversation.fill(isLost ? headSeq : Math.min(conversation.expectedHead, headSeq));
       conversation.expectedHead = headSeq;
     }

@@ -24,7 +24,7 @@ interface Read {
   bytes: number;
 }
 
-/** Pages that are read at once; more only wait longer in Postgres. */
+/** Reads at once; more only wait longer in Postgres, and would keep receipts and joins from being served there. */
 const CONCURRENT = 16;
 /** One page of each session and conversation that may be catching up. */
 const QUEUED = 100_000;
@@ -56,6 +56,11 @@ export class HistoryReader {
       () => this.forget(key, read),
     );
     return read.page;
+  }
+
+  /** Runs another read for a session that catches up: it takes its turn among the pages. */
+  inTurn<T>(read: () => Promise<T>): Promise<T> {
+    return this.semaphore.run(read);
   }
 
   private keep(key: string, read: Read, page: HistoryPage | undefined): void {

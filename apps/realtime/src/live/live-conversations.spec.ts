@@ -32,6 +32,12 @@ describe('live conversations', () => {
     return messages;
   };
   const quiet = () => world.process({ isWatching: false });
+  /** Postgres answers nothing that is asked from now on before the returned function is called. */
+  const hold = (): (() => void) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    world.postgres.hold = promise;
+    return resolve;
+  };
 
   describe('signals of messages', () => {
     it('reach every session of every member, in order, and no other', async () => {
@@ -379,6 +385,24 @@ describe('live conversations', () => {
       await eventually(() => expect(bob.seqs(id)).toEqual(upTo(600)));
     });
 
+    it('asks for changes with a few statements at once, however many sessions resume: others read there, too', async () => {
+      const process = quiet();
+      const id = await world.conversation('alice', 'bob');
+      const [message] = await sayMany(id, 1);
+      await world.messages.edit({ id: message?.id ?? '', actor: 'alice' }, 'edited');
+      const changedSince = new Date(Date.now() - 60_000).toISOString();
+      const sessions = await Promise.all(upTo(40).map(() => joined(process, 'bob')));
+      const release = hold();
+      for (const session of sessions) process.live.resume(session, { conversationId: id, seq: 1, changedSince });
+      await eventually(() => expect(world.postgres.statements.get('changes')).toBeGreaterThanOrEqual(16));
+      for (let i = 0; i < 20; i += 1) await turn();
+      expect(world.postgres.statements.get('changes')).toBe(16);
+      world.postgres.hold = undefined;
+      release();
+      await eventually(() => expect(sessions.every((session) => session.all('resumed').length === 1)).toBe(true));
+      expect(sessions.every((session) => session.all('message.edited').length === 1)).toBe(true);
+    });
+
     it('shares its statements in a storm of 2,000 sessions', async () => {
       const process = quiet();
       const users = Array.from({ length: 2_000 }, (_, i) => `user-${i}`);
@@ -406,6 +430,20 @@ describe('live conversations', () => {
       expect([bob.seqs(id), process.live.isMember(bob, id)]).toEqual([[1], false]);
       process.live.resume(bob, { conversationId: id, seq: 0 });
       await eventually(() => expect(bob.all('error')).toMatchObject([{ code: 'not-found' }]));
+    });
+
+    it('that change all the time hold nothing up: an answer that is new enough is not asked for again', async () => {
+      const process = quiet();
+      const id = await world.conversation('alice', 'bob');
+      const bob = await joined(process, 'bob');
+      for (let i = 0; i < 40; i += 1) await world.conversations.addMember(id, 'alice', `user-${i}`);
+      const { membersVersion } = world.signalOf(await world.say(id, 'alice'));
+      for (let i = 0; bob.seqs(id).length === 0 && i < 40; i += 1) {
+        await world.publish(id, { type: 'members', membersVersion: membersVersion - 40 + i });
+        await turn();
+      }
+      expect(bob.seqs(id)).toEqual([1]);
+      expect(world.postgres.statements.get('members')).toBe(1);
     });
 
     it('that are removed while a page for them is read get nothing of it', async () => {
@@ -552,6 +590,49 @@ describe('live conversations', () => {
       const again = await joined(process, 'bob');
       await world.say(id, 'alice');
       await eventually(() => expect(again.seqs(id)).toEqual([1]));
+    });
+
+    it('that fails in one session leaves no conversation unread for the others', async () => {
+      const process = quiet();
+      const id = await world.conversation('alice');
+      const bob = await joined(process, 'bob');
+      const alice = new LoggedSession('alice');
+      const release = hold();
+      const joining = process.live.join(alice, [], () => undefined).catch(() => process.live.leave(alice));
+      await eventually(() => expect(world.postgres.statements.get('memberships')).toBe(2));
+      const releaseStates = hold();
+      release();
+      await eventually(() => expect(world.postgres.statements.get('states')).toBe(1));
+      await world.conversations.addMember(id, 'alice', 'bob');
+      process.live.joined('bob', id, 0);
+      world.postgres.isAway = true;
+      releaseStates();
+      await joining;
+      world.postgres.isAway = false;
+      process.watch.start();
+      await world.say(id, 'alice');
+      await eventually(() => expect(bob.seqs(id)).toEqual([1]));
+    });
+
+    it('reads nothing for users with many conversations who are gone when it is their turn', async () => {
+      const process = quiet();
+      for (let i = 0; i < 300; i += 1) await world.conversation('alice', 'bob', 'carol');
+      const waiting = [new LoggedSession('alice'), ...upTo(20).map(() => new LoggedSession('bob'))];
+      const release = hold();
+      const joining = waiting.map((session) => process.live.join(session, [], () => undefined));
+      const carol = joined(process, 'carol');
+      await eventually(() => expect(world.postgres.statements.get('memberships')).toBe(1));
+      const releaseFirst = hold();
+      release();
+      await eventually(() => expect(world.postgres.statements.get('allMemberships')).toBe(1));
+      for (const session of waiting) {
+        session.close();
+        process.live.leave(session);
+      }
+      world.postgres.hold = undefined;
+      releaseFirst();
+      await Promise.all([...joining, carol]);
+      expect(world.postgres.statements.get('allMemberships')).toBe(2); // the one that was under way, and carol's
     });
 
     it.each(upTo(14, 0))('leaves nothing behind when the session closes %i turns after it began', async (turns) => {

@@ -63,7 +63,7 @@ export class LiveConversations implements LiveHub {
   async join(session: LiveSession, resume: readonly ResumePoint[], welcome: () => void): Promise<void> {
     const local = this.enter(session);
     await this.subscription.follow({ users: [session.userId] });
-    const memberships = await this.membershipsOf(session.userId);
+    const memberships = await this.membershipsOf(local);
     if (this.isGone(local)) return;
     await this.enterConversations(local, memberships);
     const heads = await this.headsBeyond(local, resume);
@@ -171,9 +171,12 @@ export class LiveConversations implements LiveHub {
     return conversation?.members.has(user) === true ? conversation : undefined;
   }
 
-  private async membershipsOf(userId: UserId): Promise<readonly Membership[]> {
-    const few = (await this.memberships.read(userId)) ?? [];
-    return few.length <= FEW_MEMBERSHIPS ? few : this.large.run(() => this.feed.allMemberships(userId));
+  private async membershipsOf(local: LocalSession): Promise<readonly Membership[]> {
+    const { id } = local.user;
+    const few = (await this.memberships.read(id)) ?? [];
+    if (few.length <= FEW_MEMBERSHIPS) return few;
+    // Users in turn; and nothing is read for a client that gave up waiting, or those that come again would wait for it, too.
+    return this.large.run(async () => (this.isGone(local) ? [] : this.feed.allMemberships(id)), { caller: id });
   }
 
   private async enterConversations(local: LocalSession, memberships: readonly Membership[]): Promise<void> {
