@@ -137,6 +137,20 @@ describe('PlanPushes', () => {
     }
   });
 
+  it('a conversation of very many devices takes no push from the others of its batch', async () => {
+    const [large, small] = [conversationOf('alice'), conversationOf('alice', 'bob')].toSorted() as [string, string];
+    const crowd = Array.from({ length: 2_000 }, (_, i) => ({ conversationId: large, userId: `user-${i}`, deviceId: 'phone' }));
+    const place = { conversationId: large, userId: 'user-1999' };
+    vi.spyOn(store, 'devicesOf').mockImplementation(async (asked) =>
+      asked.some(({ conversationId }) => conversationId === large)
+        ? ({ devices: crowd, next: place } as never)
+        : { devices: [{ conversationId: small, userId: 'bob', deviceId: 'phone' }], next: undefined },
+    );
+    const due = await plan.for([message(large, 1), message(small, 1)]);
+    expect(due.filter(({ data }) => data.conversationId === small)).toHaveLength(1);
+    expect(due.length).toBeLessThan(14_000);
+  });
+
   it('a batch that would never end is cut short', async () => {
     const id = conversationOf('alice');
     const endless = vi.spyOn(store, 'devicesOf').mockImplementation(async () => {

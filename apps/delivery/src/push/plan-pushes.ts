@@ -5,7 +5,7 @@ import { PresencePort } from '#lib/live/presence/presence.port';
 import { DependencyError } from '#lib/resilience/call/errors';
 import { metrics } from '#lib/runtime/metrics/metrics';
 import { MAX_AGE_MS } from './push.port.js';
-import { type MemberDevice, PushStorePort } from './push-store.port.js';
+import { type MemberDevice, type MemberPlace, PushStorePort } from './push-store.port.js';
 
 /** A message that was created, as it is now. */
 export interface CreatedMessage {
@@ -49,8 +49,9 @@ export class PlanPushes {
   async for(messages: readonly CreatedMessage[]): Promise<PushDue[]> {
     const newest = this.newestOf(messages);
     if (newest.size === 0) return [];
-    const devices = await this.devicesFor([...newest.values()]);
-    this.rememberWithout(newest, devices);
+    const { devices, isCut } = await this.devicesFor([...newest.values()]);
+    // Of a batch that was cut short, some were not asked about.
+    if (!isCut) this.rememberWithout(newest, devices);
     if (devices.length === 0) return [];
     const online = await this.onlineAmong(new Set(devices.map(({ userId }) => userId)));
     const told = devices.filter(({ userId }) => !online.has(userId));
@@ -71,19 +72,36 @@ export class PlanPushes {
     return newest;
   }
 
-  private async devicesFor(messages: readonly CreatedMessage[]): Promise<MemberDevice[]> {
+  /** Small conversations first: those that do not end with their page are put aside, so that they use up nothing but their own. */
+  private async devicesFor(
+    messages: readonly CreatedMessage[],
+  ): Promise<{ readonly devices: readonly MemberDevice[]; readonly isCut: boolean }> {
     const found: MemberDevice[] = [];
-    let page = await this.store.devicesOf(messages, undefined);
-    found.push(...page.devices);
-    for (let pages = 1; page.next !== undefined; pages += 1) {
-      if (pages === MAX_PAGES || found.length >= MAX_PUSHES) {
-        metrics.pushes.inc({ provider: 'unknown', outcome: 'shed' });
-        break;
-      }
-      page = await this.store.devicesOf(messages, page.next);
-      found.push(...page.devices);
+    let pages = 0;
+    const pageOf = async (some: readonly CreatedMessage[], after: MemberPlace | undefined): Promise<MemberPlace | undefined> => {
+      const { devices, next } = await this.store.devicesOf(some, after);
+      found.push(...devices);
+      pages += 1;
+      return next;
+    };
+    const mayGoOn = () => pages < MAX_PAGES && found.length < MAX_PUSHES;
+
+    const unfinished: MemberPlace[] = [];
+    let rest = messages;
+    while (rest.length > 0 && mayGoOn()) {
+      const next = await pageOf(rest, undefined);
+      if (next !== undefined) unfinished.push(next);
+      rest = next === undefined ? [] : rest.filter(({ conversationId }) => conversationId > next.conversationId);
     }
-    return found;
+    let isCut = rest.length > 0;
+    for (const place of unfinished) {
+      const ofIt = messages.filter(({ conversationId }) => conversationId === place.conversationId);
+      let next: MemberPlace | undefined = place;
+      while (next !== undefined && mayGoOn()) next = await pageOf(ofIt, next);
+      isCut ||= next !== undefined;
+    }
+    if (isCut) metrics.pushes.inc({ provider: 'unknown', outcome: 'shed' });
+    return { devices: found, isCut };
   }
 
   private async onlineAmong(users: ReadonlySet<UserId>): Promise<Set<UserId>> {

@@ -56,7 +56,8 @@ export const SHOWN_AMONG = 100;
 /** What Postgres knows about pushes. All calls throw DependencyError when it cannot. */
 export abstract class PushStorePort {
   /**
-   * Devices of members of these conversations, except those of the sender. A page at a time; `next` = there are more members, after this one.
+   * Devices of members of these conversations, except those of the sender. A page at a time, in the order of conversation and user; `next` = there
+   * are more members, after this one.
    */
   abstract devicesOf(
     messages: readonly NewestMessage[],

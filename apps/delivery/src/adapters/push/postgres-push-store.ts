@@ -15,16 +15,19 @@ import {
 /** Members that one statement looks at: some 10 ms, also when none of them has a device. */
 const PAGE = 2_000;
 
-// Members first, by the key of their table, then their devices: a page is bounded however few of its members have one.
+// Members first, by the key of their table, then their devices: a page is bounded however few of its members have one, and each conversation is
+// read from where its last page ended.
 const DEVICES = {
   name: 'push-devices',
   text: `
     WITH page AS MATERIALIZED (
-      SELECT m.conversation_id, m.user_id, m.user_id <> due.sender_id AS "isTold"
-      FROM unnest($1::uuid[], $2::text[]) AS due (conversation_id, sender_id)
-      JOIN conversation_members m ON m.conversation_id = due.conversation_id
-      WHERE $3::uuid IS NULL OR (m.conversation_id, m.user_id) > ($3, $4)
-      ORDER BY m.conversation_id, m.user_id LIMIT ${PAGE}
+      SELECT due.conversation_id, m.user_id, m.user_id <> due.sender_id AS "isTold"
+      FROM unnest($1::uuid[], $2::text[], $3::text[]) AS due (conversation_id, sender_id, after_user)
+      CROSS JOIN LATERAL (
+        SELECT user_id FROM conversation_members
+        WHERE conversation_id = due.conversation_id AND user_id > due.after_user ORDER BY user_id LIMIT ${PAGE}
+      ) m
+      ORDER BY due.conversation_id, m.user_id LIMIT ${PAGE}
     )
     SELECT page.conversation_id AS "conversationId", page.user_id AS "userId", d.id AS "deviceId"
       FROM page JOIN devices d ON d.user_id = page.user_id WHERE "isTold"
@@ -75,11 +78,11 @@ export class PostgresPushStore extends PushStorePort {
   }
 
   async devicesOf(messages: readonly NewestMessage[], after: MemberPlace | undefined) {
+    const left = after === undefined ? messages : messages.filter(({ conversationId }) => conversationId >= after.conversationId);
     const values = [
-      messages.map(({ conversationId }) => conversationId),
-      messages.map(({ senderId }) => senderId),
-      after?.conversationId ?? null,
-      after?.userId ?? null,
+      left.map(({ conversationId }) => conversationId),
+      left.map(({ senderId }) => senderId),
+      left.map(({ conversationId }) => (conversationId === after?.conversationId ? after.userId : '')),
     ];
     const rows = await this.work.query<DeviceRow>(DEVICES, values);
     return {
