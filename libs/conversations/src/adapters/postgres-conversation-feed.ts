@@ -81,16 +81,21 @@ const PAGE = {
 /** As in the index `messages_changes`: a deletion is always later than an edit. */
 const changedAt = (table: string): string => `coalesce(${table}.deleted_at, ${table}.edited_at)`;
 
+// Each conversation by itself, in the order of its index: a page costs what it holds, however many changes come after it.
 const CHANGES = {
   name: 'feed-changes',
   text: `
     SELECT * FROM (
       SELECT ${messageColumns('m')}, changed_at AS "changedAt", ${bytesBefore(messageBytes('m'), 'changed_at, m.id')}
       FROM (
-        SELECT m.*, ${changedAt('m')} AS changed_at FROM messages m
-        WHERE m.conversation_id = ANY ($1::uuid[]) AND m.seq <= $4
-          AND ${changedAt('m')} >= $2 AND (${changedAt('m')}, m.id) > ($2, $3::uuid)
-        ORDER BY changed_at, m.id LIMIT ${MAX_FEED_PAGE + 1}
+        SELECT changed.* FROM unnest($1::uuid[]) AS asked (id)
+        CROSS JOIN LATERAL (
+          SELECT m.*, ${changedAt('m')} AS changed_at FROM messages m
+          WHERE m.conversation_id = asked.id AND m.seq <= $4
+            AND ${changedAt('m')} >= $2 AND (${changedAt('m')}, m.id) > ($2, $3::uuid)
+          ORDER BY ${changedAt('m')}, m.id LIMIT ${MAX_FEED_PAGE + 1}
+        ) changed
+        ORDER BY changed_at, id LIMIT ${MAX_FEED_PAGE + 1}
       ) m
     ) sized WHERE "bytesBefore" < ${MAX_PAGE_BYTES} ORDER BY "changedAt", id`,
 };
@@ -122,14 +127,16 @@ const SEQ_AT_JOINING = {
 const MAX_AUDIENCES = 200;
 const MAX_AUDIENCE_MEMBERS = 100;
 
+// A bot may be in a million conversations: it must not cost the users that are asked about with it.
 const AUDIENCES = {
   name: 'feed-audiences',
   text: `
     SELECT reader.id AS "userId", string_agg(recent.id::text, ',') AS ids
     FROM unnest($1::text[]) AS reader(id)
     CROSS JOIN LATERAL (
-      SELECT c.id FROM conversation_members member JOIN conversations c ON c.id = member.conversation_id
-      WHERE member.user_id = reader.id ORDER BY c.last_activity_at DESC LIMIT ${MAX_AUDIENCES}
+      SELECT c.id FROM (SELECT conversation_id FROM conversation_members WHERE user_id = reader.id LIMIT ${MAX_VISIBLE}) member
+      JOIN conversations c ON c.id = member.conversation_id
+      ORDER BY c.last_activity_at DESC LIMIT ${MAX_AUDIENCES}
     ) recent
     WHERE (
       SELECT count(*) FROM (

@@ -123,6 +123,38 @@ it('the feed reads by its indexes, also when tables are large', async () => {
   expect([plans[0]?.includes('messages_changes'), plans.length]).toEqual([true, 4]);
 });
 
+it('a page of changes costs what it holds, however many changes there are', async () => {
+  const { feed } = await make();
+  const work = database.lane('work');
+  const id = '01920000-0000-7000-8000-000000000001';
+  await work.query(
+    `INSERT INTO messages (id, conversation_id, seq, sender_id, content, created_at, edited_at)
+     SELECT gen_random_uuid(), $1, i, 'alice', 'text', now(), now() + i * interval '1 ms' FROM generate_series(1, 20000) i`,
+    [id],
+  );
+  await work.query('ANALYZE messages');
+  const readRows: number[] = [];
+  const explaining = {
+    query: async (statement: { text: string }, values: unknown[]) => {
+      const literal = statement.text.replace(/\$(\d)/g, (_, i) => literalOf(values[Number(i) - 1]));
+      const plan = await work.query<{ 'QUERY PLAN': string }>(`EXPLAIN (ANALYZE, TIMING off) ${literal}`);
+      const scans = plan.filter((row) => /Scan.* on messages/.test(row['QUERY PLAN']));
+      readRows.push(...scans.map((row) => Number(/actual rows=(\d+)/.exec(row['QUERY PLAN'])?.[1])));
+      return [];
+    },
+  } as unknown as PostgresLane;
+  await new PostgresConversationFeed(explaining).changes([id, crypto.randomUUID()], { after: { at: new Date(0), id } });
+  expect(Math.max(...readRows)).toBeLessThan(1_000);
+
+  const seqs: number[] = [];
+  for (let after: { at: Date; id: string } | undefined = { at: new Date(0), id }; after !== undefined && seqs.length < 1_000; ) {
+    const page = await feed.changes([id], { after });
+    seqs.push(...page.messages.map(({ seq }) => seq));
+    after = page.next;
+  }
+  expect(seqs).toEqual(Array.from({ length: 1_000 }, (_, i) => i + 1));
+});
+
 const literalOf = (value: unknown): string => {
   if (Array.isArray(value)) return `'{${value.join(',')}}'`;
   if (value instanceof Date) return `'${value.toISOString()}'::timestamptz`;
