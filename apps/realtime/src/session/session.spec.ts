@@ -169,6 +169,31 @@ describe('a client that reads slowly', () => {
   });
 });
 
+describe('an error of ours while a frame is handled', () => {
+  const typing = { type: 'typing', conversationId: newId() };
+  const broken: LiveHub = {
+    ...silentHub,
+    typing: () => {
+      throw new Error('a secret of ours');
+    },
+  };
+  const ended = { code: 1011, reason: 'something went wrong on our side' };
+
+  it('ends its session and no other', async () => {
+    const { socket, say, open } = setUp({ hub: broken });
+    await open();
+    say(typing);
+    expect(socket.end).toEqual(ended);
+  });
+
+  it('that came with the hello does so, too', async () => {
+    const { socket, say } = setUp({ hub: broken });
+    say({ type: 'hello', token: 'alice' });
+    say(typing);
+    await eventually(() => expect(socket.end).toEqual(ended));
+  });
+});
+
 describe('a hello', () => {
   it('is answered with the welcome before anything else, and what came with it is handled when the conversations are known', async () => {
     const { promise: known, resolve } = Promise.withResolvers<void>();

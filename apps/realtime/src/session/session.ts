@@ -168,10 +168,15 @@ export class Session implements LiveSession, SendingSession {
       if (data.length > maxFrameBytes) throw new BadFrame(`longer than ${maxFrameBytes} bytes`);
       this.handle(rawFrameOf(data));
     } catch (error) {
-      if (!(error instanceof BadFrame)) throw error;
-      this.parts.counts.in('bad');
-      this.refuseFrame(error);
+      this.failed(error);
     }
+  }
+
+  /** Whatever a frame does to us ends its own session: an error that is thrown on would end the process, with the sockets of all. */
+  private failed(error: unknown): void {
+    if (!(error instanceof BadFrame)) return this.refuse(error);
+    this.parts.counts.in('bad');
+    this.refuseFrame(error);
   }
 
   /** Called by the socket for a ping or pong of the WebSocket protocol, which costs as much as a frame. */
@@ -269,8 +274,7 @@ export class Session implements LiveSession, SendingSession {
     try {
       for (const raw of early ?? []) if (!this.isClosed) this.handle(raw);
     } catch (error) {
-      if (!(error instanceof BadFrame)) throw error;
-      return this.refuseFrame(error);
+      return this.failed(error);
     }
     if (!this.isClosed) this.socket.resume();
   }
