@@ -192,6 +192,18 @@ describe('SendPushes', () => {
     expect(fcm.pushes).toHaveLength(2);
   });
 
+  it('a user whose devices are refused makes one dead letter, whatever the number of its messages and devices', async () => {
+    device('bob', 'tablet');
+    say('one');
+    fcm.answer = () => ({ kind: 'refused', reason: 'fcm: SENDER_ID_MISMATCH' });
+    const [first, ...others] = [due(1), due(1, { deviceId: 'tablet' }), due(1), due(1, { deviceId: 'tablet' })];
+    const refusal = expect.objectContaining({ name: 'PushRefused' });
+    expect(await failuresOf([first])).toEqual([refusal]);
+    for (const other of others) expect(await counted('refused', () => failuresOf([other]))).toBe(1);
+    expect((await Promise.all(others.map((other) => failuresOf([other])))).flat()).toEqual([undefined, undefined, undefined]);
+    expect(await failuresOf([first])).toEqual([refusal]);
+  });
+
   it('a push that nothing was sent for is due again', async () => {
     say('one');
     fcm.answer = () => ({ kind: 'refused', reason: 'x' });

@@ -7,6 +7,7 @@ import { MAX_AGE_MS, type PushOutcome, type PushPort } from './push.port.js';
 import { PushStorePort, type PushState, type RegisteredDevice, type ShownMessage } from './push-store.port.js';
 import { RecentlySent } from './recently-sent.js';
 import { beginningOf } from './text-of-push.js';
+import { ToldRefusals } from './told-refusals.js';
 
 /** The adapter for each provider. */
 export type PushProviders = Readonly<Record<PushProvider, PushPort>>;
@@ -46,6 +47,7 @@ interface Decided {
  */
 export class SendPushes {
   private readonly sent = new RecentlySent();
+  private readonly toldRefusals = new ToldRefusals();
 
   constructor(
     private readonly store: PushStorePort,
@@ -95,7 +97,7 @@ export class SendPushes {
     if (outcome.kind !== 'sent') takeBack();
     count(outcome.kind);
     if (outcome.kind === 'unregistered') await this.store.removeDevice(userId, deviceId, device);
-    if (outcome.kind === 'refused') throw new PushRefused(outcome.reason);
+    if (outcome.kind === 'refused' && this.toldRefusals.isToBeTold(userId, event.eventId)) throw new PushRefused(outcome.reason);
   }
 
   private send({ provider, token }: RegisteredDevice, shown: ShownMessage, { data }: PushDue, { title }: PushState): Promise<PushOutcome> {
