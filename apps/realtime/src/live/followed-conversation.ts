@@ -50,6 +50,11 @@ export interface ConversationDuties {
 /** In this time a signal that was overtaken by another one usually comes. */
 const REORDER_MS = 20;
 
+/** Typing is told to so many local users of a large conversation per millisecond, a tenth of what a process can send: with 10,000, twice a second. */
+const TYPING_PER_MS = 20;
+/** With fewer local users all of it is told. */
+const LARGE = 100;
+
 /**
  * A conversation that has members with sockets here. It decides what goes out to the sessions that are live in it, in which order, and to whom.
  *
@@ -73,6 +78,8 @@ export class FollowedConversation {
   lastTick = 0;
   /** `head` of Postgres when the heads were last compared. */
   expectedHead = 0;
+  /** `performance.now()` when typing may be told again: it is worth less than messages. */
+  private typingAt = 0;
   private isKnown = false;
   private isChecking = false;
   /** The members must be compared (again) once the present comparison, or loading, is over. */
@@ -165,7 +172,7 @@ export class FollowedConversation {
         if (signal.membersVersion > this.membersVersion) this.outdated(signal.membersVersion);
         return;
       case 'typing':
-        if (this.isOpen) this.sendToOthers(signal.userId, 'typing', { conversationId: this.id, userId: signal.userId });
+        if (this.isOpen) this.sendTyping(signal.userId);
         return;
       case 'presence':
         if (this.isOpen) this.sendToOthers(signal.userId, 'presence', { userId: signal.userId, online: signal.online });
@@ -298,6 +305,13 @@ export class FollowedConversation {
   private sendReceipt({ userId, deliveredSeq, readSeq }: Extract<ConversationSignal, { type: 'receipt' }>): true {
     this.broadcast(frameOf('receipt', { conversationId: this.id, userId, deliveredSeq, readSeq }), { isAboutMessages: false });
     return true;
+  }
+
+  private sendTyping(userId: UserId): void {
+    const now = performance.now();
+    if (this.members.size >= LARGE && now < this.typingAt) return;
+    this.typingAt = now + this.members.size / TYPING_PER_MS;
+    this.sendToOthers(userId, 'typing', { conversationId: this.id, userId });
   }
 
   private sendToOthers(userId: UserId, type: 'typing' | 'presence', facts: object): void {

@@ -702,6 +702,19 @@ describe('live conversations', () => {
     expect([alice.frames, mallory.all('error')]).toEqual([[], [expect.objectContaining({ code: 'not-found', conversationId: id })]]);
   });
 
+  it('typing of many in a large conversation reaches the others now and then only', async () => {
+    const process = quiet();
+    const users = upTo(500).map((number) => `user-${number}`);
+    const id = await world.conversation('alice', 'bob', ...users);
+    const bob = await joined(process, 'bob');
+    await Promise.all(users.map((user) => joined(process, user)));
+    await world.publish(id, ...users.slice(0, 100).map((userId) => ({ type: 'typing' as const, userId })));
+    await world.say(id, 'alice');
+    await eventually(() => expect(bob.seqs(id)).toEqual([1]));
+    expect(bob.all('typing').length).toBeGreaterThanOrEqual(1);
+    expect(bob.all('typing').length).toBeLessThan(20);
+  });
+
   it('receipts and presence reach the members', async () => {
     const process = quiet();
     const id = await world.conversation('alice', 'bob');
