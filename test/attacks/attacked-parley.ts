@@ -73,6 +73,9 @@ export class AttackedParley {
     await metricsOf(victim.url); // each look begins a new window of the loop's delay
     try {
       await Promise.all([attack(), sleep(atLeastMs)]);
+    } catch (error) {
+      bystanders.kill();
+      throw error;
     } finally {
       await memory.stop();
     }
@@ -167,6 +170,11 @@ class Bystanders {
     this.child.send('stop');
     const [answer] = (await once(this.child, 'message', { signal: AbortSignal.timeout(30_000) })) as [{ samples: Sample[] }];
     return answer.samples;
+  }
+
+  /** A process that is left running would keep the test run from ending. */
+  kill(): void {
+    this.child.kill('SIGKILL');
   }
 }
 

@@ -27,6 +27,8 @@ const CUTTING_MS = 300;
 const CHECKING_MS = 20_000;
 /** Of a close reason, in bytes (RFC 6455). */
 const MAX_REASON = 123;
+/** Longest that nothing of what is unsent goes out while more waits for it, in milliseconds: some 256 KB, so a client below 17 kB/s. */
+const STALLED_MS = 15_000;
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** What all sessions of a process share. */
@@ -90,6 +92,7 @@ export class Session implements LiveSession, SendingSession {
   /** Frames that came in the same chunk as `hello`. */
   private early: RawFrame[] | undefined;
   private drainWaiters: ((isDrained: boolean) => void)[] | undefined;
+  private writtenBy = NEVER;
 
   constructor(
     private readonly socket: SessionSocket,
@@ -138,13 +141,20 @@ export class Session implements LiveSession, SendingSession {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     this.drainWaiters ??= [];
     this.drainWaiters.push(resolve);
+    if (this.writtenBy === NEVER) this.expectProgress();
     return promise;
   }
 
   /** Called by the socket when some of what was unsent is with the kernel. */
   onWritten(): void {
-    if (this.drainWaiters === undefined || this.isBehind(0.5)) return;
-    this.tellDrained(true);
+    if (this.drainWaiters === undefined) return;
+    if (this.isBehind(0.5)) this.expectProgress();
+    else this.tellDrained(true);
+  }
+
+  private expectProgress(): void {
+    this.writtenBy = performance.now() + STALLED_MS;
+    if (this.state === 'open') this.schedule();
   }
 
   /** @param problem what an `error` frame says; `about` names the frame that it answers. */
@@ -320,6 +330,7 @@ export class Session implements LiveSession, SendingSession {
   private look(now: number): void {
     if (this.tokenEndsAt <= now) return this.close(closeCodes.badToken, 'The token has expired: get a new one.');
     if (this.pongBy <= now) return this.close(closeCodes.noPong, 'no pong came');
+    if (this.writtenBy <= now) return this.close(closeCodes.slowConsumer, 'read faster, or resume');
     if (this.leaveAt <= now) this.leave();
     if (this.isClosed) return;
     if (this.pingAt <= now) this.pingNow(now);
@@ -335,7 +346,7 @@ export class Session implements LiveSession, SendingSession {
   }
 
   private schedule(): void {
-    if (!this.isClosed) this.dueAt = Math.min(this.tokenEndsAt, this.pingAt, this.pongBy, this.leaveAt);
+    if (!this.isClosed) this.dueAt = Math.min(this.tokenEndsAt, this.pingAt, this.pongBy, this.writtenBy, this.leaveAt);
   }
 
   /** Tells the client to go to another process, and closes the socket `ms` from now, when its sends are acknowledged. */
@@ -408,6 +419,7 @@ export class Session implements LiveSession, SendingSession {
   private tellDrained(isDrained: boolean): void {
     const waiters = this.drainWaiters;
     this.drainWaiters = undefined;
+    this.writtenBy = NEVER;
     for (const tell of waiters ?? []) tell(isDrained);
   }
 
