@@ -45,6 +45,22 @@ describe('emit', () => {
     expect(publisher.published).toEqual([{ event: follows, headers: { requestId: 'r1', traceparent: undefined } }]);
   });
 
+  it('a run that has very many events leaves places of the publisher to others', async () => {
+    const publisher = new ScriptedPublisher([{ kind: 'confirmed' }]);
+    let [inFlight, most] = [0, 0];
+    const publish = publisher.publish.bind(publisher);
+    publisher.publish = async (event) => {
+      inFlight += 1;
+      most = Math.max(most, inFlight);
+      await new Promise(setImmediate);
+      inFlight -= 1;
+      return publish(event);
+    };
+    const events = Array.from({ length: 1_000 }, () => ({ ...follows, eventId: crypto.randomUUID() }));
+    await emit({ publisher, emits: ['message.embedded'], signal: new AbortController().signal })(async () => events)([received]);
+    expect([publisher.published.length, most]).toEqual([1_000, 128]);
+  });
+
   it('a refused event is published again under the same id, without calling the handler again', async () => {
     const publisher = new ScriptedPublisher([
       { kind: 'nacked', reason: 'full' },

@@ -16,6 +16,9 @@ export interface EmitSettings {
   readonly onFailure?: (outcome: PublishOutcome, failures: number) => void;
 }
 
+/** Half of the places that a publisher has by default (BUS_CONFIRM_WINDOW): 10,000 pushes at once would leave none for retries and other batches. */
+const AT_ONCE = 128;
+
 /**
  * Publishes the handler's events and waits for the confirms; only then may the deliveries be settled. Retries while the broker refuses:
  * the handler is done and may not return the same events again.
@@ -28,10 +31,11 @@ export const emit =
     const events = await next(items);
     const undeclared = events.find(({ type }) => !emits.includes(type));
     if (undeclared !== undefined) throw new TypeError(`${undeclared.type} is not among the events that the row of this queue emits`);
-    const confirmed = await Promise.all(
-      events.map((event) => untilConfirmed(() => publisher.publish(event, headersFrom(items, event)), signal, onFailure)),
-    );
-    if (confirmed.includes(false)) throw new Interrupted('stopped before the broker confirmed the emitted events');
+    const publish = (event: ParleyEvent) => untilConfirmed(() => publisher.publish(event, headersFrom(items, event)), signal, onFailure);
+    for (let from = 0; from < events.length; from += AT_ONCE) {
+      const confirmed = await Promise.all(events.slice(from, from + AT_ONCE).map(publish));
+      if (confirmed.includes(false)) throw new Interrupted('stopped before the broker confirmed the emitted events');
+    }
     return events;
   };
 
