@@ -78,7 +78,7 @@ export class CatchUps {
   }
 
   private async findStart({ user }: LocalSession, conversation: FollowedConversation, catchUp: CatchUp): Promise<void> {
-    const seq = await this.history.inTurn(() => this.feed.seqAtJoining({ conversationId: conversation.id, userId: user.id }));
+    const seq = await this.history.inTurn(user.id, () => this.feed.seqAtJoining({ conversationId: conversation.id, userId: user.id }));
     catchUp.position = seq ?? conversation.head;
   }
 
@@ -89,7 +89,7 @@ export class CatchUps {
     isCurrent: () => boolean,
   ): Promise<void> {
     const { position = 0 } = catchUp;
-    const page = await this.history.page(conversation, position);
+    const page = await this.history.page(conversation, position, local.user.id);
     if (!isCurrent()) return;
     if (page === undefined) {
       local.catchUps.delete(conversation); // erased: there is nothing to be live in
@@ -122,7 +122,7 @@ export class CatchUps {
     let after = { at: lacked.since, id: NO_ID };
     for (;;) {
       const range = { after, throughSeq };
-      const { messages, next } = await this.history.inTurn(() => this.feed.changes([conversation.id], range));
+      const { messages, next } = await this.history.inTurn(local.user.id, () => this.feed.changes([conversation.id], range));
       if (!isCurrent()) return;
       await sendInPieces(local, conversation, messages, isCurrent, (message: Message) => changeFrame(message));
       if (!isCurrent()) return;

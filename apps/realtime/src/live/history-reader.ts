@@ -1,4 +1,4 @@
-import type { ConversationId } from '#lib/contracts/ids';
+import type { ConversationId, UserId } from '#lib/contracts/ids';
 import type { ConversationFeedPort } from '#lib/conversations/conversation-feed.port';
 import type { Message } from '#lib/conversations/message';
 import { viewOf } from '#lib/conversations/message-view';
@@ -44,12 +44,12 @@ export class HistoryReader {
 
   constructor(private readonly feed: ConversationFeedPort) {}
 
-  /** The messages after `afterSeq`, at most 200 and about 1 MB; undefined: there is no such conversation. @throws DependencyError. */
-  page({ id, generation }: { id: ConversationId; generation: number }, afterSeq: number): Promise<HistoryPage | undefined> {
+  /** The messages after `afterSeq`, at most 200 and about 1 MB; undefined: there is no such conversation. Users are read for in turn. @throws DependencyError. */
+  page({ id, generation }: { id: ConversationId; generation: number }, afterSeq: number, reader: UserId): Promise<HistoryPage | undefined> {
     const key = `${id} ${afterSeq} ${generation}`;
     const known = this.reads.get(key);
     if (known !== undefined) return known.page;
-    const read: Read = { page: this.semaphore.run(() => this.read(id, afterSeq)), bytes: 0 };
+    const read: Read = { page: this.inTurn(reader, () => this.read(id, afterSeq)), bytes: 0 };
     this.reads.set(key, read);
     read.page.then(
       (page) => this.keep(key, read, page),
@@ -59,8 +59,8 @@ export class HistoryReader {
   }
 
   /** Runs another read for a session that catches up: it takes its turn among the pages. */
-  inTurn<T>(read: () => Promise<T>): Promise<T> {
-    return this.semaphore.run(read);
+  inTurn<T>(reader: UserId, read: () => Promise<T>): Promise<T> {
+    return this.semaphore.run(read, { caller: reader });
   }
 
   private keep(key: string, read: Read, page: HistoryPage | undefined): void {

@@ -418,6 +418,24 @@ describe('live conversations', () => {
       expect(sessions.every((session) => session.all('message.edited').length === 1)).toBe(true);
     });
 
+    it('reads for users in turn: one with many sessions does not keep another waiting', async () => {
+      const process = quiet();
+      const id = await world.conversation('alice', 'bob', 'mallory');
+      await sayMany(id, 1);
+      const point = { conversationId: id, seq: 1, changedSince: new Date(Date.now() - 60_000).toISOString() };
+      const many = await Promise.all(upTo(100).map(() => joined(process, 'mallory')));
+      const bob = await joined(process, 'bob');
+      const release = hold();
+      for (const session of many) process.live.resume(session, point);
+      await eventually(() => expect(world.postgres.statements.get('changes')).toBe(16));
+      process.live.resume(bob, point);
+      for (let i = 0; i < 20; i += 1) await turn();
+      world.postgres.hold = undefined;
+      release();
+      while (bob.all('resumed').length === 0) await turn();
+      expect(many.filter((session) => session.all('resumed').length === 1).length).toBeLessThan(60);
+    });
+
     it('shares its statements in a storm of 2,000 sessions', async () => {
       const process = quiet();
       const users = Array.from({ length: 2_000 }, (_, i) => `user-${i}`);
