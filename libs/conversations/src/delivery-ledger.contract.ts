@@ -26,6 +26,20 @@ export function deliveryLedgerContract(
       expect(await ledger.entriesOf([])).toEqual(new Map());
     });
 
+    it('knows the first message that was recorded, which is none before the first', async () => {
+      const { ledger: own, stop: end } = await make();
+      try {
+        const before = await own.firstRecorded();
+        const [edited = '', older = '', newer = ''] = [newId(), newId(), newId()].sort(); // of one millisecond
+        await own.record([entry({ messageId: newer }), entry({ messageId: edited, version: 2 }), entry({ messageId: older })]);
+        // A shared ledger has entries of earlier tests, which are older.
+        expect(await own.firstRecorded()).toBe(before ?? older);
+        expect(before === undefined || before < older).toBe(true);
+      } finally {
+        await end?.();
+      }
+    });
+
     it.each<[string, Partial<DeliveryEntry>, Partial<DeliveryEntry>, boolean]>([
       ['a newer version in place of an older one', { version: 1 }, { version: 2 }, true],
       ['no older version in place of a newer one', { version: 2 }, { version: 1 }, false],

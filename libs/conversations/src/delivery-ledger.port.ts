@@ -12,6 +12,12 @@ export interface DeliveryEntry {
 export abstract class DeliveryLedgerPort {
   /** The entries of these messages; messages that never went out are missing. @throws DependencyError. */
   abstract entriesOf(messageIds: readonly MessageId[]): Promise<Map<MessageId, DeliveryEntry>>;
+  /**
+   * The lowest id of which version 1 stands, undefined when there is none. Ids are ordered by time (UUIDv7), so a message below it that has no entry
+   * was stored before there was a delivery service: it never goes out. A later version does not count: an old message may be edited today.
+   * @throws DependencyError.
+   */
+  abstract firstRecorded(): Promise<MessageId | undefined>;
   /** Writes entries; an entry never replaces one of a newer version, and `failed` never the same version's `delivered`. @throws DependencyError. */
   abstract record(entries: readonly DeliveryEntry[]): Promise<void>;
 }

@@ -4,6 +4,7 @@ import type { Message } from '#lib/conversations/message';
 import type { LedgerEntry } from '#lib/vectors/ledger/chunk-ledger.port';
 import { pipelineStateOf } from './pipeline-state.js';
 
+const earlierId = newId();
 const message: Message = {
   id: newId(),
   conversationId: newId(),
@@ -44,6 +45,13 @@ describe('the pipeline state of a message', () => {
     ['failed', 'when the event of this version is a dead letter', { version: 2, state: 'failed' as const }],
   ])('says %s of the delivery %s', (state, _, held) => {
     const delivery = held === undefined ? undefined : { messageId: message.id, ...held };
-    expect(pipelineStateOf(message, { delivery, embedding: undefined }).delivery).toBe(state);
+    expect(pipelineStateOf(message, { delivery, firstDelivered: earlierId, embedding: undefined }).delivery).toBe(state);
+  });
+
+  it('says skipped of the delivery of a message from before the first one that went out, unless it went out after all', () => {
+    const firstDelivered = newId();
+    const delivery = { messageId: message.id, version: 2, state: 'delivered' as const };
+    expect(pipelineStateOf(message, { delivery: undefined, firstDelivered, embedding: undefined }).delivery).toBe('skipped');
+    expect(pipelineStateOf(message, { delivery, firstDelivered, embedding: undefined }).delivery).toBe('done');
   });
 });

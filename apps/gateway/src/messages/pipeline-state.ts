@@ -1,4 +1,5 @@
 import type { PipelineState, StageState } from '#lib/contracts/http';
+import type { MessageId } from '#lib/contracts/ids';
 import { atAcknowledgement } from '#lib/conversations/first-stages';
 import type { DeliveryEntry } from '#lib/conversations/delivery-ledger.port';
 import type { Message } from '#lib/conversations/message';
@@ -7,17 +8,21 @@ import type { LedgerEntry } from '#lib/vectors/ledger/chunk-ledger.port';
 /** What the ledgers know of a message; an entry of an older version says nothing about this version. */
 export interface LedgerEntries {
   readonly delivery: DeliveryEntry | undefined;
+  /** The first message that ever went out; undefined: none, or not asked because `delivery` is there. */
+  readonly firstDelivered?: MessageId | undefined;
   readonly embedding: LedgerEntry | undefined;
 }
 
 /** The stages of a message now. */
-export const pipelineStateOf = (message: Message, { delivery, embedding }: LedgerEntries): PipelineState => ({
+export const pipelineStateOf = (message: Message, { delivery, firstDelivered, embedding }: LedgerEntries): PipelineState => ({
   ...atAcknowledgement,
-  delivery: atAcknowledgement.delivery === 'skipped' ? 'skipped' : deliveryOf(message, delivery),
+  delivery: atAcknowledgement.delivery === 'skipped' ? 'skipped' : deliveryOf(message, delivery, firstDelivered),
   embedding: atAcknowledgement.embedding === 'skipped' ? 'skipped' : embeddingOf(message, embedding),
 });
 
-const deliveryOf = (message: Message, entry: DeliveryEntry | undefined): StageState => {
+const deliveryOf = (message: Message, entry: DeliveryEntry | undefined, first: MessageId | undefined): StageState => {
+  // Stored before this deployment had a delivery service: clients must not wait for it.
+  if (entry === undefined && first !== undefined && message.id < first) return 'skipped';
   if (entry === undefined || entry.version < message.version) return 'pending';
   return entry.state === 'delivered' ? 'done' : 'failed';
 };

@@ -19,8 +19,9 @@ export class ShowMessages {
     if (messages.length === 0) return [];
     const ids = messages.map(({ id }) => id);
     const [deliveries, chunks] = await Promise.all([this.deliveries.entriesOf(ids), this.chunks.entriesOf(ids)]);
+    const firstDelivered = deliveries.size < ids.length ? await this.deliveries.firstRecorded() : undefined;
     const stagesOf = (message: Message) =>
-      pipelineStateOf(message, { delivery: deliveries.get(message.id), embedding: chunks.get(message.id) });
+      pipelineStateOf(message, { delivery: deliveries.get(message.id), firstDelivered, embedding: chunks.get(message.id) });
     return messages.map((message) => viewOf(message, stagesOf(message)));
   }
 }

@@ -14,6 +14,11 @@ export class MemoryDeliveryLedger extends DeliveryLedgerPort {
     return found;
   }
 
+  async firstRecorded(): Promise<MessageId | undefined> {
+    const first = [...this.entries.values()].filter(({ version }) => version === 1).map(({ messageId }) => messageId);
+    return first.sort()[0];
+  }
+
   async record(entries: readonly DeliveryEntry[]): Promise<void> {
     for (const entry of entries) if (replacesDelivery(entry, this.entries.get(entry.messageId))) this.entries.set(entry.messageId, entry);
   }

@@ -8,6 +8,11 @@ const ENTRIES_OF = {
   text: 'SELECT message_id AS "messageId", version, state FROM message_deliveries WHERE message_id = ANY ($1::uuid[])',
 };
 
+const FIRST = {
+  name: 'first-message-delivery',
+  text: 'SELECT message_id AS "messageId" FROM message_deliveries WHERE version = 1 ORDER BY message_id LIMIT 1',
+};
+
 // ORDER BY: two batches that share messages lock them in the same order, so neither waits for the other in a circle.
 const RECORD = {
   name: 'record-message-deliveries',
@@ -30,6 +35,8 @@ interface Row {
 
 /** The ledger in the table `message_deliveries`. Each call is one statement, whatever the number of messages. */
 export class PostgresDeliveryLedger extends DeliveryLedgerPort {
+  private first: MessageId | undefined;
+
   /** @param lane `work` where messages go out, `reads` where users ask how far they are. */
   constructor(private readonly lane: PostgresLane) {
     super();
@@ -39,6 +46,12 @@ export class PostgresDeliveryLedger extends DeliveryLedgerPort {
     if (messageIds.length === 0) return new Map();
     const rows = await this.lane.query<Row>(ENTRIES_OF, [messageIds]);
     return new Map(rows.map((row) => [row.messageId, { ...row, state: State.parse(row.state) }]));
+  }
+
+  async firstRecorded(): Promise<MessageId | undefined> {
+    // Asked until there is one: it does not change any more.
+    if (this.first === undefined) [this.first] = (await this.lane.query<Pick<Row, 'messageId'>>(FIRST)).map(({ messageId }) => messageId);
+    return this.first;
   }
 
   async record(entries: readonly DeliveryEntry[]): Promise<void> {
