@@ -56,6 +56,7 @@ export class CatchUps {
       } catch (error) {
         failures += 1;
         if (!(error instanceof DependencyError)) this.logger.error({ error, conversationId: next[0].id }, 'catching up failed');
+        putLast(local, ...next);
         await sleep(fullJitter(failures, RETRY), undefined, { ref: false });
       }
     }
@@ -131,6 +132,13 @@ export class CatchUps {
     if (catchUp.lacked === lacked) catchUp.lacked = undefined;
   }
 }
+
+/** What cannot be read at all must not hold up the others. */
+const putLast = (local: LocalSession, conversation: FollowedConversation, catchUp: CatchUp): void => {
+  if (local.catchUps.get(conversation) !== catchUp) return;
+  local.catchUps.delete(conversation);
+  local.catchUps.set(conversation, catchUp);
+};
 
 /** Sends items at the pace of the client, and nothing while it is not clear whether its user is a member. */
 const sendInPieces = async <Item>(

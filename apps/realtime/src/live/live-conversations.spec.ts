@@ -385,6 +385,21 @@ describe('live conversations', () => {
       await eventually(() => expect(bob.seqs(id)).toEqual(upTo(600)));
     });
 
+    it('is not held up by another conversation that cannot be read', async () => {
+      const process = quiet();
+      const [broken, whole] = [await world.conversation('alice', 'bob'), await world.conversation('alice', 'bob')];
+      await world.store(whole, 'alice');
+      const message = await world.store(broken, 'alice');
+      Object.defineProperty(world.archive.conversations.get(broken)?.messages[0] ?? message, 'createdAt', { value: undefined });
+      const bob = await joined(process, 'bob', [
+        { conversationId: broken, seq: 0 },
+        { conversationId: whole, seq: 0 },
+      ]);
+      await eventually(() => expect(bob.seqs(whole)).toEqual([1]));
+      expect(bob.seqs(broken)).toEqual([]);
+      bob.close();
+    });
+
     it('asks for changes with a few statements at once, however many sessions resume: others read there, too', async () => {
       const process = quiet();
       const id = await world.conversation('alice', 'bob');
