@@ -168,7 +168,11 @@ const goLive = (local: LocalSession, conversation: FollowedConversation, catchUp
   local.catchUps.delete(conversation);
   for (const frame of catchUp.takeNoted()) local.session.send(frame);
   const { fromSeq = 0, isResume } = catchUp.start;
-  if (!isResume) return;
+  if (!isResume) {
+    // A client that was removed while it caught up, and added again, has less than this began with: the next ping names the head.
+    conversation.nameHeadInPings();
+    return;
+  }
   local.session.send(outgoing({ type: 'resumed', conversationId: conversation.id, fromSeq, toSeq: conversation.head }));
   metrics.wsResume.inc({ outcome: 'resumed' });
 };

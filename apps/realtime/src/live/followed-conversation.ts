@@ -198,7 +198,7 @@ export class FollowedConversation {
     metrics.liveGaps.inc();
     const from = { fromSeq: this.head, mayLackChanges };
     this.head = Math.max(this.head, seq);
-    this.lastTick = this.duties.nextTick();
+    this.nameHeadInPings();
     for (const local of this.sessions()) {
       const catchUp = local.catchUps.get(this); // one that is under way reads up to the new head anyway
       if (catchUp === undefined) this.duties.catchUp(local, this, from);
@@ -208,6 +208,11 @@ export class FollowedConversation {
 
   private get mustCheck(): boolean {
     return this.isOutdated || this.heardVersion > this.membersVersion || this.unaskedVersion < this.membersVersion;
+  }
+
+  /** The next ping of each session names the head, as after a message. */
+  nameHeadInPings(): void {
+    this.lastTick = this.duties.nextTick();
   }
 
   private check(): void {

@@ -108,6 +108,15 @@ const run = async (seed: number): Promise<string[]> => {
     serving.get(client)?.live.leave(session);
     client.session = undefined;
   };
+  /** As at a ping: a user that was removed while it caught up, and added again, asks for what lies between. */
+  const resumeAfterReturn = (client: Client, session: LoggedSession) => {
+    const process = serving.get(client);
+    for (const [id, head] of Object.entries(process?.live.headsFor(session) ?? {})) {
+      const last = client.last.get(id);
+      if (last !== undefined && last < head && client.isUnsureUpTo.has(id))
+        process?.live.resume(session, { conversationId: id, seq: last });
+    }
+  };
   const actions: [number, () => Promise<void> | void][] = [
     [
       40,
@@ -217,6 +226,7 @@ const run = async (seed: number): Promise<string[]> => {
       for (const client of clients) {
         client.readAll();
         if (client.session === undefined) open(client);
+        else resumeAfterReturn(client, client.session);
       }
       for (const client of clients) {
         for (const id of ids) {
