@@ -436,6 +436,17 @@ describe('live conversations', () => {
       expect(many.filter((session) => session.all('resumed').length === 1).length).toBeLessThan(60);
     });
 
+    it('tells changes of the last 30 days, however far back the client asks', async () => {
+      const process = quiet();
+      const id = await world.conversation('alice', 'bob');
+      const stored = world.archive.conversations.get(id)?.messages ?? [];
+      for (const message of await sayMany(id, 2)) await world.messages.edit({ id: message.id, actor: 'alice' }, 'edited');
+      for (const [i, days] of [31, 29].entries()) stored[i] = { ...nth(stored, i + 1), editedAt: new Date(Date.now() - days * 86_400_000) };
+      const bob = await joined(process, 'bob', [{ conversationId: id, seq: 2, changedSince: '1970-01-01T00:00:00.000Z' }]);
+      await eventually(() => expect(bob.all('resumed')).toHaveLength(1));
+      expect(bob.all('message.edited').map(({ seq }) => seq)).toEqual([2]);
+    });
+
     it('shares its statements in a storm of 2,000 sessions', async () => {
       const process = quiet();
       const users = Array.from({ length: 2_000 }, (_, i) => `user-${i}`);

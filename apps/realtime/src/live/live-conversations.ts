@@ -30,6 +30,8 @@ const MAX_RESUMES_PENDING = 32;
  * every 25 s (heads-watch.ts), 10 s for its commit and 10 s for a busy machine.
  */
 const CHANGES_MARGIN_MS = 45_000;
+/** How far back changes are told, whatever a client asks for: a `changedSince` of 1970 would be every change that there ever was. */
+const CHANGES_AGE_MS = 30 * 86_400_000;
 
 /** What this process knows of the conversations of its sessions, and who hears what. One per process. */
 export class LiveConversations implements LiveHub {
@@ -246,7 +248,7 @@ export class LiveConversations implements LiveHub {
     this.catchUps.begin(local, conversation, {
       fromSeq: seq,
       isResume: true,
-      changedSince: changedSince === undefined ? undefined : new Date(Date.parse(changedSince) - CHANGES_MARGIN_MS),
+      changedSince: changedSince === undefined ? undefined : lookBackFrom(changedSince),
     });
     return undefined;
   }
@@ -260,6 +262,9 @@ export class LiveConversations implements LiveHub {
     if (known === undefined) void this.conversations.loadPersistently(conversation);
   }
 }
+
+const lookBackFrom = (changedSince: string): Date =>
+  new Date(Math.max(Date.parse(changedSince) - CHANGES_MARGIN_MS, Date.now() - CHANGES_AGE_MS));
 
 type Refusal = ServerFrame & { readonly type: 'error' };
 
