@@ -4,9 +4,10 @@ import type { Message } from '#lib/conversations/message';
 import type { LedgerEntry } from '#lib/vectors/ledger/chunk-ledger.port';
 import { pipelineStateOf } from './pipeline-state.js';
 
-const earlierId = newId();
+// Ids of one millisecond are in no order of their own.
+const [earlierId = '', ownId = '', laterId = ''] = [newId(), newId(), newId()].sort();
 const message: Message = {
-  id: newId(),
+  id: ownId,
   conversationId: newId(),
   seq: 1,
   senderId: 'alice',
@@ -49,7 +50,7 @@ describe('the pipeline state of a message', () => {
   });
 
   it('says skipped of the delivery of a message from before the first one that went out, unless it went out after all', () => {
-    const firstDelivered = newId();
+    const firstDelivered = laterId;
     const delivery = { messageId: message.id, version: 2, state: 'delivered' as const };
     expect(pipelineStateOf(message, { delivery: undefined, firstDelivered, embedding: undefined }).delivery).toBe('skipped');
     expect(pipelineStateOf(message, { delivery, firstDelivered, embedding: undefined }).delivery).toBe('done');
