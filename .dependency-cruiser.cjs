@@ -1,6 +1,6 @@
 // The one structural rule of docs/concepts/architecture.md, as a check. Each rule says why it is there.
 const order = ['contracts', 'runtime', 'resilience', 'auth', 'bus', 'database'];
-const siblings = ['conversations', 'vectors', 'live'];
+const siblings = ['conversations', 'vectors', 'live', 'scores', 'jobs', 'objects'];
 const lib = (name) => `^libs/${name}/`;
 const outside = '/adapters/';
 const tests = '\\.(spec|int-spec|e2e-spec|contract)\\.ts$';
@@ -44,7 +44,7 @@ module.exports = {
     ...siblings.map((name) =>
       rule(
         `siblings-do-not-talk:${name}`,
-        'What conversations, vectors and live share belongs below them.',
+        'What the libs of one subject share belongs below them.',
         { path: lib(name), pathNot: tests },
         { path: siblings.filter((other) => other !== name).map(lib) },
       ),

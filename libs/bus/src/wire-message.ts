@@ -66,8 +66,8 @@ export const ownWireMessage = (event: ParleyEvent, { requestId, traceparent }: E
   const headers: Record<string, unknown> = {
     [header.schemaVersion]: event.version,
     [header.attempt]: 1,
-    [header.conversationId]: event.conversationId,
   };
+  if (event.conversationId !== null) headers[header.conversationId] = event.conversationId;
   if (requestId !== undefined) headers[header.requestId] = requestId;
   if (traceparent !== undefined) headers[header.traceparent] = traceparent;
   return { id: event.eventId, type: event.type, publishedAt: now, headers, body };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { ConversationId, MessageId, newId, UserId } from './ids.js';
+import { ConversationId, EndedConversationId, MessageId, newId, UserId } from './ids.js';
+import { Level } from './scores.js';
 import { StoredContent } from './text.js';
 
 const time = z.iso.datetime({ offset: true });
@@ -19,11 +20,20 @@ const MessageFacts = z.object({
 });
 
 const isAboutOneConversation = (envelope: object): boolean => {
-  const { conversationId, data } = envelope as { conversationId: string; data: { conversationId: string } };
+  const { conversationId, data } = envelope as { conversationId: unknown; data: { conversationId: unknown } };
   return conversationId === data.conversationId;
 };
 
-const event = <Type extends string, Data extends z.ZodType<{ readonly conversationId: string }>>(type: Type, data: Data) =>
+/** @param about what the envelope names: a conversation, unless the event is about one of another system or about none (`null`). */
+const event = <
+  Type extends string,
+  Data extends z.ZodType<{ readonly conversationId: string | null }>,
+  About extends z.ZodType<string | null> = typeof ConversationId,
+>(
+  type: Type,
+  data: Data,
+  about: About = ConversationId as unknown as About,
+) =>
   z
     .object({
       /** UUIDv7; the same event keeps its id through every retry and replay, so consumers can recognise it. */
@@ -32,7 +42,7 @@ const event = <Type extends string, Data extends z.ZodType<{ readonly conversati
       /** Version of this event's schema. Consumers ignore fields they do not know; a breaking change gets a new number. */
       version: z.literal(1),
       occurredAt: time,
-      conversationId: ConversationId,
+      conversationId: about,
       data,
     })
     // Logs and traces read the envelope, consumers the data: both must name the same conversation.
@@ -112,6 +122,59 @@ export const PushDue = event(
 );
 export type PushDue = z.infer<typeof PushDue>;
 
+/** What identifies one end of a conversation in events: a conversation may end more than once. */
+const EndFacts = z.object({ endId: z.uuid(), conversationId: EndedConversationId, userId: UserId });
+
+/** A user's conversation ended. Its log or its messages are looked up by `endId`: they are too large for an event. */
+export const ConversationEnded = event('conversation.ended', EndFacts.extend({ endedAt: time }), EndedConversationId);
+export type ConversationEnded = z.infer<typeof ConversationEnded>;
+
+/** A command to the scoring service: score this end now, a caller waits for its job. */
+export const ScoreCalculate = event('score.calculate', EndFacts.extend({ jobId: z.uuid() }), EndedConversationId);
+export type ScoreCalculate = z.infer<typeof ScoreCalculate>;
+
+/**
+ * A command to the scoring service: score again what may have become better or different since, when there is time. One end, or without `endId`
+ * every end of the user that is due. `degraded`: its analysis had failed.
+ */
+export const ScoreRecalculate = event(
+  'score.recalculate',
+  z.object({
+    conversationId: EndedConversationId.nullable(),
+    userId: UserId,
+    endId: z.uuid().optional(),
+    reason: z.enum(['degraded', 'nightly', 'operator']),
+  }),
+  EndedConversationId.nullable(),
+);
+export type ScoreRecalculate = z.infer<typeof ScoreRecalculate>;
+
+/** The friendship status of a user changed. `version` rises with each change. */
+export const ScoreUpdated = event(
+  'score.updated',
+  EndFacts.extend({
+    scoreChange: z.int(),
+    score: z.int().nonnegative(),
+    level: Level,
+    degraded: z.boolean(),
+    version: z.int().positive(),
+    updatedAt: time,
+  }),
+  EndedConversationId,
+);
+export type ScoreUpdated = z.infer<typeof ScoreUpdated>;
+
+/** A document is stored; its text is looked up by `documentId`. */
+export const DocumentCreated = event(
+  'document.created',
+  z.object({ documentId: z.uuid(), conversationId: ConversationId, ownerId: UserId }),
+);
+export type DocumentCreated = z.infer<typeof DocumentCreated>;
+
+/** An administrator ordered everything of a user to be erased; the job counts what each store held. */
+export const UserErased = event('user.erased', z.object({ conversationId: z.null(), userId: UserId, jobId: z.uuid() }), z.null());
+export type UserErased = z.infer<typeof UserErased>;
+
 /** Every event there is, by routing key. The bus validates with these on both sides; AsyncAPI is printed from them. */
 export const eventSchemas = {
   'message.created': MessageCreated,
@@ -124,6 +187,12 @@ export const eventSchemas = {
   'member.removed': MemberRemoved,
   'receipt.recorded': ReceiptRecorded,
   'push.due': PushDue,
+  'conversation.ended': ConversationEnded,
+  'score.calculate': ScoreCalculate,
+  'score.recalculate': ScoreRecalculate,
+  'score.updated': ScoreUpdated,
+  'document.created': DocumentCreated,
+  'user.erased': UserErased,
 } as const;
 
 export type EventType = keyof typeof eventSchemas;

@@ -13,6 +13,13 @@ export type UserId = z.infer<typeof UserId>;
 export const ConversationId = z.uuid().toLowerCase();
 export type ConversationId = z.infer<typeof ConversationId>;
 
+/** What an ended conversation is called: a conversation of Parley, or any name of 1-128 such characters that another system gave it. */
+export const EndedConversationId = z
+  .string()
+  .regex(/^[A-Za-z0-9_.:-]{1,128}$/, 'must be 1-128 characters of A-Z a-z 0-9 _ . : -')
+  .meta({ description: 'A conversation of Parley, or the id that another system gave it: 1-128 characters [A-Za-z0-9_.:-]' });
+export type EndedConversationId = z.infer<typeof EndedConversationId>;
+
 /** A message's UUIDv7, made by the process that accepts the message. */
 export const MessageId = z.uuid().toLowerCase();
 export type MessageId = z.infer<typeof MessageId>;

@@ -14,7 +14,7 @@ export const contextOf = (message: WireMessage, event: ParleyEvent): WorkContext
   const traceparent = childOf(textHeader(message, header.traceparent));
   return {
     ...(requestId === undefined ? {} : { requestId }),
-    conversationId: event.conversationId,
+    ...(event.conversationId === null ? {} : { conversationId: event.conversationId }),
     ...('messageId' in event.data ? { messageId: event.data.messageId } : {}),
     ...(traceparent === undefined ? {} : { traceparent }),
   };

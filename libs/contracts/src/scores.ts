@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import { EndedConversationId, UserId } from './ids.js';
+import { humanText } from './text.js';
+
+const time = z.iso.datetime({ offset: true }).meta({ examples: ['2026-01-31T09:30:00.000Z'] });
+
+/** How well a user is known, by score: below 100, below 500, and beyond. */
+export const Level = z.enum(['stranger', 'acquaintance', 'friend']);
+export type Level = z.infer<typeof Level>;
+
+/** The mood of a conversation's user. `neutral` is also the fallback when it cannot be analysed (ruling C12). */
+export const Emotion = z.enum(['happy', 'interested', 'neutral', 'bored', 'sad', 'angry']);
+export type Emotion = z.infer<typeof Emotion>;
+
+/** What conversations are about: a closed list, so that neither a model nor a log can name others. */
+export const Topic = z.enum([
+  'family',
+  'friends',
+  'school',
+  'work',
+  'food',
+  'games',
+  'sports',
+  'movies',
+  'music',
+  'books',
+  'animals',
+  'travel',
+  'technology',
+  'health',
+  'feelings',
+  'other',
+]);
+export type Topic = z.infer<typeof Topic>;
+
+/** Longest entry of a log in UTF-16 units, and most entries: the body's limit of 10 MB bounds them together. */
+const MAX_ENTRY_LENGTH = 131_072;
+export const MAX_LOG_ENTRIES = 50_000;
+
+/** One entry of a conversation's log. */
+export const LogEntry = z.strictObject({
+  role: z.enum(['user', 'bot']),
+  content: humanText({ max: MAX_ENTRY_LENGTH }),
+  at: time.optional(),
+});
+export type LogEntry = z.infer<typeof LogEntry>;
+
+/** `POST /v1/conversations/end`. */
+export const ConversationEnd = z
+  .strictObject({
+    conversationId: EndedConversationId,
+    userId: UserId.meta({ description: 'Whose score changes: yourself, unless your token has the scope service' }),
+    startTime: time,
+    endTime: time,
+    conversationLog: z
+      .array(LogEntry)
+      .max(MAX_LOG_ENTRIES)
+      .optional()
+      .meta({ description: 'Left out for a conversation of Parley: its messages since its last end are the log' }),
+  })
+  .refine(({ startTime, endTime }) => Date.parse(startTime) <= Date.parse(endTime), {
+    path: ['endTime'],
+    error: 'must not be before startTime',
+  })
+  .meta({ id: 'ConversationEnd' });
+export type ConversationEnd = z.infer<typeof ConversationEnd>;
+
+/** Answer of `POST /v1/conversations/end`. */
+export const ConversationEndView = z
+  .object({
+    eventId: z
+      .string()
+      .meta({ description: 'This end; with a timestamp at its end when the conversation had ended before with another body' }),
+    conversationId: EndedConversationId,
+    status: z.literal('accepted'),
+  })
+  .meta({ id: 'ConversationEndAccepted' });
+export type ConversationEndView = z.infer<typeof ConversationEndView>;
+
+/** What a user's conversations were about. The scores of all topics add up to the score of the user (R088). */
+export const TopicMetrics = z.partialRecord(
+  Topic,
+  z.object({
+    conversations: z.int().nonnegative().meta({ description: 'Ended conversations in which it came up' }),
+    score: z.int().meta({ description: 'Its part of the score' }),
+    lastAt: time.meta({ description: 'When it last came up' }),
+  }),
+);
+export type TopicMetrics = z.infer<typeof TopicMetrics>;
+
+/** `GET /v1/friendship_status/{userId}`. A user without any has the default: a stranger with score 0 and version 0. */
+export const FriendshipStatusView = z
+  .object({
+    userId: UserId,
+    score: z.int().nonnegative(),
+    level: Level,
+    topicMetrics: TopicMetrics,
+    version: z.int().nonnegative().meta({ description: 'Rises with each change' }),
+    updatedAt: time.nullable().meta({ description: 'null: never' }),
+    degraded: z.boolean().meta({ description: 'An analysis failed; the score will be calculated again' }),
+  })
+  .meta({ id: 'FriendshipStatus' });
+export type FriendshipStatusView = z.infer<typeof FriendshipStatusView>;
+
+/** A score that was computed. */
+export const ScoreView = z
+  .object({
+    conversationId: EndedConversationId,
+    scoreChange: z.int(),
+    userQuestions: z.int().nonnegative(),
+    emotion: Emotion,
+    degraded: z.boolean().meta({ description: 'A part could not be analysed and has its fallback' }),
+    reasons: z.array(z.string()).meta({ description: 'What the change is made of, in words' }),
+  })
+  .meta({ id: 'Score' });
+export type ScoreView = z.infer<typeof ScoreView>;
