@@ -71,7 +71,12 @@ module.exports = {
     ),
     home('amqplib', ['libs/bus/src/adapters/', 'apps/cli/src/adapters/']),
     home('pg', ['libs/database/src/adapters/', 'apps/cli/src/adapters/']),
-    home('typeorm', ['libs/database/src/adapters/', 'libs/conversations/src/adapters/', 'libs/vectors/src/[^/]+/adapters/']),
+    home('typeorm', [
+      'libs/database/src/adapters/',
+      'libs/conversations/src/adapters/',
+      'libs/jobs/src/adapters/',
+      'libs/vectors/src/[^/]+/adapters/',
+    ]),
     home('chromadb', ['libs/vectors/src/store/adapters/']),
     home('undici', ['libs/resilience/src/adapters/http/', 'libs/vectors/src/store/adapters/', 'libs/vectors/src/embedder/adapters/']),
     home('ioredis', ['libs/resilience/src/adapters/', 'libs/live/src/[^/]+/adapters/', 'apps/cli/src/adapters/']),

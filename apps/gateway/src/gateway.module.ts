@@ -3,6 +3,7 @@ import { BusModule } from '#lib/bus/bus.module';
 import { EMBED_NOW_TIMEOUT_MS } from '#lib/contracts/pipeline';
 import { ConversationsModule } from '#lib/conversations/conversations.module';
 import { DatabaseModule } from '#lib/database/database.module';
+import { JobsModule } from '#lib/jobs/jobs.module';
 import { ResilienceModule } from '#lib/resilience/resilience.module';
 import { VectorsModule } from '#lib/vectors/vectors.module';
 import { LexicalIndexModule } from './adapters/search/lexical-index.module.js';
@@ -34,6 +35,7 @@ export class GatewayModule {
         ConversationsModule.forUsers({ limits: userLimits }),
         LiveModule.for(APP, { presence: true }),
         VectorsModule.forSearching(),
+        JobsModule.onPostgres(),
         LexicalIndexModule.onPostgres(),
       ],
     };
@@ -50,6 +52,7 @@ export class GatewayModule {
         ConversationsModule.inMemory({ limits: userLimits }),
         LiveModule.inMemory(),
         VectorsModule.inMemory(),
+        JobsModule.inMemory(),
         LexicalIndexModule.inMemory(),
       ],
     };

@@ -5,6 +5,7 @@ import { ConversationsModule } from '#lib/conversations/conversations.module';
 import { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
 import { DatabaseModule } from '#lib/database/database.module';
 import { OutboxPort } from '#lib/database/outbox/outbox.port';
+import { JobsModule } from '#lib/jobs/jobs.module';
 import { ResilienceModule } from '#lib/resilience/resilience.module';
 import { CONFIG, type Config } from '#lib/runtime/config/config';
 import { VectorStorePort } from '#lib/vectors/store/vector-store.port';
@@ -25,6 +26,7 @@ import { Upkeep } from './upkeep.js';
     BusModule.for('ops', { queues: true }),
     ConversationsModule.forIndexing(),
     VectorsModule.forUpkeep(),
+    JobsModule.onPostgres(),
   ],
   providers: [
     Upkeep,

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { InboxPort } from '#lib/bus/consume/run/inbox.port';
 import { IndexTexts } from '#lib/conversations/index-texts';
+import { JobStorePort } from '#lib/jobs/job-store.port';
 import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import { Lifecycle } from '#lib/runtime/process/lifecycle';
 import { FollowUnsettledWrites } from './consistency/follow-unsettled-writes.js';
@@ -19,6 +20,9 @@ const MEASURE_TEXTS_EVERY_MS = 5_000;
 const PRUNE_INBOX_EVERY_MS = 3_600_000;
 /** Longer than an event can come back: a dead letter that is older than a month is discarded, not replayed. */
 const INBOX_MEMORY_MS = 30 * 24 * 3_600_000;
+const REMOVE_JOBS_EVERY_MS = 600_000;
+/** How long an ended job can be asked for. */
+const JOBS_KEPT_MS = 30 * 24 * 3_600_000;
 
 /** Everything that the ops process does again and again, beside the sweeps of the outbox. */
 @Injectable()
@@ -29,6 +33,7 @@ export class Upkeep extends PeriodicTasks {
     writes: FollowUnsettledWrites,
     texts: IndexTexts,
     inbox: InboxPort,
+    jobs: JobStorePort,
     @Inject(LOGGER) logger: Logger,
     lifecycle: Lifecycle,
   ) {
@@ -41,6 +46,11 @@ export class Upkeep extends PeriodicTasks {
         { name: 'retry texts', everyMs: RETRY_TEXTS_EVERY_MS, run: (signal) => texts.retry(signal) },
         { name: 'measure texts', everyMs: MEASURE_TEXTS_EVERY_MS, run: () => texts.measure() },
         { name: 'prune inbox', everyMs: PRUNE_INBOX_EVERY_MS, run: () => inbox.prune(INBOX_MEMORY_MS) },
+        {
+          name: 'remove ended jobs',
+          everyMs: REMOVE_JOBS_EVERY_MS,
+          run: () => jobs.removeEndedBefore(new Date(Date.now() - JOBS_KEPT_MS)),
+        },
       ],
       logger,
     );

@@ -38,6 +38,7 @@ export const tableGrants: Readonly<Record<string, Readonly<Partial<Record<Servic
   vector_writes: { embedding: own, ops: own },
   search_words: { gateway: look, embedding: add },
   consistency_runs: { gateway: own, ops: own, cli: own },
+  jobs: { gateway: add, ops: own },
   schema_migrations: { gateway: look, realtime: look, embedding: look, delivery: look, ops: look },
 };
 

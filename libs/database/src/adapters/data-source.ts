@@ -8,6 +8,7 @@ import { CreateDepartedMembers1764000220000 } from './migrations/create-departed
 import { CreateDevices1764000230000 } from './migrations/create-devices.js';
 import { CreateInbox1763690640000 } from './migrations/create-inbox.js';
 import { CreateIngestFunction1763690760000 } from './migrations/create-ingest-function.js';
+import { CreateJobs1764001100000 } from './migrations/create-jobs.js';
 import { CreateMembershipUsage1764000210000 } from './migrations/create-membership-usage.js';
 import { CreateMessageChunks1763690700000 } from './migrations/create-message-chunks.js';
 import { CreateMessageDeliveries1764000100001 } from './migrations/create-message-deliveries.js';
@@ -49,6 +50,7 @@ const migrations = [
   CreateMessageDeliveries1764000100001,
   CreateDevices1764000230000,
   IndexChangesAndJoinings1764000300000,
+  CreateJobs1764001100000,
   KeyTextBackfill1795400000000,
 ];
 

@@ -5,6 +5,7 @@ import { ConversationEntity } from './conversation.entity.js';
 import { DepartedMemberEntity } from './departed-member.entity.js';
 import { DeviceEntity } from './device.entity.js';
 import { InboxEntity } from './inbox.entity.js';
+import { JobEntity } from './job.entity.js';
 import { MembershipUsageEntity } from './membership-usage.entity.js';
 import { MessageChunkEntity } from './message-chunk.entity.js';
 import { MessageDeliveryEntity } from './message-delivery.entity.js';
@@ -26,6 +27,7 @@ export const entities = [
   DepartedMemberEntity,
   DeviceEntity,
   InboxEntity,
+  JobEntity,
   MembershipUsageEntity,
   MessageChunkEntity,
   MessageDeliveryEntity,
