@@ -7,7 +7,7 @@ import { Lifecycle } from '#lib/runtime/process/lifecycle';
 import { FollowUnsettledWrites } from './consistency/follow-unsettled-writes.js';
 import { RunConsistency } from './consistency/run-consistency.js';
 import { MeasureQueues } from './measure-queues.js';
-import { PeriodicTasks } from './periodic-tasks.js';
+import { PeriodicTasks } from '#lib/runtime/work/periodic-tasks';
 
 const MEASURE_QUEUES_EVERY_MS = 5_000;
 const FOLLOW_WRITES_EVERY_MS = 10_000;
