@@ -4,6 +4,7 @@ import { Semaphore, SemaphoreFull } from '#lib/resilience/limit/semaphore';
 import { currentDeadline } from '#lib/resilience/call/deadline';
 import { DeadlineExceeded } from '#lib/resilience/call/errors';
 import type { Logger } from '#lib/runtime/log/logger';
+import { threadEntry } from '#lib/runtime/workers/thread-entry';
 import { beginningOf } from '../../search/highlight.js';
 import { MAX_HIGHLIGHTED, TextWorkPort } from '../../search/text-work.port.js';
 import { doTextJob, type TextJob, type TextJobResult } from './text-jobs.js';
@@ -20,15 +21,6 @@ const JOB_LIMIT_MS = 10_000;
 const resourceLimits = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 16 } as const;
 /** Lower priority of the threads: the event loop goes first where both want one core. */
 const NICE = 10;
-
-// Tests run the sources: there the thread loads TypeScript, whose imports name the files that a build would make.
-const isSource = import.meta.url.endsWith('.ts');
-const built = new URL('./text-worker.js', import.meta.url).href;
-const entry = isSource ? built.replace(/\.js$/, '.ts') : built;
-const loadSources = `import { registerHooks } from 'node:module';
-registerHooks({ resolve: (name, context, next) =>
-  next(context.parentURL?.endsWith('.ts') && name.startsWith('.') ? name.replace(/\\.js$/, '.ts') : name, context) });`;
-const execArgv = isSource ? ['--import', `data:text/javascript,${encodeURIComponent(loadSources)}`] : undefined;
 
 /**
  * Runs text work in worker threads, off the event loop. One job per thread; waiting jobs are taken in turn, one of each caller
@@ -100,12 +92,11 @@ export class PooledTextWork extends TextWorkPort {
 
   private start(): Piscina<TextJob, TextJobResult[TextJob['kind']]> {
     const pool = new Piscina<TextJob, TextJobResult[TextJob['kind']]>({
-      filename: entry,
+      ...threadEntry('./text-worker.js', import.meta.url),
       minThreads: this.threads,
       maxThreads: this.threads,
       niceIncrement: NICE,
       resourceLimits,
-      ...(execArgv === undefined ? {} : { execArgv }),
     });
     // piscina replaces a thread that dies without a job; without a listener its error would end the process.
     pool.on('error', (err) => this.logger.error({ err }, 'a text thread died'));

@@ -5,16 +5,19 @@ export class ArrivingBody {
   private buffer: Buffer = EMPTY;
   private length = 0;
 
+  /** @param maxBytes as long as it may become: doubling stops there. */
+  constructor(private readonly maxBytes: number) {}
+
   /** The bytes that have arrived. A view that is good until more arrive. */
   get bytes(): Buffer {
     return this.buffer.subarray(0, this.length);
   }
 
-  /** By how many bytes memory will grow when `count` more arrive: not at all, by exactly as many at first, then by doubling. */
+  /** By how many bytes memory will grow when `count` more arrive: not at all, by exactly as many at first, then by doubling up to the limit. */
   growthFor(count: number): number {
     const needed = this.length + count;
     if (needed <= this.buffer.length) return 0;
-    return Math.max(needed, 2 * this.buffer.length) - this.buffer.length;
+    return Math.max(needed, Math.min(2 * this.buffer.length, this.maxBytes)) - this.buffer.length;
   }
 
   add(chunk: Buffer): void {

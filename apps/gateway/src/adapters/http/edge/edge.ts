@@ -26,6 +26,7 @@ import { problemOfHead } from './request-head.js';
 import { recordRequest } from './request-log.js';
 import { RequestWork, workOf } from './request-work.js';
 import { headersOf } from './response-headers.js';
+import { handOverLargeBodies } from '../large-bodies/large-body-routes.js';
 
 /** What the edge of the gateway asks before it lets a request in. */
 export interface EdgeParts {
@@ -52,6 +53,7 @@ export const buildEdge = (instance: FastifyInstance, { verifier, limiters, limit
   const answers = new Answers(limits, instance.server);
   const bytes = new ByteQuota(userLimits(config).bytesPerSecond);
   acceptJsonOnly(instance, limits);
+  handOverLargeBodies(instance);
   giveEveryRouteItsBodyLimit(instance, config.HTTP_BODY_LIMIT_BYTES);
   giveEveryRouteItsDeadline(instance);
 

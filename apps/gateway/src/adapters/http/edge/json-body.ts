@@ -20,6 +20,7 @@ type Done = (error: Error | null, value?: unknown) => void;
 /**
  * Takes JSON bodies and nothing else: UTF-8 only, no `__proto__` or `constructor.prototype` keys, limited depth and number of values, and never
  * more bytes than the route takes. An empty body is no body (many clients send a content type with every request).
+ * A route of large bodies gets the bytes as they are, for a thread that does the same with them (large-bodies/).
  * Bytes are counted when they arrive, for their caller and for all; requests whose body is still arriving are counted for their address.
  */
 export const acceptJsonOnly = (instance: FastifyInstance, limits: EdgeLimits): void => {
@@ -31,6 +32,7 @@ export const acceptJsonOnly = (instance: FastifyInstance, limits: EdgeLimits): v
     receive(request, { arrivals, held }, (error, body) => {
       if (error !== undefined) return done(error);
       if (body.length === 0) return done(null, undefined);
+      if (workOf(request).route.takesBytes) return done(null, body);
       // Decoding would quietly replace broken bytes, and the stored text would differ from the sent one.
       if (!isUtf8(body)) return done(invalid('The body is not UTF-8.'));
       if (!isOfModestShape(body)) return done(invalid('The body is nested too deeply or has too many values.'));
@@ -61,7 +63,7 @@ const receive = (
   }
   // Gone while its head was looked at: no event of its stream will follow, and its place in flight would be kept for good.
   if (raw.destroyed) return done(bodyMissing(), EMPTY);
-  const body = new ArrivingBody();
+  const body = new ArrivingBody(bodyLimit);
   let isDone = false;
   const finish = (error?: Error) => {
     if (isDone) return;

@@ -1,4 +1,4 @@
-/** Limits of the shape of a JSON text: no body of this API is deeper than 7 or has more values than 1,000 members and a handful of fields. */
+/** Limits of the shape of a JSON text: no body of this API is deeper than 7; most have no more values than 1,000 members and a handful of fields. */
 const MAX_DEPTH = 32;
 const MAX_VALUES = 20_000;
 
@@ -11,10 +11,10 @@ const OPENING = 0x7b;
 const CLOSING = 0x7d;
 
 /**
- * Whether a JSON text is nested no deeper than 32 and has at most 20,000 values. Looked at before it is parsed, in time linear in its length:
+ * Whether a JSON text is nested no deeper than 32 and has at most `maxValues` values. Looked at before it is parsed, in time linear in its length:
  * parsing and checking a million values blocks the event loop for all callers. A text that is not JSON may pass; the parser finds that out.
  */
-export const isOfModestShape = (text: Buffer): boolean => {
+export const isOfModestShape = (text: Buffer, maxValues = MAX_VALUES): boolean => {
   let depth = 0;
   let values = 1;
   for (let i = 0; i < text.length; i += 1) {
@@ -29,7 +29,7 @@ export const isOfModestShape = (text: Buffer): boolean => {
     } else if ((byte | CURLY) === CLOSING) {
       depth -= 1;
     }
-    if (depth > MAX_DEPTH || values > MAX_VALUES) return false;
+    if (depth > MAX_DEPTH || values > maxValues) return false;
   }
   return true;
 };

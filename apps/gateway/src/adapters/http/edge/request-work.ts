@@ -24,6 +24,8 @@ interface Route {
   readonly url: string | undefined;
   readonly bodyLimit: number;
   readonly deadlineMs: number;
+  /** Its body is not parsed at the edge. */
+  readonly takesBytes: boolean;
 }
 
 /** Everything that the edge remembers about one request, from its first byte to its log line. */
@@ -57,7 +59,7 @@ export class RequestWork {
   constructor({ headers, method, routeOptions, raw }: Pick<FastifyRequest, 'headers' | 'method' | 'routeOptions' | 'raw'>) {
     const { url, bodyLimit, config } = routeOptions;
     this.method = method;
-    this.route = { url, bodyLimit, deadlineMs: config.deadlineMs ?? 0 };
+    this.route = { url, bodyLimit, deadlineMs: config.deadlineMs ?? 0, takesBytes: config.takesBytes === true };
     this.address = addressKey(remoteAddressOf(raw.socket.remoteAddress));
     this.callerKey = this.address;
     const given = headers['x-request-id'];
