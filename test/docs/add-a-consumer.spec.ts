@@ -24,7 +24,7 @@ import { eventually } from '#lib/testing/eventually';
 
 const page = readFileSync('docs/develop/add-a-consumer.md', 'utf8');
 const [, row = ''] = /<!-- the row of the test -->\n```ts\n(.*?)```/s.exec(page) ?? [];
-const NEW = 'scoring.messages';
+const NEW = 'audit.messages';
 const OLD = 'embedding.messages';
 const table = { ...queues, ...(runInNewContext(`({${row}})`) as PipelineRows) };
 const rows: PipelineRows = Object.fromEntries(
@@ -74,7 +74,7 @@ describe('the page on adding a consumer', () => {
     const { queues, bindings } = topologyOf(rows);
     expect(queues.filter(({ name }) => name.startsWith(NEW))).toHaveLength(5);
     expect(bindings.filter(({ queue }) => queue === NEW)).toHaveLength(2);
-    const user = definitionsFor(table).permissions.find((permission) => permission.user === 'parley-scoring');
+    const user = definitionsFor(table).permissions.find((permission) => permission.user === 'parley-audit');
     expect(new RegExp(user?.read ?? '').test(`${NEW}.retry.1`)).toBe(true);
     expect(new RegExp(user?.read ?? '').test(OLD)).toBe(false);
   });
@@ -82,8 +82,8 @@ describe('the page on adding a consumer', () => {
   it('lets both consumers have each event, and what one refuses be a dead letter of that one alone', async () => {
     const indexed: ParleyEvent[] = [];
     await start('embedding', OLD, (events) => void indexed.push(...events));
-    await start('scoring', NEW, () => {
-      throw new Reject('no score for this');
+    await start('audit', NEW, () => {
+      throw new Reject('no entry for this');
     });
     const event = aMessageCreated();
     expect(await bus.publish(event)).toEqual({ kind: 'confirmed' });
@@ -91,19 +91,19 @@ describe('the page on adding a consumer', () => {
 
     const deadLetters = new DeadLetters(new MemoryDeadLetters(bus), logger, 5_000, rows);
     await eventually(async () =>
-      expect((await deadLetters.list({ limit: 10 })).items).toMatchObject([{ id: event.eventId, queue: NEW, error: 'no score for this' }]),
+      expect((await deadLetters.list({ limit: 10 })).items).toMatchObject([{ id: event.eventId, queue: NEW, error: 'no entry for this' }]),
     );
     expect(await deadLetters.discard({ queue: NEW, all: true, dryRun: false, force: false }, 'alice')).toMatchObject({ done: 1 });
     expect(indexed).toHaveLength(1);
   });
 
   it('refuses to start a process that does not handle its new row', async () => {
-    await expect(start('scoring', OLD, () => undefined)).rejects.toThrow(`${NEW}: a row of scoring, but nothing handles it`);
+    await expect(start('audit', OLD, () => undefined)).rejects.toThrow(`${NEW}: a row of audit, but nothing handles it`);
   });
 
   it('names files that exist, but for those of the new app', () => {
     const paths = [...page.matchAll(/`((?:apps|libs|docs|scripts|docker|test)\/[\w./-]+)`/g)].map(([, path = '']) => path);
     expect(paths.length).toBeGreaterThan(10);
-    expect(paths.filter((path) => !path.startsWith('apps/scoring/') && !existsSync(path))).toEqual([]);
+    expect(paths.filter((path) => !path.startsWith('apps/audit/') && !existsSync(path))).toEqual([]);
   });
 });

@@ -26,7 +26,7 @@ describe('a search', () => {
     const hike = await bob.send(conversationId, 'Bring warm jackets for the sunrise hike on Langbiang mountain');
     const noise = await bob.send(conversationId, 'ok');
     expect([coffee.seq, hike.seq, noise.seq]).toEqual([1, 2, 3]);
-    expect(coffee.pipeline).toEqual({ delivery: 'pending', embedding: 'pending', scoring: 'skipped' });
+    expect(coffee.pipeline).toEqual({ delivery: 'pending', embedding: 'pending', scoring: 'pending' });
     await Promise.all([coffee, hike, noise].map(({ id }) => embedded(alice, id)));
 
     for (const mode of ['hybrid', 'dense', 'sparse'] as const) {

@@ -5,6 +5,7 @@ import { ConversationsModule } from '#lib/conversations/conversations.module';
 import { DatabaseModule } from '#lib/database/database.module';
 import { JobsModule } from '#lib/jobs/jobs.module';
 import { ResilienceModule } from '#lib/resilience/resilience.module';
+import { ScoresModule } from '#lib/scores/scores.module';
 import { VectorsModule } from '#lib/vectors/vectors.module';
 import { LexicalIndexModule } from './adapters/search/lexical-index.module.js';
 import { AuthModule } from '#lib/auth/auth.module';
@@ -34,6 +35,7 @@ export class GatewayModule {
         ConversationsModule.forDeliveries('reads'),
         ConversationsModule.forUsers({ limits: userLimits }),
         LiveModule.for(APP, { presence: true }),
+        ScoresModule.for(APP),
         VectorsModule.forSearching(),
         JobsModule.onPostgres(),
         LexicalIndexModule.onPostgres(),
@@ -51,6 +53,7 @@ export class GatewayModule {
         BusModule.inMemory(APP),
         ConversationsModule.inMemory({ limits: userLimits }),
         LiveModule.inMemory(),
+        ScoresModule.inMemory(),
         VectorsModule.inMemory(),
         JobsModule.inMemory(),
         LexicalIndexModule.inMemory(),

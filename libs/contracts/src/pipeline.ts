@@ -126,6 +126,21 @@ export const queues = defineQueues({
     deduplicate: false, // a push that comes twice replaces itself on its device
     maxLength: 1_000_000,
   },
+  'scoring.messages': {
+    kind: 'events',
+    producers: ['gateway', 'realtime', 'ops'],
+    app: 'scoring',
+    handler: 'apps/scoring/src/adapters/amqp/messages.consumer.ts',
+    hears: ['message.created', 'message.edited', 'message.deleted'],
+    emits: [],
+    batch: { size: 200, waitMs: 200 }, // no reader waits for signals: few statements with many rows each
+    concurrency: 1,
+    attempts: 3,
+    deadlineMs: 20_000, // two calls of Postgres (5 s each)
+    pausesWith: ['postgres'],
+    deduplicate: false, // rows are guarded by the version of their message
+    maxLength: 1_000_000,
+  },
   [EMBED_NOW_QUEUE]: {
     kind: 'requests',
     producers: ['gateway'],

@@ -1,7 +1,7 @@
 import { ConfigError } from '#lib/runtime/config/config';
 
 /** Services with a Postgres role of their own, `parley_<service>`; `cli` is the operator's command line. */
-export const serviceRoles = ['gateway', 'realtime', 'embedding', 'delivery', 'ops', 'cli'] as const;
+export const serviceRoles = ['gateway', 'realtime', 'embedding', 'delivery', 'scoring', 'ops', 'cli'] as const;
 export type ServiceRole = (typeof serviceRoles)[number];
 
 /** The role's name in Postgres. */
@@ -25,7 +25,7 @@ export const tableGrants: Readonly<Record<string, Readonly<Partial<Record<Servic
   conversation_keys: { gateway: add },
   membership_usage: { gateway: keep },
   departed_members: { gateway: own },
-  messages: { gateway: keep, realtime: add, embedding: look, delivery: look, ops: look },
+  messages: { gateway: keep, realtime: add, embedding: look, delivery: look, scoring: look, ops: look },
   devices: { gateway: own, delivery: shed },
   message_texts: { gateway: look, ops: own },
   texts_to_index: { gateway: add, realtime: add, ops: own },
@@ -33,13 +33,14 @@ export const tableGrants: Readonly<Record<string, Readonly<Partial<Record<Servic
   outbox: { gateway: own, realtime: own, ops: own, cli: mend },
   outbox_depth: { gateway: mend, realtime: mend, ops: mend },
   message_deliveries: { gateway: look, delivery: own, ops: look },
+  message_signals: { gateway: look, scoring: own, ops: look },
   inbox: { gateway: own, embedding: own, ops: own },
   message_chunks: { gateway: look, embedding: own, ops: look },
   vector_writes: { embedding: own, ops: own },
   search_words: { gateway: look, embedding: add },
   consistency_runs: { gateway: own, ops: own, cli: own },
-  jobs: { gateway: add, ops: own },
-  schema_migrations: { gateway: look, realtime: look, embedding: look, delivery: look, ops: look },
+  jobs: { gateway: add, scoring: mend, ops: own },
+  schema_migrations: { gateway: look, realtime: look, embedding: look, delivery: look, scoring: look, ops: look },
 };
 
 /** Who may see what other roles' connections wait for: `pg_blocking_pids` without it is a list of numbers. */

@@ -31,6 +31,7 @@ export const processes = {
     { name: 'realtime-1', app: 'realtime', entry: 'dist/apps/realtime/src/main.js', portOffset: 1, stopWithinMs: 30_000 },
     { name: 'embedding', app: 'embedding', entry: 'dist/apps/embedding/src/main.js', portOffset: 2, stopWithinMs: 60_000 },
     { name: 'delivery', app: 'delivery', entry: 'dist/apps/delivery/src/main.js', portOffset: 4, stopWithinMs: 60_000 },
+    { name: 'scoring', app: 'scoring', entry: 'dist/apps/scoring/src/main.js', portOffset: 12, stopWithinMs: 60_000 },
     { name: 'ops', app: 'ops', entry: 'dist/apps/ops/src/main.js', portOffset: 3, stopWithinMs: 60_000 },
   ],
   migration: { entry: 'dist/apps/ops/src/main.js', args: ['migrate'], timeoutMs: 120_000 },
@@ -38,7 +39,7 @@ export const processes = {
 
 /** How many `realtime` processes `npm start -- --realtime` can run. */
 export const MOST_REALTIME = 8;
-/** Port offsets of realtime-2 and on: those of the other services lie before. */
+/** Port offsets of realtime-2 to realtime-8, 5 to 11: those of the other services lie before and behind. */
 const SECOND_REALTIME_OFFSET = 5;
 
 /** The same with so many `realtime` processes, one after the other in the table. */

@@ -125,7 +125,7 @@ export const messagesOf = (conversationId: string, count: number): MessageView[]
     content: `message ${i + 1}`,
     version: 1,
     createdAt: new Date().toISOString(),
-    pipeline: { delivery: 'pending', embedding: 'pending', scoring: 'skipped' },
+    pipeline: { delivery: 'pending', embedding: 'pending', scoring: 'pending' },
   }));
 
 /** The same message in another version. */

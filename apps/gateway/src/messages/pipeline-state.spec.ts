@@ -34,7 +34,7 @@ describe('the pipeline state of a message', () => {
     ['done', 'once its vectors are removed', entry({ state: 'removed', chunkCount: 0 })],
     ['failed', 'when this version failed', entry({ state: 'failed' })],
   ])('says %s %s', (state, _, ledgerEntry) => {
-    expect(pipelineStateOf(message, { delivery: undefined, embedding: ledgerEntry }).embedding).toBe(state);
+    expect(pipelineStateOf(message, { delivery: undefined, embedding: ledgerEntry, scoring: undefined }).embedding).toBe(state);
   });
 
   it.each([
@@ -46,13 +46,36 @@ describe('the pipeline state of a message', () => {
     ['failed', 'when the event of this version is a dead letter', { version: 2, state: 'failed' as const }],
   ])('says %s of the delivery %s', (state, _, held) => {
     const delivery = held === undefined ? undefined : { messageId: message.id, ...held };
-    expect(pipelineStateOf(message, { delivery, firstDelivered: earlierId, embedding: undefined }).delivery).toBe(state);
+    expect(pipelineStateOf(message, { delivery, firstDelivered: earlierId, embedding: undefined, scoring: undefined }).delivery).toBe(
+      state,
+    );
   });
 
   it('says skipped of the delivery of a message from before the first one that went out, unless it went out after all', () => {
     const firstDelivered = laterId;
     const delivery = { messageId: message.id, version: 2, state: 'delivered' as const };
-    expect(pipelineStateOf(message, { delivery: undefined, firstDelivered, embedding: undefined }).delivery).toBe('skipped');
-    expect(pipelineStateOf(message, { delivery, firstDelivered, embedding: undefined }).delivery).toBe('done');
+    expect(pipelineStateOf(message, { delivery: undefined, firstDelivered, embedding: undefined, scoring: undefined }).delivery).toBe(
+      'skipped',
+    );
+    expect(pipelineStateOf(message, { delivery, firstDelivered, embedding: undefined, scoring: undefined }).delivery).toBe('done');
+  });
+
+  it.each([
+    ['pending', 'before there is a row', undefined],
+    ['pending', 'while only an older version is scored', { version: 1, state: 'scored' as const }],
+    ['pending', 'while only an older version failed', { version: 1, state: 'failed' as const }],
+    ['done', 'once this version is scored', { version: 2, state: 'scored' as const }],
+    ['done', 'once a newer version is scored', { version: 3, state: 'scored' as const }],
+    ['done', 'once its signals are removed', { version: 2, state: 'removed' as const }],
+    ['failed', 'when the event of this version is a dead letter', { version: 2, state: 'failed' as const }],
+  ])('says %s of the scoring %s', (state, _, held) => {
+    const scoring = held === undefined ? undefined : { messageId: message.id, ...held };
+    const entries = { delivery: undefined, embedding: undefined, scoring, firstScored: earlierId };
+    expect(pipelineStateOf(message, entries).scoring).toBe(state);
+  });
+
+  it('says skipped of the scoring of a message from before the first one that was scored', () => {
+    const entries = { delivery: undefined, embedding: undefined, scoring: undefined, firstScored: laterId };
+    expect(pipelineStateOf(message, entries).scoring).toBe('skipped');
   });
 });

@@ -3,6 +3,7 @@ import type { MessageId } from '#lib/contracts/ids';
 import { atAcknowledgement } from '#lib/conversations/first-stages';
 import type { DeliveryEntry } from '#lib/conversations/delivery-ledger.port';
 import type { Message } from '#lib/conversations/message';
+import type { ScoringEntry } from '#lib/scores/signals/message-signals.port';
 import type { LedgerEntry } from '#lib/vectors/ledger/chunk-ledger.port';
 
 /** What the ledgers know of a message; an entry of an older version says nothing about this version. */
@@ -11,13 +12,20 @@ export interface LedgerEntries {
   /** The first message that ever went out; undefined: none, or not asked because `delivery` is there. */
   readonly firstDelivered?: MessageId | undefined;
   readonly embedding: LedgerEntry | undefined;
+  readonly scoring: ScoringEntry | undefined;
+  /** The first message that was ever scored, as `firstDelivered`. */
+  readonly firstScored?: MessageId | undefined;
 }
 
 /** The stages of a message now. */
-export const pipelineStateOf = (message: Message, { delivery, firstDelivered, embedding }: LedgerEntries): PipelineState => ({
+export const pipelineStateOf = (
+  message: Message,
+  { delivery, firstDelivered, embedding, scoring, firstScored }: LedgerEntries,
+): PipelineState => ({
   ...atAcknowledgement,
   delivery: atAcknowledgement.delivery === 'skipped' ? 'skipped' : deliveryOf(message, delivery, firstDelivered),
   embedding: atAcknowledgement.embedding === 'skipped' ? 'skipped' : embeddingOf(message, embedding),
+  scoring: atAcknowledgement.scoring === 'skipped' ? 'skipped' : scoringOf(message, scoring, firstScored),
 });
 
 const deliveryOf = (message: Message, entry: DeliveryEntry | undefined, first: MessageId | undefined): StageState => {
@@ -38,4 +46,10 @@ const embeddingOf = (message: Message, entry: LedgerEntry | undefined): StageSta
     default:
       return entry.state satisfies never;
   }
+};
+
+const scoringOf = (message: Message, entry: ScoringEntry | undefined, first: MessageId | undefined): StageState => {
+  if (entry === undefined && first !== undefined && message.id < first) return 'skipped'; // as for deliveries
+  if (entry === undefined || entry.version < message.version) return 'pending';
+  return entry.state === 'failed' ? 'failed' : 'done';
 };

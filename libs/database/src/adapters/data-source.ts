@@ -12,6 +12,7 @@ import { CreateJobs1764001100000 } from './migrations/create-jobs.js';
 import { CreateMembershipUsage1764000210000 } from './migrations/create-membership-usage.js';
 import { CreateMessageChunks1763690700000 } from './migrations/create-message-chunks.js';
 import { CreateMessageDeliveries1764000100001 } from './migrations/create-message-deliveries.js';
+import { CreateMessageSignals1764000500010 } from './migrations/create-message-signals.js';
 import { CreateMessageTexts1764000400000 } from './migrations/create-message-texts.js';
 import { CreateMessages1763690520000 } from './migrations/create-messages.js';
 import { CreateOutbox1763690580000 } from './migrations/create-outbox.js';
@@ -52,6 +53,7 @@ const migrations = [
   IndexChangesAndJoinings1764000300000,
   CreateJobs1764001100000,
   KeyTextBackfill1795400000000,
+  CreateMessageSignals1764000500010,
 ];
 
 /** How a DataSource reaches Postgres. All times in milliseconds. */

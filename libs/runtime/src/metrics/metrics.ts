@@ -50,6 +50,7 @@ export const metrics = {
   vectorsRewritten: counter('vectors_rewritten_total', 'Messages whose vectors an older write had replaced, or may have', 'cause'),
   indexingIgnored: counter('indexing_ignored_total', 'Events about messages that Postgres does not have', 'type'),
   pushes: counter('push_total', 'Pushes to devices by what became of them', 'provider', 'outcome'),
+  scoringIgnored: counter('scoring_ignored_total', 'Events about messages that Postgres does not have', 'type'),
   deliveryIgnored: counter('delivery_ignored_total', 'Events about messages, conversations or members that Postgres does not have', 'type'),
   timeToFanOut: histogram('time_to_fan_out_seconds', 'From the commit of a message to its way to the realtime processes', INTERACTIVE),
   consumerPaused: highest('consumer_paused', '1 while a consumer of a queue waits for a dependency', 'queue'),

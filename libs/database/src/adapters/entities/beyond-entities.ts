@@ -32,6 +32,7 @@ export const beyondEntities: readonly Beyond[] = [
   { trait: 'storage membership_usage fillfactor=80', why: IN_PLACE },
   { trait: 'storage message_chunks fillfactor=90', why: IN_PLACE },
   { trait: 'storage message_deliveries fillfactor=90', why: IN_PLACE },
+  { trait: 'storage message_signals fillfactor=90', why: IN_PLACE },
   {
     trait: 'storage message_texts autovacuum_analyze_scale_factor=0.02,autovacuum_vacuum_insert_scale_factor=0.05',
     why: 'the planner of searches needs fresh statistics',

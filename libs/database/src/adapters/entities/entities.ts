@@ -9,6 +9,7 @@ import { JobEntity } from './job.entity.js';
 import { MembershipUsageEntity } from './membership-usage.entity.js';
 import { MessageChunkEntity } from './message-chunk.entity.js';
 import { MessageDeliveryEntity } from './message-delivery.entity.js';
+import { MessageSignalEntity } from './message-signal.entity.js';
 import { MessageTextEntity } from './message-text.entity.js';
 import { MessageEntity } from './message.entity.js';
 import { OutboxDepthEntity } from './outbox-depth.entity.js';
@@ -31,6 +32,7 @@ export const entities = [
   MembershipUsageEntity,
   MessageChunkEntity,
   MessageDeliveryEntity,
+  MessageSignalEntity,
   MessageTextEntity,
   MessageEntity,
   OutboxDepthEntity,

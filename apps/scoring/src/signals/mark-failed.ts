@@ -1,0 +1,25 @@
+import { Injectable } from '@nestjs/common';
+import type { ParleyEvent } from '#lib/contracts/events';
+import { MessageSignalsPort } from '#lib/scores/signals/message-signals.port';
+import { CurrentMessagesPort } from './current-messages.port.js';
+
+/** Marks the row of a dead-lettered message: `pipeline.scoring` is `failed` until its dead letter is replayed. */
+@Injectable()
+export class MarkFailed {
+  constructor(
+    private readonly messages: CurrentMessagesPort,
+    private readonly signals: MessageSignalsPort,
+  ) {}
+
+  /**
+   * Marks only a version that the message has: a forged event must not enter the table. A scored version stays scored.
+   * @throws DependencyError when Postgres is out.
+   */
+  async mark({ type, data }: ParleyEvent): Promise<void> {
+    if (type !== 'message.created' && type !== 'message.edited' && type !== 'message.deleted') return;
+    const message = (await this.messages.of([data.messageId])).get(data.messageId);
+    if (message?.version !== data.version) return;
+    const { content: _, ...facts } = message;
+    await this.signals.record([{ ...facts, state: 'failed', signals: undefined }]);
+  }
+}
