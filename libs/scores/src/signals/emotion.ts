@@ -9,40 +9,39 @@ export type EmotionWeights = Readonly<Record<Emotion, number>>;
 const WORDS = new Lexicon<Emotion>([
   [
     'happy',
-    `happy, glad, joy, joyful, great, awesome, wonderful, fantastic, excellent, love, loved, lovely, delighted, pleased, excited, fun, funny, yay, haha,
-     hahaha, hehe, lol, lmao, thanks, thank you, thank you so much, perfect, best day, so good, congrats, congratulations, cheerful, smile, enjoy, enjoyed,
-     vui, vui vẻ, vui quá, hạnh phúc, sung sướng, tuyệt, tuyệt vời, tuyệt quá, yêu, thích quá, cảm ơn, cám ơn, hihi, hoan hô, chúc mừng, phấn khởi,
-     hài lòng, sướng, đã quá, xuất sắc, dễ thương, đáng yêu, mừng quá, vui lắm, hay lắm`,
+    `happy, happier, glad, joy, joyful, great, awesome, wonderful, fantastic, excellent, love, loved, lovely, delighted, pleased, excited, fun, funny,
+     yay, haha, hahaha, hehe, lol, lmao, thanks, thank you, perfect, best day, so good, congrats, congratulations, cheerful, enjoy, enjoyed,
+     vui, vui vẻ, vui quá, vui lắm, hạnh phúc, sung sướng, =tuyệt, tuyệt vời, tuyệt quá, yêu, thích quá, cảm ơn, cám ơn, hihi, hoan hô, chúc mừng,
+     phấn khởi, hài lòng, =đã quá, xuất sắc, dễ thương, đáng yêu, mừng quá, hay lắm`,
   ],
   [
     'interested',
-    `interesting, interested, curious, fascinating, amazing, wow, whoa, tell me more, want to know, how come, intriguing, wonder, impressive, really,
-     no way, go on, learn more, sounds cool, cool,
-     thú vị, tò mò, hấp dẫn, kể tiếp, kể nghe, nói tiếp, muốn biết, hay quá, hay ghê, thật á, thật hả, thật không, bất ngờ, ngạc nhiên, ồ, quan tâm, ấn tượng`,
+    `interesting, interested, curious, fascinating, amazing, wow, whoa, tell me more, want to know, intriguing, i wonder, impressive, no way, go on,
+     learn more, sounds cool, cool,
+     thú vị, tò mò, hấp dẫn, kể tiếp, kể nghe, nói tiếp, muốn biết, hay quá, hay ghê, thật á, thật hả, thật không, bất ngờ, ngạc nhiên, =ồ, quan tâm,
+     ấn tượng`,
   ],
   [
     'bored',
     `boring, bored, boredom, dull, tedious, yawn, whatever, meh, nothing to do, so what, uninteresting, not interesting, not interested, don't care,
-     chán, chán quá, chán ngắt, buồn ngủ, nhạt, nhạt nhẽo, tẻ nhạt, vô vị, không quan tâm, kệ, sao cũng được, không thú vị, nhàm, nhàm chán, chẳng có gì làm`,
+     =chán, chán quá, chán ngắt, buồn ngủ, =nhạt, nhạt nhẽo, tẻ nhạt, vô vị, không quan tâm, không thú vị, =kệ, sao cũng được, =nhàm, nhàm chán,
+     chẳng có gì làm, không có gì làm`,
   ],
   [
     'sad',
-    `sad, unhappy, sorrow, cry, crying, cried, tears, depressed, lonely, alone, heartbroken, miss you, miss him, miss her, hurt, hurts, hopeless,
-     disappointed, upset, grief, lost my, passed away, terrible day, bad day, sorry for, feel down, feeling down, miserable, unfortunately,
-     buồn, buồn quá, buồn bã, buồn lắm, đau lòng, khóc, nước mắt, cô đơn, thất vọng, tuyệt vọng, nhớ nhà, tủi thân, đau khổ, mệt mỏi, chia tay, thương quá,
+    `sad, unhappy, sorrow, cry, crying, cried, tears, depressed, lonely, heartbroken, miss you, miss him, miss her, hurts, hopeless, disappointed,
+     upset, grief, passed away, terrible day, bad day, feel down, feeling down, miserable, unfortunately,
+     buồn, buồn quá, buồn bã, buồn lắm, đau lòng, khóc, nước mắt, cô đơn, thất vọng, tuyệt vọng, nhớ nhà, tủi thân, đau khổ, mệt mỏi, chia tay,
      tội nghiệp, hụt hẫng, trầm cảm, qua đời, huhu, hic`,
   ],
   [
     'angry',
     `angry, mad at, furious, hate, hated, annoyed, annoying, rage, stupid, idiot, shut up, damn, hell no, wtf, ridiculous, outrageous, pissed, sick of,
-     fed up, unacceptable, worst, disgusting, how dare,
-     tức, tức giận, tức quá, giận, giận dữ, bực, bực mình, bực bội, cáu, điên tiết, điên máu, ghét, khó chịu, ngu, đồ ngu, im đi, câm đi, mẹ kiếp, khốn nạn, vô lý,
-     quá đáng, phẫn nộ, bực quá, đáng ghét`,
+     fed up, unacceptable, disgusting, how dare,
+     =tức, tức giận, tức quá, =giận, giận dữ, =bực, bực mình, bực bội, bực quá, =cáu, điên tiết, điên máu, ghét, đáng ghét, khó chịu, đồ ngu, ngu ngốc,
+     im đi, câm đi, mẹ kiếp, khốn nạn, vô lý, quá đáng, phẫn nộ`,
   ],
 ]);
-
-/** Bare spellings of the lexicon that are other words as well; they count only with their diacritics. */
-const ONLY_EXACT = new Set('hic nhat sao tuc gian cau yeu da qua do ngu vo ly o ke buc ghet nham suong'.split(' '));
 
 const SYMBOLS: readonly (readonly [Emotion, RegExp])[] = [
   ['happy', /[😀😃😄😁😆😅😂🤣😊😇🙂😍🥰😘😋😎🤗🥳😺💖💕❤👍🎉]|(?<!\p{L})[:;=]-?[)D](?!\p{L})|<3|\^_\^/gu],
@@ -54,7 +53,7 @@ const SYMBOLS: readonly (readonly [Emotion, RegExp])[] = [
 
 /** Words that turn around what follows within two words. */
 const NEGATION = new Set(
-  "not no never isn't aren't wasn't don't doesn't didn't can't won't without không ko khong chẳng chang chả chưa chua đừng đâu".split(' '),
+  "not no never isn't aren't wasn't don't doesn't didn't can't won't without không ko khong chẳng chang chả chưa chua đừng".split(' '),
 );
 const NEGATION_REACH = 2;
 
@@ -71,10 +70,8 @@ const ORDER = ['angry', 'sad', 'bored', 'happy', 'interested'] as const satisfie
 export const emotionWeights = (text: string, sentences: readonly Sentence[], language: Language): EmotionWeights => {
   const weights: Record<Emotion, number> = { happy: 0, interested: 0, neutral: 0, bored: 0, sad: 0, angry: 0 };
   for (const { words } of sentences) {
-    for (const { meaning, at, length } of WORDS.in(words, { bare: language !== 'en' })) {
-      if (length === 1 && ONLY_EXACT.has(words[at]?.exact ?? '')) continue;
-      const shown = isNegated(words, at) ? negated(meaning) : meaning;
-      weights[shown] += 1;
+    for (const { meaning, at } of WORDS.in(words, { bare: language !== 'en' })) {
+      weights[isNegated(words, at) ? negated(meaning) : meaning] += 1;
     }
   }
   for (const [emotion, symbols] of SYMBOLS) weights[emotion] += text.match(symbols)?.length ?? 0;
