@@ -75,6 +75,7 @@ module.exports = {
       'libs/database/src/adapters/',
       'libs/conversations/src/adapters/',
       'libs/jobs/src/adapters/',
+      'libs/scores/src/[^/]+/adapters/',
       'libs/vectors/src/[^/]+/adapters/',
     ]),
     home('chromadb', ['libs/vectors/src/store/adapters/']),

@@ -20,7 +20,7 @@ const currentMessages = {
 @Module({
   imports: [
     ResilienceModule.for('scoring'),
-    DatabaseModule.for('scoring'),
+    DatabaseModule.for('scoring', { entities: 'work' }),
     ScoresModule.for('scoring'),
     BusModule.for('scoring', { consumes: { deadLetters: MarkFailed } }),
   ],

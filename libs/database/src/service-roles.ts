@@ -40,6 +40,8 @@ export const tableGrants: Readonly<Record<string, Readonly<Partial<Record<Servic
   search_words: { gateway: look, embedding: add },
   consistency_runs: { gateway: own, ops: own, cli: own },
   jobs: { gateway: add, scoring: mend, ops: own },
+  friendship_statuses: { gateway: look, scoring: keep, ops: look },
+  score_changes: { gateway: look, scoring: add, ops: look },
   schema_migrations: { gateway: look, realtime: look, embedding: look, delivery: look, scoring: look, ops: look },
 };
 

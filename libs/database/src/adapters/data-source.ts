@@ -6,6 +6,7 @@ import { CreateConversationKeys1764000200000 } from './migrations/create-convers
 import { CreateConversations1763690460000 } from './migrations/create-conversations.js';
 import { CreateDepartedMembers1764000220000 } from './migrations/create-departed-members.js';
 import { CreateDevices1764000230000 } from './migrations/create-devices.js';
+import { CreateFriendship1764000600000 } from './migrations/create-friendship.js';
 import { CreateInbox1763690640000 } from './migrations/create-inbox.js';
 import { CreateIngestFunction1763690760000 } from './migrations/create-ingest-function.js';
 import { CreateJobs1764001100000 } from './migrations/create-jobs.js';
@@ -51,6 +52,7 @@ const migrations = [
   CreateMessageDeliveries1764000100001,
   CreateDevices1764000230000,
   IndexChangesAndJoinings1764000300000,
+  CreateFriendship1764000600000,
   CreateJobs1764001100000,
   KeyTextBackfill1795400000000,
   CreateMessageSignals1764000500010,

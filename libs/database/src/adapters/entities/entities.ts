@@ -4,6 +4,7 @@ import { ConversationMemberEntity } from './conversation-member.entity.js';
 import { ConversationEntity } from './conversation.entity.js';
 import { DepartedMemberEntity } from './departed-member.entity.js';
 import { DeviceEntity } from './device.entity.js';
+import { FriendshipStatusEntity } from './friendship-status.entity.js';
 import { InboxEntity } from './inbox.entity.js';
 import { JobEntity } from './job.entity.js';
 import { MembershipUsageEntity } from './membership-usage.entity.js';
@@ -14,6 +15,7 @@ import { MessageTextEntity } from './message-text.entity.js';
 import { MessageEntity } from './message.entity.js';
 import { OutboxDepthEntity } from './outbox-depth.entity.js';
 import { OutboxEntity } from './outbox.entity.js';
+import { ScoreChangeEntity } from './score-change.entity.js';
 import { SearchWordEntity } from './search-word.entity.js';
 import { TextBackfillEntity } from './text-backfill.entity.js';
 import { TextToIndexEntity } from './text-to-index.entity.js';
@@ -27,6 +29,7 @@ export const entities = [
   ConversationEntity,
   DepartedMemberEntity,
   DeviceEntity,
+  FriendshipStatusEntity,
   InboxEntity,
   JobEntity,
   MembershipUsageEntity,
@@ -37,6 +40,7 @@ export const entities = [
   MessageEntity,
   OutboxDepthEntity,
   OutboxEntity,
+  ScoreChangeEntity,
   SearchWordEntity,
   TextBackfillEntity,
   TextToIndexEntity,
