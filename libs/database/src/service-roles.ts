@@ -42,6 +42,9 @@ export const tableGrants: Readonly<Record<string, Readonly<Partial<Record<Servic
   jobs: { gateway: add, scoring: mend, ops: own },
   friendship_statuses: { gateway: look, scoring: keep, ops: look },
   score_changes: { gateway: look, scoring: add, ops: look },
+  agents: { gateway: look, cli: own },
+  prompt_templates: { gateway: look, cli: own },
+  catalogue_version: { gateway: look, cli: mend },
   schema_migrations: { gateway: look, realtime: look, embedding: look, delivery: look, scoring: look, ops: look },
 };
 

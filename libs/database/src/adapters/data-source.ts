@@ -1,6 +1,7 @@
 import { DataSource } from 'typeorm';
 import type { Logger } from '#lib/runtime/log/logger';
 import { AddMembersVersion1764000100000 } from './migrations/add-members-version.js';
+import { CreateActivityCatalogue1764000700000 } from './migrations/create-activity-catalogue.js';
 import { CreateConsistencyRuns1763777400000 } from './migrations/create-consistency-runs.js';
 import { CreateConversationKeys1764000200000 } from './migrations/create-conversation-keys.js';
 import { CreateConversations1763690460000 } from './migrations/create-conversations.js';
@@ -26,6 +27,7 @@ import { IndexParkedOutbox1764000500000 } from './migrations/index-parked-outbox
 import { KeyTextBackfill1795400000000 } from './migrations/key-text-backfill.js';
 import { ReplaceTrigramsByWords1763690820000 } from './migrations/replace-trigrams-by-words.js';
 import { RetireFullTextOnMessages1764000420000 } from './migrations/retire-full-text-on-messages.js';
+import { SeedActivityCatalogue1764000710000 } from './migrations/seed-activity-catalogue.js';
 import { connectionSettings } from './lanes/postgres-lanes.js';
 
 /** Every migration, in the order in which they run. Listed by hand: a folder scan would also run a file that a merge left behind. */
@@ -54,6 +56,8 @@ const migrations = [
   IndexChangesAndJoinings1764000300000,
   CreateFriendship1764000600000,
   CreateJobs1764001100000,
+  CreateActivityCatalogue1764000700000,
+  SeedActivityCatalogue1764000710000,
   KeyTextBackfill1795400000000,
   CreateMessageSignals1764000500010,
 ];

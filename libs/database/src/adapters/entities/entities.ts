@@ -1,3 +1,5 @@
+import { AgentEntity } from './agent.entity.js';
+import { CatalogueVersionEntity } from './catalogue-version.entity.js';
 import { ConsistencyRunEntity } from './consistency-run.entity.js';
 import { ConversationKeyEntity } from './conversation-key.entity.js';
 import { ConversationMemberEntity } from './conversation-member.entity.js';
@@ -15,6 +17,7 @@ import { MessageTextEntity } from './message-text.entity.js';
 import { MessageEntity } from './message.entity.js';
 import { OutboxDepthEntity } from './outbox-depth.entity.js';
 import { OutboxEntity } from './outbox.entity.js';
+import { PromptTemplateEntity } from './prompt-template.entity.js';
 import { ScoreChangeEntity } from './score-change.entity.js';
 import { SearchWordEntity } from './search-word.entity.js';
 import { TextBackfillEntity } from './text-backfill.entity.js';
@@ -23,6 +26,8 @@ import { VectorWriteEntity } from './vector-write.entity.js';
 
 /** One entity per table: the schema as it stands, in one readable place. Migrations make it; a test compares the two. */
 export const entities = [
+  AgentEntity,
+  CatalogueVersionEntity,
   ConsistencyRunEntity,
   ConversationKeyEntity,
   ConversationMemberEntity,
@@ -40,6 +45,7 @@ export const entities = [
   MessageEntity,
   OutboxDepthEntity,
   OutboxEntity,
+  PromptTemplateEntity,
   ScoreChangeEntity,
   SearchWordEntity,
   TextBackfillEntity,
