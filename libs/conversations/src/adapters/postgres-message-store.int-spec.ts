@@ -1,4 +1,5 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, onTestFinished, vi } from 'vitest';
 import { newId } from '#lib/contracts/ids';
 import { PostgresOutbox } from '#lib/database/outbox/adapters/postgres-outbox';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
@@ -274,6 +275,31 @@ describe('a text that Postgres works too long on', () => {
     expect(breakers.stateOf('postgres')).toBe('closed');
     expect(await edited.page(shared, 'bob', { limit: 10 })).toMatchObject({ headSeq: 2 });
   });
+});
+
+it('edits that come faster than they can be made are made as fast as they can be', { timeout: 20_000 }, async () => {
+  await sql(`CREATE FUNCTION take_100_ms() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.1); RETURN NEW; END $$`);
+  await sql(
+    `CREATE TRIGGER take_100_ms BEFORE UPDATE ON messages FOR EACH ROW WHEN (NEW.content LIKE 'dear %') EXECUTE FUNCTION take_100_ms()`,
+  );
+  onTestFinished(async () => void (await sql('DROP FUNCTION take_100_ms CASCADE')));
+  const ids = (await Promise.all(Array.from({ length: 20 }, () => store.store(draft())))).map(({ message }) => message.id);
+  const startedAt = performance.now();
+  const doneAt: number[] = [];
+  const edits: Promise<void>[] = [];
+  // 25 a second, and ten can be made.
+  for (let i = 0; i < 100; i += 1) {
+    const edit = withDeadline(1_500, () => store.edit({ id: ids[i % 20] ?? '', actor: 'alice' }, `dear ${i}`));
+    edits.push(
+      edit.then(
+        () => void doneAt.push(performance.now() - startedAt),
+        () => undefined,
+      ),
+    );
+    await sleep(40);
+  }
+  await Promise.all(edits);
+  expect(doneAt.filter((at) => at > 2_000 && at <= 4_000).length).toBeGreaterThanOrEqual(8);
 });
 
 it('a flood of the longest messages does not delay short ones', { timeout: 30_000 }, async () => {

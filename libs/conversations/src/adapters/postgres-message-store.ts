@@ -46,6 +46,11 @@ const MAX_BATCH_COST = 2 * MAX_BATCH * ROW_COST;
 const MAX_WAITING = 2_000;
 /** Edits and deletions of one caller that may wait for their turn; a client that changes more at once is refused. */
 const MAX_EDITS_WAITING = 50;
+/**
+ * Longest wait of an edit for its turn, in milliseconds: what its route has beyond a call to Postgres (6 s, 5 s). Without it an overload
+ * gives every turn to the edit that has waited longest, which has no time left to be made, and none is.
+ */
+const EDIT_TURN_MS = 1_000;
 const DATA_EXCEPTION = '22';
 
 const INGEST = { name: 'ingest-messages', text: 'SELECT * FROM ingest_messages($1::uuid[], $2::json, $3)' };
@@ -186,7 +191,8 @@ export class PostgresMessageStore extends MessageStorePort {
   /** One change of a caller at a time: heavy texts of one must not hold all connections of the lane. */
   private async change<T>(actor: UserId, work: (query: Query) => Promise<T>): Promise<T> {
     try {
-      return await this.editors.run(actor, () => this.edits.transaction(work), currentDeadline()?.signal);
+      const waiting = { signal: currentDeadline()?.signal, withinMs: EDIT_TURN_MS };
+      return await this.editors.run(actor, () => this.edits.transaction(work), waiting);
     } catch (error) {
       throw error instanceof SemaphoreFull ? new DependencyError('postgres', 'edits', 'overloaded', { cause: error }) : error;
     }

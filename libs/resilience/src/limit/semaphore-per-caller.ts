@@ -1,4 +1,4 @@
-import { Semaphore, type SemaphoreLimits } from './semaphore.js';
+import { Semaphore, type SemaphoreLimits, type Waiting } from './semaphore.js';
 
 /** A semaphore of its own for each caller, so that no caller waits behind another one. An idle caller costs nothing. */
 export class SemaphorePerCaller {
@@ -10,12 +10,12 @@ export class SemaphorePerCaller {
     private readonly limits: SemaphoreLimits,
   ) {}
 
-  /** Runs `work` with a permit of `caller`. @throws SemaphoreFull when too much of it waits already; the reason of `signal` when it fires before. */
-  async run<T>(caller: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  /** Runs `work` with a permit of `caller`. @throws as {@link Semaphore.run} does. */
+  async run<T>(caller: string, work: () => Promise<T>, waiting?: Waiting): Promise<T> {
     const semaphore = this.byCaller.get(caller) ?? new Semaphore(this.pool, this.limits);
     this.byCaller.set(caller, semaphore);
     try {
-      return await semaphore.run(work, { signal });
+      return await semaphore.run(work, waiting);
     } finally {
       const { inUse, waiting } = semaphore.state;
       if (inUse === 0 && waiting === 0) this.byCaller.delete(caller);

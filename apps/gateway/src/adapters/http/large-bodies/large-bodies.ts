@@ -76,7 +76,7 @@ export class LargeBodies {
       return this.turns.run(() => this.inThread(kind, body), { signal, caller });
     };
     try {
-      return await this.ofCaller.run(caller, mine, signal);
+      return await this.ofCaller.run(caller, mine, { signal });
     } catch (error) {
       if (isMyTurn || !(error instanceof SemaphoreFull)) throw error;
       metrics.rateLimited.inc({ scope: 'large_bodies' });
