@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PrivateServer } from '#lib/devstack/process/server-process';
+import type { CrowdCounts } from './crowd/crowd.js';
 import { CrowdProcess } from './crowd/crowd-process.js';
 import { settled } from './latency.js';
 import type { LiveTarget, LiveTargetName } from './live-target.js';
@@ -9,16 +10,11 @@ import { offerLive } from './offer.js';
 export type LiveFault = 'kill -9 of a node' | 'Redis restarted';
 
 /** What the members of a conversation had in the end, counted over all of them before any rule of a client. */
-export interface LiveLoss {
+export interface LiveLoss extends Pick<CrowdCounts, 'missing' | 'membersWithGaps' | 'duplicated' | 'outOfOrder'> {
   readonly target: LiveTargetName;
   readonly fault: LiveFault;
   readonly members: number;
   readonly acknowledged: number;
-  /** Deliveries that never came, and how many members lack one. */
-  readonly missing: number;
-  readonly membersWithGaps: number;
-  readonly duplicated: number;
-  readonly outOfOrder: number;
 }
 
 const BEFORE_MS = 2_000;

@@ -1,20 +1,18 @@
 import { eventually } from '#lib/testing/eventually';
 import { percentilesOf, type Percentiles } from '#lib/testing/percentiles';
+import type { CrowdCounts } from './crowd/crowd.js';
 import { CrowdProcess } from './crowd/crowd-process.js';
 import type { LiveTarget } from './live-target.js';
 import { sendAll } from './offer.js';
 
 /** All clients of a node that was killed come to the other one at once, each with messages that it missed. Milliseconds from that moment. */
-export interface ResumeStorm {
+export interface ResumeStorm extends Pick<CrowdCounts, 'missing' | 'duplicated' | 'outOfOrder'> {
   readonly clients: number;
   readonly behind: number;
   /** Until `resumed`. */
   readonly resumed: Percentiles;
   /** Until every missed message was there. */
   readonly whole: Percentiles;
-  readonly missing: number;
-  readonly duplicated: number;
-  readonly outOfOrder: number;
   readonly triesFailed: number;
 }
 

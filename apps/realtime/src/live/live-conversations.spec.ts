@@ -38,6 +38,13 @@ describe('live conversations', () => {
     world.postgres.hold = promise;
     return resolve;
   };
+  /** Resumes; the first page is being read until the returned function is called. */
+  const resumeHeld = async (process: Process, session: LoggedSession, point: ResumePoint): Promise<() => void> => {
+    const release = hold();
+    process.live.resume(session, point);
+    await eventually(() => expect(world.postgres.statements.get('page')).toBe(1));
+    return release;
+  };
 
   describe('signals of messages', () => {
     it('reach every session of every member, in order, and no other', async () => {
@@ -85,10 +92,7 @@ describe('live conversations', () => {
       const process = quiet();
       const id = await world.conversation('alice', 'bob');
       const bob = await joined(process, 'bob');
-      let release = () => {};
-      world.postgres.hold = new Promise((resolve) => {
-        release = resolve;
-      });
+      const release = hold();
       await world.conversations.addMember(id, 'alice', 'carol');
       const messages = await sayMany(id, 1_000);
       await world.tellMembers(id); // the members are being read: everything waits
@@ -151,12 +155,7 @@ describe('live conversations', () => {
       const id = await world.conversation('alice', 'bob');
       const messages = await sayMany(id, 5);
       const bob = await joined(process, 'bob');
-      let release = () => {};
-      world.postgres.hold = new Promise((resolve) => {
-        release = resolve;
-      });
-      process.live.resume(bob, { conversationId: id, seq: 0 });
-      await eventually(() => expect(world.postgres.statements.get('page')).toBe(1));
+      const release = await resumeHeld(process, bob, { conversationId: id, seq: 0 });
       await turn();
       await turn();
       await world.messages.edit({ id: nth(messages, 3).id, actor: 'alice' }, 'edited meanwhile');
@@ -174,12 +173,7 @@ describe('live conversations', () => {
       const id = await world.conversation('alice', 'bob');
       const [first] = await sayMany(id, 3);
       const bob = await joined(process, 'bob');
-      let release = () => {};
-      world.postgres.hold = new Promise((resolve) => {
-        release = resolve;
-      });
-      process.live.resume(bob, { conversationId: id, seq: 1 });
-      await eventually(() => expect(world.postgres.statements.get('page')).toBe(1));
+      const release = await resumeHeld(process, bob, { conversationId: id, seq: 1 });
       await world.messages.edit({ id: first?.id ?? '', actor: 'alice' }, 'edited meanwhile');
       await world.publish(id, world.signalOf(nth(world.archive.conversations.get(id)?.messages ?? [], 1), 'edited'));
       await turn();
@@ -196,12 +190,7 @@ describe('live conversations', () => {
       await sayMany(id, 3);
       const bob = await joined(process, 'bob');
       const fourth = await world.store(id, 'alice', 'before'); // its signal is lost
-      let release = () => {};
-      world.postgres.hold = new Promise((resolve) => {
-        release = resolve;
-      });
-      process.live.resume(bob, { conversationId: id, seq: 0 });
-      await eventually(() => expect(world.postgres.statements.get('page')).toBe(1));
+      const release = await resumeHeld(process, bob, { conversationId: id, seq: 0 });
       await turn();
       await turn();
       await world.messages.edit({ id: fourth.id, actor: 'alice' }, 'after');
