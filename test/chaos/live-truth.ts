@@ -25,6 +25,8 @@ interface StoredMessage {
   readonly version: number;
   readonly content: string | null;
   readonly delivery: string | null;
+  /** When it was last edited, deleted or, without either, stored. */
+  readonly changed_at: Date;
 }
 
 interface StoredReceipt {
@@ -39,14 +41,14 @@ const TIMEOUT_MS = 30_000;
 export const checkMembers = async (parley: RunningParley, members: readonly Member[]): Promise<LiveReport> => {
   const { messages, receipts } = await readStored(parley.databaseUrl);
   const seen = members.flatMap(({ user, conversations }) =>
-    messages.flatMap(({ id, conversation_id, seq, version, content }): { missing?: string; stale?: string }[] => {
+    messages.flatMap(({ id, conversation_id, seq, version, content, changed_at }): { missing?: string; stale?: string }[] => {
       const conversation = conversations.get(conversation_id);
       if (conversation === undefined) return [];
       const shown = conversation.messages[Number(seq)];
       const what = `${user}: ${conversation_id} ${seq}`;
       if (shown?.id !== id) return [{ missing: `${what} was never shown` }];
       const isNewest = shown.version === version && shown.content === content;
-      return isNewest ? [] : [{ stale: `${what} is shown as v${shown.version}, not as v${version}` }];
+      return isNewest ? [] : [{ stale: `${what} is shown as v${shown.version}, not as v${version} of ${changed_at.toISOString()}` }];
     }),
   );
   const lists = await Promise.all(members.map((member) => wrongLists(parley, member)));
@@ -87,7 +89,8 @@ const readStored = async (databaseUrl: string): Promise<{ messages: StoredMessag
   await client.connect();
   try {
     const { rows: messages } = await client.query<StoredMessage>(
-      `select m.id, m.conversation_id, m.seq, m.version, case when m.deleted_at is null then m.content end as content, d.state as delivery
+      `select m.id, m.conversation_id, m.seq, m.version, case when m.deleted_at is null then m.content end as content, d.state as delivery,
+         coalesce(m.deleted_at, m.edited_at, m.created_at) as changed_at
        from messages m left join message_deliveries d on d.message_id = m.id order by m.conversation_id, m.seq`,
     );
     const { rows: receipts } = await client.query<StoredReceipt>('select conversation_id, user_id, read_seq from conversation_members');

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ParleySocket } from '#client/parley-socket';
 import { MessageView } from '#lib/contracts/http';
+import { Problem } from '#lib/contracts/problems';
+import { exponential } from '#lib/runtime/work/backoff';
 import type { Answer, ParleyClient } from '#lib/testing/parley-client';
 import { type JournalChange, type JournalEntry, mayBe, SendJournal } from '#lib/testing/send-journal';
 
@@ -10,13 +12,14 @@ export interface Attempt {
   readonly at: number;
   readonly ms: number;
   readonly status: number;
+  /** Of the problem document, when it was refused. */
+  readonly code?: string;
 }
 
 /** Who sends where, and how often. */
 export interface PacedLoadOptions {
   readonly clients: readonly ParleyClient[];
   readonly conversationIds: readonly string[];
-  readonly perSecond: number;
   readonly random: () => number;
   /** Edits and deletions that follow on a message that was sent, on average. */
   readonly editsPerMessage?: number;
@@ -39,8 +42,8 @@ const SOCKET_EVERY = 3;
 const SOCKET_ACK_WITHIN_MS = 10_000;
 
 const TICK_MS = 10;
-/** Pause before the next try when Parley was away and could not say how long to wait. */
-const AWAY_PAUSE_MS = 250;
+/** Pause before the next try: doubled after each, and never shorter than what Parley asks for. At once again, refused clients would be a load of their own. */
+const RETRY = { baseMs: 250, capMs: 8_000 };
 
 /**
  * Sends at a steady rate, however long the answers take (open loop: a Parley that is slow gets no relief), each message with a key of its
@@ -56,15 +59,24 @@ export class PacedLoad {
   private readonly recentOf = new Map<ParleyClient, JournalEntry[]>();
   private readonly open = new Set<Promise<void>>();
   private readonly stopping = new AbortController();
+  private readonly changing = new Set<ParleyClient>();
   private isPacing = true;
   private readonly pacing: Promise<void>;
+  private rate = 0;
+
+  /** It sends nothing before {@link setRate}. */
+  constructor(private readonly options: PacedLoadOptions) {
+    this.pacing = this.pace();
+  }
 
   /** Messages that are sent in a second. */
-  readonly perSecond: number;
+  get perSecond(): number {
+    return this.rate;
+  }
 
-  constructor(private readonly options: PacedLoadOptions) {
-    this.perSecond = options.perSecond;
-    this.pacing = this.pace();
+  /** From now on so many messages are sent in a second. */
+  setRate(perSecond: number): void {
+    this.rate = perSecond;
   }
 
   /** Sends nothing new, and resolves when all are acknowledged or `withinMs` have passed. */
@@ -86,11 +98,13 @@ export class PacedLoad {
   }
 
   private async pace(): Promise<void> {
-    const { perSecond, random, editsPerMessage = EDITS_PER_MESSAGE, deletionsPerMessage = DELETIONS_PER_MESSAGE } = this.options;
-    const startedAt = performance.now();
+    const { random, editsPerMessage = EDITS_PER_MESSAGE, deletionsPerMessage = DELETIONS_PER_MESSAGE } = this.options;
+    let [due, before] = [0, performance.now()];
     for (let sent = 0; this.isPacing; ) {
-      const due = Math.floor(((performance.now() - startedAt) / 1_000) * perSecond);
-      for (; sent < due; sent += 1) {
+      const now = performance.now();
+      due += ((now - before) / 1_000) * this.rate;
+      before = now;
+      for (; sent + 1 <= due; sent += 1) {
         this.keep(this.send(sent));
         if (random() < editsPerMessage) this.keep(this.change(sent, `sửa ${sent}: ${words(random)}`));
         if (random() < deletionsPerMessage) this.keep(this.change(sent, null));
@@ -120,9 +134,10 @@ export class PacedLoad {
     this.recentOf.set(client, [...(this.recentOf.get(client) ?? []), entry].slice(-RECENT));
   }
 
-  /** Edits (or with null deletes) one of the newest messages of a user that has no change under way and is not deleted. */
+  /** Edits (or with null deletes) one of the newest messages of a user, which changes one at a time. */
   private async change(number: number, content: string | null): Promise<void> {
     const client = this.clientOf(number);
+    if (this.changing.has(client)) return;
     const free = (this.recentOf.get(client) ?? []).filter((entry) => {
       const states = mayBe(entry);
       return states.length === 1 && states[0] !== null;
@@ -132,7 +147,9 @@ export class PacedLoad {
     const { id } = entry.acknowledged;
     const change: JournalChange = { content, askedAt: performance.now() };
     entry.changes.push(change);
+    this.changing.add(client);
     await this.untilDone(() => this.tryChange(client, id, change));
+    this.changing.delete(client);
   }
 
   private clientOf(number: number): ParleyClient {
@@ -144,21 +161,22 @@ export class PacedLoad {
 
   /** Tries until `tryOnce` says that it need not wait any longer, or the load is to end. */
   private async untilDone(tryOnce: () => Promise<number | undefined>): Promise<void> {
-    while (!this.stopping.signal.aborted) {
-      const waitMs = await tryOnce();
-      if (waitMs === undefined) return;
+    for (let tries = 1; !this.stopping.signal.aborted; tries += 1) {
+      const askedMs = await tryOnce();
+      if (askedMs === undefined) return;
+      const waitMs = Math.max(askedMs, exponential(tries, RETRY));
       // Jitter: those that were refused together must not come back together.
       await sleep(waitMs * (0.5 + this.options.random()), undefined, { signal: this.stopping.signal }).catch(() => undefined);
     }
   }
 
-  /** @returns undefined when it is acknowledged, else how long to wait before the next try. */
+  /** @returns undefined when it is acknowledged, else how long Parley asks to wait before the next try. */
   private async trySend(client: ParleyClient, entry: JournalEntry): Promise<number | undefined> {
     const { key, conversationId, content } = entry;
     const at = performance.now();
     const path = `/v1/conversations/${conversationId}/messages`;
     const answer = await client.request('POST', path, { content }, { 'idempotency-key': key }).catch(() => undefined);
-    this.attempts.push({ at, ms: performance.now() - at, status: answer?.status ?? 0 });
+    this.attempts.push({ at, ms: performance.now() - at, status: answer?.status ?? 0, ...codeOf(answer) });
     if (answer?.status === 202) {
       const { id, seq } = MessageView.parse(answer.body);
       entry.acknowledged = { id, seq };
@@ -175,7 +193,7 @@ export class PacedLoad {
     const acknowledged = await socket.send(conversationId, content, options).catch(() => undefined);
     if (acknowledged === undefined) {
       entry.wasInDoubt = true;
-      return AWAY_PAUSE_MS;
+      return 0;
     }
     entry.acknowledged = { id: acknowledged.id, seq: acknowledged.seq };
     return undefined;
@@ -188,7 +206,7 @@ export class PacedLoad {
       content === null ? client.request('DELETE', `/v1/messages/${id}`) : client.request('PATCH', `/v1/messages/${id}`, { content });
     const answer = await asking.catch(() => undefined);
     const status = answer?.status ?? 0;
-    this.changeAttempts.push({ at, ms: performance.now() - at, status });
+    this.changeAttempts.push({ at, ms: performance.now() - at, status, ...codeOf(answer) });
     if (status !== 200 && status !== 204) return waitAfter(answer);
     change.acknowledgedAt = performance.now();
     return undefined;
@@ -196,8 +214,13 @@ export class PacedLoad {
 }
 
 function waitAfter(answer: Answer | undefined): number {
-  const seconds = Number(answer?.headers.get('retry-after'));
-  return seconds > 0 ? seconds * 1_000 : AWAY_PAUSE_MS;
+  return Number(answer?.headers.get('retry-after') ?? 0) * 1_000;
+}
+
+function codeOf(answer: Answer | undefined): { code?: string } {
+  if (answer === undefined || answer.status < 400) return {};
+  const problem = Problem.safeParse(answer.body);
+  return problem.success ? { code: problem.data.code } : {};
 }
 
 const VOCABULARY = 'trà cà phê đồi chè tea coffee morning meeting rain mountain bicycle market noodle letter window garden'.split(' ');

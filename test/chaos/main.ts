@@ -8,12 +8,13 @@ import pc from 'picocolors';
 import { machineLine } from '../bench/report.js';
 import { type ChaosFault, chaosFaults } from './faults.js';
 import { type Attempt, PacedLoad } from './load.js';
-import { MemoryWatch, Searcher, servicesMiB, untilWhole } from './observe.js';
+import { measureCapacity, rateFor } from './capacity.js';
+import { countAnswers, MemoryWatch, Searcher, servicesMiB, untilWhole } from './observe.js';
 import { percentilesOf } from '#lib/testing/percentiles';
 import { pick, seededRandom } from '#lib/testing/random';
 import { checkMembers, type LiveReport } from './live-truth.js';
 import { Members } from './members.js';
-import { brokenPromises, type ChaosResults, type FaultFigures, inSeconds, missedFigures, renderChaos } from './report.js';
+import { brokenPromises, capacityLine, type ChaosResults, type FaultFigures, inSeconds, missedFigures, renderChaos } from './report.js';
 import { staleAnswers, wrongAnswers } from './truth.js';
 import { tableOf } from '#lib/devstack/terminal/table';
 import { checkConsistency, type ConsistencyReport, consistent, countRun } from '#lib/testing/consistency-checker';
@@ -34,10 +35,10 @@ const options = new Command('chaos')
   .option('--seed <n>', 'repeat the mix of a run that printed this seed', wholeNumber)
   .option('--only <text>', 'only faults whose name contains this, and no mix')
   .option('--hold <seconds>', 'how long each fault lasts, instead of a few seconds', wholeNumber)
-  .option('--rate <n>', 'messages per second', wholeNumber, 100)
+  .option('--rate <n>', 'messages per second, instead of half of what the machine carries (at most 100)', wholeNumber)
   .option('--users <n>', 'users who send them', wholeNumber, 20)
   .parse()
-  .opts<{ quick: boolean; matrix: boolean; seed?: number; only?: string; hold?: number; rate: number; users: number }>();
+  .opts<{ quick: boolean; matrix: boolean; seed?: number; only?: string; hold?: number; rate?: number; users: number }>();
 
 if (options.matrix) {
   const { status } = spawnSync(process.execPath, [join(projectRoot, 'dist', 'scripts', 'test.js'), 'faults'], {
@@ -97,19 +98,23 @@ async function run(): Promise<boolean> {
   const load = new PacedLoad({
     clients,
     conversationIds,
-    perSecond: options.rate,
     random,
     sockets: members.all.map(({ socket }) => socket),
     onAcknowledged: (id) => members.acknowledged(id),
   });
   const searcher = new Searcher(await parley.client('user-0'));
 
-  say(`${options.rate} messages/s from ${options.users} users, a third of them over sockets on two realtime processes`);
+  const capacity = options.rate === undefined ? await measureCapacity(load) : null;
+  const perSecond = capacity === null ? (options.rate ?? 0) : rateFor(capacity);
+  load.setRate(perSecond);
+  if (capacity !== null) say(capacityLine({ capacity, perSecond }).trim());
+  say(`${perSecond} messages/s from ${options.users} users, a third of them over sockets on two realtime processes`);
+  const baselineFrom = performance.now();
   await sleep(BASELINE_MS);
   const baseline = percentilesOf(
-    load.attemptsBetween(startedAt, performance.now()).flatMap(({ ms, status }) => (status === 202 ? [ms] : [])),
+    load.attemptsBetween(baselineFrom, performance.now()).flatMap(({ ms, status }) => (status === 202 ? [ms] : [])),
   );
-  const baselineDelivered = members.waitsBetween(startedAt, performance.now());
+  const baselineDelivered = members.waitsBetween(baselineFrom, performance.now());
   say(
     `before any fault: ACK P50 ${baseline.p50} ms, P95 ${baseline.p95} ms, P99 ${baseline.p99} ms; last member after P95 ${baselineDelivered.p95} ms`,
   );
@@ -147,7 +152,8 @@ async function run(): Promise<boolean> {
     commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', timeout: 5_000 }).trim(),
     seed,
     seconds: (performance.now() - startedAt) / 1_000,
-    perSecond: options.rate,
+    perSecond,
+    capacity,
     users: options.users,
     baseline,
     baselineDelivered,
@@ -194,6 +200,7 @@ async function endure(faults: readonly ChaosFault[], load: PacedLoad, searcher: 
     firsts,
     firstSuccessMs = null,
     wholeMs = null,
+    lacks,
   } = await untilWhole(world, load, searcher, members, {
     clearedAt,
     withinMs: recoverWithinMs + BACKLOG_MS,
@@ -212,6 +219,7 @@ async function endure(faults: readonly ChaosFault[], load: PacedLoad, searcher: 
     ack: msOf((status) => status === 202),
     changed: percentilesOf(changes.flatMap(({ ms, status }) => (status === 200 || status === 204 ? [ms] : []))),
     refused: msOf(isRefusal),
+    refusals: countAnswers([...attempts, ...changes].filter(({ status }) => isRefusal(status))),
     refusedOpen: percentilesOf(onceOpen(attempts.filter(({ status }) => isRefusal(status)))),
     unanswered: attempts.filter(({ status }) => status === 0).length,
     wrong: countBy(
@@ -227,6 +235,7 @@ async function endure(faults: readonly ChaosFault[], load: PacedLoad, searcher: 
     firstSuccessMs,
     firsts,
     wholeMs,
+    lacks,
     recoverWithinMs,
     memoryMiB: Object.fromEntries(
       Object.entries(memoryBefore).map(([name, before]) => [name, [before, memoryThen[name] ?? 0, memoryAfter[name] ?? 0]]),
@@ -256,14 +265,18 @@ function lineOf({
   wholeMs,
   recoverWithinMs,
   mustAccept,
+  refusals,
+  lacks,
 }: FaultFigures): string {
   const isLate = firstSuccessMs === null || firstSuccessMs > recoverWithinMs;
   const accepted = `${ack.count} accepted, P95 ${ack.p95} ms, last member P95 ${delivered.p95} ms`;
   const others =
     refused.count + unanswered === 0 ? '' : `, ${refused.count} refused (longest ${refused.max} ms), ${unanswered} without an answer`;
+  const codes = Object.entries(refusals).map(([answer, count]) => `${count} x ${answer}`);
+  const why = codes.length === 0 ? '' : ` [sends and changes: ${codes.join(', ')}]`;
   const isSlow = mustAccept && (ack.p95 >= 200 || others !== '');
-  const back = `back after ${inSeconds(firstSuccessMs)}, whole after ${inSeconds(wholeMs)}`;
-  return `${pc.bold(fault)}  ${isSlow ? pc.yellow(accepted + others) : accepted + others}; ${isLate ? pc.red(back) : pc.green(back)}`;
+  const back = `back after ${inSeconds(firstSuccessMs)}, whole after ${inSeconds(wholeMs)}${lacks.length === 0 ? '' : ` (${lacks.join('; ')})`}`;
+  return `${pc.bold(fault)}  ${isSlow ? pc.yellow(accepted + others) : accepted + others}${why}; ${isLate || wholeMs === null ? pc.red(back) : pc.green(back)}`;
 }
 
 /** Asks until there is nothing to complain about, or until the time is over. */

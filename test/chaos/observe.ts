@@ -6,6 +6,7 @@ import type { ParleyClient } from '#lib/testing/parley-client';
 import { processes } from '#lib/devstack/services';
 import type { PrivateServer } from '#lib/devstack/process/server-process';
 import { SearchResults } from '#lib/contracts/http';
+import { readQueues } from '#lib/testing/consistency-checker';
 import type { Attempt, PacedLoad } from './load.js';
 import type { Members } from './members.js';
 
@@ -27,6 +28,8 @@ export interface Recovery {
   readonly firstSuccessMs: number | undefined;
   /** All of that, and nothing left over from the outage: outbox swept, every message indexed and delivered. */
   readonly wholeMs: number | undefined;
+  /** What was still missing when the time was over; empty when it was whole. */
+  readonly lacks: readonly string[];
 }
 
 /** Messages and events that are older than this and still under way are a backlog. */
@@ -136,7 +139,7 @@ export async function untilWhole(
   for (;;) {
     const now = performance.now();
     const pipeline = await askPipeline(parley.databaseUrl, clearedOn).catch(() => undefined);
-    if (pipeline?.hasIndexed === true) indexedAt ??= performance.now();
+    if (pipeline?.has_indexed === true) indexedAt ??= performance.now();
     const sent = load.attempts.find(({ at, status }) => at >= clearedAt && status === 202);
     const searched = searcher.samples.find(({ at, isWhole }) => at >= clearedAt && isWhole);
     const after = (at: number | undefined) => (at === undefined ? undefined : Math.round(at - clearedAt));
@@ -148,39 +151,84 @@ export async function untilWhole(
     };
     const times = Object.values(firsts).filter((ms) => ms !== undefined);
     const firstSuccessMs = times.length === Object.keys(firsts).length ? Math.max(...times) : undefined;
-    const isDelivering = members.lackedAt(now - FRESH_S * 1_000) === 0;
-    const isSearching = searcher.samples.at(-1)?.isWhole === true;
-    if (
-      firstSuccessMs !== undefined &&
-      pipeline?.backlog === 0 &&
-      isAccepting(load.attempts, load.perSecond, now) &&
-      isSearching &&
-      isDelivering
-    ) {
-      return { firsts, firstSuccessMs, wholeMs: performance.now() - clearedAt };
+    const lacks = [
+      ...Object.entries(firsts).flatMap(([what, ms]) => (ms === undefined ? [`no ${what} yet`] : [])),
+      ...lacksOf(pipeline),
+      ...refusedOf(load, now),
+      ...(searcher.samples.at(-1)?.isWhole === true ? [] : ['the last search lacked a part']),
+      ...membersLack(members.lackedAt(now - FRESH_S * 1_000)),
+    ];
+    if (firstSuccessMs !== undefined && lacks.length === 0)
+      return { firsts, firstSuccessMs, wholeMs: performance.now() - clearedAt, lacks };
+    if (performance.now() - clearedAt > withinMs) {
+      const queues = await readQueues(parley.rabbitmqUrl).catch(() => ['queues could not be read']);
+      return { firsts, firstSuccessMs, wholeMs: undefined, lacks: [...lacks, ...queues] };
     }
-    if (performance.now() - clearedAt > withinMs) return { firsts, firstSuccessMs, wholeMs: undefined };
     await sleep(ASK_EVERY_MS);
   }
 }
 
+/** Stages of messages that are under way for longer than {@link FRESH_S}: how many, and the age of the oldest in seconds. */
+interface Pipeline {
+  readonly has_indexed: boolean;
+  readonly unindexed: number;
+  readonly unindexed_s: number;
+  readonly undelivered: number;
+  readonly undelivered_s: number;
+  readonly outbox: number;
+  readonly outbox_s: number;
+}
+
+function lacksOf(pipeline: Pipeline | undefined): string[] {
+  if (pipeline === undefined) return ['Postgres could not be asked'];
+  const { unindexed, unindexed_s, undelivered, undelivered_s, outbox, outbox_s } = pipeline;
+  return [
+    ...(unindexed > 0 ? [`${unindexed} not indexed, oldest ${unindexed_s} s`] : []),
+    ...(undelivered > 0 ? [`${undelivered} not delivered, oldest ${undelivered_s} s`] : []),
+    ...(outbox > 0 ? [`${outbox} in the outbox, oldest ${outbox_s} s`] : []),
+  ];
+}
+
+function refusedOf(load: PacedLoad, now: number): string[] {
+  if (isAccepting(load.attempts, load.perSecond, now)) return [];
+  const recent = load.attempts.filter(({ at }) => at >= now - 1_000 && at < now);
+  const counts = Object.entries(countAnswers(recent)).map(([answer, count]) => `${count} x ${answer}`);
+  return [`sends of the last second: ${counts.join(', ') || 'none'}`];
+}
+
+function membersLack(count: number): string[] {
+  return count === 0 ? [] : [`${count} messages that some member was not shown`];
+}
+
+/** How often each answer was given: by status, and by code where it was refused. */
+export function countAnswers(attempts: readonly Attempt[]): Record<string, number> {
+  const groups = Map.groupBy(attempts, ({ status, code }) =>
+    status === 0 ? 'no answer' : code === undefined ? `${status}` : `${status} ${code}`,
+  );
+  return Object.fromEntries([...groups].map(([answer, all]) => [answer, all.length]));
+}
+
+const CHANGED_AT = 'coalesce(m.deleted_at, m.edited_at, m.created_at)';
+const countAndAge = (name: string, at: string) =>
+  `count(*)::int as ${name}, coalesce(round(extract(epoch from now() - min(${at}))), 0)::int as ${name}_s`;
+const isOld = (at: string) => `${at} < now() - make_interval(secs => $2)`;
+
 /** Asked past the proxies, of Postgres itself. */
-async function askPipeline(databaseUrl: string, since: Date): Promise<{ hasIndexed: boolean; backlog: number }> {
+async function askPipeline(databaseUrl: string, since: Date): Promise<Pipeline | undefined> {
   const client = new Client({ connectionString: databaseUrl, connectionTimeoutMillis: 2_000, query_timeout: 5_000 });
   client.on('error', () => undefined); // the query below already fails with it
   await client.connect();
   try {
-    const { rows } = await client.query<{ has_indexed: boolean; backlog: number }>(
-      `select exists(select 1 from messages m join message_chunks l on l.message_id = m.id where m.created_at > $1 and l.state = 'indexed') as has_indexed,
-              (select count(*) from messages m left join message_chunks l on l.message_id = m.id
-               where coalesce(m.deleted_at, m.edited_at, m.created_at) < now() - make_interval(secs => $2)
-                 and (l.version is distinct from m.version or l.state = 'failed'))::int
-            + (select count(*) from messages m left join message_deliveries d on d.message_id = m.id
-               where m.created_at < now() - make_interval(secs => $2) and d.state is distinct from 'delivered')::int
-            + (select count(*) from outbox where created_at < now() - make_interval(secs => $2))::int as backlog`,
+    const { rows } = await client.query<Pipeline>(
+      `select exists(select 1 from messages m join message_chunks l on l.message_id = m.id where m.created_at > $1 and l.state = 'indexed') as has_indexed, *
+       from (select ${countAndAge('unindexed', CHANGED_AT)} from messages m left join message_chunks l on l.message_id = m.id
+             where ${isOld(CHANGED_AT)} and (l.version is distinct from m.version or l.state = 'failed')) one,
+            (select ${countAndAge('undelivered', 'm.created_at')} from messages m left join message_deliveries d on d.message_id = m.id
+             where ${isOld('m.created_at')} and d.state is distinct from 'delivered') two,
+            (select ${countAndAge('outbox', 'created_at')} from outbox where ${isOld('created_at')}) three`,
       [since, FRESH_S],
     );
-    return { hasIndexed: rows[0]?.has_indexed ?? false, backlog: rows[0]?.backlog ?? 0 };
+    return rows[0];
   } finally {
     await client.end();
   }

@@ -1,4 +1,5 @@
 import type { ConsistencyReport, RunCounts } from '#lib/testing/consistency-checker';
+import { type Capacity, HEAD_ROOM_SHARE } from './capacity.js';
 import type { LiveReport } from './live-truth.js';
 import type { Recovery } from './observe.js';
 import type { Percentiles } from '#lib/testing/percentiles';
@@ -14,6 +15,8 @@ export interface FaultFigures {
   readonly changed: Percentiles;
   /** Of the sends that were refused with 503 or 429, in milliseconds. */
   readonly refused: Percentiles;
+  /** How many sends, edits and deletions were refused, by status and code. */
+  readonly refusals: Readonly<Record<string, number>>;
   /** Those of them that came when the breaker was open: from where twenty in a row took less than 100 ms each. */
   readonly refusedOpen: Percentiles;
   /** Sends without an answer: the gateway itself was away. */
@@ -27,6 +30,8 @@ export interface FaultFigures {
   readonly firstSuccessMs: number | null;
   readonly firsts: Recovery['firsts'];
   readonly wholeMs: number | null;
+  /** What was missing when the time for being whole was over. */
+  readonly lacks: readonly string[];
   readonly recoverWithinMs: number;
   /** Resident memory of our processes in MiB: before the fault, at its end, and when all was whole again. */
   readonly memoryMiB: Readonly<Record<string, readonly number[]>>;
@@ -43,6 +48,8 @@ export interface ChaosResults {
   readonly seed: number;
   readonly seconds: number;
   readonly perSecond: number;
+  /** What the machine carries of this load; null when the rate was given. */
+  readonly capacity: Capacity | null;
   readonly users: number;
   readonly baseline: Percentiles;
   readonly baselineDelivered: Percentiles;
@@ -94,21 +101,24 @@ export const brokenPromises = ({ counts, faults, falseSearches, live }: ChaosRes
 
 /** Laws 2 and 3 with their numbers: figures of this machine, reported and not part of the exit code. */
 export const missedFigures = ({ faults }: ChaosResults): string[] =>
-  faults.flatMap(({ fault, mustAccept, ack, refused, refusedOpen, unanswered, firsts, firstSuccessMs, recoverWithinMs }) => [
-    ...(mustAccept && ack.p95 >= ACK_P95_MS ? [`${fault}: ACK P95 ${ack.p95} ms, not < ${ACK_P95_MS}`] : []),
-    ...(mustAccept && refused.count + unanswered > 0 ? [`${fault}: ${refused.count + unanswered} sends were not accepted`] : []),
-    ...(refused.max > FIRST_REFUSAL_MS ? [`${fault}: 503 after ${refused.max} ms, not within ${FIRST_REFUSAL_MS}`] : []),
-    ...(refusedOpen.p95 > OPEN_REFUSAL_MS
-      ? [`${fault}: 503 with the breaker open took ${refusedOpen.p95} ms (P95), not ${OPEN_REFUSAL_MS}`]
-      : []),
-    ...(firstSuccessMs === null || firstSuccessMs > recoverWithinMs
-      ? [
-          `${fault}: first success after ${inSeconds(firstSuccessMs)}, not within ${recoverWithinMs / 1_000} s (${Object.entries(firsts)
-            .map(([what, ms]) => `${what} ${inSeconds(ms ?? null)}`)
-            .join(', ')})`,
-        ]
-      : []),
-  ]);
+  faults.flatMap(
+    ({ fault, mustAccept, ack, refused, refusedOpen, unanswered, firsts, firstSuccessMs, recoverWithinMs, wholeMs, lacks }) => [
+      ...(wholeMs === null ? [`${fault}: never whole (${lacks.join('; ')})`] : []),
+      ...(mustAccept && ack.p95 >= ACK_P95_MS ? [`${fault}: ACK P95 ${ack.p95} ms, not < ${ACK_P95_MS}`] : []),
+      ...(mustAccept && refused.count + unanswered > 0 ? [`${fault}: ${refused.count + unanswered} sends were not accepted`] : []),
+      ...(refused.max > FIRST_REFUSAL_MS ? [`${fault}: 503 after ${refused.max} ms, not within ${FIRST_REFUSAL_MS}`] : []),
+      ...(refusedOpen.p95 > OPEN_REFUSAL_MS
+        ? [`${fault}: 503 with the breaker open took ${refusedOpen.p95} ms (P95), not ${OPEN_REFUSAL_MS}`]
+        : []),
+      ...(firstSuccessMs === null || firstSuccessMs > recoverWithinMs
+        ? [
+            `${fault}: first success after ${inSeconds(firstSuccessMs)}, not within ${recoverWithinMs / 1_000} s (${Object.entries(firsts)
+              .map(([what, ms]) => `${what} ${inSeconds(ms ?? null)}`)
+              .join(', ')})`,
+          ]
+        : []),
+    ],
+  );
 
 /** Milliseconds as seconds with one digit. */
 export const inSeconds = (ms: number | null): string => (ms === null ? 'never' : `${(ms / 1_000).toFixed(1)} s`);
@@ -121,7 +131,7 @@ export const renderChaos = (results: ChaosResults): string => {
   return `# Chaos
 
 \`${results.command}\` (seed ${results.seed}), ${results.startedAt}, commit ${results.commit}, ${Math.round(results.seconds)} s.
-${results.machine}.
+${results.machine}.${capacityLine(results)}
 
 ${results.perSecond} messages/s from ${results.users} users, two thirds over two gateways and one third over sockets on two realtime processes, each message with an idempotency key and tried until it was acknowledged, a fifth of them edited and
 a twentieth deleted moments later, two indexers behind them, and a reader who searched all the time, while one thing after another went wrong, then two at a time. Parley reached
@@ -151,10 +161,10 @@ Everything had settled ${results.settledSeconds.toFixed(1)} s after the last mes
 
 Before any fault: ACK P50 ${baseline.p50} ms, P95 ${baseline.p95} ms, P99 ${baseline.p99} ms, last member P50 ${baselineDelivered.p50} ms, P95 ${baselineDelivered.p95} ms. Times in milliseconds unless said otherwise; *refused* are 503 and 429.
 *Last member*: from the answer until the last socket had the message. *First success*: a send accepted, a search with all its parts, a new message indexed and one delivered to all members, whichever came last, counted from the end of the fault
-(a killed process: from when it was ready again). *Whole*: no backlog left.
+(a killed process: from when it was ready again). *Whole*: no backlog left. *By code*: refused sends, edits and deletions.
 
-| fault | held | ACK P50 | P95 | P99 | 202 | edits and deletions P95 | refused | longest | P95, breaker open | no answer | last member P50 / P95 | search whole / degraded / refused | first success | limit | whole | MiB before → end → whole |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| fault | held | ACK P50 | P95 | P99 | 202 | edits and deletions P95 | refused | longest | by code | P95, breaker open | no answer | last member P50 / P95 | search whole / degraded / refused | first success | limit | whole | MiB before → end → whole |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 ${faults.map(rowOf).join('\n')}
 
 ${missed.length === 0 ? 'All figures of the laws were reached.' : `Figures of the laws that were missed on this machine:\n\n${missed.map((line) => `- ${line}`).join('\n')}`}
@@ -167,6 +177,14 @@ ${Object.entries(peakMemoryMiB)
   .map(([name, mib]) => `| ${name} | ${mib} |`)
   .join('\n')}
 `;
+};
+
+/** How the rate was chosen. */
+export const capacityLine = ({ capacity, perSecond }: Pick<ChaosResults, 'capacity' | 'perSecond'>): string => {
+  if (capacity === null) return '';
+  const { trialPerSecond, idleShare, busyShare } = capacity;
+  const percent = (share: number) => `${Math.round(100 * share)} %`;
+  return ` At ${trialPerSecond} messages/s ${percent(busyShare)} of its cores were busy, before that ${percent(idleShare)}: it carries some ${capacity.perSecond} messages/s of this load, of which the run offers ${perSecond} (at most ${percent(HEAD_ROOM_SHARE)}).`;
 };
 
 const rowOf = (figures: FaultFigures): string => {
@@ -195,6 +213,9 @@ const rowOf = (figures: FaultFigures): string => {
     changed.p95,
     refused.count,
     refused.max,
+    Object.entries(figures.refusals)
+      .map(([answer, count]) => `${answer}: ${count}`)
+      .join(', '),
     refusedOpen.p95,
     unanswered,
     `${delivered.p50} / ${delivered.p95}`,

@@ -332,8 +332,8 @@ async function findOtherTexts(chromaUrl: string, messages: readonly MessageRow[]
   return lines;
 }
 
-/** Messages by queue. Those that a consumer holds do not count here; their vectors are missing then, which shows. */
-async function readQueues(rabbitmqUrl: string): Promise<string[]> {
+/** Queues that hold messages, and how many. Those that a consumer holds do not count here; their vectors are missing then, which shows. */
+export async function readQueues(rabbitmqUrl: string): Promise<string[]> {
   const connection = await connect(rabbitmqUrl, { timeout: TIMEOUT_MS });
   connection.on('error', () => undefined); // the call below already fails with it
   try {
