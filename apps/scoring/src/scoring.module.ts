@@ -4,6 +4,7 @@ import { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
 import { DatabaseModule } from '#lib/database/database.module';
 import { ResilienceModule } from '#lib/resilience/resilience.module';
 import { ScoresModule } from '#lib/scores/scores.module';
+import { AnalysisModule } from './analysis/analysis.module.js';
 import { MessagesConsumer } from './adapters/amqp/messages.consumer.js';
 import { PostgresCurrentMessages } from './adapters/postgres-current-messages.js';
 import { CurrentMessagesPort } from './signals/current-messages.port.js';
@@ -22,6 +23,7 @@ const currentMessages = {
     ResilienceModule.for('scoring'),
     DatabaseModule.for('scoring', { entities: 'work' }),
     ScoresModule.for('scoring'),
+    AnalysisModule,
     BusModule.for('scoring', { consumes: { deadLetters: MarkFailed } }),
   ],
   controllers: [MessagesConsumer],

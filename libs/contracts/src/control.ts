@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { dependencies } from './dependencies.js';
+import { everyDependency } from './dependencies.js';
 
 /** Fanout exchange that takes a question to every process of every app (ADR 21). */
 export const CONTROL_EXCHANGE = 'parley.control';
@@ -15,7 +15,7 @@ export type ProcessName = z.infer<typeof ProcessName>;
 /** A circuit breaker of one process. */
 export const BreakerState = z
   .object({
-    dependency: z.enum(dependencies),
+    dependency: z.enum(everyDependency),
     operation: z.string().max(100),
     state: z.enum(['closed', 'half-open', 'open']),
     since: z.iso.datetime().meta({ description: 'When it took on this state' }),

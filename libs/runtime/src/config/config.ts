@@ -289,6 +289,29 @@ export const settings = {
     count(0, 10_000_000).default(100_000),
     'Texts whose vectors one process remembers; 100,000 of 384 dimensions take about 200 MB (R101).',
   ),
+
+  LLM_PROVIDER: setting(
+    z.enum(['local', 'openai']).default('local'),
+    'Reads conversations to score them. `local` needs nothing: rules and lexicons of English and Vietnamese. `openai`: any endpoint that speaks its chat completions (Groq, OpenAI, vLLM, Ollama).',
+  ),
+  LLM_BASE_URL: setting(
+    url('http:', 'https:').optional(),
+    'Endpoint for `openai`, up to the path of the version, e.g. https://api.groq.com/openai/v1. Conversations and LLM_API_KEY go to this host and to no other: redirects are not followed.',
+  ),
+  LLM_API_KEY: secret(z.string().min(1).optional(), 'Key for that endpoint, sent as a bearer token. Leave it out where none is asked for.'),
+  LLM_MODEL: setting(
+    z.string().min(1).max(200).optional(),
+    'Model of that endpoint, e.g. openai/gpt-oss-20b. It is stored with each score.',
+  ),
+  LLM_REQUESTS_PER_MINUTE: setting(
+    count(1, 100_000).default(30),
+    'Requests per minute to that endpoint, of all processes together (R081). What the endpoint allows, less a fifth: the bucket may let that much through at once. One user has at most a third of it.',
+  ),
+  MEMORY_API_URL: setting(
+    url('http:', 'https:').optional(),
+    'Memory API in the style of Mem0, e.g. https://api.mem0.ai/v1: it is given each conversation that is scored, and new memories count. Without it conversations are scored without memories.',
+  ),
+  MEMORY_API_KEY: secret(z.string().min(1).optional(), 'Key for that API, sent as `Authorization: Token`.'),
 } satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof settings;
@@ -305,6 +328,8 @@ const missingTogether = (config: Config): string[] => {
     // Without a base URL it is OpenAI itself, which answers no request without a key.
     [provider === 'openai' && config.EMBEDDING_BASE_URL === undefined, 'EMBEDDING_API_KEY', byProvider],
     [provider === 'transformers', 'EMBEDDING_MODEL_DIR', byProvider],
+    [config.LLM_PROVIDER === 'openai', 'LLM_BASE_URL', 'LLM_PROVIDER=openai'],
+    [config.LLM_PROVIDER === 'openai', 'LLM_MODEL', 'LLM_PROVIDER=openai'],
     [config.ONESIGNAL_APP_ID !== undefined, 'ONESIGNAL_API_KEY', 'ONESIGNAL_APP_ID'],
     [config.ONESIGNAL_API_KEY !== undefined, 'ONESIGNAL_APP_ID', 'ONESIGNAL_API_KEY'],
   ];

@@ -69,6 +69,13 @@ export const metrics = {
   ),
   liveGaps: counter('live_gaps_total', 'Times that a conversation lacked messages which were then read from Postgres'),
   wsResume: counter('ws_resume_total', 'Resume points by what became of them', 'outcome'),
+  llmTokens: counter('llm_tokens_total', 'Tokens that the language model was given (in) and wrote (out), as it counts them', 'direction'),
+  llmBudget: highest('llm_requests_per_minute', 'Requests per minute that the shared budget allows now: each 429 halves it'),
+  llmBudgetRefused: counter(
+    'llm_budget_refused_total',
+    'Analyses that found no budget in time: of their user (caller) or at all (shared)',
+    'scope',
+  ),
   searchDuration: histogram('search_duration_seconds', 'One search', INTERACTIVE, 'mode'),
   dbConnUsage: gauge('db_conn_usage', 'Pool connections', 'lane', 'state'),
   dbPoolWait: histogram('db_pool_wait_seconds', 'Wait for a pool connection', INTERACTIVE, 'lane'),
