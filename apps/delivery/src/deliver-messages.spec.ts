@@ -292,6 +292,14 @@ describe('delivering', () => {
     expect(await stateOf(message.id)).toBeUndefined();
   });
 
+  it('tells a user, and no other, what the end of a conversation did to its score', async () => {
+    const facts = { userId: 'alice', conversationId: 'chat-1', scoreChange: 12, score: 112, level: 'acquaintance' } as const;
+    const updated = { ...facts, degraded: false, version: 3, updatedAt: new Date().toISOString() };
+    expect(await deliver.handle([newEvent('score.updated', { endId: newId(), ...updated })])).toEqual([]);
+    expect(fanOut.posts).toHaveLength(1);
+    expect(fanOut.ofUser('alice').map((signal) => frameOf(signal))).toEqual([{ type: 'score.updated', ...updated }]);
+  });
+
   it('records nothing while signals cannot go out, and all of it when the batch comes again', async () => {
     const message = await say();
     const events = await announced();

@@ -1,15 +1,17 @@
 import { Injectable } from '@nestjs/common';
-import type { EventOf, MessageEvent, PushDue } from '#lib/contracts/events';
+import type { EventOf, MessageEvent, PushDue, ScoreUpdated } from '#lib/contracts/events';
 import type { queues } from '#lib/contracts/pipeline';
 import { DeliveryLedgerPort } from '#lib/conversations/delivery-ledger.port';
 import { FanOutPort } from '#lib/live/fan-out/fan-out.port';
 import { metrics } from '#lib/runtime/metrics/metrics';
 import { CurrentConversationsPort, type CurrentMessage, type Members, type Membership } from './current-conversations.port.js';
 import { PlanPushes } from './push/plan-pushes.js';
-import { grouped, indexedPost, joinedPosts, membersPost, messagePost, type Post, receiptPost } from './signals.js';
+import { grouped, indexedPost, joinedPosts, membersPost, messagePost, type Post, receiptPost, scorePost } from './signals.js';
 
 /** What this process hears. */
 export type DeliveryEvent = EventOf<(typeof queues)['delivery.messages']['hears'][number]>;
+/** What happened in conversations of Parley. */
+type ConversationEvent = Exclude<DeliveryEvent, ScoreUpdated>;
 type MemberEvent = EventOf<'member.added' | 'member.removed' | 'receipt.recorded'>;
 
 /** What Postgres has of everything that a batch names. */
@@ -48,15 +50,17 @@ export class DeliverMessages {
   ) {}
 
   /** @returns the pushes that are due, one event each. @throws DependencyError when Postgres or Redis is out: nothing is lost, the batch comes again. */
-  async handle(events: readonly DeliveryEvent[]): Promise<PushDue[]> {
+  async handle(all: readonly DeliveryEvent[]): Promise<PushDue[]> {
+    const events = all.filter(isOfConversation);
     const truth = await this.read(events);
-    await this.publish(grouped(postsFor(events, truth)));
+    const scores = all.filter((event) => event.type === 'score.updated');
+    await this.publish(grouped([...postsFor(events, truth), ...scores.map(({ data }) => scorePost(data))]));
     const changes = changesIn(events, truth);
     await this.record(changes);
     return this.planPushes.for(changes.filter(isCreation).map(({ message }) => message));
   }
 
-  private async read(events: readonly DeliveryEvent[]): Promise<Truth> {
+  private async read(events: readonly ConversationEvent[]): Promise<Truth> {
     const messageIds = new Set(events.flatMap(({ data }) => ('messageId' in data ? [data.messageId] : [])));
     const keys = new Map(events.filter(isAboutMember).map(({ data }) => [keyOf(data), data]));
     const started = new Set(events.flatMap(({ type, conversationId }) => (type === 'conversation.created' ? [conversationId] : [])));
@@ -86,7 +90,7 @@ export class DeliverMessages {
 }
 
 /** What is sent for a batch: each change once, messages in the order of their `seq`. */
-function postsFor(events: readonly DeliveryEvent[], truth: Truth): Post[] {
+function postsFor(events: readonly ConversationEvent[], truth: Truth): Post[] {
   const posts = new Map<string, Post[]>();
   for (const event of events.toSorted((one, other) => seqOf(one) - seqOf(other))) {
     const what = 'messageId' in event.data ? event.data.messageId : 'userId' in event.data ? keyOf(event.data) : event.conversationId;
@@ -95,7 +99,7 @@ function postsFor(events: readonly DeliveryEvent[], truth: Truth): Post[] {
   return [...posts.values()].flat();
 }
 
-function postsOf(event: DeliveryEvent, { messages, memberships, members }: Truth): Post[] {
+function postsOf(event: ConversationEvent, { messages, memberships, members }: Truth): Post[] {
   switch (event.type) {
     case 'message.created':
     case 'message.edited':
@@ -136,7 +140,7 @@ function happened({ type, data }: MessageEvent, { version, deletedAt }: CurrentM
   return data.version <= version && (type !== 'message.deleted' || deletedAt !== undefined);
 }
 
-function changesIn(events: readonly DeliveryEvent[], { messages }: Truth): Change[] {
+function changesIn(events: readonly ConversationEvent[], { messages }: Truth): Change[] {
   return events.filter(isAboutMessage).flatMap((event) => {
     const message = messages.get(event.data.messageId);
     return message !== undefined && happened(event, message) ? [{ event, message }] : [];
@@ -154,8 +158,9 @@ function measure(createdAt: Date): void {
 }
 
 const keyOf = ({ conversationId, userId }: { conversationId: string; userId: string }): string => `${conversationId} ${userId}`;
-const seqOf = ({ data }: DeliveryEvent): number => ('seq' in data ? data.seq : 0);
-const isAboutMember = (event: DeliveryEvent): event is MemberEvent => 'userId' in event.data;
-const isAboutMessage = (event: DeliveryEvent): event is MessageEvent =>
+const seqOf = ({ data }: ConversationEvent): number => ('seq' in data ? data.seq : 0);
+const isOfConversation = (event: DeliveryEvent): event is ConversationEvent => event.type !== 'score.updated';
+const isAboutMember = (event: ConversationEvent): event is MemberEvent => 'userId' in event.data;
+const isAboutMessage = (event: ConversationEvent): event is MessageEvent =>
   event.type === 'message.created' || event.type === 'message.edited' || event.type === 'message.deleted';
 const isCreation = ({ event }: Change): boolean => event.type === 'message.created';

@@ -1,4 +1,4 @@
-import type { MessageEvent } from '#lib/contracts/events';
+import type { MessageEvent, ScoreUpdated } from '#lib/contracts/events';
 import type { ConversationSignal, MessageSignal, UserSignal } from '#lib/contracts/live';
 import type { ServerFrame } from '#lib/contracts/socket';
 import { viewOf } from '#lib/conversations/message-view';
@@ -49,6 +49,10 @@ export const receiptPost = ({ conversationId, userId, deliveredSeq, readSeq, isL
   if (!isLarge) return toConversation(conversationId, facts);
   return toUser(userId, { type: 'frame', name: 'receipt', frame: frameText({ ...facts, conversationId }) });
 };
+
+/** Tells a user what the end of a conversation did to its score. The event is the truth: only `scoring` may publish it, after its commit. */
+export const scorePost = ({ endId: _endId, ...facts }: ScoreUpdated['data']): Post =>
+  toUser(facts.userId, { type: 'frame', name: 'score.updated', frame: frameText({ type: 'score.updated', ...facts }) });
 
 const frameText = (frame: ServerFrame): string => JSON.stringify(frame);
 const toConversation = (conversationId: string, signal: ConversationSignal): ConversationPost => ({ conversationId, signals: [signal] });

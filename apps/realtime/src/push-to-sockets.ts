@@ -1,6 +1,5 @@
 import type { ConversationId, UserId } from '#lib/contracts/ids';
 import type { ConversationSignal, UserSignal } from '#lib/contracts/live';
-import type { ServerFrameType } from '#lib/contracts/socket';
 import type { SignalListener } from '#lib/live/fan-out/subscription.port';
 import type { OutgoingFrame } from './session/live-session.js';
 import type { FollowedConversations } from './live/followed-conversations.js';
@@ -25,7 +24,7 @@ export class PushToSockets implements SignalListener {
   onUser(userId: UserId, signals: readonly UserSignal[]): void {
     for (const signal of signals) {
       if (signal.type === 'joined') this.live.joined(userId, signal.conversationId, signal.headSeq);
-      else this.send(userId, { type: signal.name as ServerFrameType, bytes: Buffer.from(signal.frame) });
+      else this.send(userId, { type: signal.name, bytes: Buffer.from(signal.frame) });
     }
   }
 

@@ -138,6 +138,22 @@ export interface PresenceFrame {
   readonly online: boolean;
 }
 
+/** A conversation of the user ended and has its score. May come twice: a `version` that is not higher than the last one is old. */
+export interface ScoreFrame {
+  readonly type: 'score.updated';
+  readonly userId: string;
+  /** As it was ended: a conversation of Parley, or the id that another system gave it. */
+  readonly conversationId: string;
+  readonly scoreChange: number;
+  readonly score: number;
+  readonly level: 'stranger' | 'acquaintance' | 'friend';
+  /** An analysis failed; the score will be calculated again. */
+  readonly degraded: boolean;
+  /** Rises with each change. */
+  readonly version: number;
+  readonly updatedAt: string;
+}
+
 /** `heads`: newest `seq` of the conversations that had messages since the last ping. */
 export interface PingFrame {
   readonly type: 'ping';
@@ -166,6 +182,7 @@ export type ServerFrame =
   | ReceiptOfMember
   | TypingFrame
   | PresenceFrame
+  | ScoreFrame
   | PingFrame
   | { readonly type: 'goaway'; readonly reconnectInMs: number }
   | ErrorFrame;
@@ -192,6 +209,8 @@ const checks: Record<ServerFrame['type'], (frame: Fields) => boolean> = {
     isText(conversationId) && isText(userId) && isCount(deliveredSeq) && isCount(readSeq),
   typing: ({ conversationId, userId }) => isText(conversationId) && isText(userId),
   presence: ({ userId, online }) => isText(userId) && typeof online === 'boolean',
+  'score.updated': ({ userId, conversationId, scoreChange, score, level, version }) =>
+    isText(userId) && isText(conversationId) && Number.isSafeInteger(scoreChange) && isCount(score) && isText(level) && isSeq(version),
   ping: ({ heads, serverTime }) => isText(serverTime) && (heads === undefined || (isRecord(heads) && Object.values(heads).every(isCount))),
   goaway: ({ reconnectInMs }) => isCount(reconnectInMs),
   error: ({ code, detail }) => isText(code) && isText(detail),

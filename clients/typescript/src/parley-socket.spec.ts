@@ -193,7 +193,7 @@ describe('what a reader is shown', () => {
     const id = randomUUID();
     const { server, client } = await given();
     const heard: string[] = [];
-    const types = ['message', 'edited', 'deleted', 'receipt', 'typing', 'presence', 'indexed', 'problem'] as const;
+    const types = ['message', 'edited', 'deleted', 'receipt', 'typing', 'presence', 'indexed', 'score', 'problem'] as const;
     const off = types.map((type) => client.on(type, () => heard.push(type)));
     await client.connect();
     const connection = await server.greeted(1);
@@ -206,6 +206,15 @@ describe('what a reader is shown', () => {
       connection.send({ type: 'typing', conversationId: id, userId: 'bob' });
       connection.send({ type: 'presence', userId: 'bob', online: true });
       connection.send({ type: 'message.indexed', messageId: message.id, conversationId: id, seq: 1 });
+      const score = {
+        type: 'score.updated',
+        userId: 'alice',
+        conversationId: 'chat-1',
+        scoreChange: 3,
+        score: 3,
+        level: 'stranger',
+      } as const;
+      for (const version of [1, 1]) connection.send({ ...score, degraded: false, version, updatedAt: new Date().toISOString() });
       connection.send({ type: 'error', code: 'rate-limited', detail: 'slow down' });
     };
     say();

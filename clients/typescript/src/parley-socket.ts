@@ -8,6 +8,7 @@ import type {
   PresenceFrame,
   ReceiptOfMember,
   ResumePoint,
+  ScoreFrame,
   ServerFrame,
   TypingFrame,
 } from './frames.js';
@@ -45,6 +46,8 @@ export interface ParleyEvents {
   typing: TypingFrame;
   presence: PresenceFrame;
   indexed: IndexedFrame;
+  /** The score of the user changed. Tells each version once, and none that is older than one before. */
+  score: ScoreFrame;
   state: ConnectionState;
   /** More is missing than the server sends (10,000 messages): read the history over REST, then `follow` with the newest `seq` of it. */
   behind: ResumePoint & { readonly detail: string };
@@ -91,6 +94,8 @@ export class ParleySocket {
   /** `serverTime` of the last welcome or ping: from then on changes may be missing if the connection ends now. */
   private changesFrom: string | undefined;
   private ownId: string | undefined;
+  /** Newest version of the user's score that was told. */
+  private scoreVersion = 0;
 
   /** Does nothing before `connect()`. @throws SyntaxError or TypeError for a `url` that is none of a WebSocket. */
   constructor({ url, token, resume = [], bufferSize = 1_000, framesPerSecond = 16, timing = {} }: ParleySocketOptions) {
@@ -325,10 +330,18 @@ export class ParleySocket {
         return this.listeners.emit('presence', frame);
       case 'message.indexed':
         return this.listeners.emit('indexed', frame);
+      case 'score.updated':
+        return this.scored(frame);
       case 'welcome':
       case 'goaway':
         return undefined;
     }
+  }
+
+  private scored(frame: ScoreFrame): void {
+    if (frame.version <= this.scoreVersion) return;
+    this.scoreVersion = frame.version;
+    this.listeners.emit('score', frame);
   }
 
   private receive(frame: MessageFrame): void {

@@ -88,7 +88,7 @@ export const queues = defineQueues({
   },
   'delivery.messages': {
     kind: 'events',
-    producers: ['gateway', 'realtime', 'embedding', 'ops'],
+    producers: ['gateway', 'realtime', 'embedding', 'scoring', 'ops'],
     app: 'delivery',
     handler: 'apps/delivery/src/adapters/amqp/messages.consumer.ts',
     hears: [
@@ -100,6 +100,7 @@ export const queues = defineQueues({
       'member.removed',
       'receipt.recorded',
       'message.embedded',
+      'score.updated',
     ],
     emits: ['push.due'],
     // A message that comes alone goes at once, those that come while batches are handled are the next one: waiting 2 ms cost each message 3 to 4.

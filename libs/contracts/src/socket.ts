@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { IdempotencyKey, MessageView } from './http.js';
-import { ConversationId, MessageId, UserId } from './ids.js';
+import { ConversationId, EndedConversationId, MessageId, UserId } from './ids.js';
 import { type ProblemCode, problems } from './problems.js';
+import { Level } from './scores.js';
 import { Content } from './text.js';
 
 /** Subprotocol of the WebSocket. */
@@ -73,6 +74,18 @@ export const ServerFrame = z.discriminatedUnion('type', [
   z.object({ type: z.literal('receipt'), conversationId: ConversationId, userId: UserId, deliveredSeq: seq, readSeq: seq }),
   z.object({ type: z.literal('typing'), conversationId: ConversationId, userId: UserId }),
   z.object({ type: z.literal('presence'), userId: UserId, online: z.boolean() }),
+  /** A conversation of this user ended and has its score. May come twice: a lower or equal `version` is old. */
+  z.object({
+    type: z.literal('score.updated'),
+    userId: UserId,
+    conversationId: EndedConversationId,
+    scoreChange: z.int(),
+    score: z.int().nonnegative(),
+    level: Level,
+    degraded: z.boolean(),
+    version: z.int().positive(),
+    updatedAt: time,
+  }),
   /** `heads`: newest `seq` of the conversations that had messages since the last ping. */
   z.object({ type: z.literal('ping'), heads: z.record(ConversationId, seq).optional(), serverTime: time }),
   z.object({ type: z.literal('goaway'), reconnectInMs: z.int().nonnegative() }),
