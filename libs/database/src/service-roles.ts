@@ -27,6 +27,8 @@ export const tableGrants: Readonly<Record<string, Readonly<Partial<Record<Servic
   departed_members: { gateway: own },
   messages: { gateway: keep, realtime: add, embedding: look, delivery: look, scoring: look, ops: look },
   devices: { gateway: own, delivery: shed },
+  conversation_ends: { gateway: add, scoring: mend, ops: shed },
+  conversation_logs: { gateway: add, scoring: shed, ops: shed },
   message_texts: { gateway: look, ops: own },
   texts_to_index: { gateway: add, realtime: add, ops: own },
   text_backfill: { gateway: look, ops: own },

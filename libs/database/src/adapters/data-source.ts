@@ -3,6 +3,7 @@ import type { Logger } from '#lib/runtime/log/logger';
 import { AddMembersVersion1764000100000 } from './migrations/add-members-version.js';
 import { CreateActivityCatalogue1764000700000 } from './migrations/create-activity-catalogue.js';
 import { CreateConsistencyRuns1763777400000 } from './migrations/create-consistency-runs.js';
+import { CreateConversationEnds1764000430000 } from './migrations/create-conversation-ends.js';
 import { CreateConversationKeys1764000200000 } from './migrations/create-conversation-keys.js';
 import { CreateConversations1763690460000 } from './migrations/create-conversations.js';
 import { CreateDepartedMembers1764000220000 } from './migrations/create-departed-members.js';
@@ -60,6 +61,7 @@ const migrations = [
   SeedActivityCatalogue1764000710000,
   KeyTextBackfill1795400000000,
   CreateMessageSignals1764000500010,
+  CreateConversationEnds1764000430000,
 ];
 
 /** How a DataSource reaches Postgres. All times in milliseconds. */

@@ -1,7 +1,9 @@
 import { AgentEntity } from './agent.entity.js';
 import { CatalogueVersionEntity } from './catalogue-version.entity.js';
 import { ConsistencyRunEntity } from './consistency-run.entity.js';
+import { ConversationEndEntity } from './conversation-end.entity.js';
 import { ConversationKeyEntity } from './conversation-key.entity.js';
+import { ConversationLogEntity } from './conversation-log.entity.js';
 import { ConversationMemberEntity } from './conversation-member.entity.js';
 import { ConversationEntity } from './conversation.entity.js';
 import { DepartedMemberEntity } from './departed-member.entity.js';
@@ -29,7 +31,9 @@ export const entities = [
   AgentEntity,
   CatalogueVersionEntity,
   ConsistencyRunEntity,
+  ConversationEndEntity,
   ConversationKeyEntity,
+  ConversationLogEntity,
   ConversationMemberEntity,
   ConversationEntity,
   DepartedMemberEntity,
