@@ -1,10 +1,12 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { BusModule } from '#lib/bus/bus.module';
 import { EMBED_NOW_TIMEOUT_MS } from '#lib/contracts/pipeline';
+import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
 import { ConversationsModule } from '#lib/conversations/conversations.module';
 import { DatabaseModule } from '#lib/database/database.module';
 import { JobsModule } from '#lib/jobs/jobs.module';
 import { ResilienceModule } from '#lib/resilience/resilience.module';
+import type { FindConversation } from '#lib/scores/ends/adapters/memory-conversation-end-store';
 import { ScoresModule } from '#lib/scores/scores.module';
 import { VectorsModule } from '#lib/vectors/vectors.module';
 import { LexicalIndexModule } from './adapters/search/lexical-index.module.js';
@@ -12,6 +14,7 @@ import { AuthModule } from '#lib/auth/auth.module';
 import { userLimits } from './auth/user-limits.js';
 import { ContextModule } from './context/context.module.js';
 import { DevicesModule } from './devices/devices.module.js';
+import { EndsModule } from './ends/ends.module.js';
 import { LiveModule } from '#lib/live/live.module';
 import { LoadModule } from '#lib/database/load.module';
 import { MessagesModule } from './messages/messages.module.js';
@@ -21,8 +24,28 @@ import { SearchModule } from './search/search.module.js';
 
 const APP = 'gateway';
 
+/** How ends find conversations on memory. */
+const foundIn =
+  (archive: MemoryArchive): FindConversation =>
+  (id, userId) => {
+    const conversation = archive.conversations.get(id);
+    return conversation && { isMember: conversation.members.has(userId), headSeq: conversation.messages.length };
+  };
+
 /** The gateway: what users and operators ask over HTTP. */
-@Module({ imports: [AuthModule, LoadModule, MessagesModule, SearchModule, ContextModule, DevicesModule, PresenceModule, OperationsModule] })
+@Module({
+  imports: [
+    AuthModule,
+    LoadModule,
+    MessagesModule,
+    SearchModule,
+    ContextModule,
+    DevicesModule,
+    PresenceModule,
+    EndsModule,
+    OperationsModule,
+  ],
+})
 export class GatewayModule {
   /** On Postgres, RabbitMQ, Redis and Chroma. */
   static live(): DynamicModule {
@@ -53,7 +76,7 @@ export class GatewayModule {
         BusModule.inMemory(APP),
         ConversationsModule.inMemory({ limits: userLimits }),
         LiveModule.inMemory(),
-        ScoresModule.inMemory(),
+        ScoresModule.inMemory({ inject: [MemoryArchive], useFactory: foundIn }),
         VectorsModule.inMemory(),
         JobsModule.inMemory(),
         LexicalIndexModule.inMemory(),

@@ -1,5 +1,7 @@
 /** A send: one commit, 1 s for a connection and 3 s for the statement, and room for an answer. */
 const SEND_MS = 5_500;
+/** The end of a conversation: its body is read in a thread, then 2 s for a connection and 3 s for the statements. */
+const END_MS = 8_000;
 /** Any other access to Postgres. */
 const ACCESS_MS = 6_000;
 /** R104; its stages have 2 s each, a reranker takes the rest. */
@@ -13,6 +15,7 @@ const ORDER_MS = 45_000;
 /** The deadline of every route in milliseconds, in one place. A route that is missing here keeps the gateway from starting. */
 export const routeDeadlinesMs: Readonly<Record<string, number>> = {
   'POST /v1/conversations': ACCESS_MS,
+  'POST /v1/conversations/end': END_MS,
   'GET /v1/conversations': ACCESS_MS,
   'GET /v1/conversations/:conversationId': ACCESS_MS,
   'PUT /v1/conversations/:conversationId/members/:userId': ACCESS_MS,

@@ -8,6 +8,9 @@ export interface WorkContext {
   userId?: string;
   /** W3C trace context of this unit of work, `00-<trace>-<span>-<flags>`. */
   traceparent?: string;
+  /** How long the end of a conversation took, all in all and in Postgres, in milliseconds: the names that R048 gives them. */
+  total_time_ms?: number;
+  db_time_ms?: number;
 }
 
 /**

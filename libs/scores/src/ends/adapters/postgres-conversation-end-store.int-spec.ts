@@ -16,7 +16,10 @@ conversationEndStoreContract('PostgresConversationEndStore', async () => {
     store: new PostgresConversationEndStore(database.dataSource),
     conversation: async (members, messageCount) => {
       const id = newId();
-      await query(`INSERT INTO conversations (id, creator_id, head_seq) VALUES ($1, 'bob', $2)`, [id, messageCount]);
+      await query(
+        `INSERT INTO conversations (id, creator_id, head_seq, created_at, last_activity_at) VALUES ($1, 'bob', $2, now(), now())`,
+        [id, messageCount],
+      );
       await query('INSERT INTO conversation_members (conversation_id, user_id) SELECT $1, unnest($2::text[])', [id, members]);
       return id;
     },

@@ -6,6 +6,8 @@ const KIB = 1_024;
 const MESSAGE_BYTES = 128 * KIB;
 /** 1,000 members of 64 characters, and a title. */
 const CONVERSATION_BYTES = 128 * KIB;
+/** As much as HTTP_BODY_LIMIT_BYTES says: such a body is read in a thread (large-bodies/). */
+const LARGE_BYTES = Number.MAX_SAFE_INTEGER;
 /** A few numbers and ids. */
 const SMALL_BYTES = 4 * KIB;
 /** A token of 1,024 characters, written as `\uXXXX`, and a name. */
@@ -18,6 +20,7 @@ const LETTERS_BYTES = 320 * KIB;
 /** How large the body of every route that takes one may be, in bytes. A route that is missing here keeps the gateway from starting. */
 export const routeBodyLimitsBytes: Readonly<Record<string, number>> = {
   'POST /v1/conversations': CONVERSATION_BYTES,
+  'POST /v1/conversations/end': LARGE_BYTES,
   'PUT /v1/conversations/:conversationId/members/:userId': SMALL_BYTES,
   'DELETE /v1/conversations/:conversationId/members/:userId': SMALL_BYTES,
   'PUT /v1/conversations/:conversationId/receipts': SMALL_BYTES,

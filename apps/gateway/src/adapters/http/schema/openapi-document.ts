@@ -39,12 +39,14 @@ export const completeDocument = (document: OpenAPIObject): OpenAPIObject => {
 const problemStatusesOf = (path: string, method: string, { requestBody, parameters = [] }: Operation): number[] => {
   if (isOperations(path)) return [400];
   const takes = (name: string) => parameters.some((parameter) => 'name' in parameter && parameter.name === name);
-  const isForSome = path.startsWith('/v1/admin/') || takes('If-Match') || (method === 'delete' && path.includes('/members/'));
+  const isForOthers = path === '/v1/conversations/end';
+  const isForSome =
+    isForOthers || path.startsWith('/v1/admin/') || takes('If-Match') || (method === 'delete' && path.includes('/members/'));
   return [
     400,
     401,
     ...(isForSome ? [403] : []),
-    ...(path.includes('{') || takes('conversationId') ? [404] : []),
+    ...(isForOthers || path.includes('{') || takes('conversationId') ? [404] : []),
     ...(takes('If-Match') ? [412] : []),
     ...(requestBody === undefined ? [] : [413, 415]),
     ...(takes('Idempotency-Key') ? [422] : []),
