@@ -205,8 +205,8 @@ describe('S14: frames', () => {
     let id = '';
     const complaints = await attacked.brokenBy(async () => {
       id = await attacked.conversationWith('slow-reader', texts);
-      // At once over the limit of the buffer; 15 s later where a gap had them catch up, which never fills it.
-      await eventually(async () => expect((await closedWith(4008)) - before).toBeGreaterThanOrEqual(5), { timeoutMs: 30_000 });
+      // At once over the limit of the buffer; 10 s later where a gap had them catch up, which never fills it.
+      await eventually(async () => expect((await closedWith(4008)) - before).toBeGreaterThanOrEqual(5), { timeoutMs: 20_000 });
     }, 'realtime');
     expect(complaints).toEqual([]);
     for (const reader of readers) reader.drop();

@@ -15,6 +15,7 @@ import type { SendMessages } from './send-messages.js';
 import { type SendingSession, SocketSends } from './socket-sends.js';
 import type { SessionLimits } from './session-limits.js';
 import type { SessionSocket } from './session-socket.js';
+import { UnsentFrames } from './unsent-frames.js';
 
 /** Close codes of RFC 6455 that we use beside those of the contract: the server cannot serve now, try again later; something of ours is wrong. */
 const TRY_AGAIN_LATER = 1013;
@@ -27,8 +28,6 @@ const CUTTING_MS = 300;
 const CHECKING_MS = 20_000;
 /** Of a close reason, in bytes (RFC 6455). */
 const MAX_REASON = 123;
-/** Longest that nothing of what is unsent goes out while more waits for it, in milliseconds: some 256 KB, so a client below 17 kB/s. */
-const STALLED_MS = 15_000;
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** What all sessions of a process share. */
@@ -75,7 +74,6 @@ export class Session implements LiveSession, SendingSession {
   dueAt: number;
   readonly startedAt: number;
   framesIn = 0;
-  framesOut = 0;
   end: SessionEnd | undefined;
   /** What went wrong on our side, for the log. */
   failure: unknown;
@@ -91,8 +89,7 @@ export class Session implements LiveSession, SendingSession {
   private sends: SocketSends | undefined;
   /** Frames that came in the same chunk as `hello`. */
   private early: RawFrame[] | undefined;
-  private drainWaiters: ((isDrained: boolean) => void)[] | undefined;
-  private writtenBy = NEVER;
+  private readonly unsent: UnsentFrames;
 
   constructor(
     private readonly socket: SessionSocket,
@@ -102,6 +99,7 @@ export class Session implements LiveSession, SendingSession {
     this.startedAt = now;
     this.dueAt = now + parts.limits.helloTimeoutMs;
     this.budget = new FrameBudget(parts.limits.framesPerSecond, now);
+    this.unsent = new UnsentFrames(socket, parts.limits);
   }
 
   get userId(): UserId {
@@ -122,39 +120,27 @@ export class Session implements LiveSession, SendingSession {
     return this.state === 'open';
   }
 
+  get framesOut(): number {
+    return this.unsent.sentCount;
+  }
+
   send(frame: OutgoingFrame): void {
     if (this.isClosed) return;
-    const { socket, parts } = this;
-    this.framesOut += 1;
-    parts.counts.out(frame.type);
-    socket.send(frame);
-    if (!this.isBehind(1)) return;
-    // Much of it may wait for the end of this turn only.
-    socket.flush();
-    if (this.isBehind(1)) this.close(closeCodes.slowConsumer, 'read faster, or resume');
+    this.parts.counts.out(frame.type);
+    if (!this.unsent.send(frame)) this.close(closeCodes.slowConsumer, 'read faster, or resume');
   }
 
   drained(): Promise<boolean> {
     if (this.isClosed) return Promise.resolve(false);
-    this.socket.flush();
-    if (!this.isBehind(0.5)) return Promise.resolve(true);
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    this.drainWaiters ??= [];
-    this.drainWaiters.push(resolve);
-    if (this.writtenBy === NEVER) this.expectProgress();
-    return promise;
+    const drained = this.unsent.drained();
+    if (this.isOpen) this.schedule();
+    return drained;
   }
 
   /** Called by the socket when some of what was unsent is with the kernel. */
   onWritten(): void {
-    if (this.drainWaiters === undefined) return;
-    if (this.isBehind(0.5)) this.expectProgress();
-    else this.tellDrained(true);
-  }
-
-  private expectProgress(): void {
-    this.writtenBy = performance.now() + STALLED_MS;
-    if (this.state === 'open') this.schedule();
+    this.unsent.onWritten();
+    if (this.isOpen) this.schedule();
   }
 
   /** @param problem what an `error` frame says; `about` names the frame that it answers. */
@@ -330,7 +316,7 @@ export class Session implements LiveSession, SendingSession {
   private look(now: number): void {
     if (this.tokenEndsAt <= now) return this.close(closeCodes.badToken, 'The token has expired: get a new one.');
     if (this.pongBy <= now) return this.close(closeCodes.noPong, 'no pong came');
-    if (this.writtenBy <= now) return this.close(closeCodes.slowConsumer, 'read faster, or resume');
+    if (this.unsent.progressBy <= now) return this.close(closeCodes.slowConsumer, 'read faster, or resume');
     if (this.leaveAt <= now) this.leave();
     if (this.isClosed) return;
     if (this.pingAt <= now) this.pingNow(now);
@@ -346,7 +332,7 @@ export class Session implements LiveSession, SendingSession {
   }
 
   private schedule(): void {
-    if (!this.isClosed) this.dueAt = Math.min(this.tokenEndsAt, this.pingAt, this.pongBy, this.writtenBy, this.leaveAt);
+    if (!this.isClosed) this.dueAt = Math.min(this.tokenEndsAt, this.pingAt, this.pongBy, this.unsent.progressBy, this.leaveAt);
   }
 
   /** Tells the client to go to another process, and closes the socket `ms` from now, when its sends are acknowledged. */
@@ -410,23 +396,10 @@ export class Session implements LiveSession, SendingSession {
   private letGo(): void {
     const { live, presence } = this.parts;
     this.early = undefined;
-    this.tellDrained(false);
+    this.unsent.end();
     if (this.user === undefined) return;
     if (this.hasJoined) live.leave(this);
     void presence.leave(this.user, this.id);
-  }
-
-  private tellDrained(isDrained: boolean): void {
-    const waiters = this.drainWaiters;
-    this.drainWaiters = undefined;
-    this.writtenBy = NEVER;
-    for (const tell of waiters ?? []) tell(isDrained);
-  }
-
-  /** Whether more than this share of what may be unsent is unsent. */
-  private isBehind(share: number): boolean {
-    const { bufferFrames, bufferBytes } = this.parts.limits;
-    return this.socket.unsentFrames > share * bufferFrames || this.socket.unsentBytes > share * bufferBytes;
   }
 }
 

@@ -232,7 +232,10 @@ export const settings = {
     count(1_000, 600_000).default(25_000),
     'Pause between two pings of a socket. Shorter than the idle timeout of every proxy on the way; each ping also tells the client what it may have missed.',
   ),
-  WS_PONG_TIMEOUT_MS: setting(count(500, 600_000).default(10_000), 'A client that does not answer a ping within this is closed (4012).'),
+  WS_PONG_TIMEOUT_MS: setting(
+    count(500, 600_000).default(10_000),
+    'A client that does not answer a ping within this is closed (4012), and one that reads nothing for so long while it catches up (4008).',
+  ),
   WS_HELLO_TIMEOUT_MS: setting(count(100, 60_000).default(5_000), 'A socket whose first frame does not come within this is closed (4401).'),
   WS_MAX_FRAME_BYTES: setting(
     count(20_480, 1_048_576).default(65_536),
