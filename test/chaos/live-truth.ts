@@ -79,6 +79,7 @@ const ConversationList = z.object({ items: z.array(ConversationSummary) });
 /** What the list of conversations says is unread. */
 const wrongLists = async (parley: RunningParley, { user }: Member): Promise<string[]> => {
   const answer = await (await parley.client(user)).request('GET', '/v1/conversations?limit=50');
+  if (answer.status !== 200) return [`${user} was refused its list: ${answer.status}`]; // to be asked again
   const { items } = ConversationList.parse(answer.body);
   return items.flatMap(({ id, unread }) => (unread === 0 ? [] : [`${user} has ${unread} unread messages in ${id}, which it has read`]));
 };
