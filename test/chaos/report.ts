@@ -184,7 +184,11 @@ export const capacityLine = ({ capacity, perSecond }: Pick<ChaosResults, 'capaci
   if (capacity === null) return '';
   const { trialPerSecond, idleShare, busyShare } = capacity;
   const percent = (share: number) => `${Math.round(100 * share)} %`;
-  return ` At ${trialPerSecond} messages/s ${percent(busyShare)} of its cores were busy, before that ${percent(idleShare)}: it carries some ${capacity.perSecond} messages/s of this load, of which the run offers ${perSecond} (at most ${percent(HEAD_ROOM_SHARE)}).`;
+  const carries = `it carries some ${capacity.perSecond} messages/s of this load`;
+  const share = perSecond / Math.max(1, capacity.perSecond);
+  const offers =
+    share > HEAD_ROOM_SHARE ? `the run offers ${perSecond}, the least that it can; there is no head room` : `the run offers ${perSecond}`;
+  return ` At ${trialPerSecond} messages/s ${percent(busyShare)} of its cores were busy, before that ${percent(idleShare)}: ${carries}, and ${offers}.`;
 };
 
 const rowOf = (figures: FaultFigures): string => {
