@@ -123,6 +123,20 @@ describe('the devices of a user', () => {
   });
 });
 
+describe('the activities of a user', () => {
+  it('are suggested to the user only, and a stranger learns nothing by asking', async () => {
+    const ask = async (client: ParleyClient, userId: string) => {
+      const { status, body } = await client.request('POST', '/v1/activities/suggest', { userId });
+      const { code, detail } = body as { code?: string; detail?: string };
+      return { status, code, detail };
+    };
+    expect(await ask(owner, 'owner')).toMatchObject({ status: 200 });
+    const theirs = await ask(stranger, 'owner');
+    expect(theirs).toMatchObject({ status: 404, code: 'not-found' });
+    expect(theirs).toEqual(await ask(stranger, 'no-such-user'));
+  });
+});
+
 describe('the presence of a user', () => {
   it('is shown to a stranger, and to a member who was removed, like that of a user who does not exist', async () => {
     // Put there as a realtime process does, so that there is something to learn.

@@ -9,6 +9,8 @@ import { ResilienceModule } from '#lib/resilience/resilience.module';
 import type { FindConversation } from '#lib/scores/ends/adapters/memory-conversation-end-store';
 import { ScoresModule } from '#lib/scores/scores.module';
 import { VectorsModule } from '#lib/vectors/vectors.module';
+import { CatalogueStoreModule } from './adapters/activities/catalogue-store.module.js';
+import { ActivitiesModule } from './activities/activities.module.js';
 import { LexicalIndexModule } from './adapters/search/lexical-index.module.js';
 import { AuthModule } from '#lib/auth/auth.module';
 import { userLimits } from './auth/user-limits.js';
@@ -43,6 +45,7 @@ const foundIn =
     DevicesModule,
     PresenceModule,
     EndsModule,
+    ActivitiesModule,
     OperationsModule,
   ],
 })
@@ -62,6 +65,7 @@ export class GatewayModule {
         VectorsModule.forSearching(),
         JobsModule.onPostgres(),
         LexicalIndexModule.onPostgres(),
+        CatalogueStoreModule.onPostgres(),
       ],
     };
   }
@@ -80,6 +84,7 @@ export class GatewayModule {
         VectorsModule.inMemory(),
         JobsModule.inMemory(),
         LexicalIndexModule.inMemory(),
+        CatalogueStoreModule.inMemory(),
       ],
     };
   }

@@ -31,7 +31,22 @@ export const SuggestionRequest = z
   .meta({ id: 'SuggestionRequest' });
 export type SuggestionRequest = z.infer<typeof SuggestionRequest>;
 
-const guide = z.string().meta({ description: 'How the agent should go about it: a part of its prompt' });
+const inItsWords = {
+  guide: z
+    .string()
+    .nullable()
+    .meta({
+      description: 'How the agent goes about it: a part of its prompt; null: the catalogue has none',
+      examples: ['Take turns: two or three sentences from you, then the user goes on.'],
+    }),
+  opener: z
+    .string()
+    .nullable()
+    .meta({
+      description: 'A first line about the topic; null: the catalogue has none',
+      examples: ['Which song is in your head right now?'],
+    }),
+};
 
 /** An activity that fits the user. */
 export const ActivityCandidate = z
@@ -51,13 +66,13 @@ export const ActivityCandidate = z
         description: 'Its share among the candidates, which add up to 1: a client that draws one at random draws by it',
         examples: [0.41],
       }),
-    guide,
+    ...inItsWords,
   })
   .meta({ id: 'ActivityCandidate' });
 export type ActivityCandidate = z.infer<typeof ActivityCandidate>;
 
 /** An agent with a fixed place in the day: it needs neither reason nor weight. */
-export const FixedActivity = z.object({ agentId: AgentId, type: ActivityType, topic: Topic, guide }).meta({ id: 'FixedActivity' });
+export const FixedActivity = z.object({ agentId: AgentId, type: ActivityType, topic: Topic, ...inItsWords }).meta({ id: 'FixedActivity' });
 export type FixedActivity = z.infer<typeof FixedActivity>;
 
 /** Answer of `POST /v1/activities/suggest`. */
@@ -65,13 +80,22 @@ export const SuggestionView = z
   .object({
     userId: UserId,
     level: Level,
-    greeting: z.string().meta({ description: 'What to open with', examples: ['Hi again! Shall we go on where we stopped?'] }),
-    persona: z.string().meta({ description: 'How an agent behaves towards a user of this level: a part of its prompt' }),
+    greeting: z
+      .string()
+      .nullable()
+      .meta({ description: 'What to open with; null: the catalogue has none', examples: ['Hi again! Shall we go on where we stopped?'] }),
+    persona: z
+      .string()
+      .nullable()
+      .meta({
+        description: 'How agents behave towards users of this level: a part of their prompt; null: the catalogue has none',
+        examples: ['You know the user a little: relaxed and warm.'],
+      }),
     candidates: z.array(ActivityCandidate).max(MAX_CANDIDATES).meta({ description: 'Heaviest first' }),
     review: FixedActivity.nullable().meta({ description: 'What to begin the day with; null: the catalogue has no such agent' }),
     wrapUp: FixedActivity.nullable().meta({ description: 'What to end the day with; null: the catalogue has no such agent' }),
     backups: z.array(FixedActivity).max(MAX_BACKUPS).meta({ description: 'What to offer when no candidate is wanted or works' }),
-    degraded: z.boolean().meta({ description: 'What is known of the user could not be read: this is what a new user gets' }),
+    degraded: z.boolean().meta({ description: 'Postgres could not be asked: this is what a new user gets' }),
   })
   .meta({ id: 'Suggestion' });
 export type SuggestionView = z.infer<typeof SuggestionView>;

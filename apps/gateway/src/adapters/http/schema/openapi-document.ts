@@ -40,13 +40,14 @@ const problemStatusesOf = (path: string, method: string, { requestBody, paramete
   if (isOperations(path)) return [400];
   const takes = (name: string) => parameters.some((parameter) => 'name' in parameter && parameter.name === name);
   const isForOthers = path === '/v1/conversations/end';
+  const namesSomething = path.includes('{') || path === '/v1/activities/suggest' || takes('conversationId');
   const isForSome =
     isForOthers || path.startsWith('/v1/admin/') || takes('If-Match') || (method === 'delete' && path.includes('/members/'));
   return [
     400,
     401,
     ...(isForSome ? [403] : []),
-    ...(isForOthers || path.includes('{') || takes('conversationId') ? [404] : []),
+    ...(isForOthers || namesSomething ? [404] : []),
     ...(takes('If-Match') ? [412] : []),
     ...(requestBody === undefined ? [] : [413, 415]),
     ...(takes('Idempotency-Key') ? [422] : []),
