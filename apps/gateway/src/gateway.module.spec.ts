@@ -39,3 +39,13 @@ it('a gateway answers /v1/health while every dependency is away', async () => {
   expect(checks['pipeline']).toMatchObject({ status: 'degraded', detail: 'not-known' });
   expect([checks['llm']?.status, checks['objectStore']?.status]).toEqual(['not_configured', 'not_configured']);
 });
+
+it('a gateway with a language model says that it does not know how the model fares when no process answers', async () => {
+  const env = { LLM_PROVIDER: 'openai', LLM_BASE_URL: 'http://127.0.0.1:1/v1', LLM_MODEL: 'any' };
+  const app = await createGateway(GatewayModule.live(), await partsWithoutDependencies('gateway', env));
+  onTestFinished(() => app.close());
+  await app.init();
+  await app.getHttpAdapter().getInstance().ready();
+  const { checks } = (await app.inject('/v1/health')).json<{ checks: Record<string, object> }>();
+  expect(checks['llm']).toMatchObject({ status: 'degraded', detail: 'not-known' });
+});

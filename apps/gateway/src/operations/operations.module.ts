@@ -1,7 +1,9 @@
-import { Module } from '@nestjs/common';
+import { Inject, Module } from '@nestjs/common';
+import { ControlChannelPort } from '#lib/bus/control/control-channel.port';
 import { PipelineTroubles } from '#lib/bus/queue-status/pipeline-trouble';
 import { QueueWatch } from '#lib/bus/queue-status/queue-watch';
 import { OutboxRelay } from '#lib/database/outbox/outbox-relay';
+import { CONFIG, type Config } from '#lib/runtime/config/config';
 import { Health, type HealthProbe } from '#lib/runtime/health/health';
 import { Lifecycle } from '#lib/runtime/process/lifecycle';
 import { AdminConsistencyController } from '../adapters/http/routes/admin/consistency.controller.js';
@@ -12,6 +14,7 @@ import { AdminQueuesController } from '../adapters/http/routes/admin/queues.cont
 import { HealthController } from '../adapters/http/routes/health.controller.js';
 import { HomePageController } from '../adapters/http/routes/home-page.controller.js';
 import { ProblemsPageController } from '../adapters/http/routes/problems-page.controller.js';
+import { llmProbe } from './llm-probe.js';
 
 /** Degraded, never down, while events do not get where they should: everything that was accepted is kept. */
 const pipelineProbe = (queues: QueueWatch, relay: OutboxRelay): HealthProbe => {
@@ -39,8 +42,16 @@ const pipelineProbe = (queues: QueueWatch, relay: OutboxRelay): HealthProbe => {
   ],
 })
 export class OperationsModule {
-  constructor(health: Health, queues: QueueWatch, relay: OutboxRelay, lifecycle: Lifecycle) {
+  constructor(
+    health: Health,
+    queues: QueueWatch,
+    relay: OutboxRelay,
+    control: ControlChannelPort,
+    lifecycle: Lifecycle,
+    @Inject(CONFIG) { LLM_PROVIDER }: Config,
+  ) {
     health.add(pipelineProbe(queues, relay));
+    if (LLM_PROVIDER !== 'local') health.add(llmProbe(control));
     lifecycle.add({ name: 'health', phase: 'background', start: () => health.start(), stop: () => health.stop() });
   }
 }
