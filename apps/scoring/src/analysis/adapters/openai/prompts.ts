@@ -43,16 +43,16 @@ Form of the answer: {"emotion": <mood>}`,
   schema: { name: 'session_emotion', schema: objectOf({ emotion: { type: 'string', enum: Emotion.options } }) },
 };
 
+/** What control tokens and tags are made of, and how it is shown: escapes would make four tokens of each. */
+const LOOKALIKES: Readonly<Record<string, string>> = { '<': '‹', '>': '›', '|': '¦', '\u2028': ' ', '\u2029': ' ' };
+
 /**
  * The conversation as data. JSON leaves no line break in it, and nothing that looks like a tag or a control token of a model: neither the closing
  * line nor the beginning of another speaker can be written by one who takes part.
  */
 export const recordOf = ({ turns }: Transcript): string => {
   const record = turns.map(({ role, content }) => ({ speaker: role === 'user' ? 'person' : 'other', text: content }));
-  const line = JSON.stringify(record).replace(
-    /[<>|\u2028\u2029]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  const line = JSON.stringify(record).replace(/[<>|\u2028\u2029]/g, (character) => LOOKALIKES[character] ?? ' ');
   return `<record>\n${line}\n</record>`;
 };
 
