@@ -81,6 +81,7 @@ module.exports = {
     home('chromadb', ['libs/vectors/src/store/adapters/']),
     home('undici', ['libs/resilience/src/adapters/http/', 'libs/vectors/src/store/adapters/', 'libs/vectors/src/embedder/adapters/']),
     home('ioredis', ['libs/resilience/src/adapters/', 'libs/live/src/[^/]+/adapters/', 'apps/cli/src/adapters/']),
+    home('@aws-sdk', ['libs/objects/src/adapters/']),
     home('opossum', ['libs/resilience/src/adapters/']),
     home('prom-client', ['libs/runtime/src/']),
     home('pino', ['libs/runtime/src/']),

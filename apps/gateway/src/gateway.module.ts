@@ -5,6 +5,7 @@ import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
 import { ConversationsModule } from '#lib/conversations/conversations.module';
 import { DatabaseModule } from '#lib/database/database.module';
 import { JobsModule } from '#lib/jobs/jobs.module';
+import { ObjectsModule } from '#lib/objects/objects.module';
 import { ResilienceModule } from '#lib/resilience/resilience.module';
 import type { FindConversation } from '#lib/scores/ends/adapters/memory-conversation-end-store';
 import { ScoresModule } from '#lib/scores/scores.module';
@@ -64,6 +65,7 @@ export class GatewayModule {
         ScoresModule.for(APP),
         VectorsModule.forSearching(),
         JobsModule.onPostgres(),
+        ObjectsModule.configured(),
         LexicalIndexModule.onPostgres(),
         CatalogueStoreModule.onPostgres(),
       ],
@@ -83,6 +85,7 @@ export class GatewayModule {
         ScoresModule.inMemory({ inject: [MemoryArchive], useFactory: foundIn }),
         VectorsModule.inMemory(),
         JobsModule.inMemory(),
+        ObjectsModule.inMemory(),
         LexicalIndexModule.inMemory(),
         CatalogueStoreModule.inMemory(),
       ],

@@ -142,6 +142,21 @@ export const queues = defineQueues({
     deduplicate: false, // rows are guarded by the version of their message
     maxLength: 1_000_000,
   },
+  'scoring.logs': {
+    kind: 'events',
+    producers: ['gateway', 'ops'],
+    app: 'scoring',
+    handler: 'apps/scoring/src/adapters/amqp/logs.consumer.ts',
+    hears: ['conversation.ended'],
+    emits: [],
+    batch: { size: 1, waitMs: 0 }, // a log has up to 10 MB
+    concurrency: 2,
+    attempts: 3,
+    deadlineMs: 60_000, // three calls of Postgres (5 s each), and two tries at the object store (15 s each)
+    pausesWith: ['objectStore', 'postgres'],
+    deduplicate: false, // the key follows from the end: the same object again
+    maxLength: 1_000_000,
+  },
   [EMBED_NOW_QUEUE]: {
     kind: 'requests',
     producers: ['gateway'],

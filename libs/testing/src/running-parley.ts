@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { withoutSettings } from '#lib/devstack/supervisor/service-environment';
 import { freshDatabase, freshVhost, type FreshPlace } from './databases.js';
 import { mintToken, type TokenClaims } from '#lib/devstack/mint-token';
@@ -60,7 +61,12 @@ export async function startParley({ stack, env = {}, via = {}, twice = {} }: Run
   const folder = await mkdtemp(join(tmpdir(), 'parley-services-'));
   const watcher = watchOver(folder, true);
   const secret = randomBytes(32).toString('base64url');
-  const shared = { ...rerouted(environmentOf(stack, database, vhost), via), AUTH_JWT_SECRET: secret, ...env };
+  const shared = {
+    ...rerouted(environmentOf(stack, database, vhost), via),
+    AUTH_JWT_SECRET: secret,
+    OBJECT_STORE_URL: pathToFileURL(join(folder, 'objects')).href,
+    ...env,
+  };
   const environment = environmentFor('cli', shared);
   const services = await plannedServices(folder, shared);
   const seconds = await plannedSeconds(folder, shared, twice);

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { runCommand } from '../process/commands.js';
 import type { ComposeProject } from '../provisioning/docker-engine.js';
 import { dropLock, lockHolder, takeLock } from '../process/lock-file.js';
@@ -178,6 +179,7 @@ export class Supervisor {
     return {
       HOST: this.env['HOST'] || '127.0.0.1',
       DB_POOL_BUDGET_PROCESSES: this.env['DB_POOL_BUDGET_PROCESSES'] || String(this.processes.services.length),
+      OBJECT_STORE_URL: this.env['OBJECT_STORE_URL'] || pathToFileURL(join(this.home.dependencies, 'objects')).href,
       ...Object.fromEntries(dependencies.map(({ name, url }) => [urlVariables[name], url])),
       ...(managementUrl === undefined ? {} : { RABBITMQ_MANAGEMENT_URL: managementUrl }),
       ...(jwtSecret === undefined ? {} : { AUTH_JWT_SECRET: jwtSecret }),

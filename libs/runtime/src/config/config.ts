@@ -13,6 +13,13 @@ const url = (...protocols: string[]) =>
       (value) => URL.canParse(value) && protocols.includes(new URL(value).protocol),
       `must be a URL starting with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
     );
+const objectStoreUrl = url('file:', 's3:').refine((value) => {
+  if (!URL.canParse(value)) return false;
+  const { protocol, hostname, pathname, searchParams } = new URL(value);
+  if (protocol === 'file:') return hostname === '' && pathname.length > 1;
+  const endpoint = searchParams.get('endpoint');
+  return hostname !== '' && (endpoint === null || /^https?:\/\//.test(endpoint));
+}, 'must name a folder (file:///folder) or a bucket (s3://bucket)');
 const jwtSecret = z.string().superRefine((value, context) => {
   const weakness = Buffer.byteLength(value) < 32 ? 'must have at least 32 bytes' : weaknessOf(value);
   if (weakness !== undefined) context.addIssue({ code: 'custom', message: weakness });
@@ -156,6 +163,16 @@ export const settings = {
     count(0, 86_400_000).default(60_000),
     'A message that is younger is not compared: its vectors may be on their way. Longer than all attempts of an event take.',
   ),
+
+  OBJECT_STORE_URL: setting(
+    objectStoreUrl.optional(),
+    'Keeps the logs of ended conversations: `file:///folder` (one that all processes see), or `s3://bucket/prefix?region=…&endpoint=…` (the endpoint for a store that is not AWS). Without it they stay in Postgres.',
+  ),
+  S3_ACCESS_KEY_ID: setting(
+    z.string().min(1).optional(),
+    'Access key for an `s3:` object store. Without it the SDK looks for the role of the machine.',
+  ),
+  S3_SECRET_ACCESS_KEY: secret(z.string().min(1).optional(), 'Its secret.'),
 
   AUTH_JWT_SECRET: secret(
     jwtSecret.optional(),
@@ -331,6 +348,8 @@ const missingTogether = (config: Config): string[] => {
     // Without a base URL it is OpenAI itself, which answers no request without a key.
     [provider === 'openai' && config.EMBEDDING_BASE_URL === undefined, 'EMBEDDING_API_KEY', byProvider],
     [provider === 'transformers', 'EMBEDDING_MODEL_DIR', byProvider],
+    [config.S3_ACCESS_KEY_ID !== undefined, 'S3_SECRET_ACCESS_KEY', 'S3_ACCESS_KEY_ID'],
+    [config.S3_SECRET_ACCESS_KEY !== undefined, 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'],
     [config.LLM_PROVIDER === 'openai', 'LLM_BASE_URL', 'LLM_PROVIDER=openai'],
     [config.LLM_PROVIDER === 'openai', 'LLM_MODEL', 'LLM_PROVIDER=openai'],
     [config.ONESIGNAL_APP_ID !== undefined, 'ONESIGNAL_API_KEY', 'ONESIGNAL_APP_ID'],
