@@ -33,6 +33,8 @@ export class CatchUp {
   lacked: LackedChanges | undefined;
   private readonly startedAt: number = Date.now();
   private noted: OutgoingFrame[] = [];
+  /** When the oldest change was made that was noted, in milliseconds of the epoch: it may be told long after. */
+  private notedSince = Number.POSITIVE_INFINITY;
 
   /** @param before a catch-up that this one replaces: the changes that it has not told yet are told by this one. */
   constructor(
@@ -44,18 +46,20 @@ export class CatchUp {
     if (changedSince !== undefined) this.lacked = { since: changedSince, throughSeq: fromSeq };
     if (before === undefined) return;
     this.noted = [...before.noted];
+    this.notedSince = before.notedSince;
     this.startedAt = before.startedAt;
     if (before.lacked !== undefined) this.lackChanges(before.lacked.since);
   }
 
-  /** A change that the live sessions are told now: a page that is being read may not have it yet. */
-  note(frame: OutgoingFrame): void {
+  /** A change of `atMs` that the live sessions are told now: a page that is being read may not have it yet. */
+  note(frame: OutgoingFrame, atMs: number): void {
+    this.notedSince = Math.min(this.notedSince, atMs);
     if (this.noted.length < MAX_NOTED) {
       this.noted.push(frame);
       return;
     }
     this.noted = [];
-    this.lackChanges();
+    this.lackChanges(new Date(Math.min(this.startedAt, this.notedSince) - CLOCK_MARGIN_MS));
   }
 
   /** Changes since then (default: since it began) may have been missed: they are read before it is live. */

@@ -303,7 +303,7 @@ export class FollowedConversation {
     for (const local of this.sessions()) {
       const catchUp = local.catchUps.get(this);
       if (catchUp === undefined) local.session.send(frame);
-      else catchUp.note(frame);
+      else catchUp.note(frame, signal.atMs);
     }
   }
 

@@ -168,6 +168,27 @@ describe('live conversations', () => {
       expect(bob.all('message.edited').map(({ message }) => message.content)).toEqual(['edited meanwhile']);
     });
 
+    it('that are told late, and are more than are kept for a session that catches up, are read from when they were made', async () => {
+      const process = quiet();
+      const id = await world.conversation('alice', 'bob');
+      const messages = await sayMany(id, 60);
+      const bob = await joined(process, 'bob');
+      const release = await resumeHeld(process, bob, { conversationId: id, seq: 0 });
+      await turn();
+      await turn();
+      const aMinuteAgo = new Date(Date.now() - 60_000);
+      for (const { id: messageId, seq } of messages) {
+        await world.messages.edit({ id: messageId, actor: 'alice' }, 'edited');
+        const stored = nth(world.archive.conversations.get(id)?.messages ?? [], seq);
+        Object.assign(stored, { editedAt: aMinuteAgo });
+        await world.publish(id, { ...world.signalOf(stored, 'edited'), atMs: aMinuteAgo.getTime() });
+      }
+      release();
+      await eventually(() => expect(bob.all('resumed')).toHaveLength(1));
+      expect(bob.seqs(id)).toEqual(upTo(60));
+      expect(new Set(bob.all('message.edited').map(({ seq }) => seq))).toEqual(new Set(upTo(60)));
+    });
+
     it('that were not told yet are told by the resume that takes the place of another one', async () => {
       const process = quiet();
       const id = await world.conversation('alice', 'bob');
