@@ -89,6 +89,7 @@ module.exports = {
     home('@nestjs/terminus', ['libs/runtime/src/health/']),
     home('jose', ['libs/auth/src/adapters/', 'apps/delivery/src/adapters/']),
     home('ws', ['apps/realtime/src/adapters/']),
+    home('croner', ['apps/ops/src/adapters/']),
     home('piscina', ['apps/gateway/src/adapters/']),
     rule(
       'client-stands-alone',

@@ -10,6 +10,7 @@ import { migrate } from './commands/migrate.js';
 import { addOutboxCommands } from './commands/outbox.js';
 import { addProcessCommands } from './commands/processes.js';
 import { showQueues } from './commands/queues.js';
+import { addRescoreCommand } from './commands/rescore.js';
 import { reset } from './commands/reset.js';
 import { retire } from './commands/retire-queue.js';
 import { makeToken } from './commands/token.js';
@@ -65,6 +66,7 @@ program
   .option('--repair', 'have vectors made anew where they are out of step, and remove those of unknown messages')
   .option('--json', 'print the run as GET /v1/admin/consistency does')
   .action(compareVectors);
+addRescoreCommand(program);
 addProcessCommands(program);
 
 program

@@ -8,6 +8,8 @@ import { OutboxPort } from '#lib/database/outbox/outbox.port';
 import { JobsModule } from '#lib/jobs/jobs.module';
 import { ResilienceModule } from '#lib/resilience/resilience.module';
 import { CONFIG, type Config } from '#lib/runtime/config/config';
+import { PostgresRescores } from '#lib/scores/rescoring/adapters/postgres-rescores';
+import { RescoresPort } from '#lib/scores/rescoring/rescores.port';
 import { VectorStorePort } from '#lib/vectors/store/vector-store.port';
 import { VectorsModule } from '#lib/vectors/vectors.module';
 import { PostgresIndexableMessages } from './adapters/postgres-indexable-messages.js';
@@ -16,6 +18,9 @@ import { FollowUnsettledWrites } from './consistency/follow-unsettled-writes.js'
 import { IndexableMessagesPort } from './consistency/indexable-messages.port.js';
 import { RunConsistency } from './consistency/run-consistency.js';
 import { MeasureQueues } from './measure-queues.js';
+import { CronNightlySchedule } from './adapters/cron-nightly-schedule.js';
+import { NightlySchedulePort } from './nightly/nightly-schedule.port.js';
+import { RunNightly } from './nightly/run-nightly.js';
 import { Upkeep } from './upkeep.js';
 
 /** The ops process: sweeps the outbox, indexes texts, measures queues, keeps vectors and messages in step. */
@@ -33,6 +38,17 @@ import { Upkeep } from './upkeep.js';
     MeasureQueues,
     RunConsistency,
     FollowUnsettledWrites,
+    RunNightly,
+    {
+      provide: RescoresPort,
+      inject: [PostgresLanes],
+      useFactory: (lanes: PostgresLanes) => new PostgresRescores(lanes.lane('work')),
+    },
+    {
+      provide: NightlySchedulePort,
+      inject: [CONFIG],
+      useFactory: ({ NIGHTLY_AT, NIGHTLY_TIME_ZONE }: Config) => new CronNightlySchedule(NIGHTLY_AT, NIGHTLY_TIME_ZONE),
+    },
     {
       provide: IndexableMessagesPort,
       inject: [PostgresLanes],

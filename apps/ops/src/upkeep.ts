@@ -6,6 +6,7 @@ import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import { Lifecycle } from '#lib/runtime/process/lifecycle';
 import { FollowUnsettledWrites } from './consistency/follow-unsettled-writes.js';
 import { RunConsistency } from './consistency/run-consistency.js';
+import { RunNightly } from './nightly/run-nightly.js';
 import { MeasureQueues } from './measure-queues.js';
 import { PeriodicTasks } from '#lib/runtime/work/periodic-tasks';
 
@@ -20,6 +21,8 @@ const MEASURE_TEXTS_EVERY_MS = 5_000;
 const PRUNE_INBOX_EVERY_MS = 3_600_000;
 /** Longer than an event can come back: a dead letter that is older than a month is discarded, not replayed. */
 const INBOX_MEMORY_MS = 30 * 24 * 3_600_000;
+/** Between two pages of users that are scored again: the relay and the measuring of queues come between. */
+const NIGHTLY_EVERY_MS = 5_000;
 const REMOVE_JOBS_EVERY_MS = 600_000;
 /** How long an ended job can be asked for. */
 const JOBS_KEPT_MS = 30 * 24 * 3_600_000;
@@ -34,6 +37,7 @@ export class Upkeep extends PeriodicTasks {
     texts: IndexTexts,
     inbox: InboxPort,
     jobs: JobStorePort,
+    nightly: RunNightly,
     @Inject(LOGGER) logger: Logger,
     lifecycle: Lifecycle,
   ) {
@@ -45,6 +49,7 @@ export class Upkeep extends PeriodicTasks {
         { name: 'index texts', everyMs: INDEX_TEXTS_EVERY_MS, run: (signal) => texts.execute(signal) },
         { name: 'retry texts', everyMs: RETRY_TEXTS_EVERY_MS, run: (signal) => texts.retry(signal) },
         { name: 'measure texts', everyMs: MEASURE_TEXTS_EVERY_MS, run: () => texts.measure() },
+        { name: 'nightly scoring', everyMs: NIGHTLY_EVERY_MS, run: (signal) => nightly.execute(signal) },
         { name: 'prune inbox', everyMs: PRUNE_INBOX_EVERY_MS, run: () => inbox.prune(INBOX_MEMORY_MS) },
         {
           name: 'remove ended jobs',

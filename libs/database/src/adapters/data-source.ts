@@ -18,6 +18,7 @@ import { CreateMessageDeliveries1764000100001 } from './migrations/create-messag
 import { CreateMessageSignals1764000500010 } from './migrations/create-message-signals.js';
 import { CreateMessageTexts1764000400000 } from './migrations/create-message-texts.js';
 import { CreateMessages1763690520000 } from './migrations/create-messages.js';
+import { CreateNightlyRuns1764000900000 } from './migrations/create-nightly-runs.js';
 import { CreateOutbox1763690580000 } from './migrations/create-outbox.js';
 import { CreateOutboxDepth1764000500001 } from './migrations/create-outbox-depth.js';
 import { CreateSearchFunctions1763690400000 } from './migrations/create-search-functions.js';
@@ -62,6 +63,7 @@ const migrations = [
   KeyTextBackfill1795400000000,
   CreateMessageSignals1764000500010,
   CreateConversationEnds1764000430000,
+  CreateNightlyRuns1764000900000,
 ];
 
 /** How a DataSource reaches Postgres. All times in milliseconds. */

@@ -27,6 +27,13 @@ const jwtSecret = z.string().superRefine((value, context) => {
 /** As browsers send it: scheme, host and a port that is not the usual one, nothing more. */
 const isOrigin = (value: string): boolean =>
   value === '*' || (!value.includes('*') && URL.canParse(value) && new URL(value).origin === value);
+const isTimeZone = (name: string): boolean => {
+  try {
+    return Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
+};
 const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const milliseconds = (max: number) => count(1, max);
 
@@ -158,6 +165,21 @@ export const settings = {
   CONSISTENCY_EVERY_MS: setting(
     count(1_000, 2_147_483_647).default(900_000),
     'Pause between two comparisons of messages and vectors. Raise it when a comparison takes longer than you like.',
+  ),
+  NIGHTLY_AT: setting(
+    z
+      .string()
+      .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be HH:MM, from 00:00 to 23:59')
+      .default('03:00'),
+    'Local time at which every active user is scored again (R080). Choose an hour in which few write.',
+  ),
+  NIGHTLY_TIME_ZONE: setting(
+    z.string().refine(isTimeZone, 'must be a time zone of the IANA database, such as Asia/Ho_Chi_Minh').default('UTC'),
+    'Time zone of NIGHTLY_AT. Change it to that of most users.',
+  ),
+  NIGHTLY_WINDOW_HOURS: setting(
+    count(1, 23).default(5),
+    'How long nightly scoring may take: `ops` logs an error when the budget of the model makes it longer, and a missed night is made up for within this time.',
   ),
   CONSISTENCY_GRACE_MS: setting(
     count(0, 86_400_000).default(60_000),

@@ -17,6 +17,7 @@ import { MessageDeliveryEntity } from './message-delivery.entity.js';
 import { MessageSignalEntity } from './message-signal.entity.js';
 import { MessageTextEntity } from './message-text.entity.js';
 import { MessageEntity } from './message.entity.js';
+import { NightlyRunEntity } from './nightly-run.entity.js';
 import { OutboxDepthEntity } from './outbox-depth.entity.js';
 import { OutboxEntity } from './outbox.entity.js';
 import { PromptTemplateEntity } from './prompt-template.entity.js';
@@ -47,6 +48,7 @@ export const entities = [
   MessageSignalEntity,
   MessageTextEntity,
   MessageEntity,
+  NightlyRunEntity,
   OutboxDepthEntity,
   OutboxEntity,
   PromptTemplateEntity,
