@@ -89,6 +89,7 @@ export const brokenPromises = ({ counts, faults, falseSearches, live }: ChaosRes
     'conversations with gaps': counts.gaps,
     'dead letters': counts.deadLetters,
     'wrong vectors': counts.wrongVectors,
+    'wrong signals': counts.wrongSignals,
     'left in limbo': counts.inLimbo,
     'never acknowledged': counts.unknown,
     'answers other than 200, 202, 204, 429 and 503': faults.reduce(
@@ -140,9 +141,9 @@ been told: texts, versions, and of edited messages whether the vectors are those
 
 **${broken.length === 0 ? 'Nothing was lost, repeated, left out or dead-lettered.' : `Broken: ${broken.join(', ')}.`}**
 
-| attempted | acknowledged | ok | lost | duplicated | unexpected | recovered | unknown | gaps | wrong vectors | dead letters | in limbo |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
-| ${[counts.attempted, counts.acknowledged, counts.ok, counts.lost, counts.duplicated, counts.unexpected, counts.recovered, counts.unknown, counts.gaps, counts.wrongVectors, counts.deadLetters, counts.inLimbo].join(' | ')} |
+| attempted | acknowledged | ok | lost | duplicated | unexpected | recovered | unknown | gaps | wrong vectors | wrong signals | dead letters | in limbo |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| ${[counts.attempted, counts.acknowledged, counts.ok, counts.lost, counts.duplicated, counts.unexpected, counts.recovered, counts.unknown, counts.gaps, counts.wrongVectors, counts.wrongSignals, counts.deadLetters, counts.inLimbo].join(' | ')} |
 
 | edits | acknowledged | deletions | acknowledged | changes lost | searches | that showed what was not so |
 | --- | --- | --- | --- | --- | --- | --- |

@@ -4,6 +4,7 @@ import { Client } from 'pg';
 import { topologyOf } from '#lib/bus/topology';
 import { pipeline } from '#lib/contracts/pipeline';
 import { chunkMessage } from '#lib/vectors/chunking/chunk-message';
+import { signalsOf } from '#lib/scores/signals/signals-of';
 import { type JournalChange, type JournalEntry, mayBe } from './send-journal.js';
 
 /** Everything that must be empty when a Parley has settled. Each line names one thing that is wrong. */
@@ -30,6 +31,8 @@ export interface ConsistencyReport {
   readonly strayVectors: string[];
   /** Messages whose newest version did not go out to the sockets of members, or of which the ledger does not say so. */
   readonly undelivered: string[];
+  /** Messages whose signals are not exactly those of their newest version, and signals of no message. */
+  readonly wrongSignals: string[];
   /** Outbox rows, retries and dead letters: what is still under way, or will never arrive. */
   readonly inLimbo: string[];
 }
@@ -44,6 +47,7 @@ export const consistent: ConsistencyReport = {
   wrongVectors: [],
   strayVectors: [],
   undelivered: [],
+  wrongSignals: [],
   inLimbo: [],
 };
 
@@ -69,6 +73,7 @@ export interface RunCounts {
   readonly gaps: number;
   /** Messages whose vectors are not exactly theirs, and chunks of no message. */
   readonly wrongVectors: number;
+  readonly wrongSignals: number;
   readonly inLimbo: number;
   readonly deadLetters: number;
 }
@@ -89,6 +94,7 @@ export function countRun(journal: readonly JournalEntry[], report: ConsistencyRe
     unknown: journal.length - acknowledged.length,
     gaps: report.gaps.length,
     wrongVectors: report.wrongVectors.length + report.strayVectors.length,
+    wrongSignals: report.wrongSignals.length,
     inLimbo: report.inLimbo.length,
     deadLetters: report.inLimbo.filter((line) => line.endsWith('.dlq')).reduce((sum, line) => sum + Number.parseInt(line, 10), 0),
   };
@@ -127,6 +133,8 @@ interface MessageRow {
   readonly ledger_state: string | null;
   readonly delivered_version: number | null;
   readonly delivery_state: string | null;
+  /** `version state language is_question emotion length`. */
+  readonly signals: string | null;
 }
 
 const TIMEOUT_MS = 30_000;
@@ -142,7 +150,7 @@ export async function checkConsistency(
   journal: readonly JournalEntry[],
   { embed }: { readonly embed?: Embed } = {},
 ): Promise<ConsistencyReport> {
-  const { messages, heads, outbox } = await readPostgres(parley.databaseUrl);
+  const { messages, heads, outbox, straySignals } = await readPostgres(parley.databaseUrl);
   const chunks = await readChroma(parley.chromaUrl, [...heads.keys()]);
   const ofOtherTexts = embed === undefined ? [] : await findOtherTexts(parley.chromaUrl, messages, embed);
   return {
@@ -157,6 +165,7 @@ export async function checkConsistency(
     ],
     strayVectors: findStray(chunks, messages),
     undelivered: messages.flatMap(ifUndelivered),
+    wrongSignals: [...messages.flatMap(ifWronglyScored), ...straySignals],
     inLimbo: [...outbox, ...(await readQueues(parley.rabbitmqUrl))],
   };
 }
@@ -245,6 +254,13 @@ function sourceOf({ id, conversation_id, sender_id, seq, version, created_at, co
 const ifUndelivered = ({ id, version, delivered_version: delivered, delivery_state: state }: MessageRow): string[] =>
   delivered === version && state === 'delivered' ? [] : [`${id} v${version}: ledger says ${state} v${delivered}`];
 
+/** Works out the signals anew from the text. */
+const ifWronglyScored = ({ id, version, deleted_at, content, signals: stored }: MessageRow): string[] => {
+  const { language, questions, emotion, length } = signalsOf(content);
+  const wanted = deleted_at === null ? [version, 'scored', language, questions > 0, emotion, length] : [version, 'removed'];
+  return stored === wanted.join(' ') ? [] : [`${id} v${version}: its signals are ${stored}, not ${wanted.join(' ')}`];
+};
+
 function findStray(chunks: ReadonlyMap<string, unknown>, messages: readonly MessageRow[]): string[] {
   const known = new Set(messages.map(({ id }) => id));
   return [...chunks.keys()].filter((id) => !known.has(id)).map((id) => `chunks of ${id}, which is not stored`);
@@ -260,14 +276,20 @@ async function readPostgres(databaseUrl: string) {
     const { rows: messages } = await client.query<MessageRow>(`
       select m.id, m.conversation_id, m.seq, m.sender_id, m.version, m.created_at, m.deleted_at, m.client_key, m.content,
              l.version as ledger_version, l.chunk_count as ledger_chunks, l.state as ledger_state,
-             d.version as delivered_version, d.state as delivery_state
-      from messages m left join message_chunks l on l.message_id = m.id left join message_deliveries d on d.message_id = m.id`);
+             d.version as delivered_version, d.state as delivery_state,
+             concat_ws(' ', s.version, s.state, s.language, s.is_question::text, s.emotion, s.length) as signals
+      from messages m left join message_chunks l on l.message_id = m.id left join message_deliveries d on d.message_id = m.id
+        left join message_signals s on s.message_id = m.id`);
+    const { rows: stray } = await client.query<{ id: string }>(
+      'select message_id as id from message_signals s where not exists (select from messages where id = s.message_id)',
+    );
     const { rows: conversations } = await client.query<{ id: string; head_seq: string }>('select id, head_seq from conversations');
     const { rows: outbox } = await client.query<{ event_id: string; attempts: number; parked: boolean }>(
       'select event_id, attempts, parked_at is not null as parked from outbox',
     );
     return {
       messages,
+      straySignals: stray.map(({ id }) => `signals of ${id}, which is not stored`),
       heads: new Map(conversations.map(({ id, head_seq }) => [id, Number(head_seq)])),
       outbox: outbox.map(({ event_id, attempts, parked }) => `outbox ${event_id}${parked ? ' parked' : ''} after ${attempts} attempts`),
     };

@@ -3,10 +3,10 @@ import { CronNightlySchedule } from './cron-nightly-schedule.js';
 
 const HOUR_MS = 3_600_000;
 
-/** The turns that a process sees which looks every minute. */
+/** The turns that a process sees which looks every ten minutes. */
 const turnsSeen = (schedule: CronNightlySchedule, from: string, to: string): string[] => {
   const seen = new Set<string>();
-  for (let now = Date.parse(from); now <= Date.parse(to); now += 60_000) {
+  for (let now = Date.parse(from); now <= Date.parse(to); now += 600_000) {
     const turn = schedule.latest(new Date(now));
     if (turn !== undefined && turn.at.getTime() > Date.parse(from)) seen.add(`${turn.date} ${turn.at.toISOString()}`);
   }

@@ -30,9 +30,23 @@ class Waiting extends QueueStatusPort {
 }
 
 const required = { DATABASE_URL: 'postgres://nowhere/parley', RABBITMQ_URL: 'amqp://nowhere', CHROMA_URL: 'http://nowhere' };
-const openai = { LLM_PROVIDER: 'openai', LLM_MODEL: 'any', LLM_API_KEY: 'key', LLM_REQUESTS_PER_MINUTE: '30' };
+const openai = {
+  LLM_PROVIDER: 'openai',
+  LLM_BASE_URL: 'http://nowhere/v1',
+  LLM_MODEL: 'any',
+  LLM_API_KEY: 'key',
+  LLM_REQUESTS_PER_MINUTE: '30',
+};
 
-const nightly = ({ users = 600, env = {}, rescores = new MemoryRescores() }: { users?: number; env?: object; rescores?: MemoryRescores } = {}) => {
+const nightly = ({
+  users = 600,
+  env = {},
+  rescores = new MemoryRescores(),
+}: {
+  users?: number;
+  env?: object;
+  rescores?: MemoryRescores;
+} = {}) => {
   const waiting = new Waiting();
   const config = parseConfig({ ...required, ...env });
   const lines: Record<string, unknown>[] = [];
@@ -85,13 +99,13 @@ describe('the nightly run', () => {
     const long = nightly({ users: 20_000, env: openai });
     await long.step();
     const facts = { date: '2026-05-02', users: 10_000, ends: 10_000, requestsPerMinute: 30, expectedHours: 11.11, windowHours: 5 };
-    expect(long.lines).toMatchObject([{ level: 50, code: 'nightly-exceeds-window', ...facts }]);
+    expect(long.lines).toMatchObject([{ level: 'error', code: 'nightly-exceeds-window', ...facts }]);
     const short = nightly({ users: 200, env: openai });
     await short.step();
-    expect(short.lines[0]).toMatchObject({ level: 30, users: 100, ends: 100, expectedHours: 0.11 });
+    expect(short.lines[0]).toMatchObject({ level: 'info', users: 100, ends: 100, expectedHours: 0.11 });
     const local = nightly({ users: 20_000 });
     await local.step();
-    expect(local.lines[0]).toMatchObject({ level: 30, expectedHours: 0 });
+    expect(local.lines[0]).toMatchObject({ level: 'info', expectedHours: 0 });
   });
 
   it('makes up for a missed night once, and only within its window', async () => {

@@ -150,4 +150,7 @@ const orderFor = (userId: UserId, reason: 'nightly' | 'operator', date?: string)
     date === undefined ? {} : { eventId: derivedId('score.recalculate', date, userId) },
   );
 
-const columnsOf = (events: readonly ScoreRecalculate[]) => [events.map(({ eventId }) => eventId), events.map((event) => JSON.stringify(event))];
+const columnsOf = (events: readonly ScoreRecalculate[]) => [
+  events.map(({ eventId }) => eventId),
+  events.map((event) => JSON.stringify(event)),
+];
