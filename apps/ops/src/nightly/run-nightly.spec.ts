@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { QueueStatusPort, statusOf } from '#lib/bus/queue-status/queue-status.port';
+import type { ScoreRecalculate } from '#lib/contracts/events';
 import type { QueueStatus } from '#lib/contracts/http';
 import type { OutboxRelay } from '#lib/database/outbox/outbox-relay';
 import { parseConfig } from '#lib/runtime/config/config';
@@ -18,14 +19,12 @@ class Waiting extends QueueStatusPort {
     return [statusOf('scoring.rescores', { ready: this.ready, unacked: 0, consumers: 1 }, 0)];
   }
 
-  get relay(): OutboxRelay {
-    const waiting = this;
-    return {
-      get depth() {
-        return waiting.pending === undefined ? undefined : { pending: waiting.pending, parked: 0, oldestAgeSeconds: 0, isEstimate: false };
-      },
-      publishSoon: ({ data }: { data: { userId: string } }) => void waiting.published.push(data.userId),
-    } as unknown as OutboxRelay;
+  get depth() {
+    return this.pending === undefined ? undefined : { pending: this.pending, parked: 0, oldestAgeSeconds: 0, isEstimate: false };
+  }
+
+  publishSoon({ data }: ScoreRecalculate): void {
+    this.published.push(data.userId);
   }
 }
 
@@ -59,7 +58,7 @@ const nightly = ({
   }));
   const stopping = new AbortController();
   onTestFinished(() => stopping.abort());
-  const run = new RunNightly(rescores, new CronNightlySchedule('03:00', 'UTC'), waiting, waiting.relay, config, logger);
+  const run = new RunNightly(rescores, new CronNightlySchedule('03:00', 'UTC'), waiting, waiting as unknown as OutboxRelay, config, logger);
   return { rescores, waiting, lines, stopping, step: () => run.execute(stopping.signal), run: () => rescores.runs.get('2026-05-02') };
 };
 

@@ -10,7 +10,7 @@ export interface NightlyRun {
   /** Ends that a model will have to read; undefined until they are counted. */
   readonly expectedEnds: number | undefined;
   /** The last user that was looked at; empty at the start. */
-  readonly cursor: UserId | '';
+  readonly cursor: UserId;
   readonly enqueuedUsers: number;
 }
 
@@ -41,7 +41,7 @@ export abstract class RescoresPort {
   /** Notes how many ends a run will have to score. @returns whether this call was the first to say so. */
   abstract expect(date: string, ends: number): Promise<boolean>;
   /** Users with ends after `after`, in the order of their ids, at most `limit`; of an operator's run without `activeSince` everyone is active. */
-  abstract users(after: UserId | '', limit: number, activeSince: Date | undefined): Promise<RescorableUser[]>;
+  abstract users(after: UserId, limit: number, activeSince: Date | undefined): Promise<RescorableUser[]>;
   /** One user, or undefined when it has ended no conversation. */
   abstract user(userId: UserId): Promise<RescorableUser | undefined>;
   /**

@@ -30,7 +30,7 @@ export class MemoryRescores extends RescoresPort {
     return true;
   }
 
-  async users(after: UserId | '', limit: number, activeSince: Date | undefined): Promise<RescorableUser[]> {
+  async users(after: UserId, limit: number, activeSince: Date | undefined): Promise<RescorableUser[]> {
     const page = this.known.filter(({ userId }) => userId > after).slice(0, limit);
     return activeSince === undefined ? page.map((user) => ({ ...user, isActive: true })) : page;
   }

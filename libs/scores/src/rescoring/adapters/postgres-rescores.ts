@@ -77,7 +77,7 @@ interface RunRow extends Omit<NightlyRun, 'expectedEnds'> {
 }
 
 /**
- * Runs in the table `nightly_runs`. A page is one short transaction under an advisory lock, so that any process may write any page: nobody has to
+ * Runs in the table `nightly_runs`. A page is one short transaction under an advisory lock, so that any process may write any page: none has to
  * notice that another one died.
  */
 export class PostgresRescores extends RescoresPort {
@@ -107,7 +107,7 @@ export class PostgresRescores extends RescoresPort {
     return (await this.work.query(EXPECT, [date, ends])).length > 0;
   }
 
-  users(after: UserId | '', limit: number, activeSince: Date | undefined): Promise<RescorableUser[]> {
+  users(after: UserId, limit: number, activeSince: Date | undefined): Promise<RescorableUser[]> {
     return this.work.query<RescorableUser>(USERS, [after, limit, activeSince ?? null]);
   }
 
