@@ -13,6 +13,7 @@ import { type LiveFigures, measureLive } from './live/live.js';
 import { renderLive } from './live/live-report.js';
 import { postMessages } from './load.js';
 import type { CountedProcess } from './process-cost.js';
+import { measureNightly, nightlyEnvironment, renderNightly } from './nightly.js';
 import { runPipeline, untilIndexed } from './pipeline.js';
 import { type BenchResults, machineLine, renderCharts, renderReport } from './report.js';
 import { measureSearch, type SearchFigure } from './search.js';
@@ -30,15 +31,16 @@ const options = new Command('bench')
   .description('Measures Parley beside a floor and a stock NestJS peer on a private stack of its own; writes test/bench/results/.')
   .option('--quick', 'shorter runs and fewer messages: to see that it works, not to publish', false)
   .addOption(
-    new Option('--only <part>', 'measure this part alone; live replaces its part of the results, cost writes none').choices([
+    new Option('--only <part>', 'measure this part alone; live replaces its part of the results, cost and nightly write none').choices([
       'cost',
       'live',
+      'nightly',
     ]),
   )
   .option('--messages <n>', 'stored messages of the largest search figure', '100000')
   .option('--stored <n>', 'messages in the database for the sends at size', '1500000')
   .parse()
-  .opts<{ quick: boolean; only?: 'cost' | 'live'; messages: string; stored: string }>();
+  .opts<{ quick: boolean; only?: 'cost' | 'live' | 'nightly'; messages: string; stored: string }>();
 
 const startedAt = performance.now();
 const say = (line: string) => console.log(`${pc.dim(`${Math.round((performance.now() - startedAt) / 1_000)} s`.padStart(6))} ${line}`);
@@ -65,6 +67,7 @@ try {
     chromaUrl: stack.chromaUrl,
   };
   if (options.only === 'live') replaceLive(await measureLiveOn(urls));
+  else if (options.only === 'nightly') await showNightly(urls);
   else await compareAll(urls);
 } finally {
   await stack.stop();
@@ -74,6 +77,17 @@ try {
 async function compareAll(urls: StackUrls): Promise<void> {
   const results = await compareSends(urls);
   if (results !== undefined) writeResults({ ...results, live: await measureLiveOn(urls) });
+}
+
+/** What users wait for, without and with the nightly run beside it. */
+async function showNightly(urls: StackUrls): Promise<void> {
+  const parley = await startParley({ stack: urls, env: { ...wideLimits, ...nightlyEnvironment() } });
+  try {
+    const size = options.quick ? { jobs: 1_000, rounds: 1, seconds: 10 } : { jobs: 10_000, rounds: 3, seconds: 20 };
+    console.log(renderNightly(await measureNightly(parley, { ...size, progress: say })));
+  } finally {
+    await parley.stop();
+  }
 }
 
 /** Live delivery, beside its own peers. */

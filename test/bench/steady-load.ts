@@ -14,13 +14,18 @@ export const offerMessages = async ({
   seconds,
   perSecond,
   content,
-}: Load & { readonly perSecond: number }): Promise<LoadResult> => {
+  body = () => ({ content: content() }),
+}: Load & {
+  readonly perSecond: number;
+  /** What the sender of this number posts, where it is not a message. */
+  readonly body?: (sender: number) => object;
+}): Promise<LoadResult> => {
   const agent = new Agent({ keepAlive: true, maxSockets: senders.length });
   const latency = createHistogram();
   const failures: Record<string, number> = {};
   let okCount = 0;
-  const send = async (sender: Sender, dueAt: number): Promise<void> => {
-    const status = await statusOf(new URL(sender.path, baseUrl), agent, sender, content());
+  const send = async (sender: Sender, number: number, dueAt: number): Promise<void> => {
+    const status = await statusOf(new URL(sender.path, baseUrl), agent, sender, body(number));
     if (status < 200 || status > 299) {
       failures[status] = (failures[status] ?? 0) + 1;
       return;
@@ -33,8 +38,9 @@ export const offerMessages = async ({
   for (let dueAt = startedAt; dueAt < startedAt + seconds * 1_000; dueAt -= (Math.log(1 - Math.random()) * 1_000) / perSecond) {
     const earlyMs = dueAt - performance.now();
     if (earlyMs > 0) await sleep(earlyMs);
-    const sender = senders[sent.length % senders.length];
-    if (sender !== undefined) sent.push(send(sender, dueAt));
+    const number = sent.length % senders.length;
+    const sender = senders[number];
+    if (sender !== undefined) sent.push(send(sender, number, dueAt));
   }
   await Promise.all(sent);
   agent.destroy();
@@ -44,9 +50,9 @@ export const offerMessages = async ({
 const ANSWER_WITHIN_MS = 20_000;
 
 /** 0 = no answer. */
-const statusOf = (url: URL, agent: Agent, { headers }: Sender, content: string): Promise<number> =>
+const statusOf = (url: URL, agent: Agent, { headers }: Sender, sent: object): Promise<number> =>
   new Promise((resolve) => {
-    const body = JSON.stringify({ content });
+    const body = JSON.stringify(sent);
     const post = request(url, {
       method: 'POST',
       agent,
