@@ -90,7 +90,7 @@ module.exports = {
     home('jose', ['libs/auth/src/adapters/', 'apps/delivery/src/adapters/']),
     home('ws', ['apps/realtime/src/adapters/']),
     home('croner', ['apps/ops/src/adapters/']),
-    home('piscina', ['apps/gateway/src/adapters/']),
+    home('piscina', ['apps/gateway/src/adapters/', '^libs/vectors/src/chunking/adapters/']),
     rule(
       'client-stands-alone',
       'The client runs in browsers, with nothing but what it brings.',

@@ -2,6 +2,7 @@ import { Redis } from 'ioredis';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { newId } from '#lib/contracts/ids';
+import { eventually } from '#lib/testing/eventually';
 import type { ParleyClient } from '#lib/testing/parley-client';
 import { type RunningParley, startParley } from '#lib/testing/running-parley';
 
@@ -94,6 +95,27 @@ describe.each([
   it('changes nothing', async () => {
     expect((await owner.message(messageId)).content).toBe('a secret about the coffee machine');
     expect((await owner.messages(conversationId)).headSeq).toBe(1);
+  });
+});
+
+describe('a document of others', () => {
+  const upload = (client: ParleyClient, to: string) =>
+    client.request('POST', '/v1/documents', { conversationId: to, title: 'Vault', content: 'the marmot guards the vault' });
+
+  it('is not there for a stranger or a removed member, by id or by search, and neither is the conversation for theirs', async () => {
+    const { id } = (await upload(owner, conversationId)).body as { id: string };
+    await eventually(async () => expect((await owner.request('GET', `/v1/documents/${id}`)).body).toMatchObject({ state: 'done' }), {
+      timeoutMs: 20_000,
+    });
+    expect((await owner.search({ q: 'marmot vault' })).items).toHaveLength(1);
+    for (const client of [stranger, removed]) {
+      expect(await client.request('GET', `/v1/documents/${id}`)).toMatchObject({ status: 404 });
+      expect((await client.request('GET', `/v1/documents/${newId()}`)).status).toBe(404);
+      for (const mode of ['hybrid', 'dense', 'sparse'] as const) {
+        expect((await client.search({ q: 'marmot vault', mode })).items).toEqual([]);
+      }
+      expect([(await upload(client, conversationId)).status, (await upload(client, newId())).status]).toEqual([404, 404]);
+    }
   });
 });
 

@@ -28,7 +28,10 @@ const NEW = 'audit.messages';
 const OLD = 'embedding.messages';
 const table = { ...queues, ...(runInNewContext(`({${row}})`) as PipelineRows) };
 const rows: PipelineRows = Object.fromEntries(
-  Object.entries(table).flatMap(([queue, row]) => (row.kind === 'events' ? [[queue, row]] : [])),
+  // Of the indexer one queue is enough: its app below has one handler.
+  Object.entries(table).flatMap(([queue, row]) =>
+    row.kind === 'events' && (row.app !== 'embedding' || queue === OLD) ? [[queue, row]] : [],
+  ),
 );
 const logger = createLogger('test', 'silent');
 const required = {

@@ -1,9 +1,12 @@
+import type { DocumentId } from '#lib/contracts/documents';
 import type { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
 import type { LedgerEntry } from '#lib/vectors/ledger/chunk-ledger.port';
 
-/** A message as Postgres has it now, with its ledger entry of the same moment. */
+/** A message, or a part of a document, as Postgres has it now, with its ledger entry of the same moment. */
 export interface CurrentMessage {
   readonly messageId: MessageId;
+  /** The document of which this is a part; undefined for a message. A part never changes: its version is 1, its `seq` its place. */
+  readonly documentId?: DocumentId | undefined;
   readonly conversationId: ConversationId;
   readonly senderId: UserId;
   readonly seq: number;

@@ -5,8 +5,20 @@ import { EMBED_NOW_QUEUE } from '#lib/contracts/pipeline';
 import { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
 import { DatabaseModule } from '#lib/database/database.module';
 import { ResilienceModule } from '#lib/resilience/resilience.module';
-import { EMBED_CALL_TIMEOUT_MS } from '#lib/vectors/embedder/embedder.port';
 import { VectorsModule } from '#lib/vectors/vectors.module';
+import { CONFIG, type Config } from '#lib/runtime/config/config';
+import { LOGGER, type Logger } from '#lib/runtime/log/logger';
+import { Lifecycle } from '#lib/runtime/process/lifecycle';
+import { Semaphore } from '#lib/resilience/limit/semaphore';
+import { DocumentIndexingPort } from '#lib/conversations/documents/document-indexing.port';
+import { PostgresDocumentIndexing } from '#lib/conversations/documents/adapters/postgres-document-indexing';
+import { ChunkThreads } from '#lib/vectors/chunking/adapters/chunk-threads';
+import { EMBED_CALL_TIMEOUT_MS, EmbedderPort } from '#lib/vectors/embedder/embedder.port';
+import { ChunkLedgerPort } from '#lib/vectors/ledger/chunk-ledger.port';
+import { VectorStorePort } from '#lib/vectors/store/vector-store.port';
+import { VectorWritesPort } from '#lib/vectors/store/vector-writes.port';
+import { DocumentsConsumer } from './adapters/amqp/documents.consumer.js';
+import { IndexDocument, WORK_MS } from './index-document.js';
 import { MessagesConsumer } from './adapters/amqp/messages.consumer.js';
 import { PostgresCurrentMessages } from './adapters/postgres-current-messages.js';
 import { CurrentMessagesPort } from './current-messages.port.js';
@@ -21,7 +33,61 @@ const currentMessages = {
   useFactory: (lanes: PostgresLanes) => new PostgresCurrentMessages(lanes.lane('work')),
 };
 
-/** The embedding process: turns messages into vectors. */
+const documentIndexing = {
+  provide: DocumentIndexingPort,
+  inject: [PostgresLanes],
+  useFactory: (lanes: PostgresLanes) => new PostgresDocumentIndexing(lanes.lane('work')),
+};
+
+const indexMessages = {
+  provide: IndexMessages,
+  inject: [CurrentMessagesPort, ChunkLedgerPort, EmbedderPort, VectorStorePort, VectorWritesPort],
+  useFactory: (
+    messages: CurrentMessagesPort,
+    ledger: ChunkLedgerPort,
+    embedder: EmbedderPort,
+    vectors: VectorStorePort,
+    writes: VectorWritesPort,
+  ) => new IndexMessages(messages, ledger, embedder, vectors, new WriteVectors(vectors, writes)),
+};
+
+/** Batches of documents that may wait for their write; more than INDEX_WORKERS of each document are never under way. */
+const MAX_WAITING_WRITES = 1_000;
+
+const indexDocument = {
+  provide: IndexDocument,
+  inject: [
+    DocumentIndexingPort,
+    CurrentMessagesPort,
+    ChunkLedgerPort,
+    EmbedderPort,
+    VectorStorePort,
+    VectorWritesPort,
+    CONFIG,
+    LOGGER,
+    Lifecycle,
+  ],
+  useFactory: (
+    documents: DocumentIndexingPort,
+    messages: CurrentMessagesPort,
+    ledger: ChunkLedgerPort,
+    embedder: EmbedderPort,
+    vectors: VectorStorePort,
+    writes: VectorWritesPort,
+    config: Config,
+    logger: Logger,
+    lifecycle: Lifecycle,
+  ) => {
+    const threads = new ChunkThreads(config.CHUNK_WORKERS, logger);
+    lifecycle.add({ name: 'chunk threads', phase: 'background', stop: () => threads.close() });
+    // One at a time: a batch of messages never waits for more than one write of documents.
+    const turns = new Semaphore('documents.write', { concurrent: 1, queued: MAX_WAITING_WRITES });
+    const parts = new IndexMessages(messages, ledger, embedder, vectors, new WriteVectors(vectors, writes, turns), threads.chunk);
+    return new IndexDocument(documents, parts, embedder.model, { batches: config.INDEX_WORKERS, workMs: WORK_MS });
+  },
+};
+
+/** The embedding process: turns messages and documents into vectors. */
 @Module({
   imports: [
     ResilienceModule.for('embedding'),
@@ -36,7 +102,7 @@ const currentMessages = {
       answers: { queue: EMBED_NOW_QUEUE, question: MessageCreated, by: EmbedNow, concurrency: (config) => config.ML_EMBED_WORKERS },
     }),
   ],
-  controllers: [MessagesConsumer],
-  providers: [IndexMessages, EmbedNow, MarkFailed, WriteVectors, currentMessages],
+  controllers: [MessagesConsumer, DocumentsConsumer],
+  providers: [indexMessages, indexDocument, EmbedNow, MarkFailed, currentMessages, documentIndexing],
 })
 export class EmbeddingModule {}

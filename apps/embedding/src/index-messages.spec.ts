@@ -12,6 +12,7 @@ import { EmbedderPort, TextRejected } from '#lib/vectors/embedder/embedder.port'
 import { MemoryVectorWrites } from '#lib/vectors/store/adapters/memory-vector-writes';
 import { DependencyError } from '#lib/resilience/call/errors';
 import { MemoryCurrentMessages } from './adapters/memory-current-messages.js';
+import { MemoryDocumentIndexing } from './adapters/memory-document-indexing.js';
 import { IndexMessages } from './index-messages.js';
 import { MarkFailed } from './mark-failed.js';
 import { WriteVectors } from './write-vectors.js';
@@ -259,7 +260,7 @@ describe('a text that the model refuses', () => {
     const { embedder, messages, commit, entryOf, handle, versionsOf } = embedding({ ledger });
     const message = aMessageCreated();
     commit(message);
-    await new MarkFailed(messages, ledger, embedder).mark(message);
+    await new MarkFailed(messages, ledger, embedder, new MemoryDocumentIndexing(new MemoryChunkLedger())).mark(message);
     expect(await entryOf(message)).toMatchObject({ state: 'failed', version: 1 });
     expect(await handle(message)).toHaveLength(1);
     expect(await entryOf(message)).toMatchObject({ state: 'indexed' });
@@ -270,7 +271,7 @@ describe('a text that the model refuses', () => {
     const { handle, ledger, messages, embedder, entryOf } = embedding();
     const message = aMessageCreated();
     await handle(editOf(message, 'new'));
-    await new MarkFailed(messages, ledger, embedder).mark(message);
+    await new MarkFailed(messages, ledger, embedder, new MemoryDocumentIndexing(new MemoryChunkLedger())).mark(message);
     expect(await entryOf(message)).toMatchObject({ state: 'indexed', version: 2 });
   });
 });
@@ -384,7 +385,7 @@ describe('an event that does not say what Postgres says', () => {
     const { handle, messages, ledger, embedder, entryOf } = embedding();
     const message = aMessageCreated();
     await handle(message);
-    const markFailed = new MarkFailed(messages, ledger, embedder);
+    const markFailed = new MarkFailed(messages, ledger, embedder, new MemoryDocumentIndexing(new MemoryChunkLedger()));
     const unknown = aMessageCreated();
     await markFailed.mark(editOf(message, 'forged', FORGED_VERSION));
     await markFailed.mark(unknown);

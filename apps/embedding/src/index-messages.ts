@@ -1,9 +1,9 @@
-import { Injectable } from '@nestjs/common';
 import { Postpone } from '#lib/bus/outcome';
 import type { IndexingEvent, MessageEmbedded } from '#lib/contracts/events';
 import type { MessageId } from '#lib/contracts/ids';
 import { metrics } from '#lib/runtime/metrics/metrics';
-import { chunkMessages } from '#lib/vectors/chunking/chunk-message';
+import type { Chunk } from '#lib/vectors/chunking/chunk';
+import { type ChunkSource, chunkMessages } from '#lib/vectors/chunking/chunk-message';
 import { ChunkLedgerPort, type LedgerEntry, type LedgerUpdate } from '#lib/vectors/ledger/chunk-ledger.port';
 import { EmbedderPort } from '#lib/vectors/embedder/embedder.port';
 import { outOfStep } from '#lib/vectors/ledger/out-of-step';
@@ -40,7 +40,6 @@ const RACE_PAUSE_MS = 2_000;
  *               ^        `--(nothing due)--------------------------> verify --(in step)--> done
  *               `------(the ledger has a newer version, or the store another one)---'
  */
-@Injectable()
 export class IndexMessages {
   private readonly turns = new Turns();
 
@@ -50,6 +49,7 @@ export class IndexMessages {
     private readonly embedder: EmbedderPort,
     private readonly vectors: VectorStorePort,
     private readonly writeVectors: WriteVectors,
+    private readonly chunk: (sources: readonly ChunkSource[]) => Promise<Chunk[][]> = chunkMessages,
   ) {}
 
   /**
@@ -62,6 +62,11 @@ export class IndexMessages {
     const eventsOf = Map.groupBy(events, ({ data }) => data.messageId);
     // Two batches of this process may name the same message and would overwrite each other.
     return this.turns.take([...eventsOf.keys()], () => this.bringInStep(eventsOf));
+  }
+
+  /** Indexes those of these that are not indexed, unasked: parts of documents. Throws what {@link handle} throws. */
+  async index(ids: readonly MessageId[]): Promise<void> {
+    await this.turns.take(ids, () => this.bringInStep(new Map(ids.map((id) => [id, []]))));
   }
 
   private async bringInStep(eventsOf: ReadonlyMap<MessageId, readonly IndexingEvent[]>): Promise<MessageEmbedded[]> {
@@ -116,7 +121,7 @@ export class IndexMessages {
 
   /** @param stored chunks found in the store before; those of a version that the message does not have are removed. */
   private async planned(named: readonly Named[], stored: readonly StoredChunk[]): Promise<Map<MessageId, Plan>> {
-    const due = await withChunks(named.filter(({ isDue }) => isDue));
+    const due = await this.withChunks(named.filter(({ isDue }) => isDue));
     const texts = due.flatMap(({ chunks }) => chunks.map(({ text }) => text));
     const embeddings = await this.embedder.embed(texts);
     const plans = new Map<MessageId, Plan>();
@@ -133,6 +138,12 @@ export class IndexMessages {
       });
     }
     return plans;
+  }
+
+  /** A deleted message has no chunks. */
+  private async withChunks(due: readonly Named[]) {
+    const chunks = await this.chunk(due.flatMap(({ message: { content, ...facts } }) => (content === null ? [] : [{ ...facts, content }])));
+    return due.map((one) => ({ ...one, chunks: one.message.content === null ? [] : (chunks.shift() ?? []) }));
   }
 
   /** A text has at least one chunk; without a text there is none. */
@@ -157,22 +168,14 @@ function entryToVerify({ message, mayHaveOthers }: Named, plans: ReadonlyMap<Mes
   return mayHaveOthers && entry !== undefined ? [entry] : [];
 }
 
-/** Announces each version that was indexed now, and the version of an event that an earlier delivery indexed. */
+/** Announces each version of a message that was indexed now, and the version of an event that an earlier delivery indexed. */
 function announced({ message, events }: Named, plans: ReadonlyMap<MessageId, Plan>): MessageEmbedded[] {
   const plan = plans.get(message.messageId);
   const entry = plan?.entry ?? message.entry;
-  if (entry?.state !== 'indexed') return [];
+  if (entry?.state !== 'indexed' || message.documentId !== undefined) return [];
   if (plan === undefined && !events.some(({ data }) => data.version === message.version)) return [];
   if (plan !== undefined && !events.every(({ type }) => type === 'vectors.rebuild')) measureTimeToSearchable(message);
   return [messageEmbedded(message, entry)];
-}
-
-/** A deleted message has no chunks. */
-async function withChunks(due: readonly Named[]) {
-  const chunks = await chunkMessages(
-    due.flatMap(({ message: { content, ...facts } }) => (content === null ? [] : [{ ...facts, content }])),
-  );
-  return due.map((one) => ({ ...one, chunks: one.message.content === null ? [] : (chunks.shift() ?? []) }));
 }
 
 /** Counts events of messages that do not exist: erased or forged. Waiting is useless, an event is published after the commit of its message. */

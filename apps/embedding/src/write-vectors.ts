@@ -1,6 +1,7 @@
-import { Injectable } from '@nestjs/common';
 import type { MessageId } from '#lib/contracts/ids';
+import { currentDeadline } from '#lib/resilience/call/deadline';
 import { DeadlineExceeded, DependencyError } from '#lib/resilience/call/errors';
+import type { Semaphore } from '#lib/resilience/limit/semaphore';
 import type { Chunk } from '#lib/vectors/chunking/chunk';
 import { VectorStorePort } from '#lib/vectors/store/vector-store.port';
 import { VectorWritesPort } from '#lib/vectors/store/vector-writes.port';
@@ -20,16 +21,22 @@ export interface VectorsOfMessage {
  * Writes to the vector store under a write intent (ADR 19): a write without an answer, or of a process that died, leaves its intent, and
  * `ops` compares the messages it names until the write can have no effect any more.
  */
-@Injectable()
 export class WriteVectors {
   constructor(
     private readonly vectors: VectorStorePort,
     private readonly writes: VectorWritesPort,
+    /** Lets so many write at once; without it all do. */
+    private readonly turns?: Semaphore,
   ) {}
 
   /** @throws DependencyError when the store or the intent log is out. */
   async execute(all: readonly VectorsOfMessage[]): Promise<void> {
     if (all.length === 0) return;
+    if (this.turns === undefined) return this.write(all);
+    await this.turns.run(() => this.write(all), { signal: currentDeadline()?.signal });
+  }
+
+  private async write(all: readonly VectorsOfMessage[]): Promise<void> {
     const id = await this.writes.begin(all.map(({ messageId }) => messageId));
     try {
       await this.vectors.remove(all.flatMap(({ falseChunkIds }) => falseChunkIds));

@@ -16,6 +16,7 @@ import { LexicalIndexModule } from './adapters/search/lexical-index.module.js';
 import { AuthModule } from '#lib/auth/auth.module';
 import { userLimits } from './auth/user-limits.js';
 import { ContextModule } from './context/context.module.js';
+import { DocumentsModule } from './documents/documents.module.js';
 import { DevicesModule } from './devices/devices.module.js';
 import { EndsModule } from './ends/ends.module.js';
 import { LiveModule } from '#lib/live/live.module';
@@ -47,6 +48,7 @@ const foundIn =
     PresenceModule,
     EndsModule,
     ActivitiesModule,
+    DocumentsModule,
     OperationsModule,
   ],
 })
@@ -61,6 +63,7 @@ export class GatewayModule {
         BusModule.for(APP, { queues: true, asks: { timeoutMs: EMBED_NOW_TIMEOUT_MS }, deadLetters: true }),
         ConversationsModule.forDeliveries('reads'),
         ConversationsModule.forUsers({ limits: userLimits }),
+        ConversationsModule.forDocuments(),
         LiveModule.for(APP, { presence: true }),
         ScoresModule.for(APP),
         VectorsModule.forSearching(),

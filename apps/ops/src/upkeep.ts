@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { InboxPort } from '#lib/bus/consume/run/inbox.port';
+import { IndexDocumentWords } from '#lib/conversations/documents/index-document-words';
 import { IndexTexts } from '#lib/conversations/index-texts';
 import { JobStorePort } from '#lib/jobs/job-store.port';
 import { LOGGER, type Logger } from '#lib/runtime/log/logger';
@@ -16,6 +17,8 @@ const FOLLOW_WRITES_EVERY_MS = 10_000;
 const LOOK_FOR_RUNS_EVERY_MS = 2_000;
 /** Pause between two looks for texts to index: most of the time from an acknowledgement until search knows the words. */
 const INDEX_TEXTS_EVERY_MS = 100;
+/** The same for documents, whose vectors take longer than their words. */
+const INDEX_WORDS_EVERY_MS = 500;
 const RETRY_TEXTS_EVERY_MS = 10_000;
 const MEASURE_TEXTS_EVERY_MS = 5_000;
 const PRUNE_INBOX_EVERY_MS = 3_600_000;
@@ -35,6 +38,7 @@ export class Upkeep extends PeriodicTasks {
     consistency: RunConsistency,
     writes: FollowUnsettledWrites,
     texts: IndexTexts,
+    words: IndexDocumentWords,
     inbox: InboxPort,
     jobs: JobStorePort,
     nightly: RunNightly,
@@ -47,6 +51,7 @@ export class Upkeep extends PeriodicTasks {
         { name: 'consistency', everyMs: LOOK_FOR_RUNS_EVERY_MS, run: (signal) => consistency.execute(signal) },
         { name: 'unsettled vector writes', everyMs: FOLLOW_WRITES_EVERY_MS, run: () => writes.execute() },
         { name: 'index texts', everyMs: INDEX_TEXTS_EVERY_MS, run: (signal) => texts.execute(signal) },
+        { name: 'index words of documents', everyMs: INDEX_WORDS_EVERY_MS, run: (signal) => words.execute(signal) },
         { name: 'retry texts', everyMs: RETRY_TEXTS_EVERY_MS, run: (signal) => texts.retry(signal) },
         { name: 'measure texts', everyMs: MEASURE_TEXTS_EVERY_MS, run: () => texts.measure() },
         { name: 'nightly scoring', everyMs: NIGHTLY_EVERY_MS, run: (signal) => nightly.execute(signal) },

@@ -61,6 +61,11 @@ class MessagesConsumer {
   async handle(@Payload() _events: MessageEvent[]): Promise<ParleyEvent[]> {
     throw new Reject('not this one');
   }
+
+  @EventPattern('embedding.documents')
+  async handleDocuments(@Payload() _events: ParleyEvent[]): Promise<ParleyEvent[]> {
+    return [];
+  }
 }
 
 /** An app that consumes as `embedding` does; its own providers are built after the bus. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DocumentId } from './documents.js';
 import { ConversationId, MessageId, UserId } from './ids.js';
 import { Content, humanText, textProblem } from './text.js';
 
@@ -238,9 +239,27 @@ export type SearchQuery = z.infer<typeof SearchQuery>;
 export const SearchPart = z.enum(['dense', 'sparse', 'rerank', 'visibility']);
 export type SearchPart = z.infer<typeof SearchPart>;
 
+/** What a hit shows: a message, or the passage of a document that matches, in the shape of one. */
+export const FoundMessage = MessageView.extend({
+  seq: z
+    .int()
+    .nonnegative()
+    .meta({ description: 'Its place in the conversation: 1, 2, 3, ... without gaps; 0: a passage of a document', examples: [1] }),
+}).meta({ id: 'FoundMessage' });
+export type FoundMessage = z.infer<typeof FoundMessage>;
+
 /** One search hit: `ranks` are 1-based places per stage, `score` is what the list is ordered by. */
 export const SearchHit = z.object({
-  message: MessageView,
+  kind: z.enum(['message', 'document']).meta({ description: 'document: `message` is its best passage, with the id of the document' }),
+  message: FoundMessage,
+  document: z
+    .object({
+      id: DocumentId,
+      title: z.string(),
+      part: z.int().positive().meta({ description: 'The part that the passage is from: 1, 2, 3, ...' }),
+    })
+    .optional()
+    .meta({ description: 'The document, for a hit of that kind' }),
   score: z.number().meta({ description: 'What the list is ordered by; comparable within one answer only' }),
   ranks: z.object({
     dense: z.int().positive().optional(),

@@ -86,6 +86,21 @@ export const queues = defineQueues({
     deduplicate: false, // upserts by `{messageId}#chunk_{i}`, guarded by the ledger's version, are idempotent by themselves
     maxLength: 1_000_000,
   },
+  'embedding.documents': {
+    kind: 'events',
+    producers: ['gateway', 'ops'],
+    app: 'embedding',
+    handler: 'apps/embedding/src/adapters/amqp/documents.consumer.ts',
+    hears: ['document.created'],
+    emits: [],
+    batch: { size: 1, waitMs: 0 },
+    concurrency: 2, // a short document need not wait for a long one
+    attempts: 3,
+    deadlineMs: 30_000, // R104: 30 s per file; a longer one goes on in its next delivery
+    pausesWith: ['chroma', 'embedder', 'postgres'],
+    deduplicate: false, // goes on where the ledger ends
+    maxLength: 10_000, // R096
+  },
   'delivery.messages': {
     kind: 'events',
     producers: ['gateway', 'realtime', 'embedding', 'scoring', 'ops'],

@@ -6,6 +6,8 @@ const END_MS = 8_000;
 const ACCESS_MS = 6_000;
 /** R104; its stages have 2 s each, a reranker takes the rest. */
 const SEARCH_MS = 10_000;
+/** A body of 10 MB: read in a thread (5 s at most), and one commit. */
+const UPLOAD_MS = 8_000;
 /** What asks the broker (2 s) rather than Postgres. */
 const BROKER_MS = 6_000;
 /** Dead letters: 2 s to connect, 5 s until they are free, 5 s to look or 20 s for an order, a confirm (5 s), and giving back (3 s). */
@@ -26,6 +28,8 @@ export const routeDeadlinesMs: Readonly<Record<string, number>> = {
   'GET /v1/messages/:messageId': ACCESS_MS,
   'PATCH /v1/messages/:messageId': ACCESS_MS,
   'DELETE /v1/messages/:messageId': ACCESS_MS,
+  'POST /v1/documents': UPLOAD_MS,
+  'GET /v1/documents/:documentId': ACCESS_MS,
   'GET /v1/presence': ACCESS_MS,
   'PUT /v1/devices/:deviceId': ACCESS_MS,
   'DELETE /v1/devices/:deviceId': ACCESS_MS,

@@ -18,6 +18,11 @@ import { PostgresDeliveryLedger } from './adapters/postgres-delivery-ledger.js';
 import { PostgresConversationFeed } from './adapters/postgres-conversation-feed.js';
 import { PostgresMessageStore } from './adapters/postgres-message-store.js';
 import { PostgresTextIndex } from './adapters/postgres-text-index.js';
+import { MemoryDocumentStore } from './documents/adapters/memory-document-store.js';
+import { PostgresDocumentStore } from './documents/adapters/postgres-document-store.js';
+import { PostgresDocumentWords } from './documents/adapters/postgres-document-words.js';
+import { DocumentStorePort } from './documents/document-store.port.js';
+import { IndexDocumentWords } from './documents/index-document-words.js';
 import { ConversationFeedPort } from './conversation-feed.port.js';
 import { ConversationStorePort, type MembershipLimits } from './conversation-store.port.js';
 import { DeviceStorePort } from './device-store.port.js';
@@ -75,6 +80,17 @@ export class ConversationsModule {
     ]);
   }
 
+  /** DocumentStorePort. An upload takes the lane of edits, which may hold a connection for as long as a statement takes. */
+  static forDocuments(): DynamicModule {
+    return of([
+      {
+        provide: DocumentStorePort,
+        inject: [PostgresLanes],
+        useFactory: (lanes: PostgresLanes) => new PostgresDocumentStore(lanes.lane('edits'), lanes.lane('reads')),
+      },
+    ]);
+  }
+
   /** ConversationFeedPort, for a process that brings messages to sockets. */
   static forFollowing(): DynamicModule {
     return of([
@@ -86,7 +102,7 @@ export class ConversationsModule {
     ]);
   }
 
-  /** IndexTexts, which makes the words of messages findable. */
+  /** IndexTexts and IndexDocumentWords, which make the words of messages and documents findable. */
   static forIndexing(): DynamicModule {
     return of([
       {
@@ -94,10 +110,15 @@ export class ConversationsModule {
         inject: [PostgresLanes, LOGGER],
         useFactory: (lanes: PostgresLanes, logger: Logger) => new IndexTexts(new PostgresTextIndex(lanes.lane('work')), logger),
       },
+      {
+        provide: IndexDocumentWords,
+        inject: [PostgresLanes, LOGGER],
+        useFactory: (lanes: PostgresLanes, logger: Logger) => new IndexDocumentWords(new PostgresDocumentWords(lanes.lane('work')), logger),
+      },
     ]);
   }
 
-  /** AcceptMessage, MessageStorePort and ConversationStorePort on one MemoryArchive, and DeviceStorePort. Needs DatabaseModule.inMemory() for its outbox. */
+  /** AcceptMessage, MessageStorePort, ConversationStorePort and DocumentStorePort on one MemoryArchive, and DeviceStorePort. Needs DatabaseModule.inMemory() for its outbox. */
   static inMemory({ limits }: ConversationOptions): DynamicModule {
     return of([
       acceptMessage,
@@ -118,6 +139,8 @@ export class ConversationsModule {
         useFactory: (archive: MemoryArchive, outbox: MemoryOutbox, config: Config) =>
           new MemoryConversationStore(archive, outbox, limits(config)),
       },
+      memoryDocuments,
+      { provide: DocumentStorePort, useExisting: MemoryDocumentStore },
       { provide: DeviceStorePort, useFactory: () => new MemoryDeviceStore() },
       { provide: DeliveryLedgerPort, useFactory: () => new MemoryDeliveryLedger() },
     ]);
@@ -128,6 +151,12 @@ const acceptMessage = {
   provide: AcceptMessage,
   inject: [MessageStorePort, OutboxRelay],
   useFactory: (messages: MessageStorePort, relay: OutboxRelay) => new AcceptMessage(messages, relay),
+};
+
+const memoryDocuments = {
+  provide: MemoryDocumentStore,
+  inject: [MemoryArchive, MemoryOutbox],
+  useFactory: (archive: MemoryArchive, outbox: MemoryOutbox) => new MemoryDocumentStore(archive, outbox),
 };
 
 const of = (providers: OwnProvider[]): DynamicModule => ({

@@ -29,6 +29,8 @@ export const tableGrants: Readonly<Record<string, Readonly<Partial<Record<Servic
   devices: { gateway: own, delivery: shed },
   conversation_ends: { gateway: add, scoring: mend, ops: shed },
   conversation_logs: { gateway: add, scoring: shed, ops: shed },
+  documents: { gateway: add, embedding: mend, ops: mend },
+  document_parts: { gateway: add, embedding: look, ops: mend },
   message_texts: { gateway: look, ops: own },
   texts_to_index: { gateway: add, realtime: add, ops: own },
   text_backfill: { gateway: look, ops: own },

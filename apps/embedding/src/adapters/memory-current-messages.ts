@@ -20,6 +20,11 @@ export class MemoryCurrentMessages extends CurrentMessagesPort {
     this.messages.set(messageId, { ...facts, changedAt: new Date(occurredAt) });
   }
 
+  /** Commits a part of a document. */
+  commitPart(part: Omit<CurrentMessage, 'entry' | 'changedAt' | 'version'>): void {
+    this.messages.set(part.messageId, { ...part, version: 1, changedAt: new Date(part.createdAt) });
+  }
+
   async of(messageIds: readonly MessageId[]): Promise<Map<MessageId, CurrentMessage>> {
     const entries = await this.ledger.entriesOf(messageIds);
     const found = new Map<MessageId, CurrentMessage>();

@@ -50,6 +50,23 @@ currentMessagesContract('PostgresCurrentMessages', async () => {
   };
 });
 
+describe('a part of a document', () => {
+  it('is read as a message that never changes', async () => {
+    const database = await migratedDatabase(inject('stack').databaseUrl);
+    const [partId, documentId, conversationId] = [newId(), newId(), newId()];
+    await database.lane('work').query(
+      `INSERT INTO document_parts (id, document_id, conversation_id, created_at, place, owner_id, content)
+       VALUES ($1, $2, $3, '2026-01-31T09:30:00Z', 7, 'alice', 'a text')`,
+      [partId, documentId, conversationId],
+    );
+    const found = await new PostgresCurrentMessages(database.lane('work')).of([partId]);
+    const createdAt = '2026-01-31T09:30:00.000Z';
+    const facts = { messageId: partId, documentId, conversationId, senderId: 'alice', seq: 7, version: 1, content: 'a text' };
+    expect([...found.values()]).toEqual([{ ...facts, createdAt, changedAt: new Date(createdAt), entry: undefined }]);
+    await database.drop();
+  });
+});
+
 /** R2 on the real servers: A reaches Chroma through a proxy that makes it slow, B directly. */
 describe('two indexers on one Postgres and one Chroma', () => {
   const model = `race-${newId()}`;

@@ -7,15 +7,21 @@ import { type CurrentMessage, CurrentMessagesPort } from '../current-messages.po
 const CURRENT = {
   name: 'current-messages',
   text: `
-    SELECT m.id, m.conversation_id AS "conversationId", m.sender_id AS "senderId", m.seq, m.version, m.created_at AS "createdAt",
-           coalesce(m.deleted_at, m.edited_at, m.created_at) AS "changedAt", CASE WHEN m.deleted_at IS NULL THEN m.content END AS content,
-           l.version AS "entryVersion", l.chunk_count AS "chunkCount", l.model, l.state
-      FROM messages m LEFT JOIN message_chunks l ON l.message_id = m.id
-     WHERE m.id = ANY ($1::uuid[])`,
+    SELECT m.*, l.version AS "entryVersion", l.chunk_count AS "chunkCount", l.model, l.state
+      FROM (
+        SELECT id, NULL::uuid AS "documentId", conversation_id AS "conversationId", sender_id AS "senderId", seq, version,
+               created_at AS "createdAt", coalesce(deleted_at, edited_at, created_at) AS "changedAt",
+               CASE WHEN deleted_at IS NULL THEN content END AS content
+          FROM messages WHERE id = ANY ($1::uuid[])
+        UNION ALL
+        SELECT id, document_id, conversation_id, owner_id, place, 1, created_at, created_at, content
+          FROM document_parts WHERE id = ANY ($1::uuid[])
+      ) m LEFT JOIN message_chunks l ON l.message_id = m.id`,
 };
 
 interface Row extends Pick<CurrentMessage, 'conversationId' | 'senderId' | 'version' | 'changedAt' | 'content'> {
   readonly id: MessageId;
+  readonly documentId: string | null;
   readonly seq: string;
   readonly createdAt: Date;
   readonly entryVersion: number | null;
@@ -36,9 +42,10 @@ export class PostgresCurrentMessages extends CurrentMessagesPort {
   }
 }
 
-const messageFrom = ({ id, seq, createdAt, entryVersion, chunkCount, model, state, ...facts }: Row): CurrentMessage => ({
+const messageFrom = ({ id, documentId, seq, createdAt, entryVersion, chunkCount, model, state, ...facts }: Row): CurrentMessage => ({
   ...facts,
   messageId: id,
+  ...(documentId === null ? {} : { documentId }),
   seq: Number(seq),
   createdAt: createdAt.toISOString(),
   entry:

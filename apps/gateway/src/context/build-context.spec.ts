@@ -4,6 +4,7 @@ import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
 import { MemoryConversationStore } from '#lib/conversations/adapters/memory-conversation-store';
 import { MemoryMessageStore } from '#lib/conversations/adapters/memory-message-store';
 import type { Message } from '#lib/conversations/message';
+import { MemoryDocumentStore } from '#lib/conversations/documents/adapters/memory-document-store';
 import { MemoryOutbox } from '#lib/database/outbox/adapters/memory-outbox';
 import { Semaphore } from '#lib/resilience/limit/semaphore';
 import { createLogger } from '#lib/runtime/log/logger';
@@ -59,6 +60,7 @@ describe('the context of a conversation', () => {
     const search = new SearchMessages(
       conversations,
       messages,
+      new MemoryDocumentStore(archive, new MemoryOutbox()),
       { lexical, nearest, reranker, text },
       semaphore,
       createLogger('test', 'fatal'),

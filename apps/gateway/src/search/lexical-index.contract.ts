@@ -5,7 +5,7 @@ import type { LexicalIndexPort } from './lexical-index.port.js';
 
 /** An empty index and a way to put messages into it. */
 export interface LexicalIndexSubject {
-  readonly index: LexicalIndexPort;
+  readonly index: Omit<LexicalIndexPort, 'findParts'>;
   add(messages: readonly Message[]): Promise<void>;
 }
 

@@ -1,4 +1,8 @@
+import type { SearchHit } from '#lib/contracts/http';
 import type { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
+
+/** What a search finds: messages, and passages of documents. */
+export type FoundKind = SearchHit['kind'];
 
 /** Narrows a search beyond what its reader may see. Times are inclusive, in milliseconds since the epoch. */
 export interface SearchFilter {
@@ -28,4 +32,12 @@ export abstract class LexicalIndexPort {
    * Throws DependencyError when the index cannot answer.
    */
   abstract find(query: string, visible: readonly ConversationId[], k: number, filter?: SearchFilter): Promise<LexicalHit[]>;
+
+  /**
+   * The same for parts of documents (`messageId` is the id of the part), on the same scale of scores; but no other words are tried for words that
+   * no document has. An index that knows no documents finds none.
+   */
+  findParts(_query: string, _visible: readonly ConversationId[], _k: number, _filter?: SearchFilter): Promise<LexicalHit[]> {
+    return Promise.resolve([]);
+  }
 }

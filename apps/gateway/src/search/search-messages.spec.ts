@@ -6,6 +6,8 @@ import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
 import { MemoryConversationStore } from '#lib/conversations/adapters/memory-conversation-store';
 import { MemoryMessageStore } from '#lib/conversations/adapters/memory-message-store';
 import type { Message } from '#lib/conversations/message';
+import { aDocument } from '#lib/conversations/documents/document-store.contract';
+import { MemoryDocumentStore } from '#lib/conversations/documents/adapters/memory-document-store';
 import { MemoryOutbox } from '#lib/database/outbox/adapters/memory-outbox';
 import { Semaphore, SemaphoreFull } from '#lib/resilience/limit/semaphore';
 import { DependencyError } from '#lib/resilience/call/errors';
@@ -63,6 +65,7 @@ interface Stages {
 }
 
 let archive: MemoryArchive;
+let documents: MemoryDocumentStore;
 let messages: MemoryMessageStore;
 let conversations: MemoryConversationStore;
 let vectors: MemoryVectorStore;
@@ -74,6 +77,7 @@ beforeEach(() => {
   archive = new MemoryArchive();
   messages = new MemoryMessageStore(archive, new MemoryOutbox());
   conversations = new MemoryConversationStore(archive, new MemoryOutbox());
+  documents = new MemoryDocumentStore(archive, new MemoryOutbox());
   vectors = new MemoryVectorStore(embedder.dimension);
 });
 
@@ -92,9 +96,14 @@ const searcher = ({ lexical, nearest, reranker, text, semaphore }: Stages = {}) 
   new SearchMessages(
     conversations,
     messages,
+    documents,
     {
       lexical:
-        lexical ?? new MemoryLexicalIndex(() => [...archive.conversations.values()].flatMap((conversation) => conversation.messages)),
+        lexical ??
+        new MemoryLexicalIndex(
+          () => [...archive.conversations.values()].flatMap((conversation) => conversation.messages),
+          () => documents.parts,
+        ),
       nearest: nearest ?? new NearestMessages(() => ({ embedder, vectors }), LOCAL_NOISE_FLOOR),
       reranker: reranker ?? new LexicalOverlapReranker(text ?? inline),
       text: text ?? inline,
@@ -310,4 +319,73 @@ it('a search says when it did not look through all conversations of the reader',
   const found = await search({ mode: 'sparse' });
   expect([idsOf(found), found.degraded]).toEqual([[hit.id], ['visibility']]);
   expect((await search({ mode: 'sparse', conversationId: own })).degraded).toEqual([]);
+});
+
+describe('a search where there are documents', () => {
+  /** Uploads a document of these parts and makes the vectors of each. */
+  const uploaded = async (conversationId: ConversationId, parts: readonly string[], ownerId: UserId = 'alice') => {
+    const { document } = await documents.store(aDocument(parts, { conversationId, ownerId }));
+    for (const { id, documentId, place, createdAt, content } of documents.parts.filter(({ documentId }) => documentId === document.id)) {
+      const source = { messageId: id, documentId, conversationId, senderId: ownerId, seq: place, version: 1, content };
+      const chunks = chunkMessage({ ...source, createdAt: createdAt.toISOString() });
+      await vectors.replace(chunks, await embedder.embed(chunks.map(({ text }) => text)), { removed: [] });
+    }
+    return document;
+  };
+  const filler = 'Nothing to see here, move along please. '.repeat(60);
+
+  it.each(['hybrid', 'dense', 'sparse'])('finds messages and documents, each as what it is (%s)', async (mode) => {
+    const conversationId = await conversationOf('alice');
+    const message = await said(conversationId, 'the zeppelin hangar is far away');
+    await indexed(message);
+    const document = await uploaded(conversationId, [
+      'Something else',
+      `${filler}\n\n${'The zeppelin hangar is closed. '.repeat(20)}\n\n${filler}`,
+    ]);
+    const { items, degraded } = await search({ q: 'zeppelin hangar', mode });
+    expect(degraded).toEqual([]);
+    expect(items.map(({ kind, message: { id } }) => `${kind} ${id}`).sort()).toEqual([`document ${document.id}`, `message ${message.id}`]);
+    const hit = items.find(({ kind }) => kind === 'document');
+    expect(hit).toMatchObject({
+      document: { id: document.id, title: 'House rules', part: 2 },
+      message: { seq: 0, senderId: 'alice', version: 1, conversationId },
+    });
+    expect(hit?.message.content).toContain('zeppelin hangar is closed');
+    expect(hit?.message.content.length).toBeLessThanOrEqual(1_000);
+    expect(hit?.highlight).toContain('<mark>zeppelin</mark>');
+  });
+
+  it('shows a document once, and messages however much of a document fits better', async () => {
+    const conversationId = await conversationOf('alice');
+    const message = await said(conversationId, 'coffee with a lot of other words that make it a worse answer than any of the others');
+    await indexed(message);
+    await uploaded(
+      conversationId,
+      Array.from({ length: 150 }, () => 'coffee'),
+    );
+    const { items } = await search({ q: 'coffee' });
+    expect(items.map(({ kind }) => kind).sort()).toEqual(['document', 'message']);
+  });
+
+  it('keeps them from strangers, and to the filters of the query', async () => {
+    const conversationId = await conversationOf('alice', 'bob');
+    await uploaded(conversationId, ['coffee'], 'bob');
+    expect((await search({}, {}, 'mallory')).items).toEqual([]);
+    expect((await search({ senderId: 'alice' })).items).toEqual([]);
+    expect((await search({ senderId: 'bob' })).items).toHaveLength(1);
+    expect((await search({ to: '2020-01-01T00:00:00Z' })).items).toEqual([]);
+    expect((await search({ rerank: true })).items).toMatchObject([{ kind: 'document', ranks: { rerank: 1 } }]);
+  });
+
+  it('finds them by words alone when there is no vector store, and says so', async () => {
+    await uploaded(await conversationOf('alice'), ['coffee']);
+    const { items, degraded } = await search({}, { nearest: withoutMeaning });
+    expect([items.length, degraded]).toEqual([1, ['dense']]);
+  });
+
+  it('gives a caller that wants messages no documents', async () => {
+    const conversationId = await conversationOf('alice');
+    await uploaded(conversationId, ['coffee']);
+    expect((await searcher().find(query({}), 'alice')).messages).toEqual([]);
+  });
 });

@@ -2,6 +2,8 @@ import type { SearchHit, SearchPart, SearchQuery } from '#lib/contracts/http';
 import type { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
 import type { ConversationStorePort } from '#lib/conversations/conversation-store.port';
+import type { FoundPart } from '#lib/conversations/documents/document';
+import type { DocumentStorePort } from '#lib/conversations/documents/document-store.port';
 import type { Message } from '#lib/conversations/message';
 import type { MessageStorePort } from '#lib/conversations/message-store.port';
 import { type Semaphore, SemaphoreFull } from '#lib/resilience/limit/semaphore';
@@ -10,7 +12,7 @@ import { DeadlineExceeded, DependencyError } from '#lib/resilience/call/errors';
 import type { Logger } from '#lib/runtime/log/logger';
 import { metrics } from '#lib/runtime/metrics/metrics';
 import { beginningOf } from './highlight.js';
-import type { LexicalIndexPort, SearchFilter } from './lexical-index.port.js';
+import type { FoundKind, LexicalIndexPort, SearchFilter } from './lexical-index.port.js';
 import type { NearestMessages } from './nearest-messages.js';
 import { fuseByReciprocalRank } from './reciprocal-rank-fusion.js';
 import type { RerankerPort } from './reranker.port.js';
@@ -48,23 +50,41 @@ export interface Found {
 }
 
 interface Candidate {
+  /** For a document: its best passage, in the shape of a message. */
   readonly message: Message;
+  readonly document?: SearchHit['document'];
   readonly score: number;
   readonly ranks: SearchHit['ranks'];
   readonly explain: NonNullable<SearchHit['explain']>;
 }
 
-type Ranked = readonly { readonly messageId: MessageId; readonly score: number }[];
+/** What a stage found, best first: a message, or a part of a document with the chunk that matched if the stage knows it. */
+type Ranked = readonly { readonly messageId: MessageId; readonly kind: FoundKind; readonly chunk?: number; readonly score: number }[];
+
+/** Where a stage has a message or document. */
+interface Place {
+  readonly place: number;
+  readonly score: number;
+  /** The part of the document, and its chunk, that has this place. */
+  readonly part?: { readonly id: string; readonly chunk: number | undefined };
+}
+
+/** Score of the lexical stage from which on all words of the query are there. */
+const EVERY_WORD = 1;
 
 /**
  * Hybrid search (R108): words in Postgres in parallel with meaning in the vector store, fused by reciprocal rank, optionally reranked.
  * What the reader may see is asked first, goes into both stages as their filter, and is checked again when the messages are loaded,
  * so neither stage can show a message that the reader may not see or that is deleted.
+ *
+ * Messages and documents are asked for apart, as many of each, and merged by the score of the stage: the thousands of chunks of one document do not
+ * crowd out messages. A document is one hit (ADR 35).
  */
 export class SearchMessages {
   constructor(
     private readonly conversations: ConversationStorePort,
     private readonly messages: MessageStorePort,
+    private readonly documents: DocumentStorePort,
     private readonly stages: SearchStages,
     private readonly semaphore: Semaphore,
     private readonly logger: Logger,
@@ -82,10 +102,10 @@ export class SearchMessages {
     });
   }
 
-  /** Only the messages, for a caller that shows no excerpts. Throws what `execute` throws. */
+  /** Only messages and no documents, for a caller that shows no excerpts. Throws what `execute` throws. */
   find(query: SearchQuery, reader: UserId): Promise<Found> {
     return this.inPlace(query, async () => {
-      const { candidates, degraded } = await this.search(query, reader);
+      const { candidates, degraded } = await this.search(query, reader, 'message');
       return { messages: candidates.map(({ message }) => message), degraded };
     });
   }
@@ -114,11 +134,18 @@ export class SearchMessages {
     }
   }
 
-  private async search(query: SearchQuery, reader: UserId): Promise<{ candidates: readonly Candidate[]; degraded: readonly SearchPart[] }> {
+  /** @param only what is searched for; undefined: all kinds. */
+  private async search(
+    query: SearchQuery,
+    reader: UserId,
+    only?: FoundKind,
+  ): Promise<{ candidates: readonly Candidate[]; degraded: readonly SearchPart[] }> {
     const { ids: visible, isCut } = await this.visibleTo(reader, query.conversationId);
     if (visible.length === 0) return { candidates: [], degraded: [] };
     const degraded = new Set<SearchPart>(isCut ? ['visibility'] : []);
-    const { dense, sparse } = await this.rank(query, visible, degraded);
+    // Without documents nothing has to be told apart: the stages are asked as if there were none.
+    const kinds = !(await this.documents.areIn(visible)) ? undefined : only === undefined ? BOTH : [only];
+    const { dense, sparse } = await this.rank(query, visible, kinds, degraded);
     if (sparse !== undefined && !this.stages.lexical.isComplete) degraded.add('sparse');
     const fused = await this.load(dense, sparse, reader, query);
     const ordered = query.rerank ? await this.rerank(query.q, fused, reader, degraded) : fused;
@@ -135,11 +162,16 @@ export class SearchMessages {
     return { ids: [conversation.id], isCut: false };
   }
 
-  private async rank(query: SearchQuery, visible: readonly ConversationId[], degraded: Set<SearchPart>) {
+  private async rank(
+    query: SearchQuery,
+    visible: readonly ConversationId[],
+    kinds: readonly FoundKind[] | undefined,
+    degraded: Set<SearchPart>,
+  ) {
     const { q, mode } = query;
     const filter = filterOf(query);
-    const meaning = () => this.stages.nearest.find(q, visible, CANDIDATES, filter);
-    const words = () => withDeadline(LEXICAL_DEADLINE_MS, () => this.stages.lexical.find(q, visible, CANDIDATES, filter));
+    const meaning = () => this.stages.nearest.find(q, visible, CANDIDATES, filter, kinds);
+    const words = () => withDeadline(LEXICAL_DEADLINE_MS, () => this.byWords(q, visible, filter, kinds ?? ['message']));
 
     // No fallback: without Postgres there is no search by words.
     if (mode === 'sparse') return { dense: undefined, sparse: await words() };
@@ -157,6 +189,19 @@ export class SearchMessages {
     ]);
     if (dense === undefined && sparse === undefined) throw failure.sparse;
     return { dense, sparse };
+  }
+
+  private async byWords(q: string, visible: readonly ConversationId[], filter: SearchFilter, kinds: readonly FoundKind[]): Promise<Ranked> {
+    const { lexical } = this.stages;
+    const found = await Promise.all(
+      kinds.map(async (kind) => {
+        const hits = await (kind === 'message'
+          ? lexical.find(q, visible, CANDIDATES, filter)
+          : lexical.findParts(q, visible, CANDIDATES, filter));
+        return hits.map((hit) => ({ ...hit, kind }));
+      }),
+    );
+    return found.length === 1 ? (found[0] ?? []) : found.flat().sort((one, other) => other.score - one.score);
   }
 
   /** Runs a stage; when it fails, the search goes on without it and names it in `degraded` (law 5). */
@@ -179,36 +224,57 @@ export class SearchMessages {
     }
   }
 
-  /** Fuses the hits of both stages; drops messages that are deleted or that the reader may not see any more. */
+  /** Fuses the hits of both stages; drops what is deleted or what the reader may not see any more. */
   private async load(dense: Ranked | undefined, sparse: Ranked | undefined, reader: UserId, query: SearchQuery): Promise<Candidate[]> {
-    const denseByMessage = placesOf(dense);
-    const sparseByMessage = placesOf(sparse);
-    const fused = fuseByReciprocalRank([[...denseByMessage.keys()], [...sparseByMessage.keys()]]);
+    const parts = [...(dense ?? []), ...(sparse ?? [])].filter(({ kind }) => kind === 'document').map(({ messageId }) => messageId);
+    const documentOf = await this.documents.documentsOf([...new Set(parts)]);
+    const denseById = placesOf(dense, documentOf);
+    const sparseById = placesOf(sparse, documentOf);
+    const fused = fuseByReciprocalRank([[...denseById.keys()], [...sparseById.keys()]]);
     if (fused.length === 0) return [];
     const window = fused.slice(0, Math.max(2 * query.limit, RERANKED));
-    const messages = new Map(
-      (
-        await this.messages.findMany(
-          window.map(({ id }) => id),
-          reader,
-        )
-      ).map((message) => [message.id, message]),
-    );
+    const partOf = (id: string) => bestPart(denseById.get(id), sparseById.get(id));
+    const [messages, documents] = await Promise.all([
+      this.messages.findMany(
+        window.flatMap(({ id }) => (partOf(id) === undefined ? [id] : [])),
+        reader,
+      ),
+      this.passages(
+        query.q,
+        window.flatMap(({ id }) => partOf(id) ?? []),
+        reader,
+      ),
+    ]);
+    const found = new Map<string, Pick<Candidate, 'message' | 'document'>>(documents);
+    for (const message of messages) found.set(message.id, { message });
     return window
       .flatMap(({ id, score }) => {
-        const message = messages.get(id);
-        return message === undefined ? [] : [{ message, score }];
+        const candidate = found.get(id);
+        return candidate === undefined ? [] : [{ ...candidate, score }];
       })
-      .map(({ message, score }, index) => {
-        const byMeaning = denseByMessage.get(message.id);
-        const byWords = sparseByMessage.get(message.id);
+      .map((candidate, index) => {
+        const byMeaning = denseById.get(candidate.message.id);
+        const byWords = sparseById.get(candidate.message.id);
         return {
-          message,
-          score,
+          ...candidate,
           ranks: { dense: byMeaning?.place, sparse: byWords?.place, rrf: index + 1 },
-          explain: { denseScore: byMeaning?.score, sparseScore: byWords?.score, rrfScore: score },
+          explain: { denseScore: byMeaning?.score, sparseScore: byWords?.score, rrfScore: candidate.score },
         };
       });
+  }
+
+  /** The best passage of each of these documents that the reader may see, by the document's id. */
+  private async passages(q: string, wanted: readonly NonNullable<Place['part']>[], reader: UserId) {
+    if (wanted.length === 0) return [];
+    const parts = await this.documents.findParts(
+      wanted.map(({ id }) => id),
+      reader,
+    );
+    const texts = parts.map(({ content }) => content);
+    const chunkOf = new Map(wanted.map(({ id, chunk }) => [id, chunk]));
+    const chunks = parts.map(({ id }) => chunkOf.get(id));
+    const passages = await this.orElse('passages', undefined, () => this.stages.text.passages(reader, q, texts, chunks));
+    return parts.map((part, i) => [part.documentId, foundIn(part, passages?.[i] ?? part.content.slice(0, MAX_PASSAGE))] as const);
   }
 
   private async rerank(
@@ -276,10 +342,37 @@ const filterOf = ({ senderId, from, to }: SearchQuery): SearchFilter => ({
   toMs: to === undefined ? undefined : Date.parse(to),
 });
 
-const placesOf = (ranked: Ranked | undefined): Map<MessageId, { place: number; score: number }> =>
-  new Map((ranked ?? []).map(({ messageId, score }, index) => [messageId, { place: index + 1, score }]));
+const BOTH: readonly FoundKind[] = ['message', 'document'];
 
-const present = ({ message, score, ranks, explain }: Candidate, highlight: string, query: SearchQuery): Hit => ({
+/** UTF-16 units of a passage when there is no time to look for one: as much as a chunk. */
+const MAX_PASSAGE = 1_000;
+
+/** The places of messages and documents by their ids; a document has the place of its best part. */
+const placesOf = (ranked: Ranked | undefined, documentOf: ReadonlyMap<string, string>): Map<string, Place> => {
+  const places = new Map<string, Place>();
+  for (const { messageId, kind, chunk, score } of ranked ?? []) {
+    const id = kind === 'message' ? messageId : documentOf.get(messageId);
+    if (id === undefined || places.has(id)) continue;
+    const part = kind === 'message' ? {} : { part: { id: messageId, chunk } };
+    places.set(id, { place: places.size + 1, score, ...part });
+  }
+  return places;
+};
+
+/** The part whose passage is shown: the one with all words of the query, else the one that is nearest by meaning, else the one with some of the words. */
+const bestPart = (dense: Place | undefined, sparse: Place | undefined): Place['part'] =>
+  (sparse !== undefined && sparse.score >= EVERY_WORD && sparse.part?.id !== dense?.part?.id ? sparse.part : undefined) ??
+  dense?.part ??
+  sparse?.part;
+
+const foundIn = (part: FoundPart, passage: string): Pick<Candidate, 'message' | 'document'> => {
+  const { documentId, conversationId, ownerId, createdAt, title, place } = part;
+  const message = { id: documentId, conversationId, seq: 0, senderId: ownerId, content: passage, version: 1, createdAt };
+  return { message, document: { id: documentId, title, part: place } };
+};
+
+const present = ({ message, document, score, ranks, explain }: Candidate, highlight: string, query: SearchQuery): Hit => ({
+  ...(document === undefined ? { kind: 'message' } : { kind: 'document', document }),
   message,
   score,
   ranks,

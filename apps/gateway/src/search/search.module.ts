@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { ConversationStorePort } from '#lib/conversations/conversation-store.port';
+import { DocumentStorePort } from '#lib/conversations/documents/document-store.port';
 import { MessageStorePort } from '#lib/conversations/message-store.port';
 import { Semaphore } from '#lib/resilience/limit/semaphore';
 import { Pressure } from '#lib/resilience/load/pressure';
@@ -38,6 +39,7 @@ const boundedReranker = (text: TextWorkPort, calm: Pressure, config: Config): Bo
 const searchMessages = (
   conversations: ConversationStorePort,
   messages: MessageStorePort,
+  documents: DocumentStorePort,
   lexical: LexicalIndexPort,
   nearest: NearestMessages,
   reranker: RerankerPort,
@@ -46,7 +48,7 @@ const searchMessages = (
   logger: Logger,
 ): SearchMessages => {
   const searches = new Semaphore('search', { concurrent: config.SEARCH_WORKERS, queued: config.SEARCH_QUEUE_SIZE });
-  return new SearchMessages(conversations, messages, { lexical, nearest, reranker, text }, searches, logger);
+  return new SearchMessages(conversations, messages, documents, { lexical, nearest, reranker, text }, searches, logger);
 };
 
 /** Search by words and by meaning. Needs a LexicalIndexPort, and LateVectors. */
@@ -59,7 +61,17 @@ const searchMessages = (
     { provide: RerankerPort, inject: [TextWorkPort, Pressure, CONFIG], useFactory: boundedReranker },
     {
       provide: SearchMessages,
-      inject: [ConversationStorePort, MessageStorePort, LexicalIndexPort, NearestMessages, RerankerPort, TextWorkPort, CONFIG, LOGGER],
+      inject: [
+        ConversationStorePort,
+        MessageStorePort,
+        DocumentStorePort,
+        LexicalIndexPort,
+        NearestMessages,
+        RerankerPort,
+        TextWorkPort,
+        CONFIG,
+        LOGGER,
+      ],
       useFactory: searchMessages,
     },
   ],

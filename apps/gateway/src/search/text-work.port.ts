@@ -14,6 +14,12 @@ export abstract class TextWorkPort {
    */
   abstract excerpts(caller: UserId, query: string, texts: readonly string[]): Promise<string[]>;
 
+  /**
+   * The passage of each text that answers `query` best: the chunk of the number beside it, else the one that shares most words with the query.
+   * About as long as a chunk.
+   */
+  abstract passages(caller: UserId, query: string, texts: readonly string[], chunks: readonly (number | undefined)[]): Promise<string[]>;
+
   /** How well each text answers `query` by its words, between 0 and 1, in their order (word-overlap.ts). */
   abstract overlap(caller: UserId, query: string, texts: readonly string[]): Promise<number[]>;
 

@@ -14,6 +14,7 @@ interface StateRow {
   readonly chunkCount: number | null;
   readonly model: string | null;
   readonly state: LedgerEntry['state'] | null;
+  readonly isPart: boolean;
 }
 
 interface TextRow {
@@ -27,25 +28,58 @@ interface TextRow {
   readonly content: string;
 }
 
+interface DocumentRow {
+  readonly id: string;
+  readonly conversationId: string;
+  readonly ownerId: string;
+}
+
 const CHANGED_AT = 'coalesce(m.deleted_at, m.edited_at, m.created_at)';
 
-const STATES = `
+const MESSAGES = `
   SELECT m.id, m.version, m.deleted_at IS NOT NULL AS "isDeleted", ${CHANGED_AT} AS "changedAt",
-         l.version AS "entryVersion", l.chunk_count AS "chunkCount", l.model, l.state
+         l.version AS "entryVersion", l.chunk_count AS "chunkCount", l.model, l.state, false AS "isPart"
     FROM messages m LEFT JOIN message_chunks l ON l.message_id = m.id`;
+
+// A document that is being indexed was touched by its last delivery, however long ago it was stored. The parts of one that was given up count as given up, those that were never tried too: its dead letter has the reason.
+const PARTS = `
+  SELECT p.id, 1 AS version, false AS "isDeleted",
+         CASE WHEN d.state IN ('pending', 'indexing') THEN greatest(p.created_at, d.changed_at) ELSE p.created_at END AS "changedAt",
+         CASE WHEN d.state = 'failed' THEN coalesce(l.version, 1) ELSE l.version END AS "entryVersion",
+         CASE WHEN d.state = 'failed' THEN coalesce(l.chunk_count, 0) ELSE l.chunk_count END AS "chunkCount",
+         CASE WHEN d.state = 'failed' THEN coalesce(l.model, '') ELSE l.model END AS model,
+         CASE WHEN d.state = 'failed' THEN coalesce(l.state, 'failed') ELSE l.state END AS state, true AS "isPart"
+    FROM document_parts p JOIN documents d ON d.id = p.document_id LEFT JOIN message_chunks l ON l.message_id = p.id`;
+
+// Each side by its own index, and no more of it than fits the page.
+const PAGE = `
+  SELECT * FROM (
+    (${MESSAGES} WHERE m.id > $1 AND ${CHANGED_AT} <= now() - $3 * interval '1 millisecond' ORDER BY m.id LIMIT $2)
+    UNION ALL
+    (${PARTS} WHERE p.id > $1 AND p.created_at <= now() - $3 * interval '1 millisecond' ORDER BY p.id LIMIT $2)
+  ) page ORDER BY id LIMIT $2`;
+const STATES = `${MESSAGES} WHERE m.id = ANY ($1::uuid[]) UNION ALL ${PARTS} WHERE p.id = ANY ($1::uuid[])`;
 
 const TEXTS = `
   SELECT id, conversation_id AS "conversationId", seq, sender_id AS "senderId", version, created_at AS "createdAt",
          deleted_at IS NOT NULL AS "isDeleted", content
-    FROM messages WHERE id = ANY ($1::uuid[])`;
+    FROM messages WHERE id = ANY ($1::uuid[])
+  UNION ALL
+  SELECT p.id, p.conversation_id, p.place, p.owner_id, 1, p.created_at, false, p.content
+    FROM document_parts p JOIN documents d ON d.id = p.document_id WHERE p.id = ANY ($1::uuid[]) AND d.state = 'done'`;
 
-// Ids are ordered by time: the greatest ledger entry belongs to about the newest message.
+const OPEN_DOCUMENTS = `
+  SELECT DISTINCT d.id, d.conversation_id AS "conversationId", d.owner_id AS "ownerId"
+    FROM document_parts p JOIN documents d ON d.id = p.document_id WHERE p.id = ANY ($1::uuid[]) AND d.state <> 'done'`;
+
+// Ids are ordered by time: the greatest ledger entry of a message belongs to about the newest one. Parts of documents have another queue.
 const NEWEST_INDEXED = `
-  SELECT m.created_at AS at FROM (SELECT message_id FROM message_chunks ORDER BY message_id DESC LIMIT 1) l JOIN messages m ON m.id = l.message_id`;
+  SELECT m.created_at AS at FROM message_chunks l CROSS JOIN LATERAL (SELECT created_at FROM messages WHERE id = l.message_id OFFSET 0) m
+   ORDER BY l.message_id DESC LIMIT 1`;
 
 const ORDER = `
   INSERT INTO outbox (event_id, routing_key, envelope)
-  SELECT event_id, 'vectors.rebuild', envelope FROM unnest($1::uuid[], $2::jsonb[]) AS entry (event_id, envelope)`;
+  SELECT event_id, envelope ->> 'type', envelope FROM unnest($1::uuid[], $2::jsonb[]) AS entry (event_id, envelope)`;
 
 /** Texts in memory at once: at most 64 KB each. */
 const ORDERS_AT_ONCE = 100;
@@ -57,16 +91,13 @@ export class PostgresIndexableMessages extends IndexableMessagesPort {
   }
 
   async page(after: MessageId | undefined, limit: number, graceMs: number): Promise<MessageState[]> {
-    const rows = await this.work.query<StateRow>(
-      `${STATES} WHERE m.id > $1 AND ${CHANGED_AT} <= now() - $3 * interval '1 millisecond' ORDER BY m.id LIMIT $2`,
-      [after ?? '00000000-0000-0000-0000-000000000000', limit, graceMs],
-    );
+    const rows = await this.work.query<StateRow>(PAGE, [after ?? '00000000-0000-0000-0000-000000000000', limit, graceMs]);
     return rows.map(stateFrom);
   }
 
   async statesOf(ids: readonly MessageId[]): Promise<MessageState[]> {
     if (ids.length === 0) return [];
-    return (await this.work.query<StateRow>(`${STATES} WHERE m.id = ANY ($1::uuid[])`, [ids])).map(stateFrom);
+    return (await this.work.query<StateRow>(STATES, [ids])).map(stateFrom);
   }
 
   async newestIndexedAt(): Promise<Date | undefined> {
@@ -80,18 +111,25 @@ export class PostgresIndexableMessages extends IndexableMessagesPort {
 
   async orderRebuild(ids: readonly MessageId[]): Promise<void> {
     for (let from = 0; from < ids.length; from += ORDERS_AT_ONCE) {
-      const rows = await this.work.query<TextRow>(TEXTS, [ids.slice(from, from + ORDERS_AT_ONCE)]);
-      const events = rows.map(orderFor);
+      const some = ids.slice(from, from + ORDERS_AT_ONCE);
+      const rows = await this.work.query<TextRow>(TEXTS, [some]);
+      const documents = await this.work.query<DocumentRow>(OPEN_DOCUMENTS, [some]);
+      const events = [...rows.map(orderFor), ...documents.map(indexingOf)];
       await this.work.query(ORDER, [events.map(({ eventId }) => eventId), events.map((event) => JSON.stringify(event))]);
     }
   }
 }
 
-const stateFrom = ({ id, version, isDeleted, changedAt, entryVersion, chunkCount, model, state }: StateRow): MessageState => ({
+/** Parts that stand on several pages order their document several times: it is indexed once. */
+const indexingOf = ({ id, conversationId, ownerId }: DocumentRow) =>
+  newEvent('document.created', { documentId: id, conversationId, ownerId });
+
+const stateFrom = ({ isPart, id, version, isDeleted, changedAt, entryVersion, chunkCount, model, state }: StateRow): MessageState => ({
   id,
   version,
   isDeleted,
   changedAt,
+  ...(isPart ? { isPart } : {}),
   entry:
     entryVersion === null || chunkCount === null || model === null || state === null
       ? undefined

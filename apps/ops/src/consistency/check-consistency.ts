@@ -49,6 +49,13 @@ const FEW_ORPHANS = 1_000;
 /** Messages indexed again without an operator's order: a race leaves one or two, an outage under an older version some hundred. */
 const MAX_UNASKED = 1_000;
 const INDEXER_QUEUE = 'embedding.messages';
+const DOCUMENTS_QUEUE = 'embedding.documents';
+
+/** Versions before these times have been handled. */
+interface Overtaken {
+  readonly messages: Date;
+  readonly documents: Date;
+}
 
 /**
  * Compares messages, ledger and vector store in both directions, page by page: constant memory, linear cost. Safe under traffic: young and
@@ -99,9 +106,10 @@ export class CheckConsistency {
 
   /**
    * Messages before this time have been handled. With an empty pipeline that is now, less the grace; else the time of the newest message in
-   * the ledger, since the queue is served in order: an older message that is missing was skipped.
+   * the ledger, since the queue is served in order: an older message that is missing was skipped. A document goes round until it is done, so of
+   * documents nothing is known while there is anything in their pipeline.
    */
-  private async overtakenAt(): Promise<Date> {
+  private async overtakenAt(): Promise<Overtaken> {
     const { graceMs } = this.settings;
     const [queues, outbox, now, newestIndexedAt] = await Promise.all([
       this.queues.read(),
@@ -109,17 +117,22 @@ export class CheckConsistency {
       this.messages.now(),
       this.messages.newestIndexedAt(),
     ]);
-    const queue = queues.find(({ name }) => name === INDEXER_QUEUE);
-    const isIdle = queue?.ready === 0 && queue.unacked === 0 && outbox.pending === 0;
-    const reached = isIdle ? now.getTime() : (newestIndexedAt?.getTime() ?? 0);
-    return new Date(Math.min(now.getTime(), reached) - graceMs);
+    const isIdle = (queueName: string) => {
+      const queue = queues.find(({ name }) => name === queueName);
+      return queue?.ready === 0 && queue.unacked === 0 && outbox.pending === 0;
+    };
+    const reached = isIdle(INDEXER_QUEUE) ? now.getTime() : (newestIndexedAt?.getTime() ?? 0);
+    return {
+      messages: new Date(Math.min(now.getTime(), reached) - graceMs),
+      documents: isIdle(DOCUMENTS_QUEUE) ? new Date(now.getTime() - graceMs) : new Date(0),
+    };
   }
 
   /** The messages that are not in step, each with its finding. */
-  private async judged(states: readonly MessageState[], overtakenAt: Date): Promise<{ state: MessageState; judgement: Judgement }[]> {
+  private async judged(states: readonly MessageState[], overtaken: Overtaken): Promise<{ state: MessageState; judgement: Judgement }[]> {
     const stored = Map.groupBy(await this.chunksOf(states), ({ messageId }) => messageId);
     return states.flatMap((state) => {
-      const judgement = judge(state, stored.get(state.id) ?? [], overtakenAt);
+      const judgement = judge(state, stored.get(state.id) ?? [], state.isPart === true ? overtaken.documents : overtaken.messages);
       return judgement === undefined ? [] : [{ state, judgement }];
     });
   }

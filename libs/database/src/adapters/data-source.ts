@@ -9,6 +9,7 @@ import { CreateConversations1763690460000 } from './migrations/create-conversati
 import { CreateDepartedMembers1764000220000 } from './migrations/create-departed-members.js';
 import { CreateDevices1764000230000 } from './migrations/create-devices.js';
 import { CreateFriendship1764000600000 } from './migrations/create-friendship.js';
+import { CreateDocuments1764000800000 } from './migrations/create-documents.js';
 import { CreateInbox1763690640000 } from './migrations/create-inbox.js';
 import { CreateIngestFunction1763690760000 } from './migrations/create-ingest-function.js';
 import { CreateJobs1764001100000 } from './migrations/create-jobs.js';
@@ -64,6 +65,7 @@ const migrations = [
   CreateMessageSignals1764000500010,
   CreateConversationEnds1764000430000,
   CreateNightlyRuns1764000900000,
+  CreateDocuments1764000800000,
 ];
 
 /** How a DataSource reaches Postgres. All times in milliseconds. */

@@ -308,6 +308,10 @@ export const settings = {
   SEARCH_WORKERS: setting(count(1, 256).default(16), 'Searches that one gateway runs at once (R095).'),
   SEARCH_QUEUE_SIZE: setting(count(0, 100_000).default(1_000), 'Searches that may wait for a place before 503 (R096).'),
   INDEX_WORKERS: setting(count(1, 64).default(8), 'Index writes that one process runs at once (R095).'),
+  CHUNK_WORKERS: setting(
+    count(1, 32).default(4),
+    'Threads of one embedding process that cut documents into chunks (R095); they start with the first document.',
+  ),
   ML_EMBED_WORKERS: setting(count(1, 4).default(2), 'Batches that one embedding process handles at once (R019, ruling C13).'),
   TEXT_WORKERS: setting(
     count(1, 16).default(1),

@@ -48,7 +48,7 @@ export const metrics = {
     'what',
   ),
   vectorsRewritten: counter('vectors_rewritten_total', 'Messages whose vectors an older write had replaced, or may have', 'cause'),
-  indexingIgnored: counter('indexing_ignored_total', 'Events about messages that Postgres does not have', 'type'),
+  indexingIgnored: counter('indexing_ignored_total', 'Events about messages and documents that Postgres does not have', 'type'),
   pushes: counter('push_total', 'Pushes to devices by what became of them', 'provider', 'outcome'),
   nightlyExpected: highest('nightly_expected_seconds', 'How long the model needs at the least for the ends of the last nightly run'),
   nightlyUsers: counter('nightly_users_total', 'Users that nightly runs had scored again'),

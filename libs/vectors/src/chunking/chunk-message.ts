@@ -7,7 +7,8 @@ import type { Chunk } from './chunk.js';
 export type ChunkSource = Pick<
   MessageCreated['data'],
   'messageId' | 'conversationId' | 'senderId' | 'seq' | 'version' | 'createdAt' | 'content'
->;
+> &
+  Pick<Chunk, 'documentId'>;
 
 /** How long the pieces of a text are, in UTF-16 units. */
 export interface PieceLimits {
@@ -34,11 +35,13 @@ export async function chunkMessages(sources: readonly ChunkSource[]): Promise<Ch
  * The chunks of a message, at least one: `{messageId}#chunk_{i}` (R004). The same message gives the same chunks. Of a text that was stored before
  * long runs of combining marks were refused they have what is left without them: what follows normalizes, and a run costs its square.
  */
-export function chunkMessage({ messageId, conversationId, senderId, seq, version, createdAt, content }: ChunkSource): Chunk[] {
+export function chunkMessage(source: ChunkSource): Chunk[] {
+  const { messageId, documentId, conversationId, senderId, seq, version, createdAt, content } = source;
   const createdAtMs = Date.parse(createdAt);
   return splitText(withoutLongRuns(content)).map((text, i) => ({
     id: `${messageId}#chunk_${i}`,
     messageId,
+    ...(documentId === undefined ? {} : { documentId }),
     conversationId,
     senderId,
     seq,
@@ -84,9 +87,11 @@ function addPiece(pieces: string[], piece: string): void {
 
 /** A stretch of text that begins at a boundary, and where it may be cut. Positions are offsets into it. */
 class Window {
+  private readonly text: string;
   private readonly graphemes: Intl.Segments;
 
-  constructor(private readonly text: string) {
+  constructor(text: string) {
+    this.text = text;
     this.graphemes = graphemes.segment(text);
   }
 

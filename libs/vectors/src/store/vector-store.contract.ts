@@ -109,6 +109,17 @@ export function vectorStoreContract(
       expect(await find('lunch', [conversationId], 10, { senderId: 'no-sender' })).toEqual([]);
     });
 
+    it('tells messages and documents apart', async () => {
+      const conversationId = newId();
+      const [message] = chunksFor({ conversationId, content: 'the lighthouse keeper' });
+      const part = { ...aMessageCreated({ conversationId, content: 'the lighthouse keeper' }).data, documentId: newId() };
+      await put([...(message === undefined ? [] : [message]), ...chunkMessage(part)]);
+      const found = async (filter: object) => (await find('lighthouse', [conversationId], 10, filter)).map(({ messageId }) => messageId);
+      expect(await found({ kind: 'message' })).toEqual([message?.messageId]);
+      expect(await found({ kind: 'document' })).toEqual([part.messageId]);
+      expect(await found({})).toHaveLength(2);
+    });
+
     it('keeps every chunk of a long message, and says which version they are of', async () => {
       const chunks = chunksFor({ content: longText(5, 'The minutes of a long meeting'), version: 3 });
       expect(chunks.length).toBeGreaterThan(3);

@@ -6,6 +6,8 @@ export interface VectorFilter {
   readonly senderId?: UserId | undefined;
   readonly fromMs?: number | undefined;
   readonly toMs?: number | undefined;
+  /** Only chunks of messages, or only of documents; undefined: of both. */
+  readonly kind?: 'message' | 'document' | undefined;
 }
 
 /** A chunk as it stands in the store. */

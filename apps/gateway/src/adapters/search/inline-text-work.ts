@@ -7,6 +7,15 @@ export class InlineTextWork extends TextWorkPort {
     return (await doTextJob({ kind: 'excerpts', query, texts, maxRead: MAX_HIGHLIGHTED })) as TextJobResult['excerpts'];
   }
 
+  override async passages(
+    _caller: string,
+    query: string,
+    texts: readonly string[],
+    chunks: readonly (number | undefined)[],
+  ): Promise<string[]> {
+    return (await doTextJob({ kind: 'passages', query, texts, chunks })) as TextJobResult['passages'];
+  }
+
   override async overlap(_caller: string, query: string, texts: readonly string[]): Promise<number[]> {
     return (await doTextJob({ kind: 'overlap', query, texts })) as TextJobResult['overlap'];
   }

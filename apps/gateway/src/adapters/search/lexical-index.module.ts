@@ -1,5 +1,6 @@
 import { type DynamicModule, type FactoryProvider, Module } from '@nestjs/common';
 import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
+import { MemoryDocumentStore } from '#lib/conversations/documents/adapters/memory-document-store';
 import { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
 import { LexicalIndexPort } from '../../search/lexical-index.port.js';
 import { MemoryLexicalIndex } from './memory-lexical-index.js';
@@ -14,7 +15,14 @@ export class LexicalIndexModule {
 
   static inMemory(): DynamicModule {
     const messagesOf = (archive: MemoryArchive) => [...archive.conversations.values()].flatMap(({ messages }) => messages);
-    return of({ inject: [MemoryArchive], useFactory: (archive: MemoryArchive) => new MemoryLexicalIndex(() => messagesOf(archive)) });
+    return of({
+      inject: [MemoryArchive, MemoryDocumentStore],
+      useFactory: (archive: MemoryArchive, documents: MemoryDocumentStore) =>
+        new MemoryLexicalIndex(
+          () => messagesOf(archive),
+          () => documents.parts,
+        ),
+    });
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ConversationId } from '#lib/contracts/ids';
+import type { FoundPart } from '#lib/conversations/documents/document';
 import type { Message } from '#lib/conversations/message';
 import { type LexicalHit, LexicalIndexPort, type SearchFilter } from '../../search/lexical-index.port.js';
 import { foldedWordsOf, foldWord, MIN_PREFIX_LENGTH, wordsOf } from '../../search/words.js';
@@ -9,8 +10,11 @@ const MIN_SIMILAR_LENGTH = 3;
 
 /** Scans all messages: for the embedded mode and for tests, up to some ten thousand messages. */
 export class MemoryLexicalIndex extends LexicalIndexPort {
-  /** @param messages called for every search. */
-  constructor(private readonly messages: () => Iterable<Message>) {
+  /** @param messages called for every search, as is `parts`. */
+  constructor(
+    private readonly messages: () => Iterable<Message>,
+    private readonly parts: () => readonly FoundPart[] = () => [],
+  ) {
     super();
   }
 
@@ -21,6 +25,14 @@ export class MemoryLexicalIndex extends LexicalIndexPort {
     const byWords = rank(readable, (text) => shareOf(words, text));
     const hits = byWords.length > 0 ? byWords : rank(readable, (text) => likenessOf(words, text));
     return Promise.resolve(hits.slice(0, k));
+  }
+
+  override findParts(query: string, visible: readonly ConversationId[], k: number, filter: SearchFilter = {}): Promise<LexicalHit[]> {
+    const words = wordsOf(query).map(foldWord);
+    const allowed = new Set(visible);
+    const parts = this.parts().map(({ ownerId, place, ...part }) => ({ ...part, senderId: ownerId, seq: place, version: 1 }));
+    const readable = parts.filter((part) => allowed.has(part.conversationId) && passes(part, filter));
+    return Promise.resolve(rank(readable, (text) => shareOf(words, text)).slice(0, k));
   }
 }
 

@@ -54,6 +54,15 @@ export class PooledTextWork extends TextWorkPort {
     return [...found, ...texts.slice(reached.length).map(beginningOf)];
   }
 
+  override async passages(
+    caller: UserId,
+    query: string,
+    texts: readonly string[],
+    chunks: readonly (number | undefined)[],
+  ): Promise<string[]> {
+    return (await this.soonOrIn(caller, { kind: 'passages', query, texts, chunks })) as TextJobResult['passages'];
+  }
+
   override async overlap(caller: UserId, query: string, texts: readonly string[]): Promise<number[]> {
     return (await this.soonOrIn(caller, { kind: 'overlap', query, texts })) as TextJobResult['overlap'];
   }

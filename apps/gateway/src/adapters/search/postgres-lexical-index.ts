@@ -175,6 +175,41 @@ const statements = {
   many: { everyWord: everyWordAmong('many'), someWords: someWordsAmong('many') },
 };
 
+// $6-$8 filter
+const PART_FILTER = `
+  ($6::text IS NULL OR t.owner_id = $6)
+  AND ($7::timestamptz IS NULL OR t.created_at >= $7)
+  AND ($8::timestamptz IS NULL OR t.created_at <= $8)`;
+
+/**
+ * The newest parts of documents that match `query`, by the full-text index alone: it reads what it finds in table order, hence the first limit. Parts
+ * never change, so what has the words is current.
+ */
+const newestParts = (query: string) => `
+      SELECT t.id, t.words
+      FROM (SELECT * FROM document_parts t WHERE t.words @@ ${query} AND t.conversation_id = ANY ($4::uuid[]) LIMIT ${READ_PER_WORD}) t
+      WHERE ${PART_FILTER} ORDER BY t.id DESC LIMIT ${RANKED}`;
+
+const partStatements = {
+  everyWord: `
+    WITH terms AS MATERIALIZED (${TERMS}),
+    query AS MATERIALIZED (SELECT to_tsquery('simple', string_agg(term, ' & ')) AS every, ${near('&')} FROM terms),
+    found AS MATERIALIZED (${newestParts('(SELECT every FROM query)')})
+    SELECT id, 1 + ts_rank_cd(words, (SELECT near FROM query), 1 | 32) / 1000 AS score FROM found ORDER BY score DESC, id DESC LIMIT $5`,
+  someWords: `
+    WITH terms AS MATERIALIZED (SELECT *, to_tsquery('simple', term) AS query FROM (${TERMS}) word),
+    query AS MATERIALIZED (SELECT ${near('|')}, sum(weight) AS weight FROM terms),
+    found AS MATERIALIZED (
+      SELECT DISTINCT ON (hit.id) hit.*
+      FROM (SELECT query FROM terms ORDER BY rarity LIMIT ${SINGLE_WORDS}) rarest
+      CROSS JOIN LATERAL (${newestParts('rarest.query')}) hit
+    )
+    SELECT f.id, share.score + ts_rank_cd(f.words, (SELECT near FROM query), 1 | 32) / 1000 AS score
+    FROM (SELECT id, setweight(words, 'D') AS words FROM found ORDER BY id DESC LIMIT ${RANKED} OFFSET 0) f
+    CROSS JOIN LATERAL (SELECT sum(weight) FILTER (WHERE f.words @@ query) / (SELECT weight FROM query) AS score FROM terms) share
+    ORDER BY score DESC, id DESC LIMIT $5`,
+};
+
 const STATE = {
   name: 'text-index-state',
   text: `
@@ -222,6 +257,22 @@ export class PostgresLexicalIndex extends LexicalIndexPort {
       return hitsOf(await this.ask(words, rest));
     };
     return this.semaphore.run(work, { signal: currentDeadline()?.signal });
+  }
+
+  override async findParts(query: string, visible: readonly ConversationId[], k: number, filter: SearchFilter = {}): Promise<LexicalHit[]> {
+    const words = wordsOf(query);
+    if (words.length === 0 || visible.length === 0) return [];
+    const rest: Rest = [visible, k, filter.senderId ?? null, dateOf(filter.fromMs), dateOf(filter.toMs)];
+    return this.semaphore.run(async () => hitsOf(await this.askParts(words, rest)), { signal: currentDeadline()?.signal });
+  }
+
+  private async askParts(words: readonly string[], rest: Rest): Promise<Row[]> {
+    const values = [...spelled(words.map((word) => [word])), ...rest];
+    const withEvery = await this.lane.query<Row>(partStatements.everyWord, values);
+    if (withEvery.length >= Math.min(rest[1], ENOUGH) || words.length === 1) return withEvery;
+    const withSome = await this.lane.query<Row>(partStatements.someWords, values);
+    const known = new Set(withEvery.map(({ id }) => id));
+    return [...withEvery, ...withSome.filter(({ id }) => !known.has(id))].slice(0, rest[1]);
   }
 
   private async ask(words: readonly string[], rest: Rest): Promise<Row[]> {

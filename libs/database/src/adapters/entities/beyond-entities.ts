@@ -51,6 +51,8 @@ export const beyondEntities: readonly Beyond[] = [
   { trait: 'uncompressed outbox.envelope', why: 'compressing a row that is deleted at once is wasted time' },
   { trait: 'storage inbox_processed_at pages_per_range=16', why: 'only pruning reads it, in ranges that lie side by side' },
   { trait: 'storage message_texts_words gin_pending_list_limit=64', why: 'each search reads the list of pending entries from end to end' },
+  { trait: 'storage document_parts_words gin_pending_list_limit=64', why: 'the same' },
+  { trait: 'uncompressed document_parts.content', why: 'compressing 10 MB would hold up the commit of an upload' },
   { trait: 'storage search_words_trigrams fastupdate=off', why: 'no list of pending entries to read through' },
   {
     trait:

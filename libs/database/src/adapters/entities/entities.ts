@@ -9,6 +9,8 @@ import { ConversationEntity } from './conversation.entity.js';
 import { DepartedMemberEntity } from './departed-member.entity.js';
 import { DeviceEntity } from './device.entity.js';
 import { FriendshipStatusEntity } from './friendship-status.entity.js';
+import { DocumentPartEntity } from './document-part.entity.js';
+import { DocumentEntity } from './document.entity.js';
 import { InboxEntity } from './inbox.entity.js';
 import { JobEntity } from './job.entity.js';
 import { MembershipUsageEntity } from './membership-usage.entity.js';
@@ -40,6 +42,8 @@ export const entities = [
   DepartedMemberEntity,
   DeviceEntity,
   FriendshipStatusEntity,
+  DocumentPartEntity,
+  DocumentEntity,
   InboxEntity,
   JobEntity,
   MembershipUsageEntity,

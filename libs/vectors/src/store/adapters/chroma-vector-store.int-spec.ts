@@ -84,10 +84,11 @@ class ListedChunks implements ChunkDirectory {
     return this.isFew ? this.of(visible, filter).map(({ id }) => id) : undefined;
   }
 
-  private of(visible: ReadonlySet<string>, { senderId, fromMs = 0, toMs = Number.POSITIVE_INFINITY }: VectorFilter): Chunk[] {
+  private of(visible: ReadonlySet<string>, { senderId, kind, fromMs = 0, toMs = Number.POSITIVE_INFINITY }: VectorFilter): Chunk[] {
     return [...this.listed.values()].filter(
       (chunk) =>
         visible.has(chunk.conversationId) &&
+        (kind === undefined || (chunk.documentId === undefined) === (kind === 'message')) &&
         (senderId === undefined || chunk.senderId === senderId) &&
         chunk.createdAtMs >= fromMs &&
         chunk.createdAtMs <= toMs,

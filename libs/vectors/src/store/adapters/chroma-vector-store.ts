@@ -390,13 +390,14 @@ const recordSetOf = (records: readonly ChunkRecord[]) => ({
     seq: chunk.seq,
     version: chunk.version,
     createdAtMs: chunk.createdAtMs,
-    kind: 'message',
+    ...(chunk.documentId === undefined ? { kind: 'message' } : { kind: 'document', documentId: chunk.documentId }),
   })),
 });
 
-function whereOf(conversationIds: readonly ConversationId[], { senderId, fromMs, toMs }: VectorFilter): Where {
+function whereOf(conversationIds: readonly ConversationId[], { senderId, fromMs, toMs, kind }: VectorFilter): Where {
   const clauses: Where[] = [{ conversationId: { $in: [...conversationIds] } }];
   if (senderId !== undefined) clauses.push({ senderId });
+  if (kind !== undefined) clauses.push({ kind });
   if (fromMs !== undefined) clauses.push({ createdAtMs: { $gte: fromMs } });
   if (toMs !== undefined) clauses.push({ createdAtMs: { $lte: toMs } });
   const [only] = clauses;

@@ -1,7 +1,10 @@
 import type { ConversationId, MessageId } from '#lib/contracts/ids';
 import type { VectorFilter } from '../vector-store.port.js';
 
-/** Tells a vector store which chunks a reader may see, from the tables of messages: Chroma is slow at that. A deleted message is seen by no reader. */
+/**
+ * Tells a vector store which chunks a reader may see, from the tables of messages and documents: Chroma is slow at that. A deleted message is seen by
+ * no reader. Without a `kind` in the filter it speaks of messages alone: who leaves it out knows that there are no documents.
+ */
 export interface ChunkDirectory {
   /** Those of `messageIds` that stand in `visible` conversations and pass `filter`. */
   seenAmong(messageIds: readonly MessageId[], visible: ReadonlySet<ConversationId>, filter: VectorFilter): Promise<ReadonlySet<MessageId>>;

@@ -39,13 +39,14 @@ export class MemoryVectorStore extends VectorStorePort {
     query: Float32Array,
     visible: readonly ConversationId[],
     k: number,
-    { senderId, fromMs = Number.NEGATIVE_INFINITY, toMs = Number.POSITIVE_INFINITY }: VectorFilter = {},
+    { senderId, kind, fromMs = Number.NEGATIVE_INFINITY, toMs = Number.POSITIVE_INFINITY }: VectorFilter = {},
   ): Promise<ScoredChunk[]> {
     this.checkDimension(query);
     const scored: ScoredChunk[] = [];
     for (const conversationId of new Set(visible)) {
       for (const messageId of this.messagesOf.get(conversationId) ?? []) {
         for (const { chunk, embedding } of this.byMessage.get(messageId)?.values() ?? []) {
+          if (kind !== undefined && (chunk.documentId === undefined) !== (kind === 'message')) continue;
           if (senderId !== undefined && chunk.senderId !== senderId) continue;
           if (chunk.createdAtMs < fromMs || chunk.createdAtMs > toMs) continue;
           scored.push({ id: chunk.id, messageId, score: dot(query, embedding) });

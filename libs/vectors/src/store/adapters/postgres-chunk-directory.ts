@@ -46,21 +46,54 @@ const CHUNKS = {
     CROSS JOIN LATERAL (SELECT chunk_count FROM message_chunks WHERE message_id = own.id OFFSET 0) AS held`,
 };
 
-/** The directory in the tables `messages` and `message_chunks`. */
+// $1-$3 filter
+const PART_FILTER = `
+  ($1::text IS NULL OR p.owner_id = $1)
+  AND ($2::timestamptz IS NULL OR p.created_at >= $2)
+  AND ($3::timestamptz IS NULL OR p.created_at <= $3)`;
+
+/** The same of documents: a part is to chunks what a message is. */
+const ofDocuments = {
+  places: {
+    name: 'chunk-directory-part-places',
+    text: `SELECT p.id, p.conversation_id AS "conversationId" FROM document_parts p WHERE p.id = ANY ($4::uuid[]) AND ${PART_FILTER}`,
+  },
+  hasFew: {
+    name: 'chunk-directory-has-few-parts',
+    text: `SELECT coalesce(sum(chunk_count), 0) <= ${FEW} AS "hasFew" FROM documents WHERE conversation_id = ANY ($1::uuid[])`,
+  },
+  chunks: {
+    name: 'chunk-directory-part-chunks',
+    text: `
+      SELECT own.id, held.chunk_count AS "chunkCount"
+      FROM (SELECT p.id FROM document_parts p WHERE p.conversation_id = ANY ($4::uuid[]) AND ${PART_FILTER} LIMIT ${FEW}) own
+      CROSS JOIN LATERAL (SELECT chunk_count FROM message_chunks WHERE message_id = own.id OFFSET 0) AS held`,
+  },
+};
+const ofMessages = { places: PLACES, hasFew: HAS_FEW, chunks: CHUNKS };
+const statementsFor = ({ kind }: VectorFilter) => (kind === 'document' ? ofDocuments : ofMessages);
+
+/** The directory in the tables `messages`, `document_parts` and `message_chunks`. */
 export class PostgresChunkDirectory implements ChunkDirectory {
   constructor(private readonly lane: PostgresLane) {}
 
   async seenAmong(messageIds: readonly MessageId[], visible: ReadonlySet<ConversationId>, filter: VectorFilter): Promise<Set<MessageId>> {
-    const rows = await this.lane.query<{ id: MessageId; conversationId: ConversationId }>(PLACES, [...valuesOf(filter), messageIds]);
+    const rows = await this.lane.query<{ id: MessageId; conversationId: ConversationId }>(statementsFor(filter).places, [
+      ...valuesOf(filter),
+      messageIds,
+    ]);
     return new Set(rows.filter(({ conversationId }) => visible.has(conversationId)).map(({ id }) => id));
   }
 
   async allSeen(visible: ReadonlySet<ConversationId>, filter: VectorFilter): Promise<string[] | undefined> {
     // Each conversation has a message; to be told so of 10,000 takes 10 ms.
     if (visible.size > FEW) return undefined;
-    const [reader] = await this.lane.query<{ hasFew: boolean }>(HAS_FEW, [[...visible]]);
+    const [reader] = await this.lane.query<{ hasFew: boolean }>(statementsFor(filter).hasFew, [[...visible]]);
     if (reader?.hasFew !== true) return undefined;
-    const rows = await this.lane.query<{ id: MessageId; chunkCount: number }>(CHUNKS, [...valuesOf(filter), [...visible]]);
+    const rows = await this.lane.query<{ id: MessageId; chunkCount: number }>(statementsFor(filter).chunks, [
+      ...valuesOf(filter),
+      [...visible],
+    ]);
     const ids = rows.flatMap(({ id, chunkCount }) => Array.from({ length: chunkCount }, (_, i) => `${id}#chunk_${i}`));
     return ids.length > FEW ? undefined : ids;
   }

@@ -29,6 +29,7 @@ export const routeBodyLimitsBytes: Readonly<Record<string, number>> = {
   'DELETE /v1/messages/:messageId': SMALL_BYTES,
   'POST /v1/conversations/:conversationId/context': QUERY_BYTES,
   'POST /v1/activities/suggest': SMALL_BYTES,
+  'POST /v1/documents': LARGE_BYTES,
   'PUT /v1/devices/:deviceId': DEVICE_BYTES,
   'DELETE /v1/devices/:deviceId': SMALL_BYTES,
   'POST /v1/admin/consistency/check': SMALL_BYTES,

@@ -19,6 +19,7 @@ const describe = (app: NestFastifyApplication): OpenAPIObject => {
     .addServer('/', 'This gateway')
     .addTag('conversations', 'Who talks with whom')
     .addTag('messages', 'What was said')
+    .addTag('documents', 'Texts that are found beside what was said')
     .addTag('presence', 'Who is online')
     .addTag('search', 'What was said, found again')
     .addTag('context', 'What an LLM agent should read')
