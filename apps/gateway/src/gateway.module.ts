@@ -19,6 +19,7 @@ import { ContextModule } from './context/context.module.js';
 import { DocumentsModule } from './documents/documents.module.js';
 import { DevicesModule } from './devices/devices.module.js';
 import { EndsModule } from './ends/ends.module.js';
+import { ErasureModule } from './erasure/erasure.module.js';
 import { LiveModule } from '#lib/live/live.module';
 import { LoadModule } from '#lib/database/load.module';
 import { MessagesModule } from './messages/messages.module.js';
@@ -50,6 +51,7 @@ const foundIn =
     ActivitiesModule,
     DocumentsModule,
     OperationsModule,
+    ErasureModule,
   ],
 })
 export class GatewayModule {

@@ -6,10 +6,13 @@ import { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
 import { DatabaseModule } from '#lib/database/database.module';
 import { OutboxPort } from '#lib/database/outbox/outbox.port';
 import { JobsModule } from '#lib/jobs/jobs.module';
+import { LiveModule } from '#lib/live/live.module';
+import { ObjectsModule } from '#lib/objects/objects.module';
 import { ResilienceModule } from '#lib/resilience/resilience.module';
 import { CONFIG, type Config } from '#lib/runtime/config/config';
 import { PostgresRescores } from '#lib/scores/rescoring/adapters/postgres-rescores';
 import { RescoresPort } from '#lib/scores/rescoring/rescores.port';
+import { ScoresModule } from '#lib/scores/scores.module';
 import { VectorStorePort } from '#lib/vectors/store/vector-store.port';
 import { VectorsModule } from '#lib/vectors/vectors.module';
 import { PostgresIndexableMessages } from './adapters/postgres-indexable-messages.js';
@@ -17,21 +20,34 @@ import { CheckConsistency } from './consistency/check-consistency.js';
 import { FollowUnsettledWrites } from './consistency/follow-unsettled-writes.js';
 import { IndexableMessagesPort } from './consistency/indexable-messages.port.js';
 import { RunConsistency } from './consistency/run-consistency.js';
+import { ErasureModule } from './erasure/erasure.module.js';
+import { MarkFailedErasure } from './erasure/mark-failed-erasure.js';
 import { MeasureQueues } from './measure-queues.js';
 import { CronNightlySchedule } from './adapters/cron-nightly-schedule.js';
 import { NightlySchedulePort } from './nightly/nightly-schedule.port.js';
 import { RunNightly } from './nightly/run-nightly.js';
 import { Upkeep } from './upkeep.js';
 
-/** The ops process: sweeps the outbox, indexes texts, measures queues, keeps vectors and messages in step. */
+/** Opening (5 s), the lock (5 s), looking (20 s) and giving back (3 s), in milliseconds. */
+const DEAD_LETTERS_MS = 33_000;
+
+/** The ops process: sweeps the outbox, indexes texts, measures queues, keeps vectors and messages in step, erases users. */
 @Module({
   imports: [
     ResilienceModule.for('ops'),
     DatabaseModule.for('ops', { relay: true, inbox: true, entities: 'work' }),
-    BusModule.for('ops', { queues: true }),
+    BusModule.for('ops', {
+      queues: true,
+      deadLetters: true,
+      consumes: { deadLetters: MarkFailedErasure, slowestCall: { name: 'looking through dead letters', timeoutMs: DEAD_LETTERS_MS } },
+    }),
     ConversationsModule.forIndexing(),
     VectorsModule.forUpkeep(),
     JobsModule.onPostgres(),
+    LiveModule.for('ops', { presence: true }),
+    ScoresModule.for('ops'),
+    ObjectsModule.configured(),
+    ErasureModule,
   ],
   providers: [
     Upkeep,

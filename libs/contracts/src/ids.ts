@@ -9,6 +9,12 @@ export const UserId = z
   .meta({ description: 'User id: 1-64 characters [A-Za-z0-9_.:-]', examples: ['alice'] });
 export type UserId = z.infer<typeof UserId>;
 
+/**
+ * Stands in place of a user whose data were erased: as the sender of what were its messages and as the creator of its conversations. One for
+ * all, so that it does not tell whose they were. No token may be of this user.
+ */
+export const ERASED_USER: UserId = 'parley:erased';
+
 /** A conversation's UUIDv7. Any well-formed UUID parses: an unknown one is "not found", not "invalid". */
 export const ConversationId = z.uuid().toLowerCase();
 export type ConversationId = z.infer<typeof ConversationId>;

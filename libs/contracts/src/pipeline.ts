@@ -172,6 +172,21 @@ export const queues = defineQueues({
     deduplicate: false, // the key follows from the end: the same object again
     maxLength: 1_000_000,
   },
+  'ops.erasures': {
+    kind: 'events',
+    producers: ['gateway', 'ops'],
+    app: 'ops',
+    handler: 'apps/ops/src/adapters/amqp/erasures.consumer.ts',
+    hears: ['user.erased'],
+    emits: [],
+    batch: { size: 1, waitMs: 0 },
+    concurrency: 1, // an erasure takes turns with the others: it is postponed after each slice
+    attempts: 3,
+    deadlineMs: 60_000, // a slice of 20 s, and its last page: of dead letters 30 s at most
+    pausesWith: ['postgres', 'chroma', 'redis', 'objectStore'],
+    deduplicate: false, // what is erased stays erased
+    maxLength: 100_000,
+  },
   [EMBED_NOW_QUEUE]: {
     kind: 'requests',
     producers: ['gateway'],

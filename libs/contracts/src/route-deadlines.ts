@@ -34,6 +34,7 @@ export const routeDeadlinesMs: Readonly<Record<string, number>> = {
   'PUT /v1/devices/:deviceId': ACCESS_MS,
   'DELETE /v1/devices/:deviceId': ACCESS_MS,
   'POST /v1/activities/suggest': ACCESS_MS,
+  'DELETE /v1/users/:userId/data': ACCESS_MS,
   'GET /v1/search': SEARCH_MS,
   'POST /v1/conversations/:conversationId/context': SEARCH_MS,
   'GET /v1/admin/queues': BROKER_MS,

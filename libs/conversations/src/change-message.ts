@@ -1,5 +1,5 @@
 import { type MessageDeleted, type MessageEdited, newEvent } from '#lib/contracts/events';
-import type { MessageId, UserId } from '#lib/contracts/ids';
+import { ERASED_USER, type MessageId, type UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
 import type { Message } from './message.js';
 
@@ -32,7 +32,9 @@ export const checkChange = (message: Message | undefined, { actor, ifVersions }:
   return message;
 };
 
-const factsOf = ({ id, conversationId, seq, senderId, version, createdAt }: Message) => ({
+type MessageFacts = Pick<Message, 'id' | 'conversationId' | 'seq' | 'senderId' | 'version' | 'createdAt'>;
+
+const factsOf = ({ id, conversationId, seq, senderId, version, createdAt }: MessageFacts) => ({
   messageId: id,
   conversationId,
   seq,
@@ -48,6 +50,14 @@ export const editOf = (message: Message, content: string, at: Date): ChangedMess
   const event = newEvent('message.edited', { ...factsOf(edited), content, editedAt: at.toISOString() }, { occurredAt: at });
   return { message: edited, event };
 };
+
+/** What a message is after everything of its sender was erased: a place in its conversation. Also of one that was deleted before. */
+export const tombstoneOf = (erased: Pick<Message, 'id' | 'conversationId' | 'seq' | 'version' | 'createdAt'>, at: Date): MessageDeleted =>
+  newEvent(
+    'message.deleted',
+    { ...factsOf({ ...erased, senderId: ERASED_USER, version: erased.version + 1 }), deletedAt: at.toISOString() },
+    { occurredAt: at },
+  );
 
 /** The message without its text and metadata, with the next version; undefined when it is deleted already. */
 export const deletionOf = (message: Message, at: Date): ChangedMessage<MessageDeleted> | undefined => {

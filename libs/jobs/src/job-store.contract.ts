@@ -35,7 +35,15 @@ export function jobStoreContract(name: string, make: () => Promise<JobsSetup>): 
       const { id, eventId, ask } = erasureOf('alice');
       const { job, isNew } = await ask();
       expect(isNew).toBe(true);
-      expect(job).toMatchObject({ id, kind: 'erasure', status: 'queued', ownerId: 'an-admin', result: null, error: null });
+      expect(job).toMatchObject({
+        id,
+        kind: 'erasure',
+        status: 'queued',
+        ownerId: 'an-admin',
+        subject: 'alice',
+        result: null,
+        error: null,
+      });
       expect(await store.find(id)).toEqual(job);
       expect(await setup.announced()).toEqual([eventId]);
     });
@@ -101,6 +109,7 @@ export function jobStoreContract(name: string, make: () => Promise<JobsSetup>): 
       await store.finish(id, { devices: 3 });
       expect(await store.find(id)).toMatchObject({
         status: 'done',
+        subject: null,
         error: null,
         result: { messages: 20, chunks: { count: 1 }, devices: 3 },
       });

@@ -10,6 +10,8 @@ export interface Job {
   readonly status: JobStatus;
   /** Who may see it, besides `service` and `admin`. */
   readonly ownerId: UserId;
+  /** What it is about; null when that was not said, and when it has ended. */
+  readonly subject: string | null;
   readonly result: Readonly<Record<string, unknown>> | null;
   readonly error: string | null;
   readonly createdAt: Date;

@@ -17,6 +17,10 @@ class ScriptedPresence extends PresencePort {
   }
   async leave(): Promise<void> {}
   onChange(): void {}
+  async forget(): Promise<boolean> {
+    return false;
+  }
+
   async of(userIds: readonly string[]): Promise<ReadonlyMap<string, Presence>> {
     this.askedAtOnce.push(userIds.length);
     if (this.failure !== undefined) throw this.failure;

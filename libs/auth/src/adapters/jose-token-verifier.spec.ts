@@ -46,6 +46,7 @@ describe('a verifier with a shared secret', () => {
     ['no audience', () => hs256(claims({ aud: undefined }))],
     ['no subject', () => hs256(claims({ sub: undefined }))],
     ['a subject that is no user id', () => hs256(claims({ sub: 'alice; drop table' }))],
+    ['a subject that stands for erased users', () => hs256(claims({ sub: 'parley:erased' }))],
     ['a subject that is no text', () => hs256(claims({ sub: 42 }))],
     ['an unknown critical header', () => hs256(claims(), secret, { crit: ['exp2'], exp2: 1 })],
     ['a key that the token brings along', () => hs256(claims(), 'x'.repeat(32), { jwk: { kty: 'oct', k: 'eA' } })],

@@ -1,7 +1,7 @@
 import { createSecretKey, hash, type KeyObject } from 'node:crypto';
 import { errors, type FlattenedJWSInput, type JWSHeaderParameters, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
-import { UserId } from '#lib/contracts/ids';
+import { ERASED_USER, UserId } from '#lib/contracts/ids';
 import type { Caller } from '../caller.js';
 import { InvalidToken, type TokenFault, TokenVerifierPort } from '../token-verifier.port.js';
 import type { RemoteKeys } from './jose-remote-keys.js';
@@ -72,7 +72,7 @@ export class JoseTokenVerifier extends TokenVerifierPort {
     assertNotExpired({ expiresAt });
     if (expiresAt - Date.now() > this.maxLifeS * 1_000) throw new InvalidToken('lives too long', { fault: 'lives-too-long' });
     const userId = UserId.safeParse(payload.sub);
-    if (!userId.success) throw new InvalidToken('sub is not a user id');
+    if (!userId.success || userId.data === ERASED_USER) throw new InvalidToken('sub is not a user id');
     return { userId: userId.data, scopes: scopesOf(payload['scope']), expiresAt };
   }
 

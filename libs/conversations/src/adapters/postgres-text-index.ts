@@ -60,7 +60,7 @@ const INDEX = {
       CROSS JOIN LATERAL (SELECT CASE WHEN m.deleted_at IS NULL THEN parley_words(m.content) ELSE '' END AS words OFFSET 0) read
       ORDER BY m.id
       ON CONFLICT (message_id) DO UPDATE
-      SET version = excluded.version, word_count = excluded.word_count, words = excluded.words
+      SET version = excluded.version, sender_id = excluded.sender_id, word_count = excluded.word_count, words = excluded.words
       WHERE message_texts.version < excluded.version
     )
     DELETE FROM texts_to_index USING due WHERE texts_to_index.id = due.id RETURNING texts_to_index.id`,

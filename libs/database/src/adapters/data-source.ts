@@ -26,6 +26,7 @@ import { CreateSearchFunctions1763690400000 } from './migrations/create-search-f
 import { CreateTextsToIndex1764000410000 } from './migrations/create-texts-to-index.js';
 import { CreateVectorWrites1764000600000 } from './migrations/create-vector-writes.js';
 import { IndexChangesAndJoinings1764000300000 } from './migrations/index-changes-and-joinings.js';
+import { IndexDepartedMembers1764001000000 } from './migrations/index-departed-members.js';
 import { IndexParkedOutbox1764000500000 } from './migrations/index-parked-outbox.js';
 import { KeyTextBackfill1795400000000 } from './migrations/key-text-backfill.js';
 import { ReplaceTrigramsByWords1763690820000 } from './migrations/replace-trigrams-by-words.js';
@@ -58,6 +59,7 @@ const migrations = [
   CreateDevices1764000230000,
   IndexChangesAndJoinings1764000300000,
   CreateFriendship1764000600000,
+  IndexDepartedMembers1764001000000,
   CreateJobs1764001100000,
   CreateActivityCatalogue1764000700000,
   SeedActivityCatalogue1764000710000,

@@ -86,11 +86,12 @@ export class PostgresJobStore extends JobStorePort {
 
 type Changes = Parameters<ReturnType<ReturnType<Repository<JobEntity>['createQueryBuilder']>['update']>['set']>[0];
 
-const jobFrom = ({ id, kind, status, ownerId, result, error, createdAt, updatedAt }: JobEntity): Job => ({
+const jobFrom = ({ id, kind, status, ownerId, subject, result, error, createdAt, updatedAt }: JobEntity): Job => ({
   id,
   kind,
   status,
   ownerId,
+  subject,
   result,
   error,
   createdAt,

@@ -50,6 +50,21 @@ export function presenceContract(name: string, make: () => Promise<{ presence: P
       expect(counts).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
     });
 
+    it('forgets when a user was last seen', async () => {
+      const [alice, bob] = [randomUUID(), randomUUID()];
+      for (const user of [alice, bob]) {
+        await presence.enter(user, 's1');
+        await presence.leave(user, 's1');
+      }
+      await eventually(async () => expect((await presence.of([alice])).get(alice)?.lastSeenAt).toBeInstanceOf(Date));
+
+      expect(await presence.forget(alice)).toBe(true);
+      expect(await presence.forget(alice)).toBe(false);
+      const known = await presence.of([alice, bob]);
+      expect(known.get(alice)?.lastSeenAt).toBeNull();
+      expect(known.get(bob)?.lastSeenAt).toBeInstanceOf(Date);
+    });
+
     it('says who is online and when a user was last seen', async () => {
       const [alice, bob, stranger] = [randomUUID(), randomUUID(), randomUUID()];
       await presence.enter(alice, 'a1');

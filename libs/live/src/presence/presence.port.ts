@@ -29,6 +29,9 @@ export abstract class PresencePort {
   /** One entry for each of `userIds`. @throws DependencyError. */
   abstract of(userIds: readonly UserId[]): Promise<ReadonlyMap<UserId, Presence>>;
 
+  /** Forgets when the user was last seen. Open sessions count on. @returns whether it was known. @throws DependencyError. */
+  abstract forget(userId: UserId): Promise<boolean>;
+
   /**
    * The one listener that announces changes. Each change is heard by one process only, of those that are connected to the same Redis; a user that
    * comes back within a second has not changed.

@@ -1,4 +1,4 @@
-import type { ConversationId, MessageId } from '#lib/contracts/ids';
+import type { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
 import type { Chunk, ScoredChunk } from '../chunking/chunk.js';
 import type { LateVectors } from '../late-vectors.js';
 import { type StoredChunk, type VectorFilter, VectorStorePort } from './vector-store.port.js';
@@ -31,6 +31,10 @@ export class LateVectorStore extends VectorStorePort {
 
   async chunksOf(messageIds: readonly MessageId[]): Promise<StoredChunk[]> {
     return (await this.store()).chunksOf(messageIds);
+  }
+
+  async chunkIdsOfSender(senderId: UserId, limit: number): Promise<string[]> {
+    return (await this.store()).chunkIdsOfSender(senderId, limit);
   }
 
   private async store(): Promise<VectorStorePort> {

@@ -240,6 +240,19 @@ export function vectorStoreContract(
       await store.remove([]);
     });
 
+    it('names the chunks of a sender, and of no other', async () => {
+      const senderId = `sender-${newId()}`;
+      const theirs = [
+        ...chunksFor({ senderId, content: longText(3, 'in pieces') }),
+        ...chunksFor({ senderId, content: 'in another conversation' }),
+      ];
+      await put([...theirs, ...chunksFor({ senderId: `${senderId}0`, content: 'of another sender' })]);
+      expect((await store.chunkIdsOfSender(senderId, 100)).sort()).toEqual(theirs.map(({ id }) => id).sort());
+      expect(await store.chunkIdsOfSender(senderId, 2)).toHaveLength(2);
+      await store.remove(await store.chunkIdsOfSender(senderId, 100));
+      expect(await store.chunkIdsOfSender(senderId, 100)).toEqual([]);
+    });
+
     it('refuses vectors of another length, and says which lengths', async () => {
       const chunks = chunksFor({ content: 'three dimensions' });
       await expect(store.replace(chunks, [Float32Array.of(1, 0, 0)], { removed: [] })).rejects.toThrow(/384.*3/);

@@ -46,6 +46,8 @@ export abstract class VectorStorePort {
   abstract remove(chunkIds: readonly string[]): Promise<void>;
   /** Ids of the stored chunks of these messages with the version they were made from (checks, reconciler). */
   abstract chunksOf(messageIds: readonly MessageId[]): Promise<StoredChunk[]>;
+  /** Ids of up to `limit` stored chunks of this sender. */
+  abstract chunkIdsOfSender(senderId: UserId, limit: number): Promise<string[]>;
   /** Closes its connections, if it has any. Calls in flight fail. */
   close(): void {}
 }

@@ -1,7 +1,8 @@
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /** Members who left on their own: others do not add them again; they return themselves, unless the creator removed them afterwards. */
 @Entity('departed_members')
+@Index('departed_members_by_user', ['userId'])
 export class DepartedMemberEntity {
   @PrimaryColumn({ type: 'uuid', name: 'conversation_id', primaryKeyConstraintName: 'departed_members_pkey' })
   conversationId!: string;

@@ -39,6 +39,10 @@ export class MemoryPresence extends PresencePort {
     );
   }
 
+  async forget(userId: UserId): Promise<boolean> {
+    return this.lastSeen.delete(userId);
+  }
+
   onChange(listener: (changes: readonly PresenceChange[]) => void): void {
     this.listener = listener;
   }

@@ -100,6 +100,10 @@ export class RedisPresence extends PresencePort {
     return known;
   }
 
+  async forget(userId: UserId): Promise<boolean> {
+    return (await this.call.run(() => this.redis.del(`${this.prefix}:seen:${userId}`))) > 0;
+  }
+
   onChange(listener: (changes: readonly PresenceChange[]) => void): void {
     this.listener = listener;
     this.start();

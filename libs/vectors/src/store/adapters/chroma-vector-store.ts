@@ -1,6 +1,6 @@
 import type { Collection as ChromaCollection, Where } from 'chromadb';
 import { z } from 'zod';
-import type { ConversationId, MessageId } from '#lib/contracts/ids';
+import type { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
 import type { Breakers } from '#lib/resilience/call/breakers';
 import { Semaphore, SemaphoreFull } from '#lib/resilience/limit/semaphore';
 import { currentDeadline } from '#lib/resilience/call/deadline';
@@ -187,6 +187,16 @@ export class ChromaVectorStore extends VectorStorePort {
 
   async remove(chunkIds: readonly string[]): Promise<void> {
     for (const ids of inGroups([...new Set(chunkIds)], MAX_RECORDS)) await this.delete({ ids });
+  }
+
+  async chunkIdsOfSender(senderId: UserId, limit: number): Promise<string[]> {
+    const answer = await this.gets.run(async (signal) => {
+      const found = await this.inCollection('get', this.forReading, signal, (records) =>
+        records.get({ where: { senderId }, limit, include: [] }),
+      );
+      return found === undefined ? undefined : parse(Ids, 'get', found);
+    });
+    return answer?.ids ?? [];
   }
 
   /** Closes the connections. Calls in flight fail. */

@@ -1,4 +1,4 @@
-import type { ConversationId, MessageId } from '#lib/contracts/ids';
+import type { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
 import type { Chunk, ScoredChunk } from '../../chunking/chunk.js';
 import { type StoredChunk, type VectorFilter, VectorStorePort } from '../vector-store.port.js';
 
@@ -74,6 +74,14 @@ export class MemoryVectorStore extends VectorStorePort {
       for (const id of chunks.keys()) if (wanted.has(id)) chunks.delete(id);
       if (chunks.size === 0) this.byMessage.delete(messageId);
     }
+  }
+
+  async chunkIdsOfSender(senderId: UserId, limit: number): Promise<string[]> {
+    const chunks = [...this.byMessage.values()].flatMap((held) => [...held.values()].map(({ chunk }) => chunk));
+    return chunks
+      .filter((chunk) => chunk.senderId === senderId)
+      .map(({ id }) => id)
+      .slice(0, limit);
   }
 
   private hold(held: Held): void {

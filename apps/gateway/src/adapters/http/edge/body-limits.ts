@@ -32,6 +32,7 @@ export const routeBodyLimitsBytes: Readonly<Record<string, number>> = {
   'POST /v1/documents': LARGE_BYTES,
   'PUT /v1/devices/:deviceId': DEVICE_BYTES,
   'DELETE /v1/devices/:deviceId': SMALL_BYTES,
+  'DELETE /v1/users/:userId/data': SMALL_BYTES,
   'POST /v1/admin/consistency/check': SMALL_BYTES,
   'POST /v1/admin/consistency/repair': SMALL_BYTES,
   'POST /v1/admin/outbox/unpark': LETTERS_BYTES,
