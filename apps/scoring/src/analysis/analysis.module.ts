@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Module } from '@nestjs/common';
 import { MemorySharedBudget } from '#lib/resilience/adapters/memory-shared-budget';
 import { Breakers } from '#lib/resilience/call/breakers';
@@ -40,7 +41,7 @@ const analysisOf = async (config: Config, breakers: Breakers, logger: Logger, li
 
 /** Without REDIS_URL there is one scoring process, which counts alone. */
 const sharedBudget = async (
-  { REDIS_URL: url, LLM_REQUESTS_PER_MINUTE: perMinute }: Config,
+  { REDIS_URL: url, LLM_REQUESTS_PER_MINUTE: perMinute, LLM_BASE_URL, LLM_API_KEY }: Config,
   breakers: Breakers,
   logger: Logger,
   lifecycle: Lifecycle,
@@ -52,5 +53,7 @@ const sharedBudget = async (
   const onError = (error: Error) => logger.debug({ error: error.message }, 'redis connection failed');
   const redis = connectRedis(url, processName('scoring'), onError);
   lifecycle.add({ name: 'redis of the LLM budget', phase: 'stores', stop: () => redis.disconnect() });
-  return new RedisSharedBudget(redis, breakers, 'llm', perMinute);
+  // What a vendor counts is the account: processes with the same key at the same address spend the same budget.
+  const account = createHash('sha256').update(`${LLM_BASE_URL}\n${LLM_API_KEY}`).digest('hex').slice(0, 16);
+  return new RedisSharedBudget(redis, breakers, `llm:${account}`, perMinute);
 };
