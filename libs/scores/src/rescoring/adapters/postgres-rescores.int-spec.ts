@@ -52,8 +52,9 @@ describe('who is to be scored again, in Postgres', () => {
       ['edited', 5, '1 minute'],
       ['edited-before', 5, '-30 minutes'],
       ['edited-outside', 99, '1 minute'],
+      ['edited-too-old', 5, '1 minute'],
     ] as const) {
-      const end = await anEnd(user, { days: 9, seqs: [1, 10] });
+      const end = await anEnd(user, { days: user === 'edited-too-old' ? 9 : 5, seqs: [1, 10] });
       await aMessage(end.conversationId, seq, edited);
       await score(end);
     }
@@ -63,12 +64,13 @@ describe('who is to be scored again, in Postgres', () => {
       ['edited', true, 1],
       ['edited-before', false, 0],
       ['edited-outside', false, 0],
+      ['edited-too-old', false, 0],
       ['ended-today', true, 0],
       ['long-ago', false, 0],
       ['older-version', true, 1],
       ['unscored', true, 2],
     ]);
-    expect((await rescores.users('edited-outside', 2, since)).map(({ userId }) => userId)).toEqual(['ended-today', 'long-ago']);
+    expect((await rescores.users('edited-too-old', 2, since)).map(({ userId }) => userId)).toEqual(['ended-today', 'long-ago']);
     expect((await rescores.users('', 100, undefined)).every(({ isActive }) => isActive)).toBe(true);
     expect(await rescores.user('unscored')).toMatchObject({ userId: 'unscored', dueEnds: 2 });
     expect(await rescores.user('stranger')).toBeUndefined();

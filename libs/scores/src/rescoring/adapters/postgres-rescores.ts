@@ -23,6 +23,8 @@ const FORGET = `DELETE FROM nightly_runs WHERE date < (SELECT max(date) FROM nig
 
 const EXPECT = 'UPDATE nightly_runs SET expected_ends = $2 WHERE date = $1::date AND expected_ends IS NULL RETURNING 1';
 
+/** Days for which an end is compared with its messages: as long as the worker does, else an edit of an old conversation would be due every night. */
+const EDITED_WITHIN_DAYS = 7;
 /** Ends of one user that are counted. */
 const MOST_DUE_ENDS = 1_000;
 
@@ -39,7 +41,7 @@ const rescorable = (page: string, since: string): string => `
                SELECT applied_at FROM score_changes c WHERE c.end_id = e.id AND c.scoring_version = ${SCORING_VERSION}
                 ORDER BY revision DESC LIMIT 1) AS scored ON true
             WHERE e.user_id = page.user_id
-              AND (scored.applied_at IS NULL OR (e.from_seq IS NOT NULL AND EXISTS (
+              AND (scored.applied_at IS NULL OR (e.from_seq IS NOT NULL AND e.created_at > now() - interval '${EDITED_WITHIN_DAYS} days' AND EXISTS (
                 SELECT FROM messages m
                  WHERE m.conversation_id = CASE WHEN e.from_seq IS NOT NULL THEN e.conversation_id::uuid END
                    AND coalesce(m.deleted_at, m.edited_at) > scored.applied_at AND m.seq BETWEEN e.from_seq AND e.through_seq)))
