@@ -19,14 +19,18 @@ export interface Sender {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Who sends what, where to, and for how long. */
-export interface Load {
+/** Who posts what, where to, and for how long. */
+interface JsonLoad {
   readonly baseUrl: string;
   readonly senders: readonly Sender[];
   readonly seconds: number;
   readonly perSecond?: number;
-  readonly content: () => string;
+  /** The JSON of the next request of the sender at this place of the list. */
+  readonly body: (place: number) => string;
 }
+
+/** The same with messages. */
+export type Load = Omit<JsonLoad, 'body'> & { readonly content: () => string };
 
 /** The figures of a run from its latencies in microseconds. */
 export const loadResult = (
@@ -37,8 +41,12 @@ export const loadResult = (
   return { perSecond: okCount / seconds, p50Ms: at(50), p95Ms: at(95), p99Ms: at(99), p999Ms: at(99.9), okCount, failures };
 };
 
-/** Posts messages over `senders.length` connections for `seconds`, as fast as answers come or at `perSecond` in all. */
-export const postMessages = async ({ baseUrl, senders, seconds, perSecond, content }: Load): Promise<LoadResult> => {
+/** Posts messages, see {@link postJson}. */
+export const postMessages = ({ content, ...load }: Load): Promise<LoadResult> =>
+  postJson({ ...load, body: () => JSON.stringify({ content: content() }) });
+
+/** Posts over `senders.length` connections for `seconds`, as fast as answers come or at `perSecond` in all. */
+export const postJson = async ({ baseUrl, senders, seconds, perSecond, body }: JsonLoad): Promise<LoadResult> => {
   const latency = createHistogram();
   const failures: Record<string, number> = {};
   let okCount = 0;
@@ -51,13 +59,14 @@ export const postMessages = async ({ baseUrl, senders, seconds, perSecond, conte
     timeout: 20,
     ...(perSecond === undefined ? {} : { overallRate: perSecond }),
     setupClient: (client) => {
-      const sender = senders[next++ % senders.length];
+      const place = next++ % senders.length;
+      const sender = senders[place];
       if (sender === undefined) return;
       const request = () => ({
         method: 'POST' as const,
         path: sender.path,
         headers: { ...sender.headers, 'content-type': 'application/json' },
-        body: JSON.stringify({ content: content() }),
+        body: body(place),
       });
       client.setRequests([request()]);
       client.on('response', () => client.setRequests([request()]));

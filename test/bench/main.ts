@@ -11,12 +11,13 @@ import { compareCosts, type CostFigure, type CountedTarget, INSPECTABLE } from '
 import { renderCosts } from './cost-report.js';
 import { type LiveFigures, measureLive } from './live/live.js';
 import { renderLive } from './live/live-report.js';
-import { postMessages } from './load.js';
+import { postMessages, type Sender } from './load.js';
 import type { CountedProcess } from './process-cost.js';
 import { measureNightly, nightlyEnvironment, renderNightly } from './nightly.js';
 import { runPipeline, untilIndexed } from './pipeline.js';
 import { type BenchResults, machineLine, renderCharts, renderReport } from './report.js';
 import { measureSearch, type SearchFigure } from './search.js';
+import { compareSuggestions, renderSuggestions, type SuggestFigure } from './suggest.js';
 import { anonymousSenders, askDatabase, parleySenders, startBenchServer } from './targets.js';
 import { chatText } from './text.js';
 import { compareVectorRates } from './vectors.js';
@@ -31,16 +32,15 @@ const options = new Command('bench')
   .description('Measures Parley beside a floor and a stock NestJS peer on a private stack of its own; writes test/bench/results/.')
   .option('--quick', 'shorter runs and fewer messages: to see that it works, not to publish', false)
   .addOption(
-    new Option('--only <part>', 'measure this part alone; live replaces its part of the results, cost and nightly write none').choices([
-      'cost',
-      'live',
-      'nightly',
-    ]),
+    new Option(
+      '--only <part>',
+      'measure this part alone; live replaces its part of the results, cost, nightly and suggest write none',
+    ).choices(['cost', 'live', 'nightly', 'suggest']),
   )
   .option('--messages <n>', 'stored messages of the largest search figure', '100000')
   .option('--stored <n>', 'messages in the database for the sends at size', '1500000')
   .parse()
-  .opts<{ quick: boolean; only?: 'cost' | 'live' | 'nightly'; messages: string; stored: string }>();
+  .opts<{ quick: boolean; only?: 'cost' | 'live' | 'nightly' | 'suggest'; messages: string; stored: string }>();
 
 const startedAt = performance.now();
 const say = (line: string) => console.log(`${pc.dim(`${Math.round((performance.now() - startedAt) / 1_000)} s`.padStart(6))} ${line}`);
@@ -150,11 +150,18 @@ async function compareSends(urls: StackUrls): Promise<BenchResults | undefined> 
     // The ACK comparison is about the ACK: vectors and deliveries are made afterwards, so that they do not take the load generator's core.
     await Promise.all([parley.embedding.stop(), parley.delivery.stop()]);
     if (options.only === 'cost') console.log(renderCosts(await costsOf(targets)));
-    else return await measureAll(parley, targets, urls);
+    else if (options.only === 'suggest') console.log(renderSuggestions(await suggestionsOf(parley, floor.url, senders)));
+    else return await measureAll(parley, targets, urls, await suggestionsOf(parley, floor.url, senders));
     return undefined;
   } finally {
     await Promise.all([floor.stop(), stock.stop(), parley.stop()]);
   }
+}
+
+/** Suggestions beside the floor. */
+async function suggestionsOf(parley: RunningParley, floorUrl: string, senders: readonly Sender[]): Promise<SuggestFigure[]> {
+  const few = connections.filter((count) => count <= 100);
+  return compareSuggestions(parley, floorUrl, senders, { connections: few, seconds, progress: say });
 }
 
 /** The processes that answer one send after the other, under a counter of what each uses. */
@@ -162,7 +169,12 @@ async function costsOf(targets: readonly CountedTarget[]): Promise<CostFigure[]>
   return compareCosts({ targets, connections: options.quick ? [100] : [1, 100], seconds, settle: halfASecond, progress: say });
 }
 
-async function measureAll(parley: RunningParley, targets: readonly CountedTarget[], urls: StackUrls): Promise<BenchResults> {
+async function measureAll(
+  parley: RunningParley,
+  targets: readonly CountedTarget[],
+  urls: StackUrls,
+  suggestions: readonly SuggestFigure[],
+): Promise<BenchResults> {
   const senders = targets.find(({ name }) => name === 'parley')?.senders ?? [];
   const acks = await compareAcks({
     targets,
@@ -222,6 +234,7 @@ async function measureAll(parley: RunningParley, targets: readonly CountedTarget
       pipeline,
       vectors,
       searches,
+      suggestions,
       acksAtSize,
       growth,
       gatewayMemoryMiB,

@@ -9,6 +9,7 @@ import type { LiveFigures } from './live/live.js';
 import type { LoadResult } from './load.js';
 import type { PipelineFigure } from './pipeline.js';
 import type { SearchFigure } from './search.js';
+import { renderSuggestions, type SuggestFigure, suggestTargets } from './suggest.js';
 import type { VectorFigure } from './vectors.js';
 
 /** Everything that one run of `npm run bench` measured. */
@@ -23,6 +24,7 @@ export interface BenchResults {
   readonly pipeline?: PipelineFigure;
   readonly vectors?: VectorFigure;
   readonly searches: readonly SearchFigure[];
+  readonly suggestions?: readonly SuggestFigure[];
   /** Sends over a database that is full already. */
   readonly acksAtSize: readonly AckAtSizeFigure[];
   /** Cost of a stored message as their number grows: [messages so far, ACKs per second at 100 connections]. */
@@ -85,7 +87,11 @@ const targetsOf = (results: BenchResults): string[] => {
     const share = p999Ms / p99Ms;
     rows.push(`| ACK P99.9 / P99 at ${messages} messages, ${texts} | <= 3 | ${share.toFixed(2)} | ${verdict(share <= 3)} |`);
   }
-  const others = [...costTargets(results.costs), ...(results.live === undefined ? [] : liveTargets(results.live))];
+  const others = [
+    ...suggestTargets(results.suggestions ?? []),
+    ...costTargets(results.costs),
+    ...(results.live === undefined ? [] : liveTargets(results.live)),
+  ];
   for (const [figure, target, measured, isReached] of others) {
     rows.push(`| ${figure} | ${target} | ${measured} | ${verdict(isReached)} |`);
   }
@@ -162,7 +168,7 @@ ${vectors.written} vectors into a collection of ${vectors.heldBefore}. Chroma al
 | messages | P50 ms | P95 ms | P99 ms | degraded |
 | --- | --- | --- | --- | --- |
 ${results.searches.map((search) => `| ${search.messages} | ${search.p50Ms} | ${search.p95Ms} | ${search.p99Ms} | ${search.degradedCount} |`).join('\n')}
-
+${renderSuggestions(results.suggestions ?? [])}
 ## ACK at size
 
 Messages stored before the sends came, with the full text of all of them; everything is running. Long: 16,384 characters of words that no other text has.

@@ -30,7 +30,7 @@ interface Backlog {
   readonly parked: number;
 }
 
-const ASKED: readonly Asked[] = ['send', 'read', 'search', 'health'];
+const ASKED: readonly Asked[] = ['send', 'read', 'search', 'suggest', 'health'];
 const CONVERSATIONS = 4;
 /** How long health remembers what it found. */
 const HEALTH_REMEMBERED_MS = 1_100;
@@ -78,13 +78,14 @@ export async function experiment(world: FaultyWorld, outage: Outage): Promise<Ob
 }
 
 function samplesOf(choose: (operation: Asked) => Sample[]): Record<Asked, Sample[]> {
-  return { send: choose('send'), read: choose('read'), search: choose('search'), health: choose('health') };
+  return { send: choose('send'), read: choose('read'), search: choose('search'), suggest: choose('suggest'), health: choose('health') };
 }
 
 const isGood: Readonly<Record<Asked, (sample: Sample) => boolean>> = {
   send: ({ status }) => status === 202,
   read: ({ status }) => status === 200,
   search: ({ status, degraded }) => status === 200 && degraded.length === 0,
+  suggest: ({ status, degraded }) => status === 200 && degraded.length === 0,
   health: ({ status, says }) => status === 200 && says === 'ok',
 };
 
@@ -111,18 +112,19 @@ async function recovery({ parley }: FaultyWorld, probes: Probes, from: number, w
   let publishedAt: number | undefined;
   let deliveredAt: number | undefined;
   for (;;) {
-    const [send, read, search, health] = ASKED.map((operation) => goodSince(operation, probes.within(operation, from)));
+    const [send, read, search, suggest, health] = ASKED.map((operation) => goodSince(operation, probes.within(operation, from)));
     const passed = await passedSince(parley.databaseUrl, since).catch(() => undefined);
     if (passed?.isIndexed === true) indexedAt ??= performance.now();
     if (passed?.isPublished === true) publishedAt ??= performance.now();
     if (passed?.isDelivered === true) deliveredAt ??= performance.now();
-    const all = { send, read, search, health, consume: indexedAt, deliver: deliveredAt, relay: publishedAt };
+    const all = { send, read, search, suggest, health, consume: indexedAt, deliver: deliveredAt, relay: publishedAt };
     if (performance.now() - from > withinMs || Object.values(all).every((at) => at !== undefined)) {
       const after = (at: number | undefined) => (at === undefined ? undefined : Math.round(at - from));
       return {
         send: after(send),
         read: after(read),
         search: after(search),
+        suggest: after(suggest),
         health: after(health),
         consume: after(indexedAt),
         deliver: after(deliveredAt),

@@ -2,15 +2,15 @@ import type { SearchPart } from '#lib/contracts/http';
 import { type FaultyDependency, JUST_IN_TIME_MS, type OutageMode, SLOW_MS } from '#lib/testing/faulty-world';
 
 /** What is looked at while a dependency is away. `consume`: indexing a message from its queue; `deliver`: bringing it to the sockets of its members; `relay`: bringing events from the outbox to RabbitMQ. */
-export const operations = ['send', 'read', 'search', 'health', 'consume', 'deliver', 'relay'] as const;
+export const operations = ['send', 'read', 'search', 'suggest', 'health', 'consume', 'deliver', 'relay'] as const;
 export type Operation = (typeof operations)[number];
 
 /** It answers every time, in the way that is named. Times in milliseconds. */
 export interface Answered {
   readonly kind: 'answered';
   readonly status: 200 | 202 | 503;
-  /** Of a search: the parts that it was made without. */
-  readonly degraded?: readonly SearchPart[];
+  /** Of a search: the parts that it was made without. Of a suggestion: the status of the user, or nothing. */
+  readonly degraded?: readonly (SearchPart | 'status')[];
   /** Of health: what it says as soon as it can know. */
   readonly says?: 'ok' | 'degraded' | 'down';
   /** No answer takes longer, the first failures and later trials included. */
@@ -73,9 +73,12 @@ const worked = (kind: Worked['kind']): Worked => ({ kind });
 /** Law 2: one commit on the way to the 202, and nothing else. */
 const accepted = answered(202, 1_000, 200);
 const read = answered(200, 1_000, 200);
+const suggested = answered(200, 1_000, 200, { degraded: [] });
 const wholeSearch = answered(200, 1_000, 500, { degraded: [] });
 /** Words alone. The vector is waited for as long as it may take, 2 s, until the breaker is open. */
 const lexicalSearch = (firstMs: number) => answered(200, firstMs, 500, { degraded: ['dense'] });
+/** What a new user gets. The status is waited for as long as it may take, 1 s, until the breaker is open. */
+const suggestedWithoutStatus = answered(200, 1_000, 30, { degraded: ['status'] });
 /** Law 2, the exception. */
 const refused = (firstMs: number) => answered(503, firstMs, 20);
 
@@ -84,6 +87,7 @@ const withoutRabbitmq = {
   send: accepted,
   read,
   search: wholeSearch,
+  suggest: suggested,
   health: health(200, 'degraded'),
   consume: worked('waits'),
   deliver: worked('waits'),
@@ -94,6 +98,7 @@ const withoutRedis = {
   send: accepted,
   read,
   search: wholeSearch,
+  suggest: suggested,
   health: health(200, 'degraded'),
   consume: worked('goes on'),
   deliver: worked('waits'),
@@ -104,6 +109,7 @@ const withoutMeaning = (firstMs: number) =>
     send: accepted,
     read,
     search: lexicalSearch(firstMs),
+    suggest: suggested,
     health: health(200, 'degraded'),
     consume: worked('waits'),
     deliver: worked('goes on'),
@@ -114,6 +120,7 @@ const withoutPostgres = (limits: { send: number; read: number; search: number })
     send: refused(limits.send),
     read: refused(limits.read),
     search: refused(limits.search),
+    suggest: suggestedWithoutStatus,
     health: health(503, 'down'),
     consume: worked('waits'),
     deliver: worked('waits'),
@@ -161,7 +168,13 @@ export const matrix: readonly Outage[] = [
     means: 'every transaction is read-only, as on a standby to which clients are still led',
     holdMs: 6_000,
     opensWithinMs: 2_000,
-    cells: { ...withoutPostgres({ send: 1_000, read: 1_000, search: 1_000 }), read, search: wholeSearch, health: health(200, 'degraded') },
+    cells: {
+      ...withoutPostgres({ send: 1_000, read: 1_000, search: 1_000 }),
+      read,
+      search: wholeSearch,
+      suggest: suggested,
+      health: health(200, 'degraded'),
+    },
     isInCut: false,
   },
   { dependency: 'rabbitmq', mode: 'refused', means: REFUSED, holdMs: 5_000, opensWithinMs: 0, cells: withoutRabbitmq, isInCut: true },
@@ -317,6 +330,6 @@ export const describeSeen = (operation: Operation, seen: Seen): string => {
   }
   const { status, degraded = [], says, firstMs, thenMs } = seen;
   if (says !== undefined) return `${status} \`${says}\` within ${seconds(firstMs)}`;
-  const without = degraded.length === 0 ? '' : `, \`degraded: ${degraded.join()}\``;
+  const without = degraded.length === 0 ? '' : `, \`degraded: ${operation === 'suggest' ? true : degraded.join()}\``;
   return `${status}${without}; each ≤ ${seconds(firstMs)}, then P95 ≤ ${thenMs} ms`;
 };

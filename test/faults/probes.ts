@@ -5,7 +5,7 @@ import { type Answer, type ParleyClient, persistently, RefusedByParley } from '#
 import { type JournalEntry, SendJournal } from '#lib/testing/send-journal';
 
 /** Operations with a client that waits. */
-export type Asked = 'send' | 'read' | 'search' | 'health';
+export type Asked = 'send' | 'read' | 'search' | 'suggest' | 'health';
 
 /** One answer. `at`: `performance.now()` when it was asked for; `status` 0 = none came. */
 export interface Sample {
@@ -22,12 +22,13 @@ const PLAN: Readonly<Record<Asked, { readonly askers: number; readonly pauseMs: 
   send: { askers: 4, pauseMs: 150 },
   read: { askers: 4, pauseMs: 250 },
   search: { askers: 5, pauseMs: 500 },
+  suggest: { askers: 2, pauseMs: 250 },
   health: { askers: 1, pauseMs: 400 },
 };
 
 /** Asks Parley for everything, again and again, and writes down what came. */
 export class Probes {
-  readonly samples: Record<Asked, Sample[]> = { send: [], read: [], search: [], health: [] };
+  readonly samples: Record<Asked, Sample[]> = { send: [], read: [], search: [], suggest: [], health: [] };
   private isAsking = true;
   private readonly asking: Promise<unknown>;
 
@@ -43,6 +44,7 @@ export class Probes {
       read: (asker) => client.request('GET', `/v1/conversations/${conversationOf(asker)}/messages?limit=5`),
       // Another text each time: the vector of one that was asked before is remembered.
       search: () => client.request('GET', `/v1/search?q=${encodeURIComponent(`coffee ${randomUUID()}`)}&limit=5`),
+      suggest: () => client.request('POST', '/v1/activities/suggest', { userId: 'alice' }),
       health: () => client.request('GET', '/v1/health'),
     };
     this.asking = Promise.all(
@@ -71,12 +73,12 @@ export class Probes {
     while (this.isAsking) {
       const at = performance.now();
       const answer = await ask().catch(() => undefined);
-      const body = (answer?.body ?? {}) as { degraded?: string[]; status?: unknown };
+      const body = (answer?.body ?? {}) as { degraded?: string[] | boolean; status?: unknown };
       this.samples[operation].push({
         at,
         ms: performance.now() - at,
         status: answer?.status ?? 0,
-        degraded: body.degraded ?? [],
+        degraded: body.degraded === true ? ['status'] : body.degraded || [],
         says: typeof body.status === 'string' ? body.status : undefined,
       });
       await sleep(pauseMs);
