@@ -22,13 +22,13 @@ app.post<{ Params: { id: string }; Body: { content: string } }>('/v1/conversatio
   });
   return reply.code(202).send({ id: rows[0]?.id, createdAt: rows[0]?.created_at });
 });
-app.post<{ Body: { userId: string } }>('/v1/activities/suggest', async (request) => {
+app.post<{ Body: { userId: string } }>('/v1/activities/suggest', async (request, reply) => {
   const { rows } = await pool.query<{ score: number; topic_metrics: object }>({
     name: 'status',
     text: 'SELECT score, topic_metrics FROM floor_statuses WHERE user_id = $1',
     values: [request.body.userId],
   });
-  return { userId: request.body.userId, score: rows[0]?.score, topicMetrics: rows[0]?.topic_metrics };
+  return reply.send({ userId: request.body.userId, score: rows[0]?.score, topicMetrics: rows[0]?.topic_metrics });
 });
 app.get('/readyz', () => ({ status: 'ok' }));
 await app.listen({ host: '127.0.0.1', port: Number(process.env['PORT']) });
