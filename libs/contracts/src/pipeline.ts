@@ -65,6 +65,9 @@ const defineQueues = <const Rows extends Readonly<Record<string, QueueRow>>>(row
 /** Indexes one message before its sender is answered (`priority: "high"`, R012); the request is the `message.created`. */
 export const EMBED_NOW_QUEUE = 'embedding.requests';
 
+/** Says what a conversation would be worth to a user's score, before the one who asks is answered. */
+export const SCORE_NOW_QUEUE = 'scoring.requests';
+
 /**
  * Every queue of the system: the table of contents. The bus declares its queues from this table, boot fails when the
  * registered handlers and the table disagree, and `docs/reference/events.md` is printed from it.
@@ -187,6 +190,45 @@ export const queues = defineQueues({
     deduplicate: false, // what is erased stays erased
     maxLength: 100_000,
   },
+  'scoring.conversations': {
+    kind: 'events',
+    producers: ['gateway', 'realtime', 'ops'],
+    app: 'scoring',
+    handler: 'apps/scoring/src/adapters/amqp/conversations.consumer.ts',
+    hears: ['conversation.ended', 'score.calculate'],
+    emits: ['score.updated', 'score.recalculate'],
+    batch: { size: 1, waitMs: 0 }, // one analysis fails for itself
+    concurrency: 4, // they wait for a model, not for this process
+    attempts: 3,
+    deadlineMs: 180_000, // R065: a whole run
+    pausesWith: ['postgres'], // not with the model: its outage has a fallback
+    deduplicate: false, // `score_changes` has a key for each end, and a repetition is told the same
+    maxLength: 1_000_000,
+  },
+  'scoring.rescores': {
+    kind: 'events',
+    producers: ['scoring', 'gateway', 'realtime', 'ops'],
+    app: 'scoring',
+    handler: 'apps/scoring/src/adapters/amqp/conversations.consumer.ts',
+    hears: ['score.recalculate'],
+    emits: ['score.updated', 'score.recalculate'],
+    batch: { size: 1, waitMs: 0 },
+    concurrency: 1, // the nightly run of all users must not take the model from those who wait
+    attempts: 3,
+    deadlineMs: 180_000,
+    pausesWith: ['llm', 'postgres'],
+    deduplicate: false, // a transcript that was scored is not scored again
+    maxLength: 1_000_000,
+  },
+  [SCORE_NOW_QUEUE]: {
+    kind: 'requests',
+    producers: ['gateway'],
+    app: 'scoring',
+    handler: 'apps/scoring/src/scoring.module.ts',
+    timeoutMs: 25_000, // within the 30 s of its route
+    maxWaiting: 100,
+    maxBytes: 1_024, // two ids
+  },
   [EMBED_NOW_QUEUE]: {
     kind: 'requests',
     producers: ['gateway'],
@@ -212,6 +254,9 @@ export const requests = rowsOfKind('requests') as Record<NamesOf<'requests'>, Re
 
 /** Longest wait for {@link EMBED_NOW_QUEUE} in milliseconds. */
 export const EMBED_NOW_TIMEOUT_MS = requests[EMBED_NOW_QUEUE].timeoutMs;
+
+/** Longest wait for {@link SCORE_NOW_QUEUE} in milliseconds. */
+export const SCORE_NOW_TIMEOUT_MS = requests[SCORE_NOW_QUEUE].timeoutMs;
 
 /**
  * Queues of earlier versions whose row is gone. Without the management API a broker is asked for them by name;

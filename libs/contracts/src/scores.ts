@@ -114,3 +114,11 @@ export const ScoreView = z
   })
   .meta({ id: 'Score' });
 export type ScoreView = z.infer<typeof ScoreView>;
+
+/** What the gateway asks the scoring service: what a conversation would be worth to a user's score now. */
+export const ScoreQuestion = z.strictObject({ conversationId: EndedConversationId, userId: UserId });
+export type ScoreQuestion = z.infer<typeof ScoreQuestion>;
+
+/** The answer; `null`: there is no such conversation, or what was said in it is gone. */
+export const ScoreAnswer = z.object({ score: ScoreView.nullable() });
+export type ScoreAnswer = z.infer<typeof ScoreAnswer>;

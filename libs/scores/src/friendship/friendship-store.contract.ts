@@ -62,6 +62,9 @@ export function friendshipStoreContract(name: string, make: () => Promise<Friend
       expect(await historyOf('alice')).toEqual([change]);
       expect(await store.lastChange(score.endId, score.scoringVersion)).toEqual(change);
       expect(await store.lastChange(score.endId, score.scoringVersion + 1)).toBeUndefined();
+      const other = newId();
+      expect(await store.unscored([score.endId, other], score.scoringVersion)).toEqual(new Set([other]));
+      expect(await store.unscored([], score.scoringVersion)).toEqual(new Set());
     });
 
     it('applies one end once, however many workers bring it and whatever they found', async () => {

@@ -40,6 +40,8 @@ export abstract class FriendshipStorePort {
   abstract history(userId: UserId, page: { readonly before: number | undefined; readonly limit: number }): Promise<AppliedChange[]>;
   /** The newest change of an end under a scoring version. */
   abstract lastChange(endId: string, scoringVersion: number): Promise<AppliedChange | undefined>;
+  /** Those of these ends that have no change under a scoring version. */
+  abstract unscored(endIds: readonly string[], scoringVersion: number): Promise<ReadonlySet<string>>;
   /** @throws DependencyError (`overloaded`) when other changes of the same user were faster {@link APPLY_TRIES} times. */
   abstract apply(score: EndScore, when: ApplyWhen): Promise<ApplyOutcome>;
   /** Names an end without a score under this scoring version as degraded. @returns the status, changed or not. */

@@ -28,6 +28,10 @@ export class MemoryFriendshipStore extends FriendshipStorePort {
     return this.lastOf(endId, scoringVersion);
   }
 
+  async unscored(endIds: readonly string[], scoringVersion: number): Promise<ReadonlySet<string>> {
+    return new Set(endIds.filter((endId) => this.lastOf(endId, scoringVersion) === undefined));
+  }
+
   async apply(score: EndScore, when: ApplyWhen): Promise<ApplyOutcome> {
     const last = this.lastOf(score.endId, score.scoringVersion);
     if (last !== undefined && (when === 'unscored' || last.fingerprint === score.fingerprint)) return { change: last, isNew: false };

@@ -1,4 +1,4 @@
-import { LessThan, type EntityManager } from 'typeorm';
+import { type EntityManager, In, LessThan } from 'typeorm';
 import type { UserId } from '#lib/contracts/ids';
 import { TopicMetrics } from '#lib/contracts/scores';
 import { FriendshipStatusEntity } from '#lib/database/adapters/entities/friendship-status.entity';
@@ -46,6 +46,13 @@ export class PostgresFriendshipStore extends FriendshipStorePort {
     const changes = this.dataSource.getRepository(ScoreChangeEntity);
     const found = await changes.find({ where: { endId, scoringVersion }, order: { revision: 'DESC' }, take: 1 });
     return found.map(changeFrom)[0];
+  }
+
+  async unscored(endIds: readonly string[], scoringVersion: number): Promise<ReadonlySet<string>> {
+    const changes = this.dataSource.getRepository(ScoreChangeEntity);
+    const scored = await changes.find({ select: { endId: true }, where: { endId: In(endIds), scoringVersion } });
+    const known = new Set(scored.map(({ endId }) => endId));
+    return new Set(endIds.filter((endId) => !known.has(endId)));
   }
 
   async apply(score: EndScore, when: ApplyWhen): Promise<ApplyOutcome> {

@@ -1,0 +1,41 @@
+import { Injectable } from '@nestjs/common';
+import { currentDeadline } from '#lib/resilience/call/deadline';
+import type { ConversationEndRecord } from '#lib/scores/ends/conversation-end-store.port';
+import type { EndScore } from '#lib/scores/friendship/friendship';
+import { scoreChangeOf, SCORING_VERSION } from '#lib/scores/friendship/score-change';
+import type { Transcript } from '#lib/scores/transcript';
+import { AnalyzeConversation } from '../analysis/analyze-conversation.js';
+import { TranscriptPort } from '../transcripts/transcript.port.js';
+
+/** What an end of a conversation is worth. A degraded one must change no score: a part of it is a fallback. */
+export interface Assessment {
+  readonly score: EndScore;
+  readonly degraded: boolean;
+}
+
+/** Reads an ended conversation and says what it is worth. Stores nothing. */
+@Injectable()
+export class AssessConversation {
+  constructor(
+    private readonly transcripts: TranscriptPort,
+    private readonly analyze: AnalyzeConversation,
+  ) {}
+
+  /** Undefined when its words are gone: erased, or in no store. @throws DependencyError. */
+  transcriptOf(end: ConversationEndRecord): Promise<Transcript | undefined> {
+    return this.transcripts.of(end);
+  }
+
+  /** @throws what AnalyzeConversation.execute throws: in the lane `background` also that it should be tried again later. */
+  async execute(end: ConversationEndRecord, transcript: Transcript, lane: 'interactive' | 'background'): Promise<Assessment> {
+    const signal = currentDeadline()?.signal ?? new AbortController().signal;
+    const found = await this.analyze.execute({ transcript, lane, signal });
+    const { userQuestions, emotion, topics, degraded, provenance } = found;
+    const analysis = { userTurns: transcript.turnCounts.user, userQuestions, emotion, memories: 0 };
+    const { change, reasons } = scoreChangeOf(analysis);
+    const { id: endId, conversationId, userId, endTime: endedAt } = end;
+    const { fingerprint } = transcript;
+    const parts = { scoringVersion: SCORING_VERSION, analysis, provenance, fingerprint, topics, worth: degraded ? 0 : change };
+    return { score: { endId, conversationId, userId, endedAt, ...parts, reasons: degraded ? found.reasons : reasons }, degraded };
+  }
+}
