@@ -33,6 +33,7 @@ const bodies: Readonly<Record<string, unknown>> = {
   'POST /v1/conversations/{conversationId}/messages': { content: 'let me in' },
   'GET /v1/conversations/{conversationId}/messages': undefined,
   'POST /v1/conversations/{conversationId}/context': { query: 'secret', maxTokens: 100 },
+  'POST /v1/friendship_status/calculate-score/{conversationId}': undefined,
   'GET /v1/messages/{messageId}': undefined,
   'PATCH /v1/messages/{messageId}': { content: 'mine now' },
   'DELETE /v1/messages/{messageId}': undefined,

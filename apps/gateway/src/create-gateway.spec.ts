@@ -602,7 +602,7 @@ describe('every answer', () => {
     ['GET', '/nope'],
     ['GET', '/'],
     ['POST', '/v1/messages/x/y'],
-    ['GET', '/v1/friendship_status/alice'],
+    ['GET', '/v1/friendship_status'],
     ['GET', '/docs/swagger-ui.css.map'],
   ] as const)('to %s %s says that there is no such thing', async (method, url) => {
     const answer = await call({ method, url });

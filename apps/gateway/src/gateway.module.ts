@@ -1,6 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { BusModule } from '#lib/bus/bus.module';
-import { EMBED_NOW_TIMEOUT_MS } from '#lib/contracts/pipeline';
+import { SCORE_NOW_TIMEOUT_MS } from '#lib/contracts/pipeline';
 import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
 import { ConversationsModule } from '#lib/conversations/conversations.module';
 import { DatabaseModule } from '#lib/database/database.module';
@@ -17,6 +17,7 @@ import { AuthModule } from '#lib/auth/auth.module';
 import { userLimits } from './auth/user-limits.js';
 import { ContextModule } from './context/context.module.js';
 import { DocumentsModule } from './documents/documents.module.js';
+import { FriendshipModule } from './friendship/friendship.module.js';
 import { DevicesModule } from './devices/devices.module.js';
 import { EndsModule } from './ends/ends.module.js';
 import { ErasureModule } from './erasure/erasure.module.js';
@@ -46,6 +47,7 @@ const foundIn =
     SearchModule,
     ContextModule,
     DevicesModule,
+    FriendshipModule,
     PresenceModule,
     EndsModule,
     ActivitiesModule,
@@ -62,7 +64,7 @@ export class GatewayModule {
       imports: [
         ResilienceModule.for(APP, { limiters: true }),
         DatabaseModule.for(APP, { relay: true, entities: 'reads', lockWaits: true, warnsOfBudget: true }),
-        BusModule.for(APP, { queues: true, asks: { timeoutMs: EMBED_NOW_TIMEOUT_MS }, deadLetters: true }),
+        BusModule.for(APP, { queues: true, asks: { timeoutMs: SCORE_NOW_TIMEOUT_MS }, deadLetters: true }),
         ConversationsModule.forDeliveries('reads'),
         ConversationsModule.forUsers({ limits: userLimits }),
         ConversationsModule.forDocuments(),

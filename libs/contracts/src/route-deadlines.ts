@@ -8,6 +8,8 @@ const ACCESS_MS = 6_000;
 const SEARCH_MS = 10_000;
 /** A body of 10 MB: read in a thread (5 s at most), and one commit. */
 const UPLOAD_MS = 8_000;
+/** The scoring service has 25 s (`scoring.requests`); before it Postgres is asked. R104. */
+const SCORE_MS = 30_000;
 /** What asks the broker (2 s) rather than Postgres. */
 const BROKER_MS = 6_000;
 /** Dead letters: 2 s to connect, 5 s until they are free, 5 s to look or 20 s for an order, a confirm (5 s), and giving back (3 s). */
@@ -35,6 +37,11 @@ export const routeDeadlinesMs: Readonly<Record<string, number>> = {
   'DELETE /v1/devices/:deviceId': ACCESS_MS,
   'POST /v1/activities/suggest': ACCESS_MS,
   'DELETE /v1/users/:userId/data': ACCESS_MS,
+  'GET /v1/friendship_status/:userId': ACCESS_MS,
+  'GET /v1/friendship_status/:userId/history': ACCESS_MS,
+  'POST /v1/friendship_status/calculate-score/:conversationId': SCORE_MS,
+  'POST /v1/friendship_status/calculate-score-and-update': ACCESS_MS,
+  'GET /v1/jobs/:jobId': ACCESS_MS,
   'GET /v1/search': SEARCH_MS,
   'POST /v1/conversations/:conversationId/context': SEARCH_MS,
   'GET /v1/admin/queues': BROKER_MS,

@@ -115,6 +115,56 @@ export const ScoreView = z
   .meta({ id: 'Score' });
 export type ScoreView = z.infer<typeof ScoreView>;
 
+/** One line of a user's history. */
+export const ScoreChangeView = z
+  .object({
+    conversationId: EndedConversationId,
+    endId: z.uuid().meta({ description: 'The end of the conversation that was scored' }),
+    revision: z.int().positive().meta({ description: '2 and more: its messages changed after it was scored' }),
+    scoringVersion: z.int().positive().meta({ description: 'Version of the formula' }),
+    scoreChange: z.int(),
+    score: z.int().nonnegative().meta({ description: 'After the change' }),
+    level: Level,
+    version: z.int().positive().meta({ description: 'Of the status, after the change' }),
+    topics: z.partialRecord(Topic, z.int()).meta({ description: 'The parts of scoreChange' }),
+    userQuestions: z.int().nonnegative(),
+    emotion: Emotion,
+    reasons: z.array(z.string()),
+    analysedBy: z.object({ provider: z.string(), model: z.string(), promptVersion: z.int() }),
+    endedAt: time,
+    updatedAt: time,
+  })
+  .meta({ id: 'ScoreChange' });
+export type ScoreChangeView = z.infer<typeof ScoreChangeView>;
+
+/** `GET /v1/friendship_status/{userId}/history`. */
+export const FriendshipHistoryPage = z.strictObject({
+  cursor: z
+    .string()
+    .regex(/^[1-9]\d{0,8}$/, 'must be the nextCursor of an earlier page')
+    .transform(Number)
+    .optional()
+    .meta({ description: 'nextCursor of the page before' }),
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+});
+export type FriendshipHistoryPage = z.infer<typeof FriendshipHistoryPage>;
+
+/** Answer of `GET /v1/friendship_status/{userId}/history`, newest first. */
+export const FriendshipHistory = z
+  .object({ items: z.array(ScoreChangeView), nextCursor: z.string().nullable() })
+  .meta({ id: 'FriendshipHistory' });
+export type FriendshipHistory = z.infer<typeof FriendshipHistory>;
+
+const whose = UserId.optional().meta({ description: 'Whose score it is: yourself, unless your token has the scope service' });
+
+/** Query of `POST /v1/friendship_status/calculate-score/{conversationId}`. */
+export const ScoreOf = z.strictObject({ userId: whose });
+export type ScoreOf = z.infer<typeof ScoreOf>;
+
+/** `POST /v1/friendship_status/calculate-score-and-update`. */
+export const ScoreCalculation = z.strictObject({ conversationId: EndedConversationId, userId: whose }).meta({ id: 'ScoreCalculation' });
+export type ScoreCalculation = z.infer<typeof ScoreCalculation>;
+
 /** What the gateway asks the scoring service: what a conversation would be worth to a user's score now. */
 export const ScoreQuestion = z.strictObject({ conversationId: EndedConversationId, userId: UserId });
 export type ScoreQuestion = z.infer<typeof ScoreQuestion>;

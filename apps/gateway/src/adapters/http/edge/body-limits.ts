@@ -33,6 +33,8 @@ export const routeBodyLimitsBytes: Readonly<Record<string, number>> = {
   'PUT /v1/devices/:deviceId': DEVICE_BYTES,
   'DELETE /v1/devices/:deviceId': SMALL_BYTES,
   'DELETE /v1/users/:userId/data': SMALL_BYTES,
+  'POST /v1/friendship_status/calculate-score/:conversationId': SMALL_BYTES,
+  'POST /v1/friendship_status/calculate-score-and-update': SMALL_BYTES,
   'POST /v1/admin/consistency/check': SMALL_BYTES,
   'POST /v1/admin/consistency/repair': SMALL_BYTES,
   'POST /v1/admin/outbox/unpark': LETTERS_BYTES,

@@ -19,6 +19,12 @@ export const IsService = createParamDecorator(
   (_: unknown, context: ExecutionContext): boolean => requestOf(context).work?.caller?.scopes.has('service') === true,
 );
 
+/** Whether the caller sees the jobs of all users: it may act for any, or is an operator. */
+export const SeesAllJobs = createParamDecorator((_: unknown, context: ExecutionContext): boolean => {
+  const scopes = requestOf(context).work?.caller?.scopes;
+  return scopes?.has('service') === true || scopes?.has('admin') === true;
+});
+
 /** The `Idempotency-Key` header; undefined without one. @throws ProblemError `validation` for a malformed one. */
 export const idempotencyKeyOf = ({ headers }: FastifyRequest): string | undefined => {
   const header = headers['idempotency-key'];
