@@ -1,18 +1,26 @@
 import { Module } from '@nestjs/common';
 import { BusModule } from '#lib/bus/bus.module';
+import { SCORE_NOW_QUEUE } from '#lib/contracts/pipeline';
+import { ScoreQuestion } from '#lib/contracts/scores';
 import { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
 import { DatabaseModule } from '#lib/database/database.module';
+import { JobsModule } from '#lib/jobs/jobs.module';
 import { ObjectsModule } from '#lib/objects/objects.module';
 import { ObjectStorePort } from '#lib/objects/object-store.port';
 import { ResilienceModule } from '#lib/resilience/resilience.module';
 import { ConversationEndStorePort } from '#lib/scores/ends/conversation-end-store.port';
 import { ScoresModule } from '#lib/scores/scores.module';
 import { AnalysisModule } from './analysis/analysis.module.js';
+import { ConversationsConsumer } from './adapters/amqp/conversations.consumer.js';
 import { LogsConsumer } from './adapters/amqp/logs.consumer.js';
 import { MessagesConsumer } from './adapters/amqp/messages.consumer.js';
 import { PostgresCurrentMessages } from './adapters/postgres-current-messages.js';
 import { StoredTranscripts } from './adapters/stored-transcripts.js';
 import { StoreLogs } from './logs/store-logs.js';
+import { AnswerScore } from './scores/answer-score.js';
+import { AssessConversation } from './scores/assess-conversation.js';
+import { RescoreConversations } from './scores/rescore-conversations.js';
+import { ScoreConversation } from './scores/score-conversation.js';
 import { CurrentMessagesPort } from './signals/current-messages.port.js';
 import { MarkFailed } from './signals/mark-failed.js';
 import { ScoreMessages } from './signals/score-messages.js';
@@ -31,6 +39,9 @@ const transcripts = {
     new StoredTranscripts(ends, objects, lanes.lane('work')),
 };
 
+const messages = [ScoreMessages, MarkFailed, currentMessages];
+const conversations = [StoreLogs, transcripts, AssessConversation, ScoreConversation, RescoreConversations, AnswerScore];
+
 /** The scoring process: what messages and conversations say about their users. */
 @Module({
   imports: [
@@ -38,10 +49,14 @@ const transcripts = {
     DatabaseModule.for('scoring', { entities: 'work' }),
     ScoresModule.for('scoring'),
     ObjectsModule.configured(),
+    JobsModule.onPostgres(),
     AnalysisModule,
-    BusModule.for('scoring', { consumes: { deadLetters: MarkFailed } }),
+    BusModule.for('scoring', {
+      consumes: { deadLetters: MarkFailed },
+      answers: { queue: SCORE_NOW_QUEUE, question: ScoreQuestion, by: AnswerScore, concurrency: () => 4 },
+    }),
   ],
-  controllers: [MessagesConsumer, LogsConsumer],
-  providers: [ScoreMessages, MarkFailed, currentMessages, StoreLogs, transcripts],
+  controllers: [MessagesConsumer, LogsConsumer, ConversationsConsumer],
+  providers: [...messages, ...conversations],
 })
 export class ScoringModule {}

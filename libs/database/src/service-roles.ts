@@ -20,8 +20,8 @@ const own: readonly Privilege[] = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
  * with the schema, and the journeys run under these roles. Only the role that migrates changes the schema.
  */
 export const tableGrants: Readonly<Record<string, Readonly<Partial<Record<ServiceRole, readonly Privilege[]>>>>> = {
-  conversations: { gateway: keep, realtime: mend, delivery: look, ops: mend },
-  conversation_members: { gateway: own, realtime: mend, delivery: look, ops: shed },
+  conversations: { gateway: keep, realtime: mend, delivery: look, scoring: look, ops: mend },
+  conversation_members: { gateway: own, realtime: mend, delivery: look, scoring: look, ops: shed },
   conversation_keys: { gateway: add, ops: shed },
   membership_usage: { gateway: keep, ops: shed },
   departed_members: { gateway: own, ops: shed },

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { MessageEvent } from '#lib/contracts/events';
+import { MemoryOutbox } from '#lib/database/outbox/adapters/memory-outbox';
+import { MemoryJobStore } from '#lib/jobs/adapters/memory-job-store';
 import { MemoryMessageSignals } from '#lib/scores/signals/adapters/memory-message-signals';
 import { aMessageCreated, deletionOf, editOf } from '#lib/testing/builders';
 import { MemoryCurrentMessages } from '../adapters/memory-current-messages.js';
@@ -8,7 +10,8 @@ import { ScoreMessages } from './score-messages.js';
 
 const scoring = () => {
   const [messages, signals] = [new MemoryCurrentMessages(), new MemoryMessageSignals()];
-  const [scoreMessages, markFailed] = [new ScoreMessages(messages, signals), new MarkFailed(messages, signals)];
+  const jobs = new MemoryJobStore(new MemoryOutbox());
+  const [scoreMessages, markFailed] = [new ScoreMessages(messages, signals), new MarkFailed(messages, signals, jobs)];
   return {
     commit: (...events: MessageEvent[]) => events.map((event) => messages.commit(event)),
     deliver: (...events: MessageEvent[]) => scoreMessages.handle(events),
