@@ -26,6 +26,7 @@ import { MeasureQueues } from './measure-queues.js';
 import { CronNightlySchedule } from './adapters/cron-nightly-schedule.js';
 import { NightlySchedulePort } from './nightly/nightly-schedule.port.js';
 import { RunNightly } from './nightly/run-nightly.js';
+import { CompareScores } from './scores/compare-scores.js';
 import { Upkeep } from './upkeep.js';
 
 /** Opening (5 s), the lock (5 s), looking (20 s) and giving back (3 s), in milliseconds. */
@@ -55,6 +56,7 @@ const DEAD_LETTERS_MS = 33_000;
     RunConsistency,
     FollowUnsettledWrites,
     RunNightly,
+    CompareScores,
     {
       provide: RescoresPort,
       inject: [PostgresLanes],

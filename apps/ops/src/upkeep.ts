@@ -8,6 +8,7 @@ import { Lifecycle } from '#lib/runtime/process/lifecycle';
 import { FollowUnsettledWrites } from './consistency/follow-unsettled-writes.js';
 import { RunConsistency } from './consistency/run-consistency.js';
 import { RunNightly } from './nightly/run-nightly.js';
+import { CompareScores } from './scores/compare-scores.js';
 import { MeasureQueues } from './measure-queues.js';
 import { PeriodicTasks } from '#lib/runtime/work/periodic-tasks';
 
@@ -26,6 +27,8 @@ const PRUNE_INBOX_EVERY_MS = 3_600_000;
 const INBOX_MEMORY_MS = 30 * 24 * 3_600_000;
 /** Between two pages of users that are scored again: the relay and the measuring of queues come between. */
 const NIGHTLY_EVERY_MS = 5_000;
+/** Between two pages of 1,000 users: a million of them take eight hours. */
+const COMPARE_SCORES_EVERY_MS = 30_000;
 const REMOVE_JOBS_EVERY_MS = 600_000;
 /** How long an ended job can be asked for. */
 const JOBS_KEPT_MS = 30 * 24 * 3_600_000;
@@ -42,6 +45,7 @@ export class Upkeep extends PeriodicTasks {
     inbox: InboxPort,
     jobs: JobStorePort,
     nightly: RunNightly,
+    scores: CompareScores,
     @Inject(LOGGER) logger: Logger,
     lifecycle: Lifecycle,
   ) {
@@ -55,6 +59,7 @@ export class Upkeep extends PeriodicTasks {
         { name: 'retry texts', everyMs: RETRY_TEXTS_EVERY_MS, run: (signal) => texts.retry(signal) },
         { name: 'measure texts', everyMs: MEASURE_TEXTS_EVERY_MS, run: () => texts.measure() },
         { name: 'nightly scoring', everyMs: NIGHTLY_EVERY_MS, run: (signal) => nightly.execute(signal) },
+        { name: 'compare scores', everyMs: COMPARE_SCORES_EVERY_MS, run: () => scores.execute() },
         { name: 'prune inbox', everyMs: PRUNE_INBOX_EVERY_MS, run: () => inbox.prune(INBOX_MEMORY_MS) },
         {
           name: 'remove ended jobs',

@@ -53,6 +53,11 @@ export const metrics = {
   nightlyExpected: highest('nightly_expected_seconds', 'How long the model needs at the least for the ends of the last nightly run'),
   nightlyUsers: counter('nightly_users_total', 'Users that nightly runs had scored again'),
   nightlyFinished: highest('nightly_enqueued_timestamp_seconds', 'When the last nightly run had enqueued every active user, in Unix time'),
+  scoreDisagreements: highest(
+    'score_disagreements',
+    'Users whose score is not the sum of its topics or its history, in the last round of ops',
+    'part',
+  ),
   scoringIgnored: counter('scoring_ignored_total', 'Events about messages that Postgres does not have', 'type'),
   deliveryIgnored: counter('delivery_ignored_total', 'Events about messages, conversations or members that Postgres does not have', 'type'),
   timeToFanOut: histogram('time_to_fan_out_seconds', 'From the commit of a message to its way to the realtime processes', INTERACTIVE),
