@@ -160,6 +160,35 @@ describe('the activities of a user', () => {
   });
 });
 
+describe('the score and the jobs of a user', () => {
+  it('are for a stranger, an operator among them, like those of a user who does not exist', async () => {
+    const started = await owner.request('POST', '/v1/friendship_status/calculate-score-and-update', { conversationId });
+    expect(started.status).toBe(202);
+    const { jobId } = started.body as { jobId: string };
+    const operator = await parley.client('operator', ['admin']);
+    const saying = async (client: ParleyClient, method: string, path: string, body?: unknown) => {
+      const answer = await client.request(method, path, body);
+      const { instance: _instance, requestId: _requestId, ...rest } = answer.body as Record<string, unknown>;
+      return rest;
+    };
+    for (const client of [stranger, removed, operator]) {
+      for (const page of ['', '/history']) {
+        const theirs = await saying(client, 'GET', `/v1/friendship_status/owner${page}`);
+        expect(theirs).toMatchObject({ status: 404 });
+        expect(theirs).toEqual(await saying(client, 'GET', `/v1/friendship_status/no-such-user${page}`));
+      }
+      const update = (about: object) => saying(client, 'POST', '/v1/friendship_status/calculate-score-and-update', about);
+      expect(await update({ conversationId })).toMatchObject({ status: 404 });
+      expect(await update({ conversationId })).toEqual(await update({ conversationId: newId() }));
+      expect(await update({ conversationId, userId: 'owner' })).toMatchObject({ status: 404 });
+    }
+    for (const client of [stranger, removed]) {
+      expect(await saying(client, 'GET', `/v1/jobs/${jobId}`)).toEqual(await saying(client, 'GET', `/v1/jobs/${newId()}`));
+    }
+    expect((await operator.request('GET', `/v1/jobs/${jobId}`)).status).toBe(200);
+  });
+});
+
 describe('the presence of a user', () => {
   it('is shown to a stranger, and to a member who was removed, like that of a user who does not exist', async () => {
     // Put there as a realtime process does, so that there is something to learn.
