@@ -9,6 +9,7 @@ import { compareAcks } from './ack.js';
 import { type AckAtSizeFigure, fillDatabase, measureAcksAtSize } from './ack-at-size.js';
 import { compareCosts, type CostFigure, type CountedTarget, INSPECTABLE } from './cost.js';
 import { renderCosts } from './cost-report.js';
+import { measureLargeLogs, renderLargeLogs } from './large-log.js';
 import { type LiveFigures, measureLive } from './live/live.js';
 import { renderLive } from './live/live-report.js';
 import { postMessages, type Sender } from './load.js';
@@ -34,13 +35,13 @@ const options = new Command('bench')
   .addOption(
     new Option(
       '--only <part>',
-      'measure this part alone; live replaces its part of the results, cost, nightly and suggest write none',
-    ).choices(['cost', 'live', 'nightly', 'suggest']),
+      'measure this part alone; live replaces its part of the results, cost, nightly, suggest and large-log write none',
+    ).choices(['cost', 'live', 'nightly', 'suggest', 'large-log']),
   )
   .option('--messages <n>', 'stored messages of the largest search figure', '100000')
   .option('--stored <n>', 'messages in the database for the sends at size', '1500000')
   .parse()
-  .opts<{ quick: boolean; only?: 'cost' | 'live' | 'nightly' | 'suggest'; messages: string; stored: string }>();
+  .opts<{ quick: boolean; only?: 'cost' | 'live' | 'nightly' | 'suggest' | 'large-log'; messages: string; stored: string }>();
 
 const startedAt = performance.now();
 const say = (line: string) => console.log(`${pc.dim(`${Math.round((performance.now() - startedAt) / 1_000)} s`.padStart(6))} ${line}`);
@@ -68,6 +69,8 @@ try {
   };
   if (options.only === 'live') replaceLive(await measureLiveOn(urls));
   else if (options.only === 'nightly') await showNightly(urls);
+  else if (options.only === 'large-log')
+    console.log(renderLargeLogs(await measureLargeLogs(urls, { seconds: options.quick ? 10 : 30, env: wideLimits })));
   else await compareAll(urls);
 } finally {
   await stack.stop();
