@@ -61,6 +61,14 @@ it('an erased user is in no store any more, though Chroma was away and ops was k
   await alice.request('PUT', '/v1/devices/phone', { provider: 'fcm', token: CANARY });
   for (let sent = 0; sent < MESSAGES; sent += 50)
     await Promise.all(Array.from({ length: 50 }, (_, i) => alice.send(talk.id, `message ${sent + i} with ${CANARY}`)));
+  const ended = await alice.request('POST', '/v1/conversations/end', {
+    conversationId: 'of-another-system',
+    userId: ALICE,
+    startTime: '2026-01-31T09:30:00.000Z',
+    endTime: '2026-01-31T09:40:00.000Z',
+    conversationLog: [{ role: 'user', content: `Is this a log with ${CANARY}?` }],
+  });
+  expect(ended.status).toBe(202);
   const bobs = await bob.send(talk.id, 'what Bob says stays');
   await leaveDeadLetters();
   await setAsideInOutbox();
@@ -96,7 +104,7 @@ it('an erased user is in no store any more, though Chroma was away and ops was k
     { timeoutMs: 90_000, everyMs: 250, what: 'the user is erased' },
   );
 
-  expect(job?.result?.erased).toMatchObject({ memberships: 2, conversations: 2, devices: 1 });
+  expect(job?.result?.erased).toMatchObject({ memberships: 2, conversations: 2, devices: 1, ends: 1 });
   expect(job?.result?.erased?.['deadLetters']).toBeGreaterThanOrEqual(2);
   // The kill may cost the count of one page.
   expect(job?.result?.erased?.['messages']).toBeGreaterThanOrEqual(MESSAGES + 4 - 200);
