@@ -17,6 +17,7 @@ import { MessagesConsumer } from './adapters/amqp/messages.consumer.js';
 import { PostgresCurrentMessages } from './adapters/postgres-current-messages.js';
 import { StoredTranscripts } from './adapters/stored-transcripts.js';
 import { StoreLogs } from './logs/store-logs.js';
+import { MemoryModule } from './memory/memory.module.js';
 import { AnswerScore } from './scores/answer-score.js';
 import { AssessConversation } from './scores/assess-conversation.js';
 import { RescoreConversations } from './scores/rescore-conversations.js';
@@ -51,6 +52,7 @@ const conversations = [StoreLogs, transcripts, AssessConversation, ScoreConversa
     ObjectsModule.configured(),
     JobsModule.onPostgres(),
     AnalysisModule,
+    MemoryModule,
     BusModule.for('scoring', {
       consumes: { deadLetters: MarkFailed },
       answers: { queue: SCORE_NOW_QUEUE, question: ScoreQuestion, by: AnswerScore, concurrency: () => 4 },

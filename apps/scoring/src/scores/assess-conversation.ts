@@ -5,6 +5,7 @@ import type { EndScore } from '#lib/scores/friendship/friendship';
 import { scoreChangeOf, SCORING_VERSION } from '#lib/scores/friendship/score-change';
 import type { Transcript } from '#lib/scores/transcript';
 import { AnalyzeConversation } from '../analysis/analyze-conversation.js';
+import { MemoryPort } from '../memory/memory.port.js';
 import { TranscriptPort } from '../transcripts/transcript.port.js';
 
 /** What an end of a conversation is worth. A degraded one must change no score: a part of it is a fallback. */
@@ -19,6 +20,7 @@ export class AssessConversation {
   constructor(
     private readonly transcripts: TranscriptPort,
     private readonly analyze: AnalyzeConversation,
+    private readonly memory: MemoryPort,
   ) {}
 
   /** Undefined when its words are gone: erased, or in no store. @throws DependencyError. */
@@ -26,12 +28,24 @@ export class AssessConversation {
     return this.transcripts.of(end);
   }
 
-  /** @throws what AnalyzeConversation.execute throws: in the lane `background` also that it should be tried again later. */
-  async execute(end: ConversationEndRecord, transcript: Transcript, lane: 'interactive' | 'background'): Promise<Assessment> {
+  /**
+   * @param memoriesBefore what earlier revisions of this score learnt: the memory API knows that and does not count it again. Without it the API
+   * is not asked, since it would remember what is only looked at. @throws what AnalyzeConversation.execute throws: in the lane `background` also
+   * that it should be tried again later.
+   */
+  async execute(
+    end: ConversationEndRecord,
+    transcript: Transcript,
+    lane: 'interactive' | 'background',
+    memoriesBefore?: number,
+  ): Promise<Assessment> {
     const signal = currentDeadline()?.signal ?? new AbortController().signal;
     const found = await this.analyze.execute({ transcript, lane, signal });
     const { userQuestions, emotion, topics, degraded, provenance } = found;
-    const analysis = { userTurns: transcript.turnCounts.user, userQuestions, emotion, memories: 0 };
+    // Asked last: what it has learnt for an analysis that fails would never count.
+    const asksMemory = memoriesBefore !== undefined && !degraded;
+    const memories = asksMemory ? memoriesBefore + (await this.memory.newMemories(transcript, end.userId, signal)) : 0;
+    const analysis = { userTurns: transcript.turnCounts.user, userQuestions, emotion, memories };
     const { change, reasons } = scoreChangeOf(analysis);
     const { id: endId, conversationId, userId, endTime: endedAt } = end;
     const { fingerprint } = transcript;

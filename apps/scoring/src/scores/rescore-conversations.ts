@@ -38,7 +38,7 @@ export class RescoreConversations {
     if (end === undefined || transcript === undefined) return [];
     const last = await this.friendship.lastChange(endId, SCORING_VERSION);
     if (last?.fingerprint === transcript.fingerprint) return [updatedBy(last)]; // told again: the process may have died before it told it
-    const { score, degraded } = await this.assess.execute(end, transcript, 'background');
+    const { score, degraded } = await this.assess.execute(end, transcript, 'background', last?.analysis.memories ?? 0);
     // The model cannot make sense of this conversation: what there is stays, and the next night tries again.
     if (degraded) return [leftDegraded(end, await this.friendship.markDegraded(score))];
     return [updatedBy((await this.friendship.apply(score, 'changed')).change)];

@@ -52,7 +52,7 @@ export class ScoreConversation {
     if (before !== undefined) return { view: viewOf(before, before.scoreChange, false), events: [updatedBy(before)] };
     const transcript = await this.assess.transcriptOf(end);
     if (transcript === undefined) return undefined;
-    const { score, degraded } = await this.assess.execute(end, transcript, 'interactive');
+    const { score, degraded } = await this.assess.execute(end, transcript, 'interactive', 0);
     if (degraded) return this.leave(end, score);
     const { change } = await this.friendship.apply(score, 'unscored');
     return { view: viewOf(change, change.scoreChange, false), events: [updatedBy(change)] };

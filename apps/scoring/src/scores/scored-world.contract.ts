@@ -15,6 +15,7 @@ import { AnalyzeConversation } from '../analysis/analyze-conversation.js';
 import { type EmotionAnalysis, LlmAnalysisPort, type QuestionAnalysis } from '../analysis/llm-analysis.port.js';
 import { TranscriptPort } from '../transcripts/transcript.port.js';
 import { AnswerScore } from './answer-score.js';
+import { NoMemory } from '../memory/adapters/no-memory.js';
 import { AssessConversation } from './assess-conversation.js';
 import { RescoreConversations } from './rescore-conversations.js';
 import { ScoreConversation } from './score-conversation.js';
@@ -69,7 +70,7 @@ export const scoredWorld = (friendship: FriendshipStorePort = new MemoryFriendsh
   const ends = new MemoryConversationEndStore(outbox, () => undefined);
   const jobs = new MemoryJobStore(outbox);
   const [transcripts, model] = [new EditedTranscripts(), new DecidedAnalysis()];
-  const assess = new AssessConversation(transcripts, new AnalyzeConversation(model));
+  const assess = new AssessConversation(transcripts, new AnalyzeConversation(model), new NoMemory());
   const ended = async (userId = 'alice', conversationId = `robot-${newId()}`): Promise<ConversationEndRecord> => {
     const at = new Date('2026-01-31T09:30:00.000Z');
     const draft = { conversationId, userId, startTime: at, endTime: at, bodyHash: newId(), log: Buffer.from('x') };
