@@ -37,10 +37,10 @@ export class ScoresModule {
       },
       {
         provide: FriendshipStorePort,
-        inject: [DATA_SOURCE],
-        useFactory: async (dataSource: LaneDataSource) =>
+        inject: [PostgresLanes, DATA_SOURCE],
+        useFactory: async (lanes: PostgresLanes, dataSource: LaneDataSource) =>
           // Imported here: it loads TypeORM, which the same on memory does not need.
-          new (await import('./friendship/adapters/postgres-friendship-store.js')).PostgresFriendshipStore(dataSource),
+          new (await import('./friendship/adapters/postgres-friendship-store.js')).PostgresFriendshipStore(lanes.lane(lane), dataSource),
       },
       {
         provide: ConversationEndStorePort,

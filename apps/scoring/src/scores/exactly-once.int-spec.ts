@@ -11,7 +11,7 @@ afterAll(() => database.drop());
 
 const emptied = async () => {
   await database.lane('work').query('TRUNCATE friendship_statuses, score_changes');
-  return new PostgresFriendshipStore(database.dataSource);
+  return new PostgresFriendshipStore(database.lane('reads'), database.dataSource);
 };
 
 exactlyOnceContract('Postgres', emptied, seedsOfRun(4));

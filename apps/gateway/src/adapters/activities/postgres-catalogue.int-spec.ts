@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { Level } from '#lib/contracts/scores';
 import { LaneDataSource } from '#lib/database/adapters/lane-data-source';
-import type { Execute, PostgresLane } from '#lib/database/adapters/lanes/postgres-lane';
+import type { Execute, PostgresLane, Query, Statement } from '#lib/database/adapters/lanes/postgres-lane';
 import { PostgresFriendshipStore } from '#lib/scores/friendship/adapters/postgres-friendship-store';
 import { type MigratedDatabase, migratedDatabase } from '#lib/testing/migrated-database';
 import { builtInRows } from '../../activities/built-in-catalogue.js';
@@ -153,12 +153,14 @@ describe('the catalogue in Postgres', () => {
 
     it('costs a request one read by the primary key of the user, which locks nothing and stores nothing', async () => {
       const statements: string[] = [];
-      const execute: Execute = (statement, values) => {
+      const noted = (statement: Statement) => {
         statements.push(typeof statement === 'string' ? statement : statement.text);
-        return lane.execute(statement, values);
+        return statement;
       };
-      const recording = await LaneDataSource.over(Object.assign(Object.create(lane) as PostgresLane, { execute }));
-      await new PostgresFriendshipStore(recording).find('user-777');
+      const query: Query = (statement, values) => lane.query(noted(statement), values);
+      const execute: Execute = (statement, values) => lane.execute(noted(statement), values);
+      const recording = Object.assign(Object.create(lane) as PostgresLane, { query, execute });
+      await new PostgresFriendshipStore(recording, await LaneDataSource.over(recording)).find('user-777');
       expect(statements).toHaveLength(1);
       const [statement = ''] = statements;
       expect(statement).not.toMatch(/FOR (UPDATE|SHARE)/i);

@@ -12,7 +12,7 @@ afterAll(() => database.drop());
 friendshipStoreContract('PostgresFriendshipStore', async () => {
   await database.lane('work').query('TRUNCATE friendship_statuses, score_changes');
   return {
-    store: new PostgresFriendshipStore(database.dataSource),
+    store: new PostgresFriendshipStore(database.lane('reads'), database.dataSource),
     falsify: async (userId) =>
       void (await database.lane('work').query('UPDATE friendship_statuses SET score = score + 1 WHERE user_id = $1', [userId])),
   };

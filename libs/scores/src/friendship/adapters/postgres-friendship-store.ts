@@ -4,6 +4,7 @@ import { TopicMetrics } from '#lib/contracts/scores';
 import { FriendshipStatusEntity } from '#lib/database/adapters/entities/friendship-status.entity';
 import { ScoreChangeEntity } from '#lib/database/adapters/entities/score-change.entity';
 import type { LaneDataSource } from '#lib/database/adapters/lane-data-source';
+import type { PostgresLane } from '#lib/database/adapters/lanes/postgres-lane';
 import { DependencyError } from '#lib/resilience/call/errors';
 import { type AppliedChange, applyScore, type EndScore, type FriendshipStatus, markedDegraded, newFriendship } from '../friendship.js';
 import {
@@ -25,14 +26,27 @@ const COMPARE = `
     (SELECT coalesce(sum(score_change), 0)::int FROM score_changes WHERE user_id = status.user_id) AS history
   FROM friendship_statuses status WHERE user_id > $1 ORDER BY user_id LIMIT $2`;
 
+/** Asked for with every suggestion: the repository's statement is planned anew each time, and its entity is built column by column. */
+const STATUS = {
+  name: 'friendship-status',
+  text: `
+    SELECT score, topic_metrics AS "topicMetrics", degraded_ends AS "degradedEnds", version, updated_at AS "updatedAt"
+      FROM friendship_statuses WHERE user_id = $1`,
+};
+
 /** Scores in the tables `friendship_statuses` and `score_changes`. */
 export class PostgresFriendshipStore extends FriendshipStorePort {
-  constructor(private readonly dataSource: LaneDataSource) {
+  /** @param dataSource over the same lane. */
+  constructor(
+    private readonly lane: PostgresLane,
+    private readonly dataSource: LaneDataSource,
+  ) {
     super();
   }
 
   async find(userId: UserId): Promise<FriendshipStatus> {
-    return statusOf(this.dataSource.manager, userId);
+    const [row] = await this.lane.query<StatusRow>(STATUS, [userId]);
+    return statusFrom(userId, row);
   }
 
   async history(userId: UserId, { before, limit }: { before: number | undefined; limit: number }): Promise<AppliedChange[]> {
@@ -109,9 +123,14 @@ export class PostgresFriendshipStore extends FriendshipStorePort {
   }
 }
 
+type StatusRow = Omit<FriendshipStatusEntity, 'userId'>;
+
 const statusOf = async (manager: EntityManager, userId: UserId): Promise<FriendshipStatus> => {
-  const row = await manager.findOneBy(FriendshipStatusEntity, { userId });
-  if (row === null) return newFriendship(userId);
+  return statusFrom(userId, (await manager.findOneBy(FriendshipStatusEntity, { userId })) ?? undefined);
+};
+
+const statusFrom = (userId: UserId, row: StatusRow | undefined): FriendshipStatus => {
+  if (row === undefined) return newFriendship(userId);
   const { score, version, updatedAt, degradedEnds } = row;
   return { userId, score, topicMetrics: TopicMetrics.parse(row.topicMetrics), degradedEnds, version, updatedAt };
 };
