@@ -50,6 +50,6 @@ describe('S1: the end of a conversation of others', () => {
     expect(foreign).toEqual({ status: 404, code: 'not-found', detail: 'There is no such conversation.' });
     expect(unknown).toEqual(foreign);
     expect((await end(bodyOf(['hi'], { conversationId: id }))).status).toBe(404);
-    expect((await end(bodyOf(['hi'], { userId: 'owner' }))).status).toBe(403);
+    expect((await end(bodyOf(['hi'], { userId: 'owner' }))).status).toBe(404);
   });
 });

@@ -67,7 +67,7 @@ describe('POST /v1/conversations/end', () => {
   });
 
   it('ends for another user only with the scope service', async () => {
-    expect(await end({ conversationLog: log }, { user: 'bob' })).toMatchObject({ status: 403, body: { code: 'forbidden' } });
+    expect(await end({ conversationLog: log }, { user: 'bob' })).toMatchObject({ status: 404, body: { code: 'not-found' } });
     expect((await end({ conversationLog: log }, { user: 'robot', scopes: ['service'] })).status).toBe(202);
   });
 

@@ -37,7 +37,7 @@ export class EndsController {
       const draft = await this.bodies.read('conversationEnd', caller, body);
       const { conversationId, userId } = draft;
       enrichContext({ conversationId });
-      if (userId !== caller && !isService) throw new ProblemError('forbidden', 'Only a token with the scope service ends for other users.');
+      if (userId !== caller && !isService) throw new ProblemError('not-found', 'There is no such user for this token.');
       const { requestId, traceparent } = currentContext();
       const { eventId } = await this.endConversation.execute({ ...draft, headers: { requestId, traceparent } });
       return { eventId, conversationId, status: 'accepted' };
