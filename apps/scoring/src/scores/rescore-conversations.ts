@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { Postpone } from '#lib/bus/outcome';
 import type { ScoreRecalculate, ScoreUpdated } from '#lib/contracts/events';
 import type { UserId } from '#lib/contracts/ids';
 import { type ConversationEndRecord, ConversationEndStorePort } from '#lib/scores/ends/conversation-end-store.port';
@@ -12,6 +13,10 @@ const EDITED_WITHIN_MS = 7 * 24 * 3_600_000;
 /** Ends of a user that one event finds due; the rest is due the next time. */
 const MOST_DUE = 500;
 const PAGE = 200;
+/** A process dies between its commit and its event: the event comes again within this time. Later, what did not change is not told. */
+const TOLD_AGAIN_WITHIN_MS = 3_600_000;
+/** Users over their share that are remembered. */
+const MOST_WAITING = 1_000;
 
 /**
  * Scores again, when the model has time: an end whose analysis failed, whose messages changed, or that has no score under today's formula. In the
@@ -19,6 +24,9 @@ const PAGE = 200;
  */
 @Injectable()
 export class RescoreConversations {
+  /** When users who are over their share of the budget have room again: until then none of their transcripts is read. */
+  private readonly waiting = new Map<UserId, number>();
+
   constructor(
     private readonly ends: ConversationEndStorePort,
     private readonly assess: AssessConversation,
@@ -27,9 +35,22 @@ export class RescoreConversations {
 
   /** An event of a user becomes one for each of its ends that is due. @throws what AnalyzeConversation.execute throws in the background. */
   async handle({ eventId, data: { userId, endId, reason } }: ScoreRecalculate): Promise<readonly (ScoreUpdated | ScoreRecalculate)[]> {
-    if (endId !== undefined) return this.rescore(endId);
+    if (endId !== undefined) return this.inTurn(userId, () => this.rescore(endId));
     const due = await this.dueOf(userId);
     return due.map((end) => recalculationOf(end, reason, eventId));
+  }
+
+  /** @throws Postpone, at once while the share of this user is used up: hundreds of its ends come round every few seconds. */
+  private async inTurn<T>(userId: UserId, work: () => Promise<T>): Promise<T> {
+    const waitMs = (this.waiting.get(userId) ?? 0) - performance.now();
+    if (waitMs > 0) throw new Postpone(waitMs, 'the user has had its share of the LLM budget of this minute');
+    this.waiting.delete(userId);
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof Postpone && this.waiting.size < MOST_WAITING) this.waiting.set(userId, performance.now() + error.delayMs);
+      throw error;
+    }
   }
 
   private async rescore(endId: string): Promise<ScoreUpdated[]> {
@@ -37,7 +58,8 @@ export class RescoreConversations {
     const transcript = end === undefined ? undefined : await this.assess.transcriptOf(end);
     if (end === undefined || transcript === undefined) return [];
     const last = await this.friendship.lastChange(endId, SCORING_VERSION);
-    if (last?.fingerprint === transcript.fingerprint) return [updatedBy(last)]; // told again: the process may have died before it told it
+    if (last?.fingerprint === transcript.fingerprint)
+      return Date.now() - last.appliedAt.getTime() < TOLD_AGAIN_WITHIN_MS ? [updatedBy(last)] : [];
     const { score, degraded } = await this.assess.execute(end, transcript, 'background', last?.analysis.memories ?? 0);
     // The model cannot make sense of this conversation: what there is stays, and the next night tries again.
     if (degraded) return [leftDegraded(end, await this.friendship.markDegraded(score))];

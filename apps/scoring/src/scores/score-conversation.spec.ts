@@ -1,7 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { Postpone } from '#lib/bus/outcome';
 import { newEvent } from '#lib/contracts/events';
 import { newId } from '#lib/contracts/ids';
 import { DependencyError } from '#lib/resilience/call/errors';
+import { MemoryFriendshipStore } from '#lib/scores/friendship/adapters/memory-friendship-store';
+import { eventually } from '#lib/testing/eventually';
+import { CallerOverShare } from '../analysis/caller-over-share.js';
 import { scoredWorld } from './scored-world.contract.js';
 
 const out = () => new DependencyError('llm', 'chat', 'unavailable');
@@ -115,6 +119,42 @@ describe('a user who is scored again', () => {
     await again();
     expect(model.calls).toBe(4);
     expect(await friendship.history('alice', { before: undefined, limit: 10 })).toMatchObject([{ revision: 2 }, { revision: 1 }]);
+  });
+});
+
+describe('an end that is scored again', () => {
+  const recalculate = ({ id: endId, conversationId, userId }: { id: string; conversationId: string; userId: string }) =>
+    newEvent('score.recalculate', { conversationId, userId, endId, reason: 'nightly' });
+
+  it('tells its user nothing when nothing changed and its process cannot have died on the way', async () => {
+    const friendship = new MemoryFriendshipStore();
+    const { rescoring, scoring, ended, endedEvent } = scoredWorld(friendship);
+    const end = await ended();
+    await scoring.handle(endedEvent(end));
+    expect(await rescoring.handle(recalculate(end))).toMatchObject([{ type: 'score.updated' }]);
+    friendship.changes = friendship.changes.map((change) => ({ ...change, appliedAt: new Date(Date.now() - 2 * 3_600_000) }));
+    expect(await rescoring.handle(recalculate(end))).toEqual([]);
+  });
+
+  it('reads no transcript while the share of its user is used up, and does not hold up others', async () => {
+    const { rescoring, ended, transcripts, model } = scoredWorld();
+    const [one, other, ofBob] = [await ended(), await ended(), await ended('bob')];
+    model.failure = new CallerOverShare(60_000);
+    await expect(rescoring.handle(recalculate(one))).rejects.toBeInstanceOf(Postpone);
+    const read = vi.spyOn(transcripts, 'of');
+    await expect(rescoring.handle(recalculate(other))).rejects.toMatchObject({ name: 'Postpone', delayMs: expect.any(Number) });
+    expect(read).not.toHaveBeenCalled();
+    model.failure = undefined;
+    expect(await rescoring.handle(recalculate(ofBob))).toMatchObject([{ data: { userId: 'bob', scoreChange: 12 } }]);
+  });
+
+  it('is scored once the share of its user has room again', async () => {
+    const { rescoring, ended, model } = scoredWorld();
+    const end = await ended();
+    model.failure = new CallerOverShare(1);
+    await expect(rescoring.handle(recalculate(end))).rejects.toBeInstanceOf(Postpone);
+    model.failure = undefined;
+    await eventually(async () => expect(await rescoring.handle(recalculate(end))).toMatchObject([{ data: { scoreChange: 12 } }]));
   });
 });
 

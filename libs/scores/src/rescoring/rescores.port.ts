@@ -19,7 +19,10 @@ export interface RescorableUser {
   readonly userId: UserId;
   /** Whether scoring again may change something. */
   readonly isActive: boolean;
-  /** Ends that have no score under this scoring version, or whose messages were edited since, within seven days of the end. Counted up to 1,000. */
+  /**
+   * Ends that have no score under this scoring version, or whose messages were edited since, within seven days of the end. Counted up to 1,000,
+   * of the newest 5,000.
+   */
   readonly dueEnds: number;
 }
 

@@ -76,6 +76,25 @@ describe('who is to be scored again, in Postgres', () => {
     expect(await rescores.user('stranger')).toBeUndefined();
   });
 
+  it('are found in time beside a user with more ends than are looked at', async () => {
+    await query(
+      `INSERT INTO conversation_ends (id, created_at, start_time, end_time, user_id, conversation_id, event_id, body_hash)
+       SELECT ('00000000-0000-7000-8000-' || lpad(i::text, 12, '0'))::uuid, now() - interval '9 days', now(), now(), 'many', 'robot', i::text, i::text
+         FROM generate_series(1, 6000) i`,
+    );
+    await query(
+      `INSERT INTO score_changes (ended_at, end_id, scoring_version, revision, status_version, worth, score_change, score_after, is_degraded_after,
+         user_id, conversation_id, fingerprint, topics, topic_changes, analysis, provenance, reasons)
+       SELECT now(), id, $1, 1, event_id::int, 0, 0, 0, false, 'many', 'robot', 'x', '[]', '{}', '{}', '{}', '[]'
+         FROM conversation_ends WHERE event_id::int > 1000`,
+      [SCORING_VERSION],
+    );
+    const [many] = await rescores.users('', 10, new Date(Date.now() - 86_400_000));
+    expect(many).toEqual({ userId: 'many', isActive: false, dueEnds: 0 });
+    await anEnd('many');
+    expect(await rescores.users('', 10, new Date(Date.now() - 86_400_000))).toEqual([{ userId: 'many', isActive: true, dueEnds: 1 }]);
+  });
+
   it('are each enqueued once a night by however many processes at once', async () => {
     const users = Array.from({ length: 60 }, (_, i) => `user-${String(i).padStart(3, '0')}`);
     for (const user of users) await anEnd(user);

@@ -27,24 +27,29 @@ const EXPECT = 'UPDATE nightly_runs SET expected_ends = $2 WHERE date = $1::date
 const EDITED_WITHIN_DAYS = 7;
 /** Ends of one user that are counted. */
 const MOST_DUE_ENDS = 1_000;
+/** Newest ends of one user that are looked at: one user with a million must not take the time of the whole page. The worker looks at all. */
+const MOST_ENDS = 5_000;
+/** Newest messages of one end that are looked at: as many as its transcript counts. */
+const MOST_MESSAGES = 10_000;
 
 /** Of `page`: one user in each row; `$1` to `$3` are its own, and `since` when those are active who have an end since then. */
 const rescorable = (page: string, since: string): string => `
   WITH RECURSIVE ${page}
   SELECT page.user_id AS "userId", due.count::int AS "dueEnds",
-         ${since} IS NULL OR due.count > 0 OR EXISTS (
-           SELECT FROM conversation_ends WHERE user_id = page.user_id AND created_at >= ${since}) AS "isActive"
+         ${since} IS NULL OR due.count > 0
+           OR (SELECT created_at FROM conversation_ends WHERE user_id = page.user_id ORDER BY id DESC LIMIT 1) >= ${since} AS "isActive"
     FROM page,
          LATERAL (SELECT count(*) FROM (
-           SELECT FROM conversation_ends e
+           SELECT FROM (
+             SELECT * FROM conversation_ends WHERE user_id = page.user_id ORDER BY id DESC LIMIT ${MOST_ENDS}) AS e
              LEFT JOIN LATERAL (
                SELECT applied_at FROM score_changes c WHERE c.end_id = e.id AND c.scoring_version = ${SCORING_VERSION}
                 ORDER BY revision DESC LIMIT 1) AS scored ON true
-            WHERE e.user_id = page.user_id
-              AND (scored.applied_at IS NULL OR (e.from_seq IS NOT NULL AND e.created_at > now() - interval '${EDITED_WITHIN_DAYS} days' AND EXISTS (
+            WHERE (scored.applied_at IS NULL OR (e.from_seq IS NOT NULL AND e.created_at > now() - interval '${EDITED_WITHIN_DAYS} days' AND EXISTS (
                 SELECT FROM messages m
                  WHERE m.conversation_id = CASE WHEN e.from_seq IS NOT NULL THEN e.conversation_id::uuid END
-                   AND coalesce(m.deleted_at, m.edited_at) > scored.applied_at AND m.seq BETWEEN e.from_seq AND e.through_seq)))
+                   AND coalesce(m.deleted_at, m.edited_at) > scored.applied_at
+                   AND m.seq BETWEEN greatest(e.from_seq, e.through_seq - ${MOST_MESSAGES - 1}) AND e.through_seq)))
             LIMIT ${MOST_DUE_ENDS}) AS ends) AS due
    ORDER BY page.user_id`;
 
