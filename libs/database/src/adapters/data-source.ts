@@ -27,6 +27,7 @@ import { CreateTextsToIndex1764000410000 } from './migrations/create-texts-to-in
 import { CreateVectorWrites1764000600000 } from './migrations/create-vector-writes.js';
 import { IndexChangesAndJoinings1764000300000 } from './migrations/index-changes-and-joinings.js';
 import { IndexDepartedMembers1764001000000 } from './migrations/index-departed-members.js';
+import { IndexDocumentsByOwner1764000810000 } from './migrations/index-documents-by-owner.js';
 import { IndexParkedOutbox1764000500000 } from './migrations/index-parked-outbox.js';
 import { KeyTextBackfill1795400000000 } from './migrations/key-text-backfill.js';
 import { ReplaceTrigramsByWords1763690820000 } from './migrations/replace-trigrams-by-words.js';
@@ -68,6 +69,7 @@ const migrations = [
   CreateConversationEnds1764000430000,
   CreateNightlyRuns1764000900000,
   CreateDocuments1764000800000,
+  IndexDocumentsByOwner1764000810000,
 ];
 
 /** How a DataSource reaches Postgres. All times in milliseconds. */

@@ -9,6 +9,7 @@ import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 @Check('documents_state_check', `state IN ('pending', 'indexing', 'done', 'failed')`)
 @Index('documents_keys', ['ownerId', 'clientKey'], { unique: true, where: 'client_key IS NOT NULL' })
 @Index('documents_by_conversation', ['conversationId'])
+@Index('documents_by_owner', ['ownerId'])
 @Index('documents_open', ['ownerId'], { where: `state IN ('pending', 'indexing')` })
 export class DocumentEntity {
   @PrimaryColumn({ type: 'uuid', name: 'id', primaryKeyConstraintName: 'documents_pkey' })
