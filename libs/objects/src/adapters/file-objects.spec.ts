@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -27,10 +27,17 @@ describe('objects as files', () => {
   afterEach(() => rm(folder, { recursive: true, force: true }));
   const store = () => new CalledObjectStore(new FileObjects(folder), createBreakers());
 
-  it('never show what a crash left half written', async () => {
-    await mkdir(join(folder, 'logs'));
-    await writeFile(join(folder, 'logs', '.0199-half'), 'half');
+  it('never show what a crash left half written, and remove it: it may be of a user who is erased', async () => {
+    const half = join(folder, '.unfinished');
+    await mkdir(half);
+    for (const name of ['left', 'under-way']) await writeFile(join(half, name), 'half');
+    const anHourAgo = new Date(Date.now() - 3_600_000);
+    await utimes(join(half, 'left'), anHourAgo, anHourAgo);
     expect(await store().keys('', 10)).toEqual([]);
+    expect(await readdir(half)).toEqual(['under-way']);
+    await store().put('logs/a', Buffer.from('x'), about);
+    expect(await readdir(half)).toEqual(['under-way']);
+    expect(await readdir(join(folder, 'logs'))).toEqual(['a']);
   });
 
   it('leave nothing behind when they cannot be written, and say that the store is at fault', async () => {

@@ -1,17 +1,23 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ObjectAbout } from '../object-store.port.js';
 import type { ObjectBackend } from './object-backend.js';
 
 /** Begins the names of files that are being written; no key has such a part. */
 const UNFINISHED = '.';
+/** They are written here, all together: what a crash leaves behind is found without looking through every folder. */
+const UNFINISHED_FOLDER = `${UNFINISHED}unfinished`;
+/** A call ends after seconds: what is so old was left behind. It is looked for as often. */
+const LEFT_BEHIND_MS = 600_000;
 
 /**
- * Objects as files below a directory: for one machine, or a volume that all of its processes mount. A file is written beside its place, synced,
- * and renamed: what is under a key is whole, also after a power cut. What a crash leaves behind begins with a dot and is never listed.
+ * Objects as files below a directory: for one machine, or a volume that all of its processes mount. A file is written, synced, and renamed: what
+ * is under a key is whole, also after a power cut. What a crash leaves behind is never listed, and is removed: it may be of a user who is erased.
  */
 export class FileObjects implements ObjectBackend {
+  private lookedAt = 0;
+
   /** @param directory made when it is missing. */
   constructor(private readonly directory: string) {}
 
@@ -19,7 +25,8 @@ export class FileObjects implements ObjectBackend {
     const place = join(this.directory, key);
     const folder = dirname(place);
     await mkdir(folder, { recursive: true });
-    const unfinished = join(folder, `${UNFINISHED}${randomUUID()}`);
+    await this.removeLeftBehind(signal);
+    const unfinished = join(this.directory, UNFINISHED_FOLDER, randomUUID());
     try {
       await withFile(unfinished, 'wx', async (file) => {
         await file.writeFile(bytes, { signal });
@@ -56,13 +63,25 @@ export class FileObjects implements ObjectBackend {
   }
 
   async keys(prefix: string, limit: number, after: string | undefined, signal: AbortSignal): Promise<string[]> {
-    await mkdir(this.directory, { recursive: true });
+    await this.removeLeftBehind(signal);
     const found: string[] = [];
     for await (const key of this.below('', prefix, after ?? '', signal)) {
       if (found.length >= limit) break;
       found.push(key);
     }
     return found;
+  }
+
+  private async removeLeftBehind(signal: AbortSignal): Promise<void> {
+    const folder = join(this.directory, UNFINISHED_FOLDER);
+    await mkdir(folder, { recursive: true });
+    if (Date.now() - this.lookedAt < LEFT_BEHIND_MS) return;
+    for (const name of await readdir(folder)) {
+      signal.throwIfAborted();
+      const writtenAt = await unlessMissing(Date.now(), async () => (await stat(join(folder, name))).mtimeMs);
+      if (Date.now() - writtenAt > LEFT_BEHIND_MS) await rm(join(folder, name), { force: true });
+    }
+    this.lookedAt = Date.now();
   }
 
   /** In the order of whole keys, folders that cannot hold any left out. */
