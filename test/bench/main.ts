@@ -14,7 +14,7 @@ import { type LiveFigures, measureLive } from './live/live.js';
 import { renderLive } from './live/live-report.js';
 import { postMessages, type Sender } from './load.js';
 import type { CountedProcess } from './process-cost.js';
-import { measureNightly, nightlyEnvironment, renderNightly } from './nightly.js';
+import { measureNightly, nightlyEnvironment, type NightlyFigures, renderNightly } from './nightly.js';
 import { runPipeline, untilIndexed } from './pipeline.js';
 import { type BenchResults, machineLine, renderCharts, renderReport } from './report.js';
 import { measureSearch, type SearchFigure } from './search.js';
@@ -35,7 +35,7 @@ const options = new Command('bench')
   .addOption(
     new Option(
       '--only <part>',
-      'measure this part alone; live replaces its part of the results, cost, nightly, suggest and large-log write none',
+      'measure this part alone; live and nightly replace their part of the results, cost, suggest and large-log write none',
     ).choices(['cost', 'live', 'nightly', 'suggest', 'large-log']),
   )
   .option('--messages <n>', 'stored messages of the largest search figure', '100000')
@@ -68,7 +68,7 @@ try {
     chromaUrl: stack.chromaUrl,
   };
   if (options.only === 'live') replaceLive(await measureLiveOn(urls));
-  else if (options.only === 'nightly') await showNightly(urls);
+  else if (options.only === 'nightly') replaceNightly(await measureNightlyOn(urls));
   else if (options.only === 'large-log')
     console.log(renderLargeLogs(await measureLargeLogs(urls, { seconds: options.quick ? 10 : 30, env: wideLimits })));
   else await compareAll(urls);
@@ -79,15 +79,15 @@ try {
 
 async function compareAll(urls: StackUrls): Promise<void> {
   const results = await compareSends(urls);
-  if (results !== undefined) writeResults({ ...results, live: await measureLiveOn(urls) });
+  if (results !== undefined) writeResults({ ...results, nightly: await measureNightlyOn(urls), live: await measureLiveOn(urls) });
 }
 
 /** What users wait for, without and with the nightly run beside it. */
-async function showNightly(urls: StackUrls): Promise<void> {
+async function measureNightlyOn(urls: StackUrls): Promise<NightlyFigures> {
   const parley = await startParley({ stack: urls, env: { ...wideLimits, ...nightlyEnvironment() } });
   try {
     const size = options.quick ? { jobs: 1_000, rounds: 1, seconds: 10 } : { jobs: 10_000, rounds: 3, seconds: 20 };
-    console.log(renderNightly(await measureNightly(parley, { ...size, progress: say })));
+    return await measureNightly(parley, { ...size, progress: say });
   } finally {
     await parley.stop();
   }
@@ -103,6 +103,13 @@ function replaceLive(live: LiveFigures): void {
   const latest = join(resultsFolder(), 'latest.json');
   if (existsSync(latest)) writeResults({ ...(JSON.parse(readFileSync(latest, 'utf8')) as BenchResults), live });
   else console.log(renderLive(live));
+}
+
+/** The same for the nightly run. */
+function replaceNightly(nightly: NightlyFigures): void {
+  const latest = join(resultsFolder(), 'latest.json');
+  if (existsSync(latest)) writeResults({ ...(JSON.parse(readFileSync(latest, 'utf8')) as BenchResults), nightly });
+  else console.log(renderNightly(nightly));
 }
 
 /** Parley, the floor and the stock peer side by side, then Parley alone. @returns nothing when only costs are asked for, which it shows. */

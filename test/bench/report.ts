@@ -7,6 +7,7 @@ import { costTargets, renderCosts } from './cost-report.js';
 import { liveCharts, liveTargets, renderLive } from './live/live-report.js';
 import type { LiveFigures } from './live/live.js';
 import type { LoadResult } from './load.js';
+import { type NightlyFigures, nightlyTargets, renderNightly } from './nightly.js';
 import type { PipelineFigure } from './pipeline.js';
 import type { SearchFigure } from './search.js';
 import { renderSuggestions, type SuggestFigure, suggestTargets } from './suggest.js';
@@ -25,6 +26,8 @@ export interface BenchResults {
   readonly vectors?: VectorFigure;
   readonly searches: readonly SearchFigure[];
   readonly suggestions?: readonly SuggestFigure[];
+  /** What the nightly run costs those who are awake; `--only nightly` measures this part anew. */
+  readonly nightly?: NightlyFigures;
   /** Sends over a database that is full already. */
   readonly acksAtSize: readonly AckAtSizeFigure[];
   /** Cost of a stored message as their number grows: [messages so far, ACKs per second at 100 connections]. */
@@ -89,6 +92,7 @@ const targetsOf = (results: BenchResults): string[] => {
   }
   const others = [
     ...suggestTargets(results.suggestions ?? []),
+    ...nightlyTargets(results.nightly),
     ...costTargets(results.costs),
     ...(results.live === undefined ? [] : liveTargets(results.live)),
   ];
@@ -168,7 +172,7 @@ ${vectors.written} vectors into a collection of ${vectors.heldBefore}. Chroma al
 | messages | P50 ms | P95 ms | P99 ms | degraded |
 | --- | --- | --- | --- | --- |
 ${results.searches.map((search) => `| ${search.messages} | ${search.p50Ms} | ${search.p95Ms} | ${search.p99Ms} | ${search.degradedCount} |`).join('\n')}
-${renderSuggestions(results.suggestions ?? [])}
+${renderSuggestions(results.suggestions ?? [])}${results.nightly === undefined ? '' : renderNightly(results.nightly)}
 ## ACK at size
 
 Messages stored before the sends came, with the full text of all of them; everything is running. Long: 16,384 characters of words that no other text has.
