@@ -5,22 +5,24 @@ import { ParleyClient, persistently } from '#lib/testing/parley-client';
 import { type Conversation, sampleConversation } from './demo/conversation.js';
 import { describeOutage } from './demo/describe-outage.js';
 import { type Breakable, breakable, showOutage } from './demo/outage.js';
+import { describeEnd } from './demo/describe-end.js';
+import { endConversation, isScored, type PlayedEnd } from './demo/end.js';
 import { LiveUser, type RealtimePlace } from './demo/live-user.js';
 import { realtimePlaces } from './demo/realtime-places.js';
 import { type Person, play } from './demo/play.js';
 import { readReceipts } from './demo/receipts.js';
 import { type PlayedSearch, Screen } from './demo/screen.js';
 import { summarise } from './demo/summary.js';
+import { duration } from '../apps/cli/src/output/cells.js';
 import { type FoundParley, findParley } from '../apps/cli/src/operator/find-parley.js';
 import { operatorEnvironment } from '../apps/cli/src/operator/operator-config.js';
 import { Explained, explainAndExit, reasonOf } from '#lib/devstack/terminal/explain';
 
-/** Stages that this version does not have; shown as missing, never as done. */
-const NOT_YET = ['scores and friendship status'];
-
 const LEXICAL = pc.dim(
   'Vectors are made by the built-in embedder, which compares words and parts of\nwords. For meaning: EMBEDDING_PROVIDER.',
 );
+const BY_RULES = 'Analysed by the built-in rules, in English and Vietnamese. For a language model: LLM_PROVIDER.';
+const BY_MODEL = 'Analysed by the language model of LLM_PROVIDER, which may take minutes.';
 const ANSWER_WITHIN_MS = 3_000;
 const CONNECTED_WITHIN_MS = 10_000;
 /** The last person leaves so many messages unread. */
@@ -68,29 +70,50 @@ async function show(
   screen?.heading(`${conversation.title}: ${people.size} people, ${headSeq} messages, into ${parley.url}`);
   for (const line of whoIsWhere(everyone)) screen?.line(line);
   screen?.columns();
+  const startTime = new Date().toISOString();
   const { conversationId, played, outage } = await play(conversation, people, screen ?? silent);
+  const endTime = new Date().toISOString();
   screen?.heading('Receipts');
   const receipts = await readReceipts(everyone, conversationId, headSeq);
   screen?.receipts(receipts);
   const searches = await searchAll(conversation, people, conversationId, screen);
+  const end = await endAsHost(everyone, { conversationId, startTime, endTime }, screen);
   const sockets = everyone.map(({ name, live }) => ({ user: name, on: live.place.name, shown: live.shown }));
   const summary = summarise(
     played,
     sockets.map(({ shown }) => shown),
     searches.map(({ tookMs }) => tookMs),
+    end,
   );
 
   if (screen === undefined) {
-    const document = { url: parley.url, conversationId, messages: played, sockets, outage, receipts, searches, summary, notYet: NOT_YET };
+    const document = { url: parley.url, conversationId, messages: played, sockets, outage, receipts, searches, end, summary };
     process.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`);
   } else {
     screen.heading('Summary');
     screen.summary(summary);
-    for (const stage of NOT_YET) screen.line(pc.dim(`${stage}: not part of this version yet`));
     screen.heading('Next');
     for (const line of await nextSteps(parley, conversation, conversationId)) screen.line(line);
   }
-  if (summary.messages.searchable < played.length || summary.messages.complete < sockets.length) process.exitCode = 1;
+  const { searchable, signals, complete } = summary.messages;
+  if (Math.min(searchable, signals) < played.length || complete < sockets.length || !isScored(end)) process.exitCode = 1;
+}
+
+/** The first person ends the conversation; it stays open for the others. */
+async function endAsHost(
+  [host]: readonly Person[],
+  end: { readonly conversationId: string; readonly startTime: string; readonly endTime: string },
+  screen: Screen | undefined,
+): Promise<PlayedEnd> {
+  if (host === undefined) throw new Error('the conversation has no members');
+  screen?.heading(`${host.name} ends the conversation`);
+  const isByModel = ((await operatorEnvironment()).env['LLM_PROVIDER'] ?? 'local') !== 'local';
+  screen?.line(pc.dim(isByModel ? BY_MODEL : BY_RULES));
+  const waiting = (waitedMs: number, givesUpAfterMs: number) =>
+    screen?.line(pc.dim(`no score yet after ${duration(waitedMs)}; waiting for ${duration(givesUpAfterMs)} at most`));
+  const ended = await endConversation(host, end, { isByModel, waiting });
+  if (screen !== undefined) for (const line of describeEnd(ended)) screen.line(line);
+  return ended;
 }
 
 /** Who is connected to which process, a line for each of those. */
@@ -115,6 +138,7 @@ async function nextSteps({ url, secret, audience }: FoundParley, { messages }: C
     'npm run parley -- queues --watch       what waits where',
     'npm run parley -- in-flight            what every process is doing',
     'npm run parley -- listen --user linh   what a device of that user hears',
+    'npm run parley -- rescore --user linh  scores what changed since, behind everything else',
     'npm run demo -- --break redis          an outage, and that it loses nothing',
   ];
 }
@@ -154,7 +178,13 @@ async function requireAnswer(url: string): Promise<void> {
   if (!answer.ok) throw new Explained(`Parley at ${url} is not ready: /readyz answered ${answer.status} ${await answer.text()}`);
 }
 
-const silent = { sent: () => undefined, embedded: () => undefined, lost: () => undefined, resumed: () => undefined };
+const silent = {
+  sent: () => undefined,
+  embedded: () => undefined,
+  unscored: () => undefined,
+  lost: () => undefined,
+  resumed: () => undefined,
+};
 
 /** Each with a socket, on the processes in turn. */
 async function signIn({ messages }: Conversation, { url, secret, audience }: FoundParley, places: readonly RealtimePlace[]) {

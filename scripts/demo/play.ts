@@ -27,6 +27,9 @@ export interface PlayedMessage {
   /** From the acknowledgement to `pipeline.embedding` being `done`, as seen by asking; null while pending and after a failure. */
   searchableMs: number | null;
   embedding: StageState;
+  /** The same for `pipeline.scoring`: its signals (question, mood, language) are there. */
+  signalsMs: number | null;
+  scoring: StageState;
 }
 
 /** One person lost the network in the middle of the conversation, and came back. */
@@ -46,6 +49,8 @@ export interface PlayedOutage {
 export interface Audience {
   sent(message: PlayedMessage): void;
   embedded(message: PlayedMessage): void;
+  /** Its signals failed, or no app makes them. */
+  unscored(message: PlayedMessage): void;
   lost(user: string, on: string, seq: number): void;
   resumed(outage: PlayedOutage): void;
 }
@@ -57,7 +62,7 @@ export const LOOK_EVERY_MS = 80;
 const GIVE_UP_AFTER_MS = 60_000;
 /** Far more than a message takes; also as long as a process needs that lost Redis and looks into Postgres every 2 s. */
 const DELIVERED_WITHIN_MS = 10_000;
-/** Plays the conversation as live users, one message after the other, and watches the pipeline from the side until each is embedded or failed. */
+/** Plays the conversation as live users, one message after the other, and watches the pipeline from the side until each is through, or failed. */
 export async function play(
   { title, messages }: Conversation,
   people: ReadonlyMap<string, Person>,
@@ -111,7 +116,17 @@ async function send(person: Person, people: ReadonlyMap<string, Person>, convers
   const isFirstHalf = [...people.keys()].indexOf(person.name) < people.size / 2;
   const over = isFirstHalf && person.live.isOnline ? 'WebSocket' : 'REST';
   const acknowledged = await (over === 'REST' ? overRest : overSocket)(person, conversationId, content);
-  return { ...acknowledged, sender: person.name, content, over, deliveredMs: null, searchableMs: null, embedding: 'pending' };
+  return {
+    ...acknowledged,
+    sender: person.name,
+    content,
+    over,
+    deliveredMs: null,
+    searchableMs: null,
+    embedding: 'pending',
+    signalsMs: null,
+    scoring: 'pending',
+  };
 }
 
 /** Milliseconds until the last of them has it; null when one of them does not get it in time. */
@@ -177,7 +192,7 @@ class Drop {
   }
 }
 
-/** Asks for the conversation again and again, as its members in turn, and notes when a message leaves `pending`. */
+/** Asks for the conversation again and again, as its members in turn, and notes when a message leaves `pending` in a stage. */
 class PipelineWatch {
   readonly all: PlayedMessage[] = [];
   private readonly pending = new Map<string, { message: PlayedMessage; acceptedAt: number }>();
@@ -215,11 +230,16 @@ class PipelineWatch {
     const now = performance.now();
     for (const { id, pipeline } of items) {
       const followed = this.pending.get(id);
-      if (followed === undefined || pipeline.embedding === 'pending') continue;
-      this.pending.delete(id);
-      followed.message.embedding = pipeline.embedding;
-      if (pipeline.embedding === 'done') followed.message.searchableMs = now - followed.acceptedAt;
-      this.audience.embedded(followed.message);
+      if (followed === undefined) continue;
+      const { message, acceptedAt } = followed;
+      const [wasEmbedding, wasScoring] = [message.embedding, message.scoring];
+      message.embedding = pipeline.embedding;
+      message.scoring = pipeline.scoring;
+      if (pipeline.embedding === 'done') message.searchableMs ??= now - acceptedAt;
+      if (pipeline.scoring === 'done') message.signalsMs ??= now - acceptedAt;
+      if (pipeline.embedding !== 'pending' && pipeline.scoring !== 'pending') this.pending.delete(id);
+      if (wasEmbedding !== pipeline.embedding) this.audience.embedded(message);
+      if (wasScoring !== pipeline.scoring && pipeline.scoring !== 'done') this.audience.unscored(message);
     }
   }
 }

@@ -51,6 +51,10 @@ export class Screen implements Audience {
     else if (this.isLive) this.print(undefined);
   }
 
+  unscored({ seq, sender, scoring }: PlayedMessage): void {
+    this.print(`${column(seq)}  ${name(sender)} ${pc.red(`scoring ${scoring}`)}`);
+  }
+
   lost(user: string, on: string, seq: number): void {
     this.print(`     ${name(user)} ${pc.yellow(`loses the connection to ${on}, and has everything up to #${seq}`)}`);
   }
@@ -80,11 +84,11 @@ export class Screen implements Audience {
     if (more > 0) console.log(pc.dim(`  and ${more} more`));
   }
 
-  summary({ messages, ackMs, deliveredMs, searchableMs, searchMs }: Summary): void {
+  summary({ messages, ackMs, deliveredMs, searchableMs, signalsMs, searchMs, endMs, scoredMs }: Summary): void {
     const row = (name: string, { p50, p95, max }: Spread) => [name, ...[p50, p95, max].map(milliseconds)];
     console.log(
       `${messages.accepted} messages accepted; ${messages.complete} of ${messages.sockets} sockets showed all of them, once and in order;\n` +
-        `${messages.searchable} searchable, ${messages.failed} failed, ${messages.pending} pending`,
+        `${messages.searchable} searchable, ${messages.signals} with signals for scores, ${messages.failed} failed, ${messages.pending} pending`,
     );
     console.log(
       tableOf(
@@ -94,7 +98,10 @@ export class Screen implements Audience {
           row('acknowledged over WebSocket', ackMs.webSocket),
           row('from there to the last socket', deliveredMs),
           row(`to searchable (asked every ${LOOK_EVERY_MS} ms)`, searchableMs),
+          row(`to its signals (asked every ${LOOK_EVERY_MS} ms)`, signalsMs),
           row('one search', searchMs),
+          row('end acknowledged (202)', endMs),
+          row('from there to score.updated', scoredMs),
         ],
       ),
     );

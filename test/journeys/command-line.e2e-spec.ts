@@ -69,6 +69,7 @@ describe('npm run parley', () => {
         { app: 'gateway', pid: parley.gateway.pid, silent: false, work: { items: [{ what: 'GET /v1/admin/in-flight' }] } },
         { app: 'ops', pid: parley.ops.pid, silent: false },
         { app: 'realtime', pid: parley.realtime.pid, silent: false },
+        { app: 'scoring', pid: parley.scoring.pid, silent: false },
       ],
       others: 'asked',
       lockWaits: [],
@@ -113,6 +114,37 @@ describe('npm run parley', () => {
     expect(await run('parley', 'listen', '--user', 'bob')).toMatchObject({ code: 1, stderr: expect.stringContaining('npm start') });
   });
 
+  it('scores a user again whose messages changed since, and only says so in a dry run', async () => {
+    const carol = await parley.client('carol');
+    const { id } = await carol.createConversation({ memberIds: [] });
+    const message = await carol.send(id, 'I like the mountains.');
+    const now = new Date().toISOString();
+    const end = { conversationId: id, userId: 'carol', startTime: now, endTime: now };
+    expect(await carol.request('POST', '/v1/conversations/end', end)).toMatchObject({ status: 202 });
+    const history = async () => {
+      const { body } = await carol.request('GET', '/v1/friendship_status/carol/history');
+      return (body as { items: unknown[] }).items;
+    };
+    await eventually(async () => expect(await history()).toMatchObject([{ revision: 1, userQuestions: 0 }]), { timeoutMs: 20_000 });
+    const question = { content: 'Do you like the mountains?' };
+    const edit = await carol.request('PATCH', `/v1/messages/${message.id}`, question, { 'if-match': '"1"' });
+    expect(edit.status).toBe(200);
+
+    const foreseen = await run('parley', 'rescore', '--all', '--dry-run', '--json');
+    expect(JSON.parse(foreseen.stdout)).toEqual({ users: 1, ends: 1, expectedSeconds: 0, isDryRun: true });
+    const enqueued = await run('parley', 'rescore', '--user', 'carol', '--json');
+    expect(JSON.parse(enqueued.stdout)).toEqual({ users: 1, ends: 1, expectedSeconds: 0, isDryRun: false });
+    await eventually(
+      async () => expect(await history()).toMatchObject([{ revision: 2, userQuestions: 1, scoreChange: 2 }, { revision: 1 }]),
+      { timeoutMs: 20_000 },
+    );
+    const nothing = await run('parley', 'rescore', '--all');
+    expect(nothing).toMatchObject({ code: 0, stdout: expect.stringContaining('no user') });
+    expect(await run('parley', 'rescore')).toMatchObject({ code: 2, stderr: expect.stringContaining('--all') });
+    const unknown = await run('parley', 'rescore', '--user', 'dave');
+    expect(unknown).toMatchObject({ code: 1, stderr: expect.stringContaining('"dave" has ended no conversation') });
+  });
+
   it('says what is wrong and how to put it right', async () => {
     expect(await run('parley', 'token')).toMatchObject({ code: 2, stderr: expect.stringContaining('--user') });
     expect(await run('parley', 'token', '--user', 'two words')).toMatchObject({ code: 2, stdout: '' });
@@ -126,12 +158,22 @@ describe('npm run parley', () => {
 });
 
 describe('npm run demo', () => {
-  it('plays the conversation live, within the rate limits of its users; every message becomes searchable', async () => {
+  it('plays the conversation live, within the rate limits of its users; every message becomes searchable, and its end is scored', async () => {
     const { code, stdout } = await run('demo', '--url', parley.url, '--realtime', parley.realtime.url, '--json');
-    const { messages, searches, summary, outage, receipts } = JSON.parse(stdout);
+    const { messages, searches, summary, outage, receipts, end } = JSON.parse(stdout);
     expect({ code, summary }).toMatchObject({
       code: 0,
-      summary: { messages: { accepted: messages.length, searchable: messages.length, failed: 0, pending: 0, sockets: 4, complete: 4 } },
+      summary: {
+        messages: {
+          accepted: messages.length,
+          searchable: messages.length,
+          signals: messages.length,
+          failed: 0,
+          pending: 0,
+          sockets: 4,
+          complete: 4,
+        },
+      },
     });
     expect(messages.map(({ seq }: { seq: number }) => seq)).toEqual(messages.map((_: unknown, i: number) => i + 1));
     // One person lost the connection for some messages and has all of them.
@@ -140,6 +182,17 @@ describe('npm run demo', () => {
     expect(receipts.map(({ readSeq }: { readSeq: number }) => readSeq)).toEqual([32, 32, 32, 27]);
     expect(receipts.at(-1)).toMatchObject({ unread: 4, seenLive: 27 });
     expect(searches.filter(({ results }: { results: { items: unknown[] } }) => results.items.length === 0)).toEqual([]);
+    const { score, level, version } = end.frame;
+    expect(end).toMatchObject({
+      user: 'linh',
+      scoredMs: expect.any(Number),
+      before: { score: 0, level: 'stranger', version: 0 },
+      frame: { userId: 'linh', degraded: false },
+      change: { score, level, version, reasons: expect.arrayContaining([expect.stringContaining('8 turns')]) },
+      suggestion: { userId: 'linh', level, degraded: false },
+    });
+    expect(score).toBeGreaterThan(0);
+    expect(end.suggestion.candidates.length).toBeGreaterThan(0);
   });
 
   it('breaks nothing but private servers of the Parley that runs here', async () => {
@@ -154,7 +207,9 @@ describe('npm run demo', () => {
   it('is readable where there is no terminal', async () => {
     const { code, stdout } = await run('demo', '--url', parley.url, '--realtime', parley.realtime.url);
     expect({ code, hasControlCharacters: /[\u001b\r]/.test(stdout) }).toEqual({ code: 0, hasControlCharacters: false });
-    expect(stdout).toContain('not part of this version yet');
+    expect(stdout).toMatch(/score\.updated over the socket .* later: linh \+\d+, \d+ → \d+/);
+    expect(stdout).toMatch(/^ {2}\+8: 8 turns of the user$/m);
+    expect(stdout).toMatch(/^Next, for an? \w+: "/m);
     expect(stdout).toContain(`${parley.url}/docs`);
     expect(stdout).toMatch(/TOKEN='[^']+'/);
   });

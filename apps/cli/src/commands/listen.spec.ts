@@ -16,12 +16,30 @@ const message = (more: object) => ({
   message: { senderId: 'alice', content: 'Hello', ...more },
 });
 
+const score = (more: object) => ({
+  type: 'score.updated',
+  userId: 'bob',
+  conversationId,
+  level: 'acquaintance',
+  degraded: false,
+  version: 2,
+  updatedAt: serverTime,
+  ...more,
+});
+
 describe('a frame in the terminal', () => {
   it.each([
     ['a message', message({}), `message.created ${conversationId}#7 alice: Hello`],
     ['a deleted message', message({ content: '', deletedAt: serverTime }), `message.created ${conversationId}#7 alice: (deleted)`],
     ['typing', { type: 'typing', conversationId, userId: 'bob' }, `typing          conversationId=${conversationId} userId=bob`],
     ['an error', { type: 'error', code: 'not-found', detail: 'no such conversation' }, 'error           not-found: no such conversation'],
+    ['a score', score({ scoreChange: 20, score: 120 }), `score.updated   ${conversationId} bob +20: 120, acquaintance`],
+    ['a lower score', score({ scoreChange: -15, score: 105 }), `score.updated   ${conversationId} bob -15: 105, acquaintance`],
+    [
+      'a score that is calculated again',
+      score({ scoreChange: 0, score: 120, degraded: true }),
+      `score.updated   ${conversationId} bob +0: 120, acquaintance (degraded: calculated again later)`,
+    ],
     ['a ping with heads', { type: 'ping', serverTime, heads: { [conversationId]: 7 } }, `ping            ${conversationId}#7`],
     ['a ping without news', { type: 'ping', serverTime }, undefined],
   ])('%s', (_, frame, line) => {

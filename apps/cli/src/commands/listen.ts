@@ -116,10 +116,16 @@ export function readableFrame(frame: ServerFrame): string | undefined {
   const name = pc.cyan(frame.type.padEnd(WIDEST_TYPE));
   if ('message' in frame) return `${name} ${place(frame)} ${pc.bold(frame.message.senderId)}: ${contentOf(frame.message)}`;
   if (frame.type === 'error') return `${pc.red(frame.type.padEnd(WIDEST_TYPE))} ${frame.code}: ${oneLine(frame.detail)}`;
+  if (frame.type === 'score.updated') return `${name} ${dimmed(frame.conversationId)} ${scoreOf(frame)}`;
   if (frame.type !== 'ping') return `${name} ${fieldsOf(frame)}`;
   const heads = Object.entries(frame.heads ?? {}).map(([id, seq]) => `${id}#${seq}`);
   return heads.length === 0 ? undefined : `${name} ${heads.join(' ')}`;
 }
+
+const dimmed = (text: string) => pc.dim(oneLine(text));
+
+const scoreOf = ({ userId, scoreChange, score, level, degraded }: Extract<ServerFrame, { type: 'score.updated' }>) =>
+  `${pc.bold(userId)} ${scoreChange < 0 ? '' : '+'}${scoreChange}: ${score}, ${level}${degraded ? pc.yellow(' (degraded: calculated again later)') : ''}`;
 
 const oneLine = (text: string) => printable(text).replaceAll('\n', ' ');
 

@@ -68,6 +68,7 @@ async function rescore({ user, all = false, dryRun = false, json = false }: Resc
   });
   const outcome: Rescored = { users, ends, expectedSeconds: Math.ceil(expectedMs(ends, config) / 1_000), isDryRun: dryRun };
   if (json) return void process.stdout.write(`${JSON.stringify(outcome, undefined, 2)}\n`);
+  if (all && users === 0) return console.log('no user has ended a conversation that is to be scored again');
   const takes = outcome.expectedSeconds === 0 ? '' : `; the model takes ${duration(outcome.expectedSeconds * 1_000)} at the least`;
   const what = `${counted(users, 'user')} with ${counted(ends, 'end')} to score${takes}`;
   console.log(dryRun ? `would enqueue ${what}` : pc.green(`enqueued ${what}`));
@@ -76,7 +77,7 @@ async function rescore({ user, all = false, dryRun = false, json = false }: Resc
 /** One user, whether anything of it is due or not: an operator who names it wants it looked at. */
 async function one(rescores: RescoresPort, userId: UserId, isDryRun: boolean): Promise<Pick<Rescored, 'users' | 'ends'>> {
   const found = await rescores.user(userId);
-  if (found === undefined) throw new Explained(`${userId} has ended no conversation`);
+  if (found === undefined) throw new Explained(`user ${JSON.stringify(userId)} has ended no conversation`);
   if (!isDryRun) await rescores.enqueue([userId]);
   return { users: 1, ends: found.dueEnds };
 }
