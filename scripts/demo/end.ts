@@ -78,7 +78,8 @@ async function waitedFor<T>(coming: Promise<T>, timeoutMs: number, waiting: Whil
     const found = await Promise.race([coming, pause]);
     nothing.abort();
     if (found !== undefined) return found;
-    waiting(performance.now() - startedAt, timeoutMs);
+    const waitedMs = performance.now() - startedAt;
+    if (waitedMs < timeoutMs) waiting(waitedMs, timeoutMs);
   }
 }
 

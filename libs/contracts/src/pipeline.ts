@@ -60,6 +60,9 @@ export interface RequestRow extends QueueEnds {
 /** One queue of the system. */
 export type QueueRow = PipelineRow | RequestRow;
 
+/** Events are written into the outbox with what they tell; any relay may publish any row, so each app that has one is a producer. */
+const RELAYING = ['gateway', 'realtime', 'ops'] as const satisfies readonly ProducingApp[];
+
 const defineQueues = <const Rows extends Readonly<Record<string, QueueRow>>>(rows: Rows): Rows => rows;
 
 /** Indexes one message before its sender is answered (`priority: "high"`, R012); the request is the `message.created`. */
@@ -75,7 +78,7 @@ export const SCORE_NOW_QUEUE = 'scoring.requests';
 export const queues = defineQueues({
   'embedding.messages': {
     kind: 'events',
-    producers: ['gateway', 'realtime', 'ops'],
+    producers: RELAYING,
     app: 'embedding',
     handler: 'apps/embedding/src/adapters/amqp/messages.consumer.ts',
     hears: ['message.created', 'message.edited', 'message.deleted', 'vectors.rebuild'],
@@ -91,7 +94,7 @@ export const queues = defineQueues({
   },
   'embedding.documents': {
     kind: 'events',
-    producers: ['gateway', 'ops'],
+    producers: RELAYING,
     app: 'embedding',
     handler: 'apps/embedding/src/adapters/amqp/documents.consumer.ts',
     hears: ['document.created'],
@@ -106,7 +109,7 @@ export const queues = defineQueues({
   },
   'delivery.messages': {
     kind: 'events',
-    producers: ['gateway', 'realtime', 'embedding', 'scoring', 'ops'],
+    producers: [...RELAYING, 'embedding', 'scoring'],
     app: 'delivery',
     handler: 'apps/delivery/src/adapters/amqp/messages.consumer.ts',
     hears: [
@@ -147,7 +150,7 @@ export const queues = defineQueues({
   },
   'scoring.messages': {
     kind: 'events',
-    producers: ['gateway', 'realtime', 'ops'],
+    producers: RELAYING,
     app: 'scoring',
     handler: 'apps/scoring/src/adapters/amqp/messages.consumer.ts',
     hears: ['message.created', 'message.edited', 'message.deleted'],
@@ -162,7 +165,7 @@ export const queues = defineQueues({
   },
   'scoring.logs': {
     kind: 'events',
-    producers: ['gateway', 'ops'],
+    producers: RELAYING,
     app: 'scoring',
     handler: 'apps/scoring/src/adapters/amqp/logs.consumer.ts',
     hears: ['conversation.ended'],
@@ -177,7 +180,7 @@ export const queues = defineQueues({
   },
   'ops.erasures': {
     kind: 'events',
-    producers: ['gateway', 'ops'],
+    producers: RELAYING,
     app: 'ops',
     handler: 'apps/ops/src/adapters/amqp/erasures.consumer.ts',
     hears: ['user.erased'],
@@ -192,7 +195,7 @@ export const queues = defineQueues({
   },
   'scoring.conversations': {
     kind: 'events',
-    producers: ['gateway', 'realtime', 'ops'],
+    producers: RELAYING,
     app: 'scoring',
     handler: 'apps/scoring/src/adapters/amqp/conversations.consumer.ts',
     hears: ['conversation.ended', 'score.calculate'],
@@ -207,7 +210,7 @@ export const queues = defineQueues({
   },
   'scoring.rescores': {
     kind: 'events',
-    producers: ['scoring', 'gateway', 'realtime', 'ops'],
+    producers: [...RELAYING, 'scoring'],
     app: 'scoring',
     handler: 'apps/scoring/src/adapters/amqp/conversations.consumer.ts',
     hears: ['score.recalculate'],

@@ -53,8 +53,7 @@ listed at once and the process ends with exit code 78. \`npm run parley -- confi
 \`npm start\` needs none of them, and checks them before it starts anything. An empty variable counts as not set.
 
 A setting comes with the feature that reads it, and a test keeps it so. Still to come, and ignored until then: alerts to a chat
-(\`GOOGLE_CHAT_WEBHOOK_URL\`), spans (\`OTEL_EXPORTER_OTLP_ENDPOINT\`), language models (\`LLM_*\`), documents (\`CHUNK_WORKERS\`) and the object
-store (\`OBJECT_STORE_URL\`).
+(\`GOOGLE_CHAT_WEBHOOK_URL\`) and spans (\`OTEL_EXPORTER_OTLP_ENDPOINT\`).
 
 | variable | default | values | meaning, and when to change it |
 | --- | --- | --- | --- |

@@ -100,7 +100,7 @@ export const settings = {
   DB_SLOW_QUERY_MS: setting(milliseconds(60_000).default(100), 'Statements slower than this are logged and counted (R049).'),
   DB_POOL_BUDGET_PROCESSES: setting(
     count(1, 10_000).default(8),
-    'How many Parley processes share this Postgres, a gateway pod counted as one: processes x DB_POOL_SIZE must fit into max_connections (R057).',
+    'How many Parley processes share this Postgres, a gateway pod counted as one: processes x DB_POOL_SIZE must fit into max_connections (R057). The default: one of each app, and two more while a rollout replaces them.',
   ),
   DB_POOL_BUDGET_GATEWAYS: setting(
     count(1, 1_000).default(1),
