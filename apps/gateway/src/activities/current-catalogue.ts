@@ -41,7 +41,9 @@ export class CurrentCatalogue {
     const version = await this.store.version();
     if (version === this.held.version) return;
     const rows = await this.store.rows();
+    // Told where an operator looks for the edit that was just made; at every start it would be noise.
+    const level = this.isBuiltIn ? 'debug' : 'info';
     this.held = new Catalogue(version, rows);
-    this.logger.info({ version, agents: rows.agents.length, templates: rows.templates.length }, 'catalogue of activities read');
+    this.logger[level]({ version, agents: rows.agents.length, templates: rows.templates.length }, 'catalogue of activities read');
   }
 }
