@@ -12,7 +12,7 @@ import { metrics } from '#lib/runtime/metrics/metrics';
 import { ConversationEndStorePort } from '#lib/scores/ends/conversation-end-store.port';
 import { noSuchConversation } from './no-such-conversation.js';
 
-/** Of one process; the requester takes 50 questions at a time, those that wait for vectors among them. */
+/** Of one process; the requester takes 50 questions at a time. */
 const MOST_AT_ONCE = 20;
 /** An analysis takes seconds and two calls of a model. */
 const MOST_PER_CALLER = 2;

@@ -57,6 +57,15 @@ describe('a requester of RabbitMQ', () => {
     await close();
   });
 
+  it('a queue that no process answers keeps no request from another queue', async () => {
+    const { requester, respond, close } = await setUp();
+    await respond('answered', async () => ({ is: 'there' }));
+    for (let i = 0; i < 20; i += 1) await requester.ask('not-answered', {}).catch(() => undefined);
+    await expect(requester.ask('not-answered', {})).rejects.toMatchObject({ kind: 'open' });
+    expect(await requester.ask('answered', {})).toEqual({ is: 'there' });
+    await close();
+  });
+
   it('a request is refused at once when the broker was never there', async () => {
     const requester = new RabbitRequester({ ...place(), url: 'amqp://127.0.0.1:1', breakers: createBreakers(), timeoutMs: 2_000 });
     await requester.start();

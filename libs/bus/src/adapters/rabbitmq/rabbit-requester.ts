@@ -19,7 +19,7 @@ export interface RabbitRequesterOptions {
   readonly timeoutMs: number;
 }
 
-/** Open requests; one more is refused, and its caller goes on without the reply. */
+/** Open requests to one queue; one more is refused, and its caller goes on without the reply. */
 const MAX_OPEN = 50;
 /** Longest reply that is parsed, in bytes. */
 const MAX_ANSWER_BYTES = 65_536;
@@ -32,17 +32,14 @@ interface OpenQuestion {
 /** Requests over RabbitMQ with direct reply-to, on a connection of their own. */
 export class RabbitRequester extends RequesterPort {
   private readonly connection: RabbitConnection;
-  private readonly call: DependencyCall;
+  /** One breaker for each queue: a service that is away must not keep requests from the others. */
+  private readonly calls = new Map<string, DependencyCall>();
   private readonly open = new Map<string, OpenQuestion>();
   private channel: Channel | undefined;
 
   constructor(private readonly options: RabbitRequesterOptions) {
     super();
-    const { url, app, heartbeatS, breakers, logger, timeoutMs } = options;
-    this.call = new DependencyCall(
-      { dependency: 'rabbitmq', operation: 'request', timeoutMs, bulkhead: { concurrent: MAX_OPEN, queued: 0 } },
-      breakers,
-    );
+    const { url, app, heartbeatS, logger } = options;
     this.connection = new RabbitConnection({
       url,
       name: connectionName(app, 'request'),
@@ -62,7 +59,17 @@ export class RabbitRequester extends RequesterPort {
   }
 
   async ask(queue: string, question: unknown): Promise<unknown> {
-    return this.call.run((signal) => this.askOnce(queue, question, signal));
+    return this.callTo(queue).run((signal) => this.askOnce(queue, question, signal));
+  }
+
+  private callTo(queue: string): DependencyCall {
+    const known = this.calls.get(queue);
+    if (known !== undefined) return known;
+    const { breakers, timeoutMs } = this.options;
+    const bulkhead = { concurrent: MAX_OPEN, queued: 0 };
+    const call = new DependencyCall({ dependency: 'rabbitmq', operation: queue, timeoutMs, bulkhead }, breakers);
+    this.calls.set(queue, call);
+    return call;
   }
 
   private async askOnce(queue: string, question: unknown, signal: AbortSignal): Promise<unknown> {
