@@ -86,7 +86,7 @@ async function compareAll(urls: StackUrls): Promise<void> {
 async function measureNightlyOn(urls: StackUrls): Promise<NightlyFigures> {
   const parley = await startParley({ stack: urls, env: { ...wideLimits, ...nightlyEnvironment() } });
   try {
-    const size = options.quick ? { jobs: 1_000, rounds: 1, seconds: 10 } : { jobs: 10_000, rounds: 3, seconds: 20 };
+    const size = options.quick ? { jobs: 1_000, rounds: 2, seconds: 10 } : { jobs: 10_000, rounds: 3, seconds: 20 };
     return await measureNightly(parley, { ...size, progress: say });
   } finally {
     await parley.stop();
