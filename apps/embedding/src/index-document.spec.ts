@@ -49,6 +49,11 @@ const uploaded = (partCount: number, { workMs = 10_000, batches = 1 } = {}) => {
   return {
     embedder,
     vectors,
+    ledger,
+    erase: () => {
+      for (const partId of partIds) messages.remove(partId);
+      documents.documents.delete(documentId);
+    },
     partIds,
     event,
     deliver: () => indexDocument.handle(event),
@@ -114,6 +119,18 @@ describe('a document', () => {
     await document.markFailed();
     await document.deliver();
     expect(document.state()).toBe('done');
+  });
+
+  it('whose owner is erased while it is indexed has no vectors, nothing is recorded, and it is no failure', async () => {
+    const document = uploaded(3);
+    document.embedder.before = (text) => {
+      if (text === 'part 1') document.erase();
+    };
+    await document.deliver();
+    expect(await document.storedParts()).toEqual([0]); // was done before: the erasure finds it
+    expect([...(await document.ledger.entriesOf(document.partIds)).keys()]).toEqual([document.partIds[0]]);
+    await document.deliver();
+    expect(document.embedder.asked).toEqual(['part 0', 'part 1', 'part 2']);
   });
 
   it('that is not stored is ignored', async () => {

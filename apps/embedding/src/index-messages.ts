@@ -75,10 +75,12 @@ export class IndexMessages {
     let stored: StoredChunk[] = [];
     for (let round = 1; open.length > 0; round += 1) {
       if (round > MAX_ROUNDS) throw new Postpone(RACE_PAUSE_MS, 'messages change faster than they are indexed');
-      const named = this.named(await this.messages.of(open), eventsOf, round > 1);
-      if (round === 1) countUnknown(eventsOf, named);
-      const plans = await this.planned(named, stored);
+      const found = this.named(await this.messages.of(open), eventsOf, round > 1);
+      if (round === 1) countUnknown(eventsOf, found);
+      const plans = await this.planned(found, stored);
       await this.writeVectors.execute([...plans.values()]);
+      const gone = await this.withdrawGone(plans, found);
+      const named = found.filter(({ message }) => !gone.has(message.messageId));
       const refused = await this.ledger.record([...plans.values()].map(({ entry }) => entry));
       stored = await this.storedOf(named);
       const wrong = new Set([
@@ -93,6 +95,24 @@ export class IndexMessages {
       open = [...wrong];
     }
     return announcements;
+  }
+
+  /**
+   * Parts are removed when their owner is erased: the vectors of those that went meanwhile go again, and nothing is recorded. (Messages stay, as
+   * tombstones.) Read after the vectors are written: an erasure removes the parts first, then the vectors that it finds.
+   */
+  private async withdrawGone(plans: Map<MessageId, Plan>, found: readonly Named[]): Promise<ReadonlySet<MessageId>> {
+    const parts = found.flatMap(({ message: { messageId, documentId } }) =>
+      documentId !== undefined && plans.has(messageId) ? messageId : [],
+    );
+    if (parts.length === 0) return new Set();
+    const there = await this.messages.of(parts);
+    const gone = parts.filter((id) => !there.has(id));
+    for (const id of gone) plans.delete(id);
+    await this.writeVectors.execute(
+      gone.map((messageId) => ({ messageId, chunks: [], embeddings: [], mayHaveOlder: true, falseChunkIds: [] })),
+    );
+    return new Set(gone);
   }
 
   private named(

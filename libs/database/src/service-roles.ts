@@ -46,7 +46,7 @@ export const tableGrants: Readonly<Record<string, Readonly<Partial<Record<Servic
   consistency_runs: { gateway: own, ops: own, cli: own },
   jobs: { gateway: add, scoring: mend, ops: own },
   friendship_statuses: { gateway: look, scoring: keep, ops: shed },
-  score_changes: { gateway: look, scoring: add, ops: shed },
+  score_changes: { gateway: look, scoring: add, ops: look },
   agents: { gateway: look, cli: own },
   prompt_templates: { gateway: look, cli: own },
   catalogue_version: { gateway: look, cli: mend },

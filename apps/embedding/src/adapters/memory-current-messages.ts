@@ -25,6 +25,11 @@ export class MemoryCurrentMessages extends CurrentMessagesPort {
     this.messages.set(part.messageId, { ...part, version: 1, changedAt: new Date(part.createdAt) });
   }
 
+  /** Removes what was committed of this id, as an erasure does with parts. */
+  remove(messageId: MessageId): void {
+    this.messages.delete(messageId);
+  }
+
   async of(messageIds: readonly MessageId[]): Promise<Map<MessageId, CurrentMessage>> {
     const entries = await this.ledger.entriesOf(messageIds);
     const found = new Map<MessageId, CurrentMessage>();

@@ -4,7 +4,7 @@ import { sumOfTopics } from '#lib/scores/friendship/friendship';
 import type { FriendshipStorePort } from '#lib/scores/friendship/friendship-store.port';
 import { DependencyError } from '#lib/resilience/call/errors';
 import { pick, seededRandom } from '#lib/testing/random';
-import { scoredWorld } from './scored-world.contract.js';
+import { type ScoreStores, scoredWorld } from './scored-world.contract.js';
 
 /** Dies: before a call of the store, or after its commit and before its answer. */
 class Crash extends Error {}
@@ -28,13 +28,13 @@ const crashing = (store: FriendshipStorePort, random: () => number, chance: () =
  * The property that scores stand on, for a store of scores: one event, delivered any number of times in any interleaving with edits, recalculations,
  * outages and crashes, changes a score once. `EXACTLY_ONCE_SEED` repeats a run that failed.
  */
-export function exactlyOnceContract(name: string, make: () => Promise<FriendshipStorePort>, seeds: readonly number[]): void {
+export function exactlyOnceContract(name: string, make: () => Promise<ScoreStores>, seeds: readonly number[]): void {
   describe(`scoring over ${name}`, () => {
     it.each(seeds)('counts each conversation once, whatever comes how often in which order (EXACTLY_ONCE_SEED=%i)', async (seed) => {
       const random = seededRandom(seed);
       let crashes = 0.15;
-      const store = await make();
-      const world = scoredWorld(crashing(store, random, () => crashes));
+      const { ends: endStore, friendship: store } = await make();
+      const world = scoredWorld({ ends: endStore, friendship: crashing(store, random, () => crashes) });
       const users = ['alice', 'bob'];
       const ends = await Promise.all(Array.from({ length: 6 }, (_, i) => world.ended(users[i % 2])));
       const recalculateOf = ({ id: endId, conversationId, userId }: (typeof ends)[number]): ScoreRecalculate =>

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, inject } from 'vitest';
+import { PostgresConversationEndStore } from '#lib/scores/ends/adapters/postgres-conversation-end-store';
 import { PostgresFriendshipStore } from '#lib/scores/friendship/adapters/postgres-friendship-store';
 import { type MigratedDatabase, migratedDatabase } from '#lib/testing/migrated-database';
 import { exactlyOnceContract, seedsOfRun } from './exactly-once.contract.js';
@@ -10,8 +11,11 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 
 const emptied = async () => {
-  await database.lane('work').query('TRUNCATE friendship_statuses, score_changes');
-  return new PostgresFriendshipStore(database.lane('reads'), database.dataSource);
+  await database.lane('work').query('TRUNCATE conversation_ends, friendship_statuses CASCADE');
+  return {
+    ends: new PostgresConversationEndStore(database.dataSource),
+    friendship: new PostgresFriendshipStore(database.lane('reads'), database.dataSource),
+  };
 };
 
 exactlyOnceContract('Postgres', emptied, seedsOfRun(4));

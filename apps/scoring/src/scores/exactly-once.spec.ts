@@ -1,4 +1,4 @@
-import { MemoryFriendshipStore } from '#lib/scores/friendship/adapters/memory-friendship-store';
 import { exactlyOnceContract, seedsOfRun } from './exactly-once.contract.js';
+import { memoryScoreStores } from './scored-world.contract.js';
 
-exactlyOnceContract('memory', async () => new MemoryFriendshipStore(), seedsOfRun(20));
+exactlyOnceContract('memory', async () => memoryScoreStores(), seedsOfRun(20));

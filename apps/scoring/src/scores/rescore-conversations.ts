@@ -62,8 +62,12 @@ export class RescoreConversations {
       return Date.now() - last.appliedAt.getTime() < TOLD_AGAIN_WITHIN_MS ? [updatedBy(last)] : [];
     const { score, degraded } = await this.assess.execute(end, transcript, 'background', last?.analysis.memories ?? 0);
     // The model cannot make sense of this conversation: what there is stays, and the next night tries again.
-    if (degraded) return [leftDegraded(end, await this.friendship.markDegraded(score))];
-    return [updatedBy((await this.friendship.apply(score, 'changed')).change)];
+    if (degraded) {
+      const status = await this.friendship.markDegraded(score);
+      return status === undefined ? [] : [leftDegraded(end, status)];
+    }
+    const applied = await this.friendship.apply(score, 'changed');
+    return applied === undefined ? [] : [updatedBy(applied.change)]; // undefined: erased during the analysis
   }
 
   private async dueOf(userId: UserId): Promise<ConversationEndRecord[]> {

@@ -6,7 +6,7 @@ import { DependencyError } from '#lib/resilience/call/errors';
 import { MemoryFriendshipStore } from '#lib/scores/friendship/adapters/memory-friendship-store';
 import { eventually } from '#lib/testing/eventually';
 import { CallerOverShare } from '../analysis/caller-over-share.js';
-import { scoredWorld } from './scored-world.contract.js';
+import { memoryScoreStores, scoredWorld } from './scored-world.contract.js';
 
 const out = () => new DependencyError('llm', 'chat', 'unavailable');
 
@@ -62,6 +62,38 @@ describe('the end of a conversation', () => {
     const recalculate = newEvent('score.recalculate', { conversationId, userId, endId: end.id, reason: 'operator' });
     expect(await rescoring.handle(recalculate)).toEqual([]);
     expect((await friendship.find('alice')).version).toBe(0);
+  });
+});
+
+describe('a user that is erased', () => {
+  const recalculateOf = ({ id: endId, conversationId, userId }: { id: string; conversationId: string; userId: string }) =>
+    newEvent('score.recalculate', { conversationId, userId, endId, reason: 'operator' });
+
+  it.each([undefined, out()])('during an analysis has no score after it (failure of the model: %s)', async (failure) => {
+    const { scoring, rescoring, ended, endedEvent, ends, friendship, model, asked, jobs } = scoredWorld();
+    const end = await ended();
+    const job = await asked(end);
+    const analysis = Promise.withResolvers<void>();
+    model.held = analysis.promise;
+    model.failure = failure;
+    const running = [scoring.handle(endedEvent(end)), scoring.handle(job), ...(failure ? [] : [rescoring.handle(recalculateOf(end))])];
+    await eventually(() => expect(model.calls).toBe(2 * running.length));
+    await ends.removeOf('alice', 10);
+    analysis.resolve();
+    expect(await Promise.all(running)).toEqual(running.map(() => []));
+    expect((await friendship.find('alice')).version).toBe(0);
+    expect(await jobs.find(job.data.jobId)).toMatchObject({ status: 'failed', error: 'This conversation is not there any more.' });
+  });
+
+  it('is not scored by events that come again, and they are no failure', async () => {
+    const { scoring, rescoring, ended, endedEvent, ends, friendship, model } = scoredWorld();
+    const end = await ended();
+    await ends.removeOf('alice', 10);
+    const nightly = newEvent('score.recalculate', { conversationId: null, userId: 'alice', reason: 'nightly' });
+    expect(await scoring.handle(endedEvent(end))).toEqual([]);
+    expect(await rescoring.handle(recalculateOf(end))).toEqual([]);
+    expect(await rescoring.handle(nightly)).toEqual([]);
+    expect([model.calls, (await friendship.find('alice')).version]).toEqual([0, 0]);
   });
 });
 
@@ -128,7 +160,7 @@ describe('an end that is scored again', () => {
 
   it('tells its user nothing when nothing changed and its process cannot have died on the way', async () => {
     const friendship = new MemoryFriendshipStore();
-    const { rescoring, scoring, ended, endedEvent } = scoredWorld(friendship);
+    const { rescoring, scoring, ended, endedEvent } = scoredWorld({ ...memoryScoreStores(), friendship });
     const end = await ended();
     await scoring.handle(endedEvent(end));
     expect(await rescoring.handle(recalculate(end))).toMatchObject([{ type: 'score.updated' }]);

@@ -54,12 +54,15 @@ export class ScoreConversation {
     if (transcript === undefined) return undefined;
     const { score, degraded } = await this.assess.execute(end, transcript, 'interactive', 0);
     if (degraded) return this.leave(end, score);
-    const { change } = await this.friendship.apply(score, 'unscored');
+    const applied = await this.friendship.apply(score, 'unscored');
+    if (applied === undefined) return undefined; // erased during the analysis
+    const { change } = applied;
     return { view: viewOf(change, change.scoreChange, false), events: [updatedBy(change)] };
   }
 
-  private async leave(end: ConversationEndRecord, score: EndScore): Promise<Scored> {
+  private async leave(end: ConversationEndRecord, score: EndScore): Promise<Scored | undefined> {
     const status = await this.friendship.markDegraded(score);
+    if (status === undefined) return undefined;
     const events = [leftDegraded(end, status), recalculationOf(end, 'degraded', '')];
     return { view: viewOf(score, 0, true), events };
   }

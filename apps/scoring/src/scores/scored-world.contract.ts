@@ -7,7 +7,7 @@ import { MemoryJobStore } from '#lib/jobs/adapters/memory-job-store';
 import { DependencyError } from '#lib/resilience/call/errors';
 import { MemoryConversationEndStore } from '#lib/scores/ends/adapters/memory-conversation-end-store';
 import { endedEvent } from '#lib/scores/ends/end-facts';
-import type { ConversationEndRecord } from '#lib/scores/ends/conversation-end-store.port';
+import type { ConversationEndRecord, ConversationEndStorePort } from '#lib/scores/ends/conversation-end-store.port';
 import { MemoryFriendshipStore } from '#lib/scores/friendship/adapters/memory-friendship-store';
 import type { FriendshipStorePort } from '#lib/scores/friendship/friendship-store.port';
 import type { Transcript } from '#lib/scores/transcript';
@@ -64,11 +64,21 @@ export class EditedTranscripts extends TranscriptPort {
   }
 }
 
-/** The use cases of scoring over memory, with this store of scores. */
-export const scoredWorld = (friendship: FriendshipStorePort = new MemoryFriendshipStore()) => {
-  const outbox = new MemoryOutbox();
-  const ends = new MemoryConversationEndStore(outbox, () => undefined);
-  const jobs = new MemoryJobStore(outbox);
+/** The stores of one world. */
+export interface ScoreStores {
+  readonly ends: ConversationEndStorePort;
+  readonly friendship: FriendshipStorePort;
+}
+
+/** Both in memory. */
+export const memoryScoreStores = (): ScoreStores => {
+  const ends = new MemoryConversationEndStore(new MemoryOutbox(), () => undefined);
+  return { ends, friendship: new MemoryFriendshipStore((endId) => ends.has(endId)) };
+};
+
+/** The use cases of scoring over these stores. */
+export const scoredWorld = ({ ends, friendship }: ScoreStores = memoryScoreStores()) => {
+  const jobs = new MemoryJobStore(new MemoryOutbox());
   const [transcripts, model] = [new EditedTranscripts(), new DecidedAnalysis()];
   const assess = new AssessConversation(transcripts, new AnalyzeConversation(model), new NoMemory());
   const ended = async (userId = 'alice', conversationId = `robot-${newId()}`): Promise<ConversationEndRecord> => {
@@ -84,6 +94,7 @@ export const scoredWorld = (friendship: FriendshipStorePort = new MemoryFriendsh
     return event;
   };
   return {
+    ends,
     friendship,
     jobs,
     transcripts,

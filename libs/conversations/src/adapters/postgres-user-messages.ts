@@ -3,7 +3,7 @@ import { ERASED_USER, type MessageId, type UserId } from '#lib/contracts/ids';
 import type { PostgresLane, Query } from '#lib/database/adapters/lanes/postgres-lane';
 import { tombstoneOf } from '../change-message.js';
 
-/** Messages that one statement looks at: 10 ms of a table in memory. */
+/** Messages that one statement looks at: measured 38 ms on two busy cores. */
 const LOOKED_AT = 5_000;
 /** Messages that one transaction erases. */
 const ERASED_AT_ONCE = 200;

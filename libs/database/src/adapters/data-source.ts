@@ -25,6 +25,7 @@ import { CreateOutboxDepth1764000500001 } from './migrations/create-outbox-depth
 import { CreateSearchFunctions1763690400000 } from './migrations/create-search-functions.js';
 import { CreateTextsToIndex1764000410000 } from './migrations/create-texts-to-index.js';
 import { CreateVectorWrites1764000600000 } from './migrations/create-vector-writes.js';
+import { EndScoresWithEnds1764001100010 } from './migrations/end-scores-with-ends.js';
 import { IndexChangesAndJoinings1764000300000 } from './migrations/index-changes-and-joinings.js';
 import { IndexDepartedMembers1764001000000 } from './migrations/index-departed-members.js';
 import { IndexDocumentsByOwner1764000810000 } from './migrations/index-documents-by-owner.js';
@@ -70,6 +71,7 @@ const migrations = [
   CreateNightlyRuns1764000900000,
   CreateDocuments1764000800000,
   IndexDocumentsByOwner1764000810000,
+  EndScoresWithEnds1764001100010,
 ];
 
 /** How a DataSource reaches Postgres. All times in milliseconds. */

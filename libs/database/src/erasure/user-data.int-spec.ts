@@ -3,6 +3,9 @@ import { type MigratedDatabase, migratedDatabase } from '#lib/testing/migrated-d
 import { PostgresUserData } from './adapters/postgres-user-data.js';
 import { userData } from './user-data.js';
 
+/** A row for each comparison or night. */
+const FEW_ROWS = new Set(['consistency_runs', 'nightly_runs']);
+
 let database: MigratedDatabase;
 beforeAll(async () => {
   database = await migratedDatabase(inject('stack').databaseUrl);
@@ -26,6 +29,18 @@ describe('what tables hold of users', () => {
       expect(await store.erase('a-user-without-data')).toEqual({ count: 0, isEmpty: true });
     },
   );
+
+  it.each(
+    Object.entries(userData).flatMap(([table, data]) => ('rows' in data && !FEW_ROWS.has(table) ? [[table, data.rows] as const] : [])),
+  )('is found in %s without reading the whole table', async (table, rows) => {
+    const plan = await database.lane('work').transaction(async (query) => {
+      await query('SET LOCAL enable_seqscan = off'); // the tables are empty: a scan would be the cheapest
+      return query<{ 'QUERY PLAN': string }>(`EXPLAIN SELECT ctid FROM ${table} WHERE ${rows.replaceAll('$1', `'alice'`)} LIMIT 500`);
+    });
+    const lines = plan.map((line) => line['QUERY PLAN']);
+    expect(lines.filter((line) => line.includes('Seq Scan'))).toEqual([]);
+    expect(lines.some((line) => line.includes('Index'))).toBe(true);
+  });
 
   it('is erased in pages, and what others have stays', async () => {
     const lane = database.lane('work');

@@ -27,8 +27,8 @@ export const userData: Readonly<Record<string, UserData>> = {
   conversation_logs: { eraser: 'ends' },
   conversation_ends: { eraser: 'ends' },
   message_signals: { rows: 'user_id = $1' },
-  friendship_statuses: { rows: 'user_id = $1' },
-  score_changes: { rows: 'user_id = $1' },
+  friendship_statuses: { eraser: 'ends' },
+  score_changes: { eraser: 'ends' },
   document_parts: { rows: 'document_id IN (SELECT id FROM documents WHERE owner_id = $1)' },
   documents: { rows: 'owner_id = $1' },
   // What is not set aside leaves by itself: an erasure waits for it.

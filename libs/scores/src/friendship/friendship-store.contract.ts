@@ -2,24 +2,41 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '#lib/contracts/ids';
 import { pick, seededRandom } from '#lib/testing/random';
 import { anEndScore, aRandomEndScore } from './builders.contract.js';
+import type { EndScore } from './friendship.js';
 import { sumOfTopics } from './friendship.js';
-import type { FriendshipStorePort } from './friendship-store.port.js';
+import type { ApplyOutcome, ApplyWhen, FriendshipStorePort } from './friendship-store.port.js';
 
-/** An empty store, and a way to make the status of a user untrue. */
+/** An empty store, ways to add ends and to erase their user, and one to make the status of a user untrue. */
 export interface FriendshipStoreSetup {
   readonly store: FriendshipStorePort;
+  readonly addEnd: (end: Pick<EndScore, 'endId' | 'userId' | 'conversationId'>) => Promise<void>;
+  readonly erase: (userId: string) => Promise<void>;
   readonly falsify: (userId: string) => Promise<void>;
 }
 
 /** What every store of scores promises. */
 export function friendshipStoreContract(name: string, make: () => Promise<FriendshipStoreSetup>): void {
   let store: FriendshipStorePort;
-  let falsify: FriendshipStoreSetup['falsify'];
+  let setup: FriendshipStoreSetup;
 
   describe(`the store of scores ${name}`, () => {
     beforeEach(async () => {
-      ({ store, falsify } = await make());
+      setup = await make();
+      ({ store } = setup);
     });
+
+    /** The score of an end that is there. */
+    const anEnd = async (differences: Partial<EndScore> = {}): Promise<EndScore> => {
+      const score = anEndScore(differences);
+      await setup.addEnd(score);
+      return score;
+    };
+    /** It is applied, unless its end is gone. */
+    const applied = async (score: EndScore, when: ApplyWhen = 'unscored'): Promise<ApplyOutcome> => {
+      const outcome = await store.apply(score, when);
+      if (outcome === undefined) throw new Error('this end is gone');
+      return outcome;
+    };
 
     const historyOf = (userId: string, limit = 1_000) => store.history(userId, { before: undefined, limit });
 
@@ -37,8 +54,8 @@ export function friendshipStoreContract(name: string, make: () => Promise<Friend
     });
 
     it('applies a score to status, topics and history', async () => {
-      const score = anEndScore({ worth: 10, topics: ['music', 'food'] });
-      const { change, isNew } = await store.apply(score, 'unscored');
+      const score = await anEnd({ worth: 10, topics: ['music', 'food'] });
+      const { change, isNew } = await applied(score);
       expect(isNew).toBe(true);
       expect(change).toEqual({
         ...score,
@@ -68,10 +85,8 @@ export function friendshipStoreContract(name: string, make: () => Promise<Friend
     });
 
     it('applies one end once, however many workers bring it and whatever they found', async () => {
-      const score = anEndScore({});
-      const outcomes = await Promise.all(
-        Array.from({ length: 8 }, (_, i) => store.apply({ ...score, worth: 10 + i, fingerprint: `${i}` }, 'unscored')),
-      );
+      const score = await anEnd();
+      const outcomes = await Promise.all(Array.from({ length: 8 }, (_, i) => applied({ ...score, worth: 10 + i, fingerprint: `${i}` })));
       const changes = await historyOf('alice');
       expect(changes).toHaveLength(1);
       expect(outcomes.filter(({ isNew }) => isNew)).toHaveLength(1);
@@ -80,7 +95,9 @@ export function friendshipStoreContract(name: string, make: () => Promise<Friend
     });
 
     it('loses none of many ends that come at the same time, also as the first ones of a user', async () => {
-      const scores = Array.from({ length: 8 }, (_, i) => anEndScore({ userId: 'busy', worth: i + 1, topics: ['work', 'food', 'music'] }));
+      const scores = await Promise.all(
+        Array.from({ length: 8 }, (_, i) => anEnd({ userId: 'busy', worth: i + 1, topics: ['work', 'food', 'music'] })),
+      );
       await Promise.all(scores.map((score) => store.apply(score, 'unscored')));
       const status = await store.find('busy');
       expect([status.score, sumOfTopics(status), status.version]).toEqual([36, 36, 8]);
@@ -88,12 +105,10 @@ export function friendshipStoreContract(name: string, make: () => Promise<Friend
     });
 
     it('scores an end again when its transcript changed, by the difference', async () => {
-      const score = anEndScore({ worth: 10 });
+      const score = await anEnd({ worth: 10 });
       await store.apply(score, 'unscored');
       expect(await store.apply({ ...score, worth: 30 }, 'changed')).toMatchObject({ isNew: false, change: { revision: 1 } });
-      const again = await Promise.all(
-        Array.from({ length: 3 }, () => store.apply({ ...score, worth: 4, fingerprint: 'edited' }, 'changed')),
-      );
+      const again = await Promise.all(Array.from({ length: 3 }, () => applied({ ...score, worth: 4, fingerprint: 'edited' }, 'changed')));
       expect(again.filter(({ isNew }) => isNew)).toMatchObject([{ change: { revision: 2, scoreChange: -6, scoreAfter: 4 } }]);
       const newer = await store.apply({ ...score, worth: 5, scoringVersion: score.scoringVersion + 1 }, 'unscored');
       expect(newer).toMatchObject({ isNew: true, change: { revision: 1, scoreChange: 1, scoreAfter: 5 } });
@@ -101,7 +116,7 @@ export function friendshipStoreContract(name: string, make: () => Promise<Friend
     });
 
     it('names degraded ends until they have their score', async () => {
-      const [one, other] = [anEndScore({}), anEndScore({})];
+      const [one, other] = [await anEnd(), await anEnd()];
       const marked = await store.markDegraded(one);
       expect(marked).toMatchObject({ degradedEnds: [one.endId], version: 1, score: 0, updatedAt: expect.any(Date) });
       expect(await store.markDegraded(one)).toEqual(marked);
@@ -112,8 +127,8 @@ export function friendshipStoreContract(name: string, make: () => Promise<Friend
     });
 
     it('shows the history page by page, newest first, and of one user alone', async () => {
-      for (let i = 0; i < 5; i += 1) await store.apply(anEndScore({ worth: i }), 'unscored');
-      await store.apply(anEndScore({ userId: 'bob' }), 'unscored');
+      for (let i = 0; i < 5; i += 1) await store.apply(await anEnd({ worth: i }), 'unscored');
+      await store.apply(await anEnd({ userId: 'bob' }), 'unscored');
       const first = await historyOf('alice', 2);
       expect(first.map(({ statusVersion }) => statusVersion)).toEqual([5, 4]);
       const rest = await store.history('alice', { before: 4, limit: 10 });
@@ -121,17 +136,38 @@ export function friendshipStoreContract(name: string, make: () => Promise<Friend
     });
 
     it('finds the statuses that are not the sum of their topics and their history, page by page', async () => {
-      for (const userId of ['u1', 'u2', 'u3']) await store.apply(anEndScore({ userId, worth: 7 }), 'unscored');
-      await store.markDegraded(anEndScore({ userId: 'u4' }));
-      await falsify('u2');
+      for (const userId of ['u1', 'u2', 'u3']) await store.apply(await anEnd({ userId, worth: 7 }), 'unscored');
+      await store.markDegraded(await anEnd({ userId: 'u4' }));
+      await setup.falsify('u2');
       const first = await store.compare(undefined, 2);
       expect(first).toEqual({ checked: 2, lastUserId: 'u2', disagreements: [{ userId: 'u2', score: 8, topics: 7, history: 7 }] });
       expect(await store.compare('u2', 3)).toEqual({ checked: 2, lastUserId: undefined, disagreements: [] });
     });
 
+    it('stores nothing for an end that is gone: its user was erased during the analysis', async () => {
+      const [first, second] = [await anEnd(), await anEnd()];
+      const ofBob = await anEnd({ userId: 'bob' });
+      for (const score of [first, ofBob]) await store.apply(score, 'unscored');
+      await setup.erase('alice');
+      expect(await store.apply({ ...first, fingerprint: 'edited' }, 'changed')).toBeUndefined();
+      expect(await store.apply(second, 'unscored')).toBeUndefined();
+      expect(await store.markDegraded(second)).toBeUndefined();
+      expect([(await store.find('alice')).version, await historyOf('alice')]).toEqual([0, []]);
+      expect((await store.find('bob')).score).toBe(ofBob.worth);
+      expect(await store.compare(undefined, 10)).toEqual({ checked: 1, lastUserId: undefined, disagreements: [] });
+    });
+
+    it.each([1, 2, 3])('leaves nothing of a user that is erased while its ends are scored (round %i)', async () => {
+      const scores = await Promise.all(Array.from({ length: 8 }, () => anEnd()));
+      const marked = await anEnd();
+      const writing = scores.map((score) => store.apply(score, 'unscored'));
+      await Promise.all([...writing.slice(0, 1), setup.erase('alice'), ...writing, store.markDegraded(marked)]);
+      expect([(await store.find('alice')).version, await historyOf('alice')]).toEqual([0, []]);
+    });
+
     it.each([11, 12])('keeps score, topics and history equal while workers race (seed %i)', async (seed) => {
       const random = seededRandom(seed);
-      const ends = Array.from({ length: 6 }, newId);
+      const ends = (await Promise.all(Array.from({ length: 6 }, () => anEnd()))).map(({ endId }) => endId);
       for (let round = 0; round < 8; round += 1) {
         const scores = Array.from({ length: 6 }, (_, i) =>
           aRandomEndScore(random, { endId: pick(random, ends), fingerprint: `${round}.${i}` }),

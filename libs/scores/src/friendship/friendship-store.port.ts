@@ -42,10 +42,13 @@ export abstract class FriendshipStorePort {
   abstract lastChange(endId: string, scoringVersion: number): Promise<AppliedChange | undefined>;
   /** Those of these ends that have no change under a scoring version. */
   abstract unscored(endIds: readonly string[], scoringVersion: number): Promise<ReadonlySet<string>>;
-  /** @throws DependencyError (`overloaded`) when other changes of the same user were faster {@link APPLY_TRIES} times. */
-  abstract apply(score: EndScore, when: ApplyWhen): Promise<ApplyOutcome>;
-  /** Names an end without a score under this scoring version as degraded. @returns the status, changed or not. */
-  abstract markDegraded(end: Pick<EndScore, 'endId' | 'userId' | 'scoringVersion'>): Promise<FriendshipStatus>;
+  /**
+   * @returns undefined when the end is gone: its user is erased, and nothing comes back.
+   * @throws DependencyError (`overloaded`) when other changes of the same user were faster {@link APPLY_TRIES} times.
+   */
+  abstract apply(score: EndScore, when: ApplyWhen): Promise<ApplyOutcome | undefined>;
+  /** Names an end without a score under this scoring version as degraded. @returns the status, changed or not; undefined when the end is gone. */
+  abstract markDegraded(end: Pick<EndScore, 'endId' | 'userId' | 'scoringVersion'>): Promise<FriendshipStatus | undefined>;
   /** Compares the next statuses with their topics and their history, each in one snapshot. @param after user at which the last call stopped. */
   abstract compare(after: UserId | undefined, limit: number): Promise<Comparison>;
 }

@@ -35,7 +35,8 @@ const LATEST_COMMIT_MS = 60_000;
 
 /**
  * An eraser for each store, in the order in which they run. The memberships first, so that nothing more is sent; the vectors before the messages,
- * so that they are counted here and not removed by the indexer, which follows `message.deleted`.
+ * so that they are counted here and not removed by the indexer, which follows `message.deleted`;
+ * the ends before their logs: a log that is being moved then either is there already, or its move finds no end and takes it back.
  */
 export const erasersOf = ({ lane, vectors, presence, deadLetters, ends, objects }: Stores): Eraser[] => {
   const conversations = new PostgresUserConversations(lane);
@@ -62,14 +63,14 @@ export const erasersOf = ({ lane, vectors, presence, deadLetters, ends, objects 
         return { counts: { conversations: count }, next };
       },
     },
+    untilEmpty('ends', async (userId) => {
+      const count = await ends.removeOf(userId, ENDS_AT_ONCE);
+      return { count, isEmpty: count < ENDS_AT_ONCE };
+    }),
     untilEmpty('logs', async (userId) => {
       const keys = await objects.keys(logPrefixOf(userId), LOGS_AT_ONCE);
       await objects.remove(keys);
       return { count: keys.length, isEmpty: keys.length < LOGS_AT_ONCE };
-    }),
-    untilEmpty('ends', async (userId) => {
-      const count = await ends.removeOf(userId, ENDS_AT_ONCE);
-      return { count, isEmpty: count < ENDS_AT_ONCE };
     }),
     ...Object.entries(userData).flatMap(([table, data]) => {
       if (!('rows' in data)) return [];

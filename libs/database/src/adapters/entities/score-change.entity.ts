@@ -1,5 +1,6 @@
-import { Column, Entity, PrimaryColumn, Unique } from 'typeorm';
+import { Column, Entity, ForeignKey, PrimaryColumn, Unique } from 'typeorm';
 import type { Emotion, Topic } from '#lib/contracts/scores';
+import { ConversationEndEntity } from './conversation-end.entity.js';
 
 /** What each end of a conversation changed: the history of scores. Rows are added, and go with their user. */
 @Entity('score_changes')
@@ -12,6 +13,7 @@ export class ScoreChangeEntity {
   endedAt!: Date;
 
   @PrimaryColumn({ type: 'uuid', name: 'end_id', primaryKeyConstraintName: 'score_changes_pkey' })
+  @ForeignKey(() => ConversationEndEntity, { name: 'score_changes_end_id_fkey', onDelete: 'CASCADE' })
   endId!: string;
 
   @PrimaryColumn({ type: 'int', name: 'scoring_version', primaryKeyConstraintName: 'score_changes_pkey' })

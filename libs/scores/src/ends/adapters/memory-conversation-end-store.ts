@@ -88,6 +88,11 @@ export class MemoryConversationEndStore extends ConversationEndStorePort {
     return true;
   }
 
+  /** Whether an end is there. */
+  has(id: string): boolean {
+    return this.rows.has(id);
+  }
+
   async removeOf(userId: UserId, limit: number): Promise<number> {
     const ids = [...this.rows.values()].filter(({ end }) => end.userId === userId).slice(0, limit);
     for (const { end } of ids) this.rows.delete(end.id);

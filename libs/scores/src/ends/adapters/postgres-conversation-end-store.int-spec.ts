@@ -26,7 +26,7 @@ conversationEndStoreContract('PostgresConversationEndStore', async () => {
     addMessages: async (id, count) => void (await query(ADD_MESSAGES, [id, count])),
     events: async () =>
       (await query<{ envelope: ParleyEvent }>('SELECT envelope FROM outbox ORDER BY created_at')).map(({ envelope }) => envelope),
-    clear: async () => void (await query('TRUNCATE conversation_ends, conversation_logs, outbox')),
+    clear: async () => void (await query('TRUNCATE conversation_ends, conversation_logs, outbox CASCADE')),
     close: () => database.drop(),
   };
 });

@@ -3,6 +3,7 @@ import type { EventHeaders } from '#lib/bus/publish/publisher.port';
 import { newId, type UserId } from '#lib/contracts/ids';
 import { ConversationEndEntity } from '#lib/database/adapters/entities/conversation-end.entity';
 import { ConversationLogEntity } from '#lib/database/adapters/entities/conversation-log.entity';
+import { FriendshipStatusEntity } from '#lib/database/adapters/entities/friendship-status.entity';
 import type { LaneDataSource } from '#lib/database/adapters/lane-data-source';
 import {
   type ConversationEndDraft,
@@ -119,9 +120,14 @@ export class PostgresConversationEndStore extends ConversationEndStorePort {
   }
 
   async removeOf(userId: UserId, limit: number): Promise<number> {
-    const ends = this.dataSource.getRepository(ConversationEndEntity).createQueryBuilder().delete();
     const some = 'id IN (SELECT id FROM conversation_ends WHERE user_id = :userId LIMIT :limit)';
-    return (await ends.where(some, { userId, limit }).execute()).affected ?? 0;
+    return this.dataSource.transaction(async (manager) => {
+      const ends = manager.createQueryBuilder().delete().from(ConversationEndEntity).where(some, { userId, limit });
+      const { affected } = await ends.execute();
+      // In this order: a score that was under way is committed by now, or finds no end. In one commit: no score without its history.
+      await manager.delete(FriendshipStatusEntity, { userId });
+      return affected ?? 0;
+    });
   }
 
   private async oneByOne<T>({ conversationId, userId }: EndedConversation, work: (manager: EntityManager) => Promise<T>): Promise<T> {

@@ -15,6 +15,11 @@ export class MemoryFriendshipStore extends FriendshipStorePort {
   readonly statuses = new Map<UserId, FriendshipStatus>();
   changes: AppliedChange[] = [];
 
+  /** @param isThere whether an end is there; default: each is. */
+  constructor(private readonly isThere: (endId: string) => boolean = () => true) {
+    super();
+  }
+
   async find(userId: UserId): Promise<FriendshipStatus> {
     return this.statusOf(userId);
   }
@@ -32,7 +37,8 @@ export class MemoryFriendshipStore extends FriendshipStorePort {
     return new Set(endIds.filter((endId) => this.lastOf(endId, scoringVersion) === undefined));
   }
 
-  async apply(score: EndScore, when: ApplyWhen): Promise<ApplyOutcome> {
+  async apply(score: EndScore, when: ApplyWhen): Promise<ApplyOutcome | undefined> {
+    if (!this.isThere(score.endId)) return undefined;
     const last = this.lastOf(score.endId, score.scoringVersion);
     if (last !== undefined && (when === 'unscored' || last.fingerprint === score.fingerprint)) return { change: last, isNew: false };
     const before = this.changes.filter(({ endId }) => endId === score.endId);
@@ -53,7 +59,12 @@ export class MemoryFriendshipStore extends FriendshipStorePort {
     return { change, isNew: true };
   }
 
-  async markDegraded({ endId, userId, scoringVersion }: Pick<EndScore, 'endId' | 'userId' | 'scoringVersion'>): Promise<FriendshipStatus> {
+  async markDegraded({
+    endId,
+    userId,
+    scoringVersion,
+  }: Pick<EndScore, 'endId' | 'userId' | 'scoringVersion'>): Promise<FriendshipStatus | undefined> {
+    if (!this.isThere(endId)) return undefined;
     const status = this.statusOf(userId);
     if (this.lastOf(endId, scoringVersion) !== undefined) return status;
     const marked = markedDegraded(status, endId);

@@ -19,6 +19,8 @@ import {
 /** Another worker changed the status or scored the end since it was read: nothing was written. */
 class LostRace extends Error {}
 
+const HOLD_END = 'SELECT FROM conversation_ends WHERE id = $1 FOR KEY SHARE';
+
 /** The topics' and the history's sums beside the score, for the next users: one statement, so one snapshot. */
 const COMPARE = `
   SELECT user_id AS "userId", score,
@@ -69,8 +71,9 @@ export class PostgresFriendshipStore extends FriendshipStorePort {
     return new Set(endIds.filter((endId) => !known.has(endId)));
   }
 
-  async apply(score: EndScore, when: ApplyWhen): Promise<ApplyOutcome> {
+  async apply(score: EndScore, when: ApplyWhen): Promise<ApplyOutcome | undefined> {
     return this.untilWon(async (manager) => {
+      if (!(await holdEnd(manager, score.endId))) return undefined;
       // The status is read first: a change that is committed between the two reads makes its version wrong.
       const status = await statusOf(manager, score.userId);
       const before = await changesOf(manager, score.endId);
@@ -92,8 +95,13 @@ export class PostgresFriendshipStore extends FriendshipStorePort {
     });
   }
 
-  async markDegraded({ endId, userId, scoringVersion }: Pick<EndScore, 'endId' | 'userId' | 'scoringVersion'>): Promise<FriendshipStatus> {
+  async markDegraded({
+    endId,
+    userId,
+    scoringVersion,
+  }: Pick<EndScore, 'endId' | 'userId' | 'scoringVersion'>): Promise<FriendshipStatus | undefined> {
     return this.untilWon(async (manager) => {
+      if (!(await holdEnd(manager, endId))) return undefined;
       const status = await statusOf(manager, userId);
       if (await manager.existsBy(ScoreChangeEntity, { endId, scoringVersion })) return status;
       const marked = markedDegraded(status, endId);
@@ -122,6 +130,10 @@ export class PostgresFriendshipStore extends FriendshipStorePort {
     }
   }
 }
+
+/** Whether the end is there; then it stays until this transaction ends, and after that its removal finds what was written. */
+const holdEnd = async (manager: EntityManager, endId: string): Promise<boolean> =>
+  (await manager.query<object[]>(HOLD_END, [endId])).length === 1;
 
 type StatusRow = Omit<FriendshipStatusEntity, 'userId'>;
 
