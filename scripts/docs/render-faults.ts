@@ -1,5 +1,5 @@
 import { faultyDependencies } from '#lib/testing/faulty-world';
-import { describeSeen, matrix, operations, RECOVERS_WITHIN_MS } from '../../test/faults/matrix.js';
+import { cellsOf, describeSeen, matrix, RECOVERS_WITHIN_MS } from '../../test/faults/matrix.js';
 
 const INTRODUCTION = `# When something is away
 
@@ -10,6 +10,7 @@ Printed by \`npm run docs\` from \`test/faults/matrix.ts\`; each cell is a test 
 Under light traffic one dependency is taken away by a proxy before it, or by the server itself, and given back. In every outage:
 nothing acknowledged is lost, nothing is stored twice, \`seq\` has no gap, no attempt is counted, nothing is dead-lettered or parked,
 no process is restarted. *consume*: indexing a message from its queue. *deliver*: bringing it to the sockets of its members. *relay*: bringing events from the outbox to RabbitMQ.
+*end*: ending a conversation with its log; *score*: scoring it; *store*: moving its log to the object store; in the outages that they could notice.
 *P95*: once the breaker is open; a trial of a half-open breaker, one in ten seconds, may take as long as a first failure.
 Tests on shared machines hold the limits below one second only to that order; \`npm run chaos\` measures them.
 `;
@@ -20,10 +21,13 @@ export const renderFaults = (): string =>
     INTRODUCTION,
     ...faultyDependencies.map((dependency) => {
       const outages = matrix.filter((outage) => outage.dependency === dependency);
-      const head = `| | how | ${operations.join(' | ')} |\n| --- | --- |${' --- |'.repeat(operations.length)}`;
+      const looked = outages.slice(0, 1).flatMap((outage) => cellsOf(outage).map(([operation]) => operation));
+      const head = `| | how | ${looked.join(' | ')} |\n| --- | --- |${' --- |'.repeat(looked.length)}`;
       const rows = outages.map(
-        ({ mode, isInCut, means, cells }) =>
-          `| **${mode}**${isInCut ? ' ●' : ''} | ${means} | ${operations.map((operation) => describeSeen(operation, cells[operation])).join(' | ')} |`,
+        (outage) =>
+          `| **${outage.mode}**${outage.isInCut ? ' ●' : ''} | ${outage.means} | ${cellsOf(outage)
+            .map(([operation, seen]) => describeSeen(operation, seen))
+            .join(' | ')} |`,
       );
       const back = `Back in use within ${RECOVERS_WITHIN_MS[dependency] / 1_000} s after it is there again, every operation.`;
       return `## ${dependency}\n\n${back}\n\n${head}\n${rows.join('\n')}\n`;

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { newId } from '#lib/contracts/ids';
 import { MAX_LOG_ENTRIES } from '#lib/contracts/scores';
+import { hostileTexts } from '#lib/testing/hostile-texts';
 import type { ParleyClient } from '#lib/testing/parley-client';
 import { AttackedParley } from './attacked-parley.js';
 
@@ -21,7 +22,21 @@ afterAll(() => attacked.stop());
 const facts = { conversationId: 'robot-7', userId: 'mallory', startTime: '2026-01-31T09:00:00Z', endTime: '2026-01-31T09:30:00Z' };
 const bodyOf = (contents: readonly string[], changes: object = {}): string =>
   JSON.stringify({ ...facts, conversationLog: contents.map((content) => ({ role: 'user', content })), ...changes });
-const end = (body: string | Buffer) => mallory.requestRaw('POST', PATH, body, json);
+/** As many entries of this text as fit into a body. */
+const filledWith = (text: string, changes: object): string => {
+  const content = text.repeat(Math.ceil(60_000 / text.length));
+  const each = Buffer.byteLength(JSON.stringify({ role: 'user', content })) + 1;
+  const contents = Array.from({ length: Math.floor((LIMIT - 1_000) / each) }, () => content);
+  return bodyOf(contents, changes);
+};
+const end = (body: string | Buffer, client = mallory) => client.requestRaw('POST', PATH, body, json);
+let attackers = 0;
+/** Each has a quota of its own. */
+const anAttacker = async () => {
+  attackers += 1;
+  const userId = `mallory-${attackers}`;
+  return { userId, client: await attacked.parley.client(userId) };
+};
 
 describe('S5: a log that is dear to read', () => {
   it.each<[string, number, () => string | Buffer]>([
@@ -33,7 +48,24 @@ describe('S5: a log that is dear to read', () => {
     ['keys that change objects', 400, () => bodyOf(['a'.repeat(20_000)]).replace('{', '{"__proto__":{"isAdmin":true},')],
     ['broken UTF-8', 400, () => Buffer.concat([Buffer.from('{"a":"'), Buffer.alloc(5_000_000, 0xff), Buffer.from('"}')])],
   ])('is refused: %s', async (_, status, body) => {
-    expect((await end(body())).status).toBe(status);
+    const { client } = await anAttacker();
+    expect((await end(body(), client)).status).toBe(status);
+  });
+
+  it('costs its caller alone: the worst texts of 10 MB, one after another, of which a quota stops most', { timeout: 120_000 }, async () => {
+    const texts = hostileTexts({ seed: 9 })
+      .filter(({ isAccepted }) => isAccepted)
+      .slice(0, 4)
+      .map(({ text }) => text);
+    const statuses: number[] = [];
+    const attack = async () => {
+      const { userId, client } = await anAttacker();
+      const bodies = texts.map((text, i) => filledWith(text, { userId, conversationId: `robot-${i}` }));
+      statuses.length = 0;
+      for (let i = 0; i < 8; i += 1) statuses.push((await end(bodies[i % bodies.length] ?? '', client)).status);
+    };
+    expect(await attacked.brokenBy(attack)).toEqual([]);
+    expect(statuses.filter((status) => status === 429).length).toBeGreaterThanOrEqual(5);
   });
 });
 

@@ -9,7 +9,7 @@ import { compareAcks } from './ack.js';
 import { type AckAtSizeFigure, fillDatabase, measureAcksAtSize } from './ack-at-size.js';
 import { compareCosts, type CostFigure, type CountedTarget, INSPECTABLE } from './cost.js';
 import { renderCosts } from './cost-report.js';
-import { measureLargeLogs, renderLargeLogs } from './large-log.js';
+import { type LargeLogFigures, measureLargeLogs, renderLargeLogs } from './large-log.js';
 import { type LiveFigures, measureLive } from './live/live.js';
 import { renderLive } from './live/live-report.js';
 import { postMessages, type Sender } from './load.js';
@@ -35,7 +35,7 @@ const options = new Command('bench')
   .addOption(
     new Option(
       '--only <part>',
-      'measure this part alone; live and nightly replace their part of the results, cost, suggest and large-log write none',
+      'measure this part alone; live, nightly and large-log replace their part of the results, cost and suggest write none',
     ).choices(['cost', 'live', 'nightly', 'suggest', 'large-log']),
   )
   .option('--messages <n>', 'stored messages of the largest search figure', '100000')
@@ -54,6 +54,7 @@ const wideLimits = {
   RATE_LIMIT_PER_USER: '100000',
   RATE_LIMIT_GLOBAL: '1000000',
   RATE_LIMIT_BYTES_PER_USER: '1000000000',
+  RATE_LIMIT_BODY_BYTES_PER_USER: '1000000000',
   HTTP_MAX_CONCURRENT_PER_USER: '1000',
 };
 
@@ -67,10 +68,9 @@ try {
     redisUrl: stack.redisUrl,
     chromaUrl: stack.chromaUrl,
   };
-  if (options.only === 'live') replaceLive(await measureLiveOn(urls));
-  else if (options.only === 'nightly') replaceNightly(await measureNightlyOn(urls));
-  else if (options.only === 'large-log')
-    console.log(renderLargeLogs(await measureLargeLogs(urls, { seconds: options.quick ? 10 : 30, env: wideLimits })));
+  if (options.only === 'live') replacePart({ live: await measureLiveOn(urls) });
+  else if (options.only === 'nightly') replacePart({ nightly: await measureNightlyOn(urls) });
+  else if (options.only === 'large-log') replacePart({ largeLogs: await measureLargeLogsOn(urls) });
   else await compareAll(urls);
 } finally {
   await stack.stop();
@@ -79,7 +79,9 @@ try {
 
 async function compareAll(urls: StackUrls): Promise<void> {
   const results = await compareSends(urls);
-  if (results !== undefined) writeResults({ ...results, nightly: await measureNightlyOn(urls), live: await measureLiveOn(urls) });
+  if (results === undefined) return;
+  const nightly = await measureNightlyOn(urls);
+  writeResults({ ...results, nightly, live: await measureLiveOn(urls), largeLogs: await measureLargeLogsOn(urls) });
 }
 
 /** What users wait for, without and with the nightly run beside it. */
@@ -98,18 +100,25 @@ function measureLiveOn(urls: StackUrls): Promise<LiveFigures> {
   return measureLive({ urls, redis: stack.redis, folder, quick: options.quick, progress: say });
 }
 
-/** Puts live delivery measured anew into the results of the last whole run; without one, it is only shown. */
-function replaceLive(live: LiveFigures): void {
-  const latest = join(resultsFolder(), 'latest.json');
-  if (existsSync(latest)) writeResults({ ...(JSON.parse(readFileSync(latest, 'utf8')) as BenchResults), live });
-  else console.log(renderLive(live));
+/** Logs of 10 MB, beside senders. */
+async function measureLargeLogsOn(urls: StackUrls): Promise<LargeLogFigures> {
+  say('a fresh Parley for logs of 10 MB');
+  return { commit: commit(), ...(await measureLargeLogs(urls, { seconds: options.quick ? 10 : 30, env: wideLimits })) };
 }
 
-/** The same for the nightly run. */
-function replaceNightly(nightly: NightlyFigures): void {
+/** Puts a part that was measured anew into the results of the last whole run; without one, it is only shown. */
+function replacePart(part: Pick<BenchResults, 'live' | 'largeLogs' | 'nightly'>): void {
   const latest = join(resultsFolder(), 'latest.json');
-  if (existsSync(latest)) writeResults({ ...(JSON.parse(readFileSync(latest, 'utf8')) as BenchResults), nightly });
-  else console.log(renderNightly(nightly));
+  if (existsSync(latest)) writeResults({ ...(JSON.parse(readFileSync(latest, 'utf8')) as BenchResults), ...part });
+  else {
+    if (part.live !== undefined) console.log(renderLive(part.live));
+    if (part.nightly !== undefined) console.log(renderNightly(part.nightly));
+    if (part.largeLogs !== undefined) console.log(renderLargeLogs(part.largeLogs));
+  }
+}
+
+function commit(): string {
+  return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', timeout: 5_000 }).trim();
 }
 
 /** Parley, the floor and the stock peer side by side, then Parley alone. @returns nothing when only costs are asked for, which it shows. */
@@ -238,7 +247,7 @@ async function measureAll(
       startedAt: new Date(Date.now() - (performance.now() - startedAt)).toISOString(),
       command: `npm run bench${options.quick ? ' -- --quick' : ''}`,
       machine: machineLine(),
-      commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', timeout: 5_000 }).trim(),
+      commit: commit(),
       acks,
       overload: { offeredPerSecond, peakPerSecond, result },
       pipeline,

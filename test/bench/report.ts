@@ -6,6 +6,7 @@ import type { CostFigure } from './cost.js';
 import { costTargets, renderCosts } from './cost-report.js';
 import { liveCharts, liveTargets, renderLive } from './live/live-report.js';
 import type { LiveFigures } from './live/live.js';
+import { type LargeLogFigures, largeLogTargets, renderLargeLogs } from './large-log.js';
 import type { LoadResult } from './load.js';
 import { type NightlyFigures, nightlyTargets, renderNightly } from './nightly.js';
 import type { PipelineFigure } from './pipeline.js';
@@ -37,6 +38,8 @@ export interface BenchResults {
   readonly costs: readonly CostFigure[];
   /** Time to delivered; `--only live` measures this part anew. */
   readonly live?: LiveFigures;
+  /** Logs of 10 MB; `--only large-log` measures this part anew. */
+  readonly largeLogs?: LargeLogFigures;
 }
 
 /** One line that says what the figures were measured on. */
@@ -95,6 +98,7 @@ const targetsOf = (results: BenchResults): string[] => {
     ...nightlyTargets(results.nightly),
     ...costTargets(results.costs),
     ...(results.live === undefined ? [] : liveTargets(results.live)),
+    ...(results.largeLogs === undefined ? [] : largeLogTargets(results.largeLogs)),
   ];
   for (const [figure, target, measured, isReached] of others) {
     rows.push(`| ${figure} | ${target} | ${measured} | ${verdict(isReached)} |`);
@@ -191,7 +195,7 @@ ${results.acksAtSize
 | messages stored | ACK/s at 100 connections |
 | --- | --- |
 ${results.growth.map(([messages, perSecond]) => `| ${messages} | ${Math.round(perSecond)} |`).join('\n')}
-${results.live === undefined ? '' : renderLive(results.live)}`;
+${renderLargeLogs(results.largeLogs)}${results.live === undefined ? '' : renderLive(results.live)}`;
 };
 
 /** The charts, by file name. */

@@ -5,7 +5,7 @@ import { processes, type ServiceName } from '#lib/devstack/services';
 import type { PrivateServer } from '#lib/devstack/process/server-process';
 
 /** What a fault hits, and with that what may be expected of sends meanwhile. */
-export type Target = ServiceName | FaultyDependency;
+export type Target = ServiceName | Exclude<FaultyDependency, 'llm' | 'objectStore'>;
 
 /** One thing that goes wrong. */
 export interface ChaosFault {

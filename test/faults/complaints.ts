@@ -1,6 +1,6 @@
 import { consistent } from '#lib/testing/consistency-checker';
 import { percentile } from '#lib/testing/percentiles';
-import type { Observed } from './experiment.js';
+import type { Observed, Worker } from './experiment.js';
 import { type Answered, type Operation, type Outage, RECOVERS_WITHIN_MS, type Worked } from './matrix.js';
 import type { Asked, Sample } from './probes.js';
 
@@ -15,6 +15,7 @@ const SHARE_OF_TRIALS = 0.1;
 /** What was not as the cell says, one line each. */
 export const complaintsAbout = (operation: Operation, { cells, dependency }: Outage, observed: Observed): string[] => {
   const seen = cells[operation];
+  if (seen === undefined) return [];
   if (seen.kind === 'answered') return aboutAnswers(operation as Asked, seen, observed);
   return aboutWork(operation, seen, observed, dependency === 'postgres');
 };
@@ -54,8 +55,8 @@ function aboutAnswers(operation: Asked, { status, degraded, says, firstMs, thenM
 }
 
 function aboutWork(operation: Operation, { kind }: Worked, { atItsEnd }: Observed, isWithoutPostgres: boolean): string[] {
-  const { unindexed, undelivered, unpublished } = atItsEnd;
-  const left = operation === 'consume' ? unindexed : operation === 'deliver' ? undelivered : unpublished;
+  const { unindexed, undelivered, unpublished, unscored, unstored } = atItsEnd;
+  const left = { consume: unindexed, deliver: undelivered, relay: unpublished, score: unscored, store: unstored }[operation as Worker];
   const complaints = atItsEnd.parked === 0 ? [] : [`${atItsEnd.parked} events were set aside`];
   if (kind === 'goes on' && left > 0) complaints.push(`${left} were left over for more than 3 s`);
   // Without Postgres nothing new is accepted that could wait.

@@ -4,7 +4,7 @@ import { checkConsistency, type ConsistencyReport, consistent } from '#lib/testi
 import type { FaultyWorld } from '#lib/testing/faulty-world';
 import { metricsOf } from '#lib/testing/metrics-of';
 import { SendJournal } from '#lib/testing/send-journal';
-import { type Operation, type Outage, RECOVERS_WITHIN_MS } from './matrix.js';
+import { cellsOf, type Operation, type Outage, RECOVERS_WITHIN_MS } from './matrix.js';
 import { type Asked, Probes, type Sample } from './probes.js';
 
 /** What one outage looked like. Times in milliseconds. */
@@ -13,24 +13,30 @@ export interface Observed {
   readonly during: Readonly<Record<Asked, readonly Sample[]>>;
   /** Those of them that were asked when every breaker had had its time to open. */
   readonly once: Readonly<Record<Asked, readonly Sample[]>>;
-  /** At its end: messages older than 3 s without vectors, and not delivered, events older than 3 s in the outbox, events set aside. */
+  /** At its end, older than 3 s: messages without vectors, or not delivered, ends of conversations without a score, logs outside of the object store, events in the outbox; and events set aside. */
   readonly atItsEnd: Backlog;
-  /** Attempts that embedding and delivery counted as failed, and dead letters, from before it to after the recovery. */
+  /** Attempts that embedding, delivery and scoring counted as failed, and dead letters, from before it to after the recovery. */
   readonly failedAttempts: number;
   /** From its end to the first success after the last failure; undefined when there was none in the time of law 3 and half as much again. */
-  readonly recoveredAfterMs: Readonly<Record<Operation, number | undefined>>;
+  readonly recoveredAfterMs: Readonly<Partial<Record<Operation, number | undefined>>>;
   /** What each client was told, compared with what is there, when all had settled. */
   readonly report: ConsistencyReport;
 }
 
+/** Operations in the background. */
+export type Worker = Exclude<Operation, Asked>;
+
 interface Backlog {
   readonly unindexed: number;
   readonly undelivered: number;
+  readonly unscored: number;
+  readonly unstored: number;
   readonly unpublished: number;
   readonly parked: number;
 }
 
-const ASKED: readonly Asked[] = ['send', 'read', 'search', 'suggest', 'health'];
+const ASKED: readonly Asked[] = ['send', 'read', 'search', 'suggest', 'health', 'end'];
+const isAsked = (operation: Operation): operation is Asked => ASKED.includes(operation as Asked);
 const CONVERSATIONS = 4;
 /** How long health remembers what it found. */
 const HEALTH_REMEMBERED_MS = 1_100;
@@ -45,13 +51,16 @@ export async function experiment(world: FaultyWorld, outage: Outage): Promise<Ob
   const client = await parley.client('alice');
   const conversations = await Promise.all(Array.from({ length: CONVERSATIONS }, () => client.createConversation({ memberIds: [] })));
   const journal = new SendJournal();
+  const looked = cellsOf(outage).map(([operation]) => operation);
+  const asked = ASKED.filter((operation) => looked.includes(operation));
   const probes = new Probes(
     client,
     conversations.map(({ id }) => id),
     journal,
+    asked,
   );
   try {
-    await untilWhole(probes);
+    await untilWhole(probes, asked);
     const failedBefore = await failedAttempts(world);
     const giveBack = await world.takeAway(outage.dependency, outage.mode);
     const brokenAt = performance.now();
@@ -59,7 +68,7 @@ export async function experiment(world: FaultyWorld, outage: Outage): Promise<Ob
     const atItsEnd = await backlogOf(parley.databaseUrl);
     const endedAt = performance.now();
     await giveBack();
-    const recoveredAfterMs = await recovery(world, probes, performance.now(), RECOVERS_WITHIN_MS[outage.dependency] * 1.5);
+    const recoveredAfterMs = await recovery(world, probes, looked, RECOVERS_WITHIN_MS[outage.dependency] * 1.5);
     await probes.stop();
     const report = await settled(world, journal);
     return {
@@ -78,7 +87,14 @@ export async function experiment(world: FaultyWorld, outage: Outage): Promise<Ob
 }
 
 function samplesOf(choose: (operation: Asked) => Sample[]): Record<Asked, Sample[]> {
-  return { send: choose('send'), read: choose('read'), search: choose('search'), suggest: choose('suggest'), health: choose('health') };
+  return {
+    send: choose('send'),
+    read: choose('read'),
+    search: choose('search'),
+    suggest: choose('suggest'),
+    health: choose('health'),
+    end: choose('end'),
+  };
 }
 
 const isGood: Readonly<Record<Asked, (sample: Sample) => boolean>> = {
@@ -87,6 +103,7 @@ const isGood: Readonly<Record<Asked, (sample: Sample) => boolean>> = {
   search: ({ status, degraded }) => status === 200 && degraded.length === 0,
   suggest: ({ status, degraded }) => status === 200 && degraded.length === 0,
   health: ({ status, says }) => status === 200 && says === 'ok',
+  end: ({ status }) => status === 202,
 };
 
 /** When the first good answer of the present row of them was there; undefined as long as the row is short. */
@@ -97,52 +114,48 @@ function goodSince(operation: Asked, samples: readonly Sample[]): number | undef
   return first !== undefined && good.length >= GOOD_IN_A_ROW ? first.at + first.ms : undefined;
 }
 
-async function untilWhole(probes: Probes): Promise<void> {
+async function untilWhole(probes: Probes, asked: readonly Asked[]): Promise<void> {
   const until = performance.now() + WHOLE_WITHIN_MS;
-  const missing = () => ASKED.filter((operation) => goodSince(operation, probes.within(operation, 0)) === undefined);
+  const missing = () => asked.filter((operation) => goodSince(operation, probes.within(operation, 0)) === undefined);
+  const lastOf = (operation: Asked) => `${operation} ${JSON.stringify(probes.within(operation, 0).at(-1))}`;
   while (missing().length > 0) {
-    if (performance.now() > until) throw new Error(`before the outage this did not work already: ${missing().join(', ')}`);
+    if (performance.now() > until) throw new Error(`before the outage this did not work already: ${missing().map(lastOf).join('; ')}`);
     await sleep(50);
   }
 }
 
-async function recovery({ parley }: FaultyWorld, probes: Probes, from: number, withinMs: number): Promise<Observed['recoveredAfterMs']> {
-  const since = new Date(Date.now() - (performance.now() - from));
-  let indexedAt: number | undefined;
-  let publishedAt: number | undefined;
-  let deliveredAt: number | undefined;
+async function recovery(
+  { parley }: FaultyWorld,
+  probes: Probes,
+  looked: readonly Operation[],
+  withinMs: number,
+): Promise<Observed['recoveredAfterMs']> {
+  const from = performance.now();
+  const since = new Date();
+  const workedAt: Partial<Record<Operation, number>> = {};
   for (;;) {
-    const [send, read, search, suggest, health] = ASKED.map((operation) => goodSince(operation, probes.within(operation, from)));
     const passed = await passedSince(parley.databaseUrl, since).catch(() => undefined);
-    if (passed?.isIndexed === true) indexedAt ??= performance.now();
-    if (passed?.isPublished === true) publishedAt ??= performance.now();
-    if (passed?.isDelivered === true) deliveredAt ??= performance.now();
-    const all = { send, read, search, suggest, health, consume: indexedAt, deliver: deliveredAt, relay: publishedAt };
-    if (performance.now() - from > withinMs || Object.values(all).every((at) => at !== undefined)) {
-      const after = (at: number | undefined) => (at === undefined ? undefined : Math.round(at - from));
-      return {
-        send: after(send),
-        read: after(read),
-        search: after(search),
-        suggest: after(suggest),
-        health: after(health),
-        consume: after(indexedAt),
-        deliver: after(deliveredAt),
-        relay: after(publishedAt),
-      };
-    }
+    for (const [operation, has] of Object.entries(passed ?? {}) as [Worker, boolean][]) if (has) workedAt[operation] ??= performance.now();
+    const at = looked.map(
+      (operation) => [operation, isAsked(operation) ? goodSince(operation, probes.within(operation, from)) : workedAt[operation]] as const,
+    );
+    if (performance.now() - from > withinMs || at.every(([, moment]) => moment !== undefined))
+      return Object.fromEntries(at.map(([operation, moment]) => [operation, moment === undefined ? undefined : Math.round(moment - from)]));
     await sleep(100);
   }
 }
 
 async function failedAttempts({ parley }: FaultyWorld): Promise<number> {
-  const [embedding, delivery] = await Promise.all([metricsOf(parley.embedding.url), metricsOf(parley.delivery.url)]);
-  const failed = (metrics: ReadonlyMap<string, number>, queue: string) =>
+  const [embedding, delivery, scoring] = await Promise.all(
+    [parley.embedding, parley.delivery, parley.scoring].map(({ url }) => metricsOf(url)),
+  );
+  const failed = (metrics: ReadonlyMap<string, number> | undefined, queue: string) =>
     ['retry', 'dead-letter'].reduce(
-      (sum, outcome) => sum + (metrics.get(`event_attempts_total{queue="${queue}",outcome="${outcome}"}`) ?? 0),
+      (sum, outcome) => sum + (metrics?.get(`event_attempts_total{queue="${queue}",outcome="${outcome}"}`) ?? 0),
       0,
     );
-  return failed(embedding, 'embedding.messages') + failed(delivery, 'delivery.messages');
+  const scored = ['scoring.conversations', 'scoring.rescores', 'scoring.logs'].reduce((sum, queue) => sum + failed(scoring, queue), 0);
+  return failed(embedding, 'embedding.messages') + failed(delivery, 'delivery.messages') + scored;
 }
 
 async function settled({ parley }: FaultyWorld, journal: SendJournal): Promise<ConsistencyReport> {
@@ -174,24 +187,27 @@ async function backlogOf(databaseUrl: string): Promise<Backlog> {
              where m.created_at < now() - interval '3 s' and l.state is distinct from 'indexed')::int as unindexed,
             (select count(*) from messages m left join message_deliveries d on d.message_id = m.id
              where m.created_at < now() - interval '3 s' and d.state is distinct from 'delivered')::int as undelivered,
+            (select count(*) from conversation_ends e left join score_changes c on c.end_id = e.id
+             where e.created_at < now() - interval '3 s' and c.end_id is null)::int as unscored,
+            (select count(*) from conversation_ends
+             where created_at < now() - interval '3 s' and log_bytes is not null and log_stored_at is null)::int as unstored,
             (select count(*) from outbox where created_at < now() - interval '3 s')::int as unpublished,
             (select count(*) from outbox where parked_at is not null)::int as parked`,
   );
-  return row ?? { unindexed: 0, undelivered: 0, unpublished: 0, parked: 0 };
+  return row ?? { unindexed: 0, undelivered: 0, unscored: 0, unstored: 0, unpublished: 0, parked: 0 };
 }
 
-async function passedSince(
-  databaseUrl: string,
-  since: Date,
-): Promise<{ isIndexed: boolean; isDelivered: boolean; isPublished: boolean } | undefined> {
+async function passedSince(databaseUrl: string, since: Date): Promise<Record<Worker, boolean> | undefined> {
   return ask(
     databaseUrl,
     `select exists(select 1 from messages m join message_chunks l on l.message_id = m.id
-                   where m.created_at > $1 and l.state = 'indexed') as "isIndexed",
+                   where m.created_at > $1 and l.state = 'indexed') as "consume",
             exists(select 1 from messages m join message_deliveries d on d.message_id = m.id
-                   where m.created_at > $1 and d.state = 'delivered') as "isDelivered",
+                   where m.created_at > $1 and d.state = 'delivered') as "deliver",
+            exists(select 1 from conversation_ends e join score_changes c on c.end_id = e.id where e.created_at > $1) as "score",
+            exists(select 1 from conversation_ends where created_at > $1 and log_stored_at is not null) as "store",
             (select count(*) from messages where created_at > $1 and created_at < now() - interval '200 ms')
-            > (select count(*) from outbox where created_at > $1 and created_at < now() - interval '200 ms') as "isPublished"`,
+            > (select count(*) from outbox where created_at > $1 and created_at < now() - interval '200 ms') as "relay"`,
     [since],
   );
 }

@@ -1,9 +1,15 @@
 import type { SearchPart } from '#lib/contracts/http';
 import { type FaultyDependency, JUST_IN_TIME_MS, type OutageMode, SLOW_MS } from '#lib/testing/faulty-world';
 
-/** What is looked at while a dependency is away. `consume`: indexing a message from its queue; `deliver`: bringing it to the sockets of its members; `relay`: bringing events from the outbox to RabbitMQ. */
-export const operations = ['send', 'read', 'search', 'suggest', 'health', 'consume', 'deliver', 'relay'] as const;
+/**
+ * What is looked at while a dependency is away. `consume`: indexing a message from its queue; `deliver`: bringing it to the sockets of its members;
+ * `relay`: bringing events from the outbox to RabbitMQ; `end`: ending a conversation with its log; `score`: scoring it; `store`: moving its log to the
+ * object store.
+ */
+export const operations = ['send', 'read', 'search', 'suggest', 'health', 'consume', 'deliver', 'relay', 'end', 'score', 'store'] as const;
 export type Operation = (typeof operations)[number];
+/** Looked at in the outages that they could notice: there conversations are ended. */
+type OfEnds = 'end' | 'score' | 'store';
 
 /** It answers every time, in the way that is named. Times in milliseconds. */
 export interface Answered {
@@ -41,7 +47,7 @@ export interface Outage {
   readonly holdMs: number;
   /** From then on `thenMs` holds. */
   readonly opensWithinMs: number;
-  readonly cells: Readonly<Record<Operation, Seen>>;
+  readonly cells: Readonly<Record<Exclude<Operation, OfEnds>, Seen>> & Readonly<Partial<Record<OfEnds, Seen>>>;
   /** Whether every test run tries it; the whole table takes some ten minutes. */
   readonly isInCut: boolean;
 }
@@ -53,7 +59,16 @@ export const RECOVERS_WITHIN_MS: Readonly<Record<FaultyDependency, number>> = {
   chroma: 12_000,
   rabbitmq: 20_000,
   embedder: 62_000,
+  llm: 62_000,
+  objectStore: 12_000,
 };
+
+/** What is looked at in an outage, with what is seen. */
+export const cellsOf = ({ cells }: Outage): (readonly [Operation, Seen])[] =>
+  operations.flatMap((operation) => {
+    const seen = cells[operation];
+    return seen === undefined ? [] : [[operation, seen] as const];
+  });
 
 const answered = (
   status: Answered['status'],
@@ -115,6 +130,22 @@ const withoutMeaning = (firstMs: number) =>
     deliver: worked('goes on'),
     relay: worked('goes on'),
   }) as const;
+/** No answer to a client needs a language model or an object store. */
+const withoutHelp = {
+  send: accepted,
+  read,
+  search: wholeSearch,
+  suggest: suggested,
+  health: health(200, 'degraded'),
+  consume: worked('goes on'),
+  deliver: worked('goes on'),
+  relay: worked('goes on'),
+  end: accepted,
+} as const;
+/** Only scores notice it. */
+const withoutModel = { ...withoutHelp, score: worked('waits'), store: worked('goes on') } as const;
+/** A log that is not moved yet is scored from Postgres. */
+const withoutObjects = { ...withoutHelp, score: worked('goes on'), store: worked('waits') } as const;
 const withoutPostgres = (limits: { send: number; read: number; search: number }) =>
   ({
     send: refused(limits.send),
@@ -315,6 +346,78 @@ export const matrix: readonly Outage[] = [
     opensWithinMs: 1_000,
     cells: withoutMeaning(1_000),
     isInCut: false,
+  },
+  {
+    dependency: 'llm',
+    mode: 'refused',
+    means: REFUSED,
+    holdMs: 15_000,
+    opensWithinMs: 10_000,
+    cells: withoutModel,
+    isInCut: false,
+  },
+  {
+    dependency: 'llm',
+    mode: 'slow',
+    means: slow('llm', 'the limit of a call'),
+    holdMs: 35_000,
+    opensWithinMs: 30_000,
+    cells: withoutModel,
+    isInCut: false,
+  },
+  {
+    dependency: 'llm',
+    mode: 'black hole',
+    means: BLACK_HOLE,
+    holdMs: 35_000,
+    opensWithinMs: 30_000,
+    cells: withoutModel,
+    isInCut: false,
+  },
+  {
+    dependency: 'llm',
+    mode: 'erroring',
+    means: 'every request is answered 500',
+    holdMs: 15_000,
+    opensWithinMs: 10_000,
+    cells: withoutModel,
+    isInCut: true,
+  },
+  {
+    dependency: 'objectStore',
+    mode: 'refused',
+    means: REFUSED,
+    holdMs: 6_000,
+    opensWithinMs: 3_000,
+    cells: withoutObjects,
+    isInCut: false,
+  },
+  {
+    dependency: 'objectStore',
+    mode: 'slow',
+    means: slow('objectStore', 'the limit of a call'),
+    holdMs: 40_000,
+    opensWithinMs: 34_000,
+    cells: withoutObjects,
+    isInCut: false,
+  },
+  {
+    dependency: 'objectStore',
+    mode: 'black hole',
+    means: BLACK_HOLE,
+    holdMs: 40_000,
+    opensWithinMs: 34_000,
+    cells: withoutObjects,
+    isInCut: false,
+  },
+  {
+    dependency: 'objectStore',
+    mode: 'erroring',
+    means: 'every request is answered 500',
+    holdMs: 6_000,
+    opensWithinMs: 3_000,
+    cells: withoutObjects,
+    isInCut: true,
   },
 ];
 

@@ -5,7 +5,7 @@ import { type Answer, type ParleyClient, persistently, RefusedByParley } from '#
 import { type JournalEntry, SendJournal } from '#lib/testing/send-journal';
 
 /** Operations with a client that waits. */
-export type Asked = 'send' | 'read' | 'search' | 'suggest' | 'health';
+export type Asked = 'send' | 'read' | 'search' | 'suggest' | 'health' | 'end';
 
 /** One answer. `at`: `performance.now()` when it was asked for; `status` 0 = none came. */
 export interface Sample {
@@ -24,11 +24,20 @@ const PLAN: Readonly<Record<Asked, { readonly askers: number; readonly pauseMs: 
   search: { askers: 5, pauseMs: 500 },
   suggest: { askers: 2, pauseMs: 250 },
   health: { askers: 1, pauseMs: 400 },
+  // A conversation that ends is two requests to the language model, so that its breaker opens within seconds.
+  end: { askers: 1, pauseMs: 400 },
+};
+
+/** What is told of a conversation that ended. */
+const ENDED = {
+  startTime: '2026-01-31T09:00:00.000Z',
+  endTime: '2026-01-31T09:30:00.000Z',
+  conversationLog: [{ role: 'user', content: 'Một tách cà phê?' }],
 };
 
 /** Asks Parley for everything, again and again, and writes down what came. */
 export class Probes {
-  readonly samples: Record<Asked, Sample[]> = { send: [], read: [], search: [], suggest: [], health: [] };
+  readonly samples: Record<Asked, Sample[]> = { send: [], read: [], search: [], suggest: [], health: [], end: [] };
   private isAsking = true;
   private readonly asking: Promise<unknown>;
 
@@ -37,6 +46,7 @@ export class Probes {
     /** One for each sender: messages of one conversation wait for each other. */
     conversationIds: readonly string[],
     private readonly journal: SendJournal,
+    asked: readonly Asked[],
   ) {
     const conversationOf = (asker: number) => conversationIds[asker % conversationIds.length] ?? '';
     const questions: Record<Asked, (asker: number) => Promise<Answer>> = {
@@ -46,11 +56,12 @@ export class Probes {
       search: () => client.request('GET', `/v1/search?q=${encodeURIComponent(`coffee ${randomUUID()}`)}&limit=5`),
       suggest: () => client.request('POST', '/v1/activities/suggest', { userId: 'alice' }),
       health: () => client.request('GET', '/v1/health'),
+      end: () => client.request('POST', '/v1/conversations/end', { conversationId: randomUUID(), userId: 'alice', ...ENDED }),
     };
     this.asking = Promise.all(
-      Object.entries(PLAN).flatMap(([operation, { askers, pauseMs }]) =>
-        Array.from({ length: askers }, (_, asker) =>
-          this.keepAsking(operation as Asked, () => questions[operation as Asked](asker), pauseMs),
+      asked.flatMap((operation) =>
+        Array.from({ length: PLAN[operation].askers }, (_, asker) =>
+          this.keepAsking(operation, () => questions[operation](asker), PLAN[operation].pauseMs),
         ),
       ),
     );

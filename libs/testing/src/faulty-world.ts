@@ -3,10 +3,12 @@ import { Redis } from 'ioredis';
 import { FaultProxy } from './fault-proxy.js';
 import { type PrivateStack, type PrivateStackOptions, startPrivateStack } from '#lib/devstack/private-stack';
 import { type RunningParley, startParley } from './running-parley.js';
+import { ScriptedLlm } from './scripted-llm.js';
 import { alwaysAnswering, MODEL_DIMENSION, openAiModel, ScriptedHttpServer } from './scripted-http-server.js';
+import { ScriptedS3 } from './scripted-s3.js';
 
 /** What can be taken away from a Parley in a {@link FaultyWorld}. */
-export const faultyDependencies = ['postgres', 'rabbitmq', 'redis', 'chroma', 'embedder'] as const;
+export const faultyDependencies = ['postgres', 'rabbitmq', 'redis', 'chroma', 'embedder', 'llm', 'objectStore'] as const;
 export type FaultyDependency = (typeof faultyDependencies)[number];
 
 /**
@@ -24,6 +26,8 @@ export const SLOW_MS: Readonly<Record<FaultyDependency, number>> = {
   redis: 150,
   chroma: 6_000,
   embedder: 6_000,
+  llm: 45_000,
+  objectStore: 45_000,
 };
 
 /** Added to each direction of Redis in mode `just in time`: four fifths of the 50 ms that a limiter waits for it. */
@@ -40,6 +44,8 @@ export class FaultyWorld {
     private readonly proxies: Readonly<Record<FaultyDependency, readonly FaultProxy[]>>,
     private readonly ofSecondIndexer: FaultProxy | undefined,
     private readonly model: ScriptedHttpServer,
+    private readonly llm: ScriptedLlm,
+    private readonly s3: ScriptedS3,
     private readonly broken: ScriptedHttpServer,
   ) {}
 
@@ -60,12 +66,19 @@ export class FaultyWorld {
     try {
       const stack = started(await startPrivateStack(options.progress === undefined ? {} : { progress: options.progress }));
       const model = started(await ScriptedHttpServer.start(openAiModel()));
+      const llm = started(await ScriptedLlm.start());
+      const s3 = started(await ScriptedS3.start());
       const broken = started(await ScriptedHttpServer.start(alwaysAnswering(500)));
       const before = async (url: string) => started(await FaultProxy.before(url));
-      const [postgres, rabbitmq, management, redis, chroma, embedder] = await Promise.all(
-        [stack.databaseUrl, stack.rabbitmqUrl, stack.rabbitmqManagementUrl, stack.redisUrl, stack.chromaUrl, model.url].map(before),
-      );
-      if (!postgres || !rabbitmq || !management || !redis || !chroma || !embedder) throw new Error('a proxy is missing');
+      const { databaseUrl, rabbitmqUrl, rabbitmqManagementUrl, redisUrl, chromaUrl } = stack;
+      const [postgres, rabbitmq, management, redis, chroma] = await Promise.all([
+        before(databaseUrl),
+        before(rabbitmqUrl),
+        before(rabbitmqManagementUrl),
+        before(redisUrl),
+        before(chromaUrl),
+      ]);
+      const [embedder, languageModel, objects] = await Promise.all([before(model.url), before(llm.url), before(s3.url)]);
       const secondChroma = options.twice === true ? await before(stack.chromaUrl) : undefined;
       const twice = secondChroma && { gateway: {}, realtime: {}, embedding: { CHROMA_URL: secondChroma.through(stack.chromaUrl) } };
       const parley = started(
@@ -84,6 +97,12 @@ export class FaultyWorld {
             EMBEDDING_MODEL: 'stand-in',
             EMBEDDING_DIMENSION: String(MODEL_DIMENSION),
             EMBEDDING_BASE_URL: embedder.through(`${model.url}/v1`),
+            ...llm.settings,
+            LLM_BASE_URL: languageModel.through(llm.url),
+            LLM_REQUESTS_PER_MINUTE: '60000',
+            OBJECT_STORE_URL: `s3://logs/parley?endpoint=${encodeURIComponent(objects.through(s3.url))}`,
+            S3_ACCESS_KEY_ID: 'test',
+            S3_SECRET_ACCESS_KEY: 'testsecret',
             RATE_LIMIT_PER_USER: '10000', // on, so that Redis is asked; never reached
             ...options.env,
           },
@@ -95,8 +114,10 @@ export class FaultyWorld {
         redis: [redis],
         chroma: secondChroma === undefined ? [chroma] : [chroma, secondChroma],
         embedder: [embedder],
+        llm: [languageModel],
+        objectStore: [objects],
       };
-      return new FaultyWorld(stack, parley, proxies, secondChroma, model, broken);
+      return new FaultyWorld(stack, parley, proxies, secondChroma, model, llm, s3, broken);
     } catch (error) {
       for (const one of undo) await one().catch(() => undefined);
       throw error;
@@ -176,7 +197,7 @@ export class FaultyWorld {
   async stop(): Promise<void> {
     await this.parley.stop();
     await Promise.all(Object.values(this.proxies).flatMap((proxies) => proxies.map((proxy) => proxy.stop())));
-    await Promise.all([this.model.stop(), this.broken.stop(), this.stack.stop()]);
+    await Promise.all([this.model, this.llm, this.s3, this.broken, this.stack].map((server) => server.stop()));
   }
 
   private get databaseName(): string {
@@ -204,12 +225,15 @@ export class FaultyWorld {
         return () => this.redis('REPLICAOF', 'NO', 'ONE');
       }
       case 'chroma':
-      case 'embedder': {
+      case 'embedder':
+      case 'llm':
+      case 'objectStore': {
         const redirect = (url: string) => {
           for (const proxy of this.proxies[dependency]) proxy.redirect(url);
         };
         redirect(this.broken.url);
-        return async () => redirect(dependency === 'chroma' ? this.stack.chromaUrl : this.model.url);
+        const urls = { chroma: this.stack.chromaUrl, embedder: this.model.url, llm: this.llm.url, objectStore: this.s3.url };
+        return async () => redirect(urls[dependency]);
       }
       default:
         return dependency satisfies never;

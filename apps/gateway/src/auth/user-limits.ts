@@ -6,6 +6,8 @@ export interface UserLimits {
   readonly concurrent: number;
   /** Bytes of answers, per process. */
   readonly bytesPerSecond: number;
+  /** Bytes of large bodies, per process. */
+  readonly bodyBytesPerSecond: number;
   readonly conversationsPerDay: number;
   readonly additionsPerDay: number;
 }
@@ -17,6 +19,8 @@ export const userLimits = (config: Config): UserLimits => {
     concurrent: config.HTTP_MAX_CONCURRENT_PER_USER ?? unlessSet(50),
     // Two whole pages of the longest messages each second.
     bytesPerSecond: config.RATE_LIMIT_BYTES_PER_USER ?? unlessSet(2_000_000),
+    // 10 MB of the strangest text take a second of a thread: a tenth of a core.
+    bodyBytesPerSecond: config.RATE_LIMIT_BODY_BYTES_PER_USER ?? unlessSet(1_000_000),
     conversationsPerDay: config.DAILY_CONVERSATIONS_PER_USER ?? unlessSet(1_000),
     additionsPerDay: config.DAILY_ADDITIONS_PER_USER ?? unlessSet(10_000),
   };

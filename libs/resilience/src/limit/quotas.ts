@@ -31,7 +31,7 @@ export const takeFromQuota = async (
 };
 
 /** A refusal of a quota, counted. */
-export const limited = (scope: 'user' | 'global' | 'bytes', detail: string, retryAfterSeconds: number): ProblemError => {
+export const limited = (scope: 'user' | 'global' | 'bytes' | 'large_bodies', detail: string, retryAfterSeconds: number): ProblemError => {
   metrics.rateLimited.inc({ scope });
   return new ProblemError('rate-limited', detail, { retryAfterSeconds });
 };

@@ -272,6 +272,29 @@ describe('bytes', () => {
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(5);
     expect((await ask(server, alice, '/livez')).status).toBe(200);
   });
+
+  it('of large bodies have a quota, which small bodies do not use', async () => {
+    const server = await boot({ RATE_LIMIT_BODY_BYTES_PER_USER: '1000' });
+    const path = await aLongConversation(server, 0);
+    const end = async (token: string, conversationLog: object[]) => {
+      const times = { startTime: '2026-01-31T09:00:00Z', endTime: '2026-01-31T09:30:00Z' };
+      return post(
+        server,
+        '/v1/conversations/end',
+        { conversationId: 'robot-7', userId: token === alice ? 'alice' : 'bob', ...times, conversationLog },
+        token,
+      );
+    };
+    const long = [{ role: 'user', content: 'x'.repeat(15_000) }];
+    expect((await post(server, path, { content: 'x'.repeat(15_000) })).status).toBe(202);
+    expect((await end(alice, long)).status).toBe(202);
+    const refused = await end(alice, long);
+    expect(refused.body).toMatchObject({ status: 429, code: 'rate-limited' });
+    // 15 KB, of which 10 were free.
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(4);
+    expect((await post(server, path, { content: 'x'.repeat(15_000) })).status).toBe(202);
+    expect((await end(bob, long)).status).toBe(202);
+  });
 });
 
 describe('connections', () => {

@@ -53,7 +53,7 @@ export const buildEdge = (instance: FastifyInstance, { verifier, limiters, limit
   const answers = new Answers(limits, instance.server);
   const bytes = new ByteQuota(userLimits(config).bytesPerSecond);
   acceptJsonOnly(instance, limits);
-  handOverLargeBodies(instance);
+  handOverLargeBodies(instance, new ByteQuota(userLimits(config).bodyBytesPerSecond));
   giveEveryRouteItsBodyLimit(instance, config.HTTP_BODY_LIMIT_BYTES);
   giveEveryRouteItsDeadline(instance);
 

@@ -13,10 +13,11 @@ export const takeFromRequestQuota = (limiters: Limiters, caller: UserId, method:
   return takeFromQuota(limiters, kind, caller, (own) => announce(reply, kind, own));
 };
 
-/** Refuses a caller whose answers of the last seconds were larger than its quota of bytes. @throws ProblemError `rate-limited`. */
-export const takeFromByteQuota = (quota: ByteQuota, caller: string): void => {
+/** Refuses a caller whose answers, or large bodies, of the last seconds were more than its quota of bytes. @throws ProblemError `rate-limited`. */
+export const takeFromByteQuota = (quota: ByteQuota, caller: string, scope: 'bytes' | 'large_bodies' = 'bytes'): void => {
   const retryAfterSeconds = quota.retryAfterSeconds(caller);
-  if (retryAfterSeconds > 0) throw limited('bytes', 'Your quota of bytes is used up.', retryAfterSeconds);
+  if (retryAfterSeconds > 0)
+    throw limited(scope, `Your quota of bytes${scope === 'bytes' ? '' : ' of large bodies'} is used up.`, retryAfterSeconds);
 };
 
 // draft-ietf-httpapi-ratelimit-headers-10: q = quota, w = window in seconds, r = remaining, t = seconds until it is back.

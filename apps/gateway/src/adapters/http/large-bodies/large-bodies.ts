@@ -24,9 +24,9 @@ const AT_ONCE = 16_384;
 const ALONE = 131_072;
 /**
  * Longest time of one body in a thread, in milliseconds; then the thread is replaced. 10 MB of ordinary text take 0.1 s, of the strangest
- * 1 s, on a core of its own; what is left of a route's 8 s is for Postgres.
+ * 1 s, on a core of its own. Time on the wall, so it leaves six times that for a machine that is busy; the rest of a route's 8 s is for Postgres.
  */
-const LIMIT_MS = 5_000;
+const LIMIT_MS = 6_500;
 /** Threads without a body end after this long: their heap is worth more than the 0.1 s that a new one takes. */
 const IDLE_MS = 30_000;
 /** Heap of a thread in MB: a body of 10 MB is at most 20 MB of text, held as JSON, as what the schema made of it, and as lines. */

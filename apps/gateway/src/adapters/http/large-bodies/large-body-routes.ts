@@ -1,6 +1,9 @@
 import { Body } from '@nestjs/common';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, preParsingHookHandler, preValidationHookHandler } from 'fastify';
 import { ProblemError } from '#lib/contracts/problems';
+import type { ByteQuota } from '../edge/byte-quota.js';
+import { takeFromByteQuota } from '../edge/quotas.js';
+import { workOf } from '../edge/request-work.js';
 import { type BodyKindName, bodyKinds } from './body-kinds.js';
 
 declare module 'fastify' {
@@ -12,10 +15,22 @@ declare module 'fastify' {
 
 const routes = new Set<string>(Object.values(bodyKinds).map(({ route }) => route));
 
-/** Has the edge hand over the bodies of these routes unread. For routes that are added from now on. */
-export const handOverLargeBodies = (instance: FastifyInstance): void => {
+/**
+ * Has the edge hand over the bodies of these routes unread, and count their bytes for their caller: one that is over its quota is refused before
+ * its body is read. For routes that are added from now on.
+ */
+export const handOverLargeBodies = (instance: FastifyInstance, quota: ByteQuota): void => {
+  const refuse: preParsingHookHandler = (request, _reply, _payload, done) => {
+    takeFromByteQuota(quota, workOf(request).callerKey, 'large_bodies');
+    done();
+  };
+  const charge: preValidationHookHandler = (request, _reply, done) => {
+    if (Buffer.isBuffer(request.body)) quota.charge(workOf(request).callerKey, request.body.length);
+    done();
+  };
   instance.addHook('onRoute', (route) => {
-    if (routes.has(`${String(route.method)} ${route.url}`)) route.config = { ...route.config, takesBytes: true };
+    if (!routes.has(`${String(route.method)} ${route.url}`)) return;
+    Object.assign(route, { config: { ...route.config, takesBytes: true }, preParsing: refuse, preValidation: charge });
   });
 };
 
