@@ -1,3 +1,0 @@
-import { tableOf } from './table.js';
-
-tableOf(['llm', 'objectStore']);
