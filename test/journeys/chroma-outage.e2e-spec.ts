@@ -76,7 +76,8 @@ const outage = {
   breaker: 'open',
   queue: { paused: true, pausedSince: expect.any(String) },
   gauges: { paused: 1 },
-  health: { status: 'degraded', detail: 'queue-paused embedding.messages' },
+  // Documents wait for it, too: their queue is named beside.
+  health: { status: 'degraded', detail: expect.stringContaining('queue-paused embedding.messages') },
 };
 const calm = { breaker: 'closed', queue: { paused: false, oldestAgeSeconds: 0 }, gauges: { paused: 0, age: 0 }, health: { status: 'ok' } };
 
