@@ -34,6 +34,7 @@ it('a gateway of two workers loses nothing when one is killed under load, and bo
           ['gateway', false],
           ['ops', false],
           ['realtime', false],
+          ['scoring', false],
         ]);
         expect(lockWaits).toEqual([]);
         return items.filter(({ app }) => app === 'gateway').map(({ pid }) => pid);

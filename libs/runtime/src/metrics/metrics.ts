@@ -81,7 +81,7 @@ export const metrics = {
   llmBudget: highest('llm_requests_per_minute', 'Requests per minute that the shared budget allows now: each 429 halves it'),
   llmBudgetRefused: counter(
     'llm_budget_refused_total',
-    'Analyses that found no budget in time: of their user (caller) or at all (shared)',
+    'Analyses that found no budget in time: of their user (caller) or all together (shared)',
     'scope',
   ),
   searchDuration: histogram('search_duration_seconds', 'One search', INTERACTIVE, 'mode'),
