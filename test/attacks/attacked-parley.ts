@@ -94,14 +94,17 @@ export class AttackedParley {
 
   /**
    * A conversation of this user that holds these texts, as it would after some time. Its members send them, each within its quota.
-   * @returns its id.
+   * @param pauseMs of each member after each text. @returns its id.
    */
-  async conversationWith(owner: string, texts: readonly string[]): Promise<string> {
+  async conversationWith(owner: string, texts: readonly string[], { pauseMs = 0 } = {}): Promise<string> {
     const members = Array.from({ length: Math.ceil(texts.length / BURST) }, (_, i) => `${owner}-member-${i}`);
     const { id } = await (await this.parley.client(owner)).createConversation({ memberIds: members });
     const sending = members.map(async (member, i) => {
       const client = await this.parley.client(member);
-      for (const text of texts.slice(i * BURST, (i + 1) * BURST)) await client.send(id, text);
+      for (const text of texts.slice(i * BURST, (i + 1) * BURST)) {
+        await client.send(id, text);
+        if (pauseMs > 0) await sleep(pauseMs);
+      }
     });
     await Promise.all(sending);
     return id;
