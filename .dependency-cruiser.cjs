@@ -85,6 +85,7 @@ module.exports = {
     home('opossum', ['libs/resilience/src/adapters/']),
     home('prom-client', ['libs/runtime/src/']),
     home('pino', ['libs/runtime/src/']),
+    home('@opentelemetry', ['libs/runtime/src/trace/']),
     home('nestjs-pino', ['libs/runtime/src/log/']),
     home('@nestjs/terminus', ['libs/runtime/src/health/']),
     home('jose', ['libs/auth/src/adapters/', 'apps/delivery/src/adapters/']),

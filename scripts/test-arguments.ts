@@ -8,6 +8,7 @@ import { Explained } from '#lib/devstack/terminal/explain';
 export const kinds = {
   unit: 'one piece of code at a time, without servers',
   integration: 'adapters against real servers',
+  operate: 'charts, alert rules, dashboards and the image, by the tools of their fields',
   journeys: 'what a user or an operator would notice, all processes together',
   attacks: 'what one caller can do to the others, to the data and to the processes',
   faults: 'servers that fail, hang and lie (PARLEY_LONG_TESTS=1: all of them)',

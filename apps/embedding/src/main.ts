@@ -8,6 +8,7 @@ const CLOSING_MS = 15_000;
 
 await runProcess({
   service: 'embedding',
+  isBackground: true,
   drainMs: ({ BUS_DRAIN_MS }) => BUS_DRAIN_MS + CLOSING_MS,
   start: startOperationsApp(EmbeddingModule),
 });

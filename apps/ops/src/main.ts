@@ -8,4 +8,9 @@ import { OpsModule } from './ops.module.js';
 const CLOSING_MS = 15_000;
 
 if (process.argv[2] === 'migrate') await migrateAndExit();
-await runProcess({ service: 'ops', drainMs: ({ BUS_DRAIN_MS }) => BUS_DRAIN_MS + CLOSING_MS, start: startOperationsApp(OpsModule) });
+await runProcess({
+  service: 'ops',
+  isBackground: true,
+  drainMs: ({ BUS_DRAIN_MS }) => BUS_DRAIN_MS + CLOSING_MS,
+  start: startOperationsApp(OpsModule),
+});

@@ -27,8 +27,14 @@ class RecordingHost extends EventEmitter implements ProcessHost {
     super();
   }
 
+  lowered = 0;
+
   exit(code: number): void {
     this.exits.push(code);
+  }
+
+  lowerPriority(): void {
+    this.lowered += 1;
   }
 
   async signal(name: 'SIGTERM' | 'SIGINT'): Promise<void> {
@@ -47,6 +53,15 @@ const plan = (overrides: Partial<ProcessPlan> = {}): ProcessPlan => ({
 const never = (): Promise<never> => new Promise(() => undefined);
 
 describe('starting', () => {
+  it('lets the other processes go first when what it does may wait, and only then', async () => {
+    const answering = new RecordingHost();
+    await runProcess(plan(), answering);
+    const background = new RecordingHost();
+    await runProcess(plan({ isBackground: true }), background);
+
+    expect([answering.lowered, background.lowered]).toEqual([0, 1]);
+  });
+
   it('is ready once everything listens, not before', async () => {
     let parts: ProcessParts | undefined;
     const { promise: listening, resolve: listen } = Promise.withResolvers<() => Promise<void>>();

@@ -1,3 +1,4 @@
+import { setPriority } from 'node:os';
 import { type Config, ConfigError, EXIT_CONFIG, parseConfig } from '../config/config.js';
 import { createLogger, type Logger } from '../log/logger.js';
 import { startProcessMetrics } from '../metrics/metrics.js';
@@ -19,6 +20,8 @@ export interface ProcessParts {
 export interface ProcessPlan {
   /** As in logs, metrics and the management UI, e.g. `embedding`. */
   readonly service: string;
+  /** Where processes share cores the others go first: what this one does may be seconds late. Left out: it answers callers or their sockets. */
+  readonly isBackground?: true;
   /** Milliseconds that the process gets to finish what it holds when it is told to stop; what is left then is cut off. */
   readonly drainMs: (config: Config) => number;
   /**
@@ -41,7 +44,12 @@ export interface ProcessHost {
   readonly watch?: (options: WatchdogOptions) => void;
   /** Gives back what the start has left in the heap; left out by tests. */
   readonly collectGarbage?: () => void;
+  /** Lets other processes go first; left out by tests. */
+  readonly lowerPriority?: () => void;
 }
+
+/** Niceness of background processes: a third of the weight of the others where both want one core, so that they never stand still. */
+const BACKGROUND_NICE = 5;
 
 /** The process that we are in. */
 export const thisProcess: ProcessHost = {
@@ -51,6 +59,7 @@ export const thisProcess: ProcessHost = {
   exit: (code) => process.exit(code),
   watch: (options) => void new Watchdog(options),
   collectGarbage,
+  lowerPriority: () => setPriority(BACKGROUND_NICE),
 };
 
 const EXIT_CLEAN = 0;
@@ -96,6 +105,8 @@ export const runProcess = async (plan: ProcessPlan, host: ProcessHost = thisProc
   const report = () => processReport(LISTED, readiness.eventLoopLagMs);
   answerSiblings('report', report);
   host.on('SIGUSR2', () => logger.info({ inHand: report() }, 'asked what is in hand'));
+
+  if (plan.isBackground === true) host.lowerPriority?.();
 
   const startedAt = performance.now();
   const starting = (async () => plan.start({ config, logger, readiness }))();
