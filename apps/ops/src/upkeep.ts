@@ -32,6 +32,10 @@ const COMPARE_SCORES_EVERY_MS = 30_000;
 const REMOVE_JOBS_EVERY_MS = 600_000;
 /** How long an ended job can be asked for. */
 const JOBS_KEPT_MS = 30 * 24 * 3_600_000;
+/** A score takes minutes. Its job is open longer when its event is parked, or a process died between the dead letter and its mark. */
+const SCORE_WITHIN_MS = 24 * 3_600_000;
+const NOT_SCORED = 'The score was not calculated within 24 hours. Ask again.';
+const FAIL_JOBS_EVERY_MS = 600_000;
 
 /** Everything that the ops process does again and again, beside the sweeps of the outbox. */
 @Injectable()
@@ -61,6 +65,11 @@ export class Upkeep extends PeriodicTasks {
         { name: 'nightly scoring', everyMs: NIGHTLY_EVERY_MS, run: (signal) => nightly.execute(signal) },
         { name: 'compare scores', everyMs: COMPARE_SCORES_EVERY_MS, run: () => scores.execute() },
         { name: 'prune inbox', everyMs: PRUNE_INBOX_EVERY_MS, run: () => inbox.prune(INBOX_MEMORY_MS) },
+        {
+          name: 'fail forgotten jobs',
+          everyMs: FAIL_JOBS_EVERY_MS,
+          run: () => jobs.failUntouchedSince(new Date(Date.now() - SCORE_WITHIN_MS), 'score', NOT_SCORED),
+        },
         {
           name: 'remove ended jobs',
           everyMs: REMOVE_JOBS_EVERY_MS,

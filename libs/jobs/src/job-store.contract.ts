@@ -142,5 +142,18 @@ export function jobStoreContract(name: string, make: () => Promise<JobsSetup>): 
       expect([await store.find(done), await store.find(failed)]).toEqual([undefined, undefined]);
       expect(await store.find(open)).toMatchObject({ status: 'queued' });
     });
+
+    it('fails open jobs of a kind that nothing was said of for long, so that another one can be asked for', async () => {
+      const score = () => erasureOf('alice', { kind: 'score' });
+      const [waiting, erasure, ended] = [(await score().ask()).job.id, await queued(), await queued('bob')];
+      await store.finish(ended, {});
+      const fail = (time: Date) => store.failUntouchedSince(time, 'score', 'It took too long.');
+      expect(await fail(new Date(Date.now() - 60_000))).toBe(0);
+      expect((await score().ask()).job.id).toBe(waiting);
+      expect([await fail(inAMinute()), await fail(inAMinute())]).toEqual([1, 0]);
+      expect(await store.find(waiting)).toMatchObject({ status: 'failed', subject: null, error: 'It took too long.' });
+      expect([await store.find(erasure), await store.find(ended)]).toMatchObject([{ status: 'queued' }, { status: 'done' }]);
+      expect((await score().ask()).isNew).toBe(true);
+    });
   });
 }

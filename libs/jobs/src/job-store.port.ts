@@ -52,7 +52,9 @@ export abstract class JobStorePort {
   abstract fail(id: string, error: string): Promise<void>;
   /** Removes jobs that ended before this time, at most 10,000 at once; returns how many. */
   abstract removeEndedBefore(time: Date): Promise<number>;
+  /** Fails open jobs of a kind that nothing was said of since this time, at most 10,000 at once; returns how many. `error` as of {@link fail}. */
+  abstract failUntouchedSince(time: Date, kind: JobKind, error: string): Promise<number>;
 }
 
-/** Most jobs that one call removes: the statement takes milliseconds. */
-export const REMOVED_AT_ONCE = 10_000;
+/** Most jobs that one call ends or removes: the statement takes milliseconds. */
+export const MOST_AT_ONCE = 10_000;

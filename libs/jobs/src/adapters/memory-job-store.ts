@@ -1,7 +1,8 @@
 import type { EventHeaders } from '#lib/bus/publish/publisher.port';
 import type { ParleyEvent } from '#lib/contracts/events';
 import type { MemoryOutbox } from '#lib/database/outbox/adapters/memory-outbox';
-import { type EnqueuedJob, type Job, type JobDraft, JobStorePort, REMOVED_AT_ONCE } from '../job-store.port.js';
+import type { JobKind } from '#lib/contracts/jobs';
+import { type EnqueuedJob, type Job, type JobDraft, JobStorePort, MOST_AT_ONCE } from '../job-store.port.js';
 
 /** Jobs in memory, for tests and development. */
 export class MemoryJobStore extends JobStorePort {
@@ -44,9 +45,16 @@ export class MemoryJobStore extends JobStorePort {
   }
 
   async removeEndedBefore(time: Date): Promise<number> {
-    const ended = [...this.jobs.values()].filter((job) => !isOpen(job) && job.updatedAt < time).slice(0, REMOVED_AT_ONCE);
+    const ended = [...this.jobs.values()].filter((job) => !isOpen(job) && job.updatedAt < time).slice(0, MOST_AT_ONCE);
     for (const { id } of ended) this.jobs.delete(id);
     return ended.length;
+  }
+
+  async failUntouchedSince(time: Date, kind: JobKind, error: string): Promise<number> {
+    const isUntouched = (job: Job) => isOpen(job) && job.kind === kind && job.updatedAt < time;
+    const untouched = [...this.jobs.values()].filter(isUntouched).slice(0, MOST_AT_ONCE);
+    for (const { id } of untouched) await this.fail(id, error);
+    return untouched.length;
   }
 
   /** Changes a job that has not ended. */

@@ -1,9 +1,10 @@
 import { In, type Repository, type UpdateResult } from 'typeorm';
 import type { EventHeaders } from '#lib/bus/publish/publisher.port';
 import type { ParleyEvent } from '#lib/contracts/events';
+import type { JobKind } from '#lib/contracts/jobs';
 import { JobEntity } from '#lib/database/adapters/entities/job.entity';
 import type { LaneDataSource } from '#lib/database/adapters/lane-data-source';
-import { type EnqueuedJob, type Job, type JobDraft, JobStorePort, REMOVED_AT_ONCE } from '../job-store.port.js';
+import { type EnqueuedJob, type Job, type JobDraft, JobStorePort, MOST_AT_ONCE } from '../job-store.port.js';
 
 // One statement, so that no job is without its event. No row comes back when one of its kind and subject is open.
 const ENQUEUE = `
@@ -17,7 +18,13 @@ const ENQUEUE = `
   SELECT id FROM enqueued`;
 
 const REMOVE = `
-  DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE ended_at < $1 ORDER BY ended_at LIMIT ${REMOVED_AT_ONCE})`;
+  DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE ended_at < $1 ORDER BY ended_at LIMIT ${MOST_AT_ONCE})`;
+
+// The conditions twice: a job that ends while this statement waits for its row stays as it ended.
+const UNTOUCHED = 'ended_at IS NULL AND kind = $1 AND updated_at < $2';
+const FAIL_UNTOUCHED = `
+  UPDATE jobs SET status = 'failed', ended_at = now(), updated_at = now(), subject = NULL, error = $3
+   WHERE ${UNTOUCHED} AND id IN (SELECT id FROM jobs WHERE ${UNTOUCHED} LIMIT ${MOST_AT_ONCE})`;
 
 /** Times an open job may end between being met and being read before {@link PostgresJobStore.enqueue} gives up. */
 const TRIES = 3;
@@ -69,6 +76,11 @@ export class PostgresJobStore extends JobStorePort {
 
   async removeEndedBefore(time: Date): Promise<number> {
     const [, count] = await this.dataSource.query<[unknown, number]>(REMOVE, [time]);
+    return count;
+  }
+
+  async failUntouchedSince(time: Date, kind: JobKind, error: string): Promise<number> {
+    const [, count] = await this.dataSource.query<[unknown, number]>(FAIL_UNTOUCHED, [kind, time, error]);
     return count;
   }
 
