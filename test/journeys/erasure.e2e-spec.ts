@@ -1,13 +1,19 @@
 import { randomBytes } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
 import { type Channel, type ChannelModel, connect } from 'amqplib';
 import { Redis } from 'ioredis';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import type { DocumentView } from '#lib/contracts/documents';
 import { JobAccepted } from '#lib/contracts/jobs';
 import { ERASED_USER, newId } from '#lib/contracts/ids';
 import { EVENTS_EXCHANGE } from '#lib/contracts/pipeline';
 import { type PrivateStack, startPrivateStack } from '#lib/devstack/private-stack';
 import { processes } from '#lib/devstack/services';
+import { logPrefixOf } from '#lib/scores/ends/log-key';
 import { aMessageCreated } from '#lib/testing/builders';
 import { eventually } from '#lib/testing/eventually';
 import { metricsOf } from '#lib/testing/metrics-of';
@@ -61,22 +67,38 @@ it('an erased user is in no store any more, though Chroma was away and ops was k
   await alice.request('PUT', '/v1/devices/phone', { provider: 'fcm', token: CANARY });
   for (let sent = 0; sent < MESSAGES; sent += 50)
     await Promise.all(Array.from({ length: 50 }, (_, i) => alice.send(talk.id, `message ${sent + i} with ${CANARY}`)));
-  const ended = await alice.request('POST', '/v1/conversations/end', {
-    conversationId: 'of-another-system',
-    userId: ALICE,
-    startTime: '2026-01-31T09:30:00.000Z',
-    endTime: '2026-01-31T09:40:00.000Z',
-    conversationLog: [{ role: 'user', content: `Is this a log with ${CANARY}?` }],
-  });
-  expect(ended.status).toBe(202);
+  await endWithLog(alice, ALICE, `Is this a log with ${CANARY}?`);
+  await endWithLog(bob, 'bob', 'Is this a log that stays?');
+  await upload(alice, { conversationId: talk.id, title: `a paper with ${CANARY}`, content: textOf(`The canary is called ${CANARY}. `) });
+  const paper = await upload(bob, { conversationId: talk.id, title: 'Hangar', content: textOf('The zeppelin hangar is closed. ') });
   const bobs = await bob.send(talk.id, 'what Bob says stays');
   await leaveDeadLetters();
   await setAsideInOutbox();
   await everythingIsIndexed();
+  await everyEndIsScored(2);
   const before = await bob.messages(talk.id, { limit: 200 });
+  const keptOfBob = await whatBobHas(paper.id);
+  expect(keptOfBob).toMatchObject({ status: { userId: 'bob' }, document: { state: 'done' }, isFound: true, logs: [expect.any(String)] });
   expect((await bob.search({ q: CANARY })).items.length).toBeGreaterThan(0);
   expect((await placesOf(CANARY)).sort()).toEqual(
-    expect.arrayContaining(['table devices', 'table messages', 'table outbox', 'queue embedding.messages.dlq']),
+    expect.arrayContaining([
+      'a file of the object store',
+      'table devices',
+      'table document_parts',
+      'table documents',
+      'table messages',
+      'table outbox',
+      'queue embedding.messages.dlq',
+    ]),
+  );
+  expect(await placesOf(ALICE)).toEqual(
+    expect.arrayContaining([
+      'a file of the object store',
+      'table conversation_ends',
+      'table document_parts',
+      'table friendship_statuses',
+      'table score_changes',
+    ]),
   );
 
   expect((await bob.request('DELETE', `/v1/users/${ALICE}/data`)).status).toBe(403);
@@ -104,7 +126,7 @@ it('an erased user is in no store any more, though Chroma was away and ops was k
     { timeoutMs: 90_000, everyMs: 250, what: 'the user is erased' },
   );
 
-  expect(job?.result?.erased).toMatchObject({ memberships: 2, conversations: 2, devices: 1, ends: 1 });
+  expect(job?.result?.erased).toMatchObject({ memberships: 2, conversations: 2, devices: 1, ends: 1, logs: 1, documents: 1 });
   expect(job?.result?.erased?.['deadLetters']).toBeGreaterThanOrEqual(2);
   // The kill may cost the count of one page.
   expect(job?.result?.erased?.['messages']).toBeGreaterThanOrEqual(MESSAGES + 4 - 200);
@@ -112,6 +134,7 @@ it('an erased user is in no store any more, though Chroma was away and ops was k
   expect(await placesOf(ALICE)).toEqual([]);
   expect((await metricsOf(parley.ops.url)).get('event_attempts_total{queue="ops.erasures",outcome="dead-letter"}') ?? 0).toBe(0);
 
+  expect(await whatBobHas(paper.id)).toEqual(keptOfBob);
   const after = await bob.messages(talk.id, { limit: 200 });
   expect(after.headSeq).toBe(before.headSeq);
   expect(after.items.map(({ seq, id }) => `${seq} ${id}`)).toEqual(before.items.map(({ seq, id }) => `${seq} ${id}`));
@@ -141,6 +164,42 @@ interface JobRow {
 const jobOf = async (id: string): Promise<JobRow | undefined> =>
   (await database.query<JobRow>('SELECT status, result FROM jobs WHERE id = $1', [id])).rows[0];
 
+async function endWithLog(client: ParleyClient, userId: string, content: string): Promise<void> {
+  const answer = await client.request('POST', '/v1/conversations/end', {
+    conversationId: 'of-another-system',
+    userId,
+    startTime: '2026-01-31T09:30:00.000Z',
+    endTime: '2026-01-31T09:40:00.000Z',
+    conversationLog: [{ role: 'user', content }],
+  });
+  expect(answer.status).toBe(202);
+}
+
+async function upload(client: ParleyClient, document: object): Promise<DocumentView> {
+  const answer = await client.request('POST', '/v1/documents', document);
+  expect(answer.status).toBe(202);
+  return answer.body as DocumentView;
+}
+
+/** More than one part of a document. */
+const textOf = (sentence: string) => sentence.repeat(Math.ceil(40_000 / sentence.length));
+
+/** What must be the same after the erasure of Alice. */
+async function whatBobHas(documentId: string) {
+  const paths = ['/v1/friendship_status/bob', '/v1/friendship_status/bob/history', `/v1/documents/${documentId}`];
+  const [status, history, document] = await Promise.all(
+    paths.map(async (path) => {
+      const answer = await bob.request('GET', path);
+      expect(answer.status).toBe(200);
+      return answer.body;
+    }),
+  );
+  const found = await bob.search({ q: 'zeppelin hangar closed', mode: 'dense' });
+  const isFound = found.items.some(({ message }) => message.id === documentId);
+  const logs = (await objects()).filter(({ path, text }) => path.includes(logPrefixOf('bob')) && text.includes('that stays'));
+  return { status, history, document, isFound, logs: logs.map(({ path }) => path) };
+}
+
 /** A message that breaks its schema, and one that is no event at all. */
 async function leaveDeadLetters(): Promise<void> {
   const { conversationId: _, ...broken } = aMessageCreated({ senderId: ALICE, content: CANARY });
@@ -162,16 +221,37 @@ const everythingIsIndexed = () =>
     async () => {
       const { rows } = await database.query<{ left: number }>(
         `SELECT (SELECT count(*) FROM messages m LEFT JOIN message_chunks c ON c.message_id = m.id WHERE c.version IS DISTINCT FROM m.version)
-              + (SELECT count(*) FROM texts_to_index) AS left`,
+              + (SELECT count(*) FROM texts_to_index)
+              + (SELECT count(*) FROM documents WHERE state <> 'done')
+              + (SELECT count(*) FROM document_parts WHERE words IS NULL) AS left`,
       );
       expect(Number(rows[0]?.left)).toBe(0);
     },
-    { timeoutMs: 60_000, everyMs: 250, what: 'words and vectors of all messages' },
+    { timeoutMs: 60_000, everyMs: 250, what: 'words and vectors of all messages and documents' },
   );
 
-/** Every place that holds `text`: tables, collections, queues, keys, logs. */
+const everyEndIsScored = (count: number) =>
+  eventually(
+    async () => {
+      const { rows } = await database.query(
+        `SELECT (SELECT count(*)::int FROM conversation_ends WHERE log_stored_at IS NOT NULL) AS stored,
+                (SELECT count(DISTINCT user_id)::int FROM score_changes) AS scored`,
+      );
+      expect(rows[0]).toEqual({ stored: count, scored: count });
+    },
+    { timeoutMs: 60_000, everyMs: 250, what: 'logs are moved and ends are scored' },
+  );
+
+/** Every place that holds `text`: tables, collections, queues, keys, files of the object store, logs. */
 async function placesOf(text: string): Promise<string[]> {
-  const found = await Promise.all([tablesWith(text), collectionsWith(text), queuesWith(text), keysWith(text), logsWith(text)]);
+  const found = await Promise.all([
+    tablesWith(text),
+    collectionsWith(text),
+    queuesWith(text),
+    keysWith(text),
+    filesWith(text),
+    logsWith(text),
+  ]);
   return found.flat();
 }
 
@@ -246,6 +326,22 @@ async function valueOf(key: string): Promise<unknown> {
     default:
       return undefined;
   }
+}
+
+/** Paths have a hash instead of the user id. */
+async function filesWith(text: string): Promise<string[]> {
+  const found = (await objects()).some(
+    (object) => `${object.path} ${object.text}`.includes(text) || object.path.includes(logPrefixOf(text)),
+  );
+  return found ? ['a file of the object store'] : [];
+}
+
+/** All that is in the object store, also what is being written. */
+async function objects(): Promise<{ readonly path: string; readonly text: string }[]> {
+  const folder = fileURLToPath(parley.environment['OBJECT_STORE_URL'] ?? '');
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+  return Promise.all(paths.map(async (path) => ({ path, text: gunzipSync(await readFile(path)).toString() })));
 }
 
 /** Logs hold ids, never content. */
