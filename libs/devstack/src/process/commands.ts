@@ -21,6 +21,8 @@ export interface CommandOptions {
   readonly cancelled?: AbortSignal;
   /** Called with each chunk of stdout and stderr, for progress lines. */
   readonly onOutput?: (chunk: string) => void;
+  /** How much of the end of stdout, and of stderr, the result has. Default 200,000 characters. */
+  readonly keptChars?: number;
 }
 
 const KEPT_OUTPUT_CHARS = 200_000;
@@ -37,7 +39,7 @@ export async function runCommand(command: string, args: readonly string[], optio
     const output = { stdout: '', stderr: '' };
     for (const stream of ['stdout', 'stderr'] as const) {
       child[stream].setEncoding('utf8').on('data', (chunk: string) => {
-        output[stream] = (output[stream] + chunk).slice(-KEPT_OUTPUT_CHARS);
+        output[stream] = (output[stream] + chunk).slice(-(options.keptChars ?? KEPT_OUTPUT_CHARS));
         options.onOutput?.(chunk);
       });
     }
