@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { type Channel, type ChannelModel, connect, type Options } from 'amqplib';
-import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import type { MessageView } from '#lib/contracts/http';
 import { newId } from '#lib/contracts/ids';
 import { EVENTS_EXCHANGE } from '#lib/contracts/pipeline';
 import { eventually } from '#lib/testing/eventually';
-import type { ParleyClient } from '#lib/testing/parley-client';
+import { metricsOf } from '#lib/testing/metrics-of';
+import type { Answer, ParleyClient } from '#lib/testing/parley-client';
 import { type RunningParley, startParley } from '#lib/testing/running-parley';
+import { SocketClient } from '#lib/testing/socket-client';
 
 // Family S16: forged events of a client that may publish. What an event says is compared with Postgres before it has an effect.
 
@@ -155,6 +157,51 @@ it('embedding answers a request for vectors only over the direct reply queue of 
   channel.sendToQueue('embedding.requests', Buffer.alloc(1_500_000, 0x5b), { replyTo: queue, correlationId: randomUUID() });
   await untilAllHandled();
   expect(answers).toEqual([]);
+});
+
+describe('a forged order to erase a user', () => {
+  const erased = (userId: string, jobId: string) => ({
+    ...forged('user.erased', {}, { conversationId: null }),
+    data: { conversationId: null, userId, jobId },
+  });
+  const idOf = (answer: Answer) => (answer.body as { jobId: string }).jobId;
+
+  it('erases nothing without the job of an administrator about this user', async () => {
+    const admin = await parley.client('root', ['admin']);
+    const endless = { startTime: message.createdAt, endTime: message.createdAt, conversationLog: [{ role: 'user', content: 'hello' }] };
+    await alice.request('POST', '/v1/conversations/end', { conversationId: 'robot-1', userId: 'alice', ...endless });
+    const ofOther = idOf(await admin.request('DELETE', '/v1/users/nemo/data'));
+    const ofOtherKind = idOf(
+      await alice.request('POST', '/v1/friendship_status/calculate-score-and-update', { conversationId: 'robot-1' }),
+    );
+    const forgeries = [newId(), ofOther, ofOtherKind, message.id];
+    expect(forgeries.every((jobId) => typeof jobId === 'string')).toBe(true);
+    for (const jobId of forgeries) publish('user.erased', erased('alice', jobId));
+    // An order of its own comes after them in the same queue, which takes one at a time.
+    const marker = idOf(await admin.request('DELETE', '/v1/users/ghost/data'));
+    await eventually(async () => expect((await admin.request('GET', `/v1/jobs/${marker}`)).body).toMatchObject({ status: 'running' }), {
+      timeoutMs: 20_000,
+    });
+    expect(await alice.message(message.id)).toMatchObject({ content: SECRET, version: 1, pipeline: { embedding: 'done' } });
+    expect((await alice.request('GET', '/v1/conversations?limit=1')).body).toMatchObject({ items: [{}] });
+    expect((await alice.search({ q: SECRET, mode: 'dense', limit: 50 })).items.some(({ message: hit }) => hit.id === message.id)).toBe(
+      true,
+    );
+  });
+});
+
+it('a forged score is shown to no user', async () => {
+  const socket = await SocketClient.connect(parley.realtime.url, await parley.tokenOf({ user: 'alice' }));
+  const ignored = async () => (await metricsOf(parley.delivery.url)).get('delivery_ignored_total{type="score.updated"}') ?? 0;
+  const before = await ignored();
+  const claimed = { userId: 'alice', scoreChange: 9_000, score: 9_000, level: 'friend', degraded: false, version: 1 };
+  const facts = { ...claimed, endId: newId(), conversationId: 'robot-7', updatedAt: new Date().toISOString() };
+  publish('score.updated', { ...forged('score.updated', {}, { conversationId: 'robot-7' }), data: facts });
+  await eventually(async () => expect(await ignored()).toBe(before + 1), { timeoutMs: 20_000 });
+  await alice.send(message.conversationId, 'a marker');
+  await eventually(() => expect(socket.frames.some(({ type }) => type === 'message.created')).toBe(true), { timeoutMs: 20_000 });
+  expect(socket.frames.filter(({ type }) => type === 'score.updated')).toEqual([]);
+  socket.socket.terminate();
 });
 
 it('embedding is still the same process, with the queue drained', async () => {

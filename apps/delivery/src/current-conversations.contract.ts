@@ -2,13 +2,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '#lib/contracts/ids';
 import type { ConversationStorePort } from '#lib/conversations/conversation-store.port';
 import type { MessageStorePort } from '#lib/conversations/message-store.port';
-import type { CurrentConversationsPort } from './current-conversations.port.js';
+import type { CurrentConversationsPort, CurrentScore } from './current-conversations.port.js';
 
 /** A view of what is committed, and the stores that commit. */
 export interface CommittedConversations {
   readonly current: CurrentConversationsPort;
   readonly messages: MessageStorePort;
   readonly conversations: ConversationStorePort;
+  /** Stores what scoring would: an end and its change, or without a change that its analysis failed. */
+  readonly scored: (score: CurrentScore) => Promise<void>;
   readonly stop?: () => Promise<void>;
 }
 
@@ -70,6 +72,27 @@ export function currentConversationsContract(name: string, make: () => Promise<C
       expect(
         new Map(found.map(({ conversationId, ...facts }) => [conversationId, { ...facts, userIds: facts.userIds.toSorted() }])),
       ).toEqual(new Map(ids.map((id, i) => [id, { membersVersion: 0, headSeq: 0, userIds: ['alice', `user-${i}`] }])));
+    });
+
+    it('knows scores by end, user and version, and nothing of those that were never committed', async () => {
+      const updatedAt = new Date('2026-01-31T09:30:00.000Z').toISOString();
+      const facts = { conversationId: 'chat-1', level: 'acquaintance', degraded: false, updatedAt } as const;
+      const first = { endId: newId(), userId: 'alice', scoreChange: 100, score: 100, version: 1, ...facts };
+      const second = { ...first, endId: newId(), scoreChange: 12, score: 112, version: 2 };
+      const degraded = { ...second, endId: newId(), userId: 'bob', scoreChange: 0, score: 150, degraded: true, version: 1 };
+      for (const score of [first, second, degraded]) await made.scored(score);
+      const keyOf = ({ endId, userId, version }: CurrentScore) => ({ endId, userId, version });
+      const found = await made.current.scores([second, first, degraded].map(keyOf));
+      expect(found.toSorted((one, other) => one.score - other.score)).toEqual([first, second, degraded]);
+      const forged = [
+        { ...first, version: 2 },
+        { ...first, version: 3 },
+        { ...first, userId: 'bob' },
+        { ...first, endId: newId() },
+        { ...degraded, version: 2 },
+      ];
+      expect(await made.current.scores(forged.map(keyOf))).toEqual([]);
+      expect(await made.current.scores([])).toEqual([]);
     });
   });
 }

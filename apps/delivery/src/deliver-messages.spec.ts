@@ -295,9 +295,30 @@ describe('delivering', () => {
   it('tells a user, and no other, what the end of a conversation did to its score', async () => {
     const facts = { userId: 'alice', conversationId: 'chat-1', scoreChange: 12, score: 112, level: 'acquaintance' } as const;
     const updated = { ...facts, degraded: false, version: 3, updatedAt: new Date().toISOString() };
-    expect(await deliver.handle([newEvent('score.updated', { endId: newId(), ...updated })])).toEqual([]);
+    const endId = newId();
+    current.committedScores.push({ endId, ...updated });
+    // What the event says beside its end and version is not asked.
+    expect(await deliver.handle([newEvent('score.updated', { endId, ...updated, score: 9_000, scoreChange: 8_900 })])).toEqual([]);
     expect(fanOut.posts).toHaveLength(1);
     expect(fanOut.ofUser('alice').map((signal) => frameOf(signal))).toEqual([{ type: 'score.updated', ...updated }]);
+  });
+
+  it('tells nothing of a score that is not in Postgres', async () => {
+    const facts = {
+      userId: 'alice',
+      conversationId: 'chat-1',
+      scoreChange: 12,
+      score: 112,
+      level: 'acquaintance',
+      degraded: false,
+    } as const;
+    const updated = { endId: newId(), ...facts, version: 3, updatedAt: new Date().toISOString() };
+    current.committedScores.push(updated);
+    const forged = [{ endId: newId() }, { userId: 'mallory' }, { version: 4 }].map((change) =>
+      newEvent('score.updated', { ...updated, ...change }),
+    );
+    await deliver.handle(forged);
+    expect(fanOut.posts).toEqual([]);
   });
 
   it('records nothing while signals cannot go out, and all of it when the batch comes again', async () => {

@@ -4,7 +4,13 @@ import type { queues } from '#lib/contracts/pipeline';
 import { DeliveryLedgerPort } from '#lib/conversations/delivery-ledger.port';
 import { FanOutPort } from '#lib/live/fan-out/fan-out.port';
 import { metrics } from '#lib/runtime/metrics/metrics';
-import { CurrentConversationsPort, type CurrentMessage, type Members, type Membership } from './current-conversations.port.js';
+import {
+  CurrentConversationsPort,
+  type CurrentMessage,
+  type CurrentScore,
+  type Members,
+  type Membership,
+} from './current-conversations.port.js';
 import { PlanPushes } from './push/plan-pushes.js';
 import { grouped, indexedPost, joinedPosts, membersPost, messagePost, type Post, receiptPost, scorePost } from './signals.js';
 
@@ -52,9 +58,8 @@ export class DeliverMessages {
   /** @returns the pushes that are due, one event each. @throws DependencyError when Postgres or Redis is out: nothing is lost, the batch comes again. */
   async handle(all: readonly DeliveryEvent[]): Promise<PushDue[]> {
     const events = all.filter(isOfConversation);
-    const truth = await this.read(events);
-    const scores = all.filter((event) => event.type === 'score.updated');
-    await this.publish(grouped([...postsFor(events, truth), ...scores.map(({ data }) => scorePost(data))]));
+    const [truth, scores] = await Promise.all([this.read(events), this.readScores(all)]);
+    await this.publish(grouped([...postsFor(events, truth), ...scores.map(scorePost)]));
     const changes = changesIn(events, truth);
     await this.record(changes);
     return this.planPushes.for(changes.filter(isCreation).map(({ message }) => message));
@@ -74,6 +79,16 @@ export class DeliverMessages {
       memberships: new Map(memberships.map((membership) => [keyOf(membership), membership])),
       members: new Map(members.map((each) => [each.conversationId, each])),
     };
+  }
+
+  private async readScores(all: readonly DeliveryEvent[]): Promise<CurrentScore[]> {
+    const events = all.filter((event) => event.type === 'score.updated');
+    const keys = new Map(
+      events.map(({ data: { endId, userId, version } }) => [`${endId} ${version} ${userId}`, { endId, userId, version }]),
+    );
+    const scores = await this.current.scores([...keys.values()]);
+    if (scores.length < keys.size) metrics.deliveryIgnored.inc({ type: 'score.updated' }, keys.size - scores.length);
+    return scores;
   }
 
   private async publish(posts: readonly Post[]): Promise<void> {

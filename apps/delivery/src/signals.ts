@@ -1,9 +1,9 @@
-import type { MessageEvent, ScoreUpdated } from '#lib/contracts/events';
+import type { MessageEvent } from '#lib/contracts/events';
 import type { ConversationSignal, MessageSignal, UserSignal } from '#lib/contracts/live';
 import type { ServerFrame } from '#lib/contracts/socket';
 import { viewOf } from '#lib/conversations/message-view';
 import type { ConversationPost, UserPost } from '#lib/live/fan-out/fan-out.port';
-import type { CurrentMessage, Members, Membership } from './current-conversations.port.js';
+import type { CurrentMessage, CurrentScore, Members, Membership } from './current-conversations.port.js';
 
 /** What is sent for one event: to the sockets of a conversation, or of one user. */
 export type Post = ConversationPost | UserPost;
@@ -50,8 +50,8 @@ export const receiptPost = ({ conversationId, userId, deliveredSeq, readSeq, isL
   return toUser(userId, { type: 'frame', name: 'receipt', frame: frameText({ ...facts, conversationId }) });
 };
 
-/** Tells a user what the end of a conversation did to its score. The event is the truth: only `scoring` may publish it, after its commit. */
-export const scorePost = ({ endId: _endId, ...facts }: ScoreUpdated['data']): Post =>
+/** Tells a user what the end of a conversation did to its score. */
+export const scorePost = ({ endId: _endId, ...facts }: CurrentScore): Post =>
   toUser(facts.userId, { type: 'frame', name: 'score.updated', frame: frameText({ type: 'score.updated', ...facts }) });
 
 const frameText = (frame: ServerFrame): string => JSON.stringify(frame);

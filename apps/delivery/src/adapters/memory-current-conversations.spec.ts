@@ -7,8 +7,10 @@ import { MemoryCurrentConversations } from './memory-current-conversations.js';
 
 currentConversationsContract('MemoryCurrentConversations', async () => {
   const [archive, outbox] = [new MemoryArchive(), new MemoryOutbox()];
+  const current = new MemoryCurrentConversations(archive);
   return {
-    current: new MemoryCurrentConversations(archive),
+    current,
+    scored: async (score) => void current.committedScores.push(score),
     messages: new MemoryMessageStore(archive, outbox),
     conversations: new MemoryConversationStore(archive, outbox),
   };

@@ -3,14 +3,18 @@ import type { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
 import {
   CurrentConversationsPort,
   type CurrentMessage,
+  type CurrentScore,
   MAX_RECEIPT_MEMBERS,
   type MemberKey,
   type Members,
   type Membership,
+  type ScoreKey,
 } from '../current-conversations.port.js';
 
-/** Messages and members in memory, for tests. */
+/** Messages, members and scores in memory, for tests. */
 export class MemoryCurrentConversations extends CurrentConversationsPort {
+  readonly committedScores: CurrentScore[] = [];
+
   constructor(private readonly archive: MemoryArchive) {
     super();
   }
@@ -44,5 +48,11 @@ export class MemoryCurrentConversations extends CurrentConversationsPort {
       const { members, membersVersion, messages } = conversation;
       return [{ conversationId, membersVersion, headSeq: messages.length, userIds: [...members.keys()] }];
     });
+  }
+
+  async scores(keys: readonly ScoreKey[]): Promise<CurrentScore[]> {
+    const isSame = (key: ScoreKey) => (score: CurrentScore) =>
+      score.endId === key.endId && score.userId === key.userId && score.version === key.version;
+    return keys.flatMap((key) => this.committedScores.find(isSame(key)) ?? []);
   }
 }

@@ -1,13 +1,16 @@
 import type { ConversationId, MessageId } from '#lib/contracts/ids';
 import { messageColumns, messageFrom, type MessageRow } from '#lib/conversations/adapters/message-row';
 import type { PostgresLane } from '#lib/database/adapters/lanes/postgres-lane';
+import { levelOf } from '#lib/scores/friendship/level';
 import {
   CurrentConversationsPort,
   type CurrentMessage,
+  type CurrentScore,
   MAX_RECEIPT_MEMBERS,
   type MemberKey,
   type Members,
   type Membership,
+  type ScoreKey,
 } from '../current-conversations.port.js';
 
 const MESSAGES = {
@@ -37,10 +40,27 @@ const MEMBERS = {
            ARRAY(SELECT user_id FROM conversation_members WHERE conversation_id = c.id) AS "userIds"
       FROM conversations c WHERE c.id = ANY ($1::uuid[])`,
 };
+// A change has a row of its own. That an analysis failed has none: it is so as long as the status names its end as degraded.
+const SCORES = {
+  name: 'scores-to-announce',
+  text: `
+    SELECT key.end_id AS "endId", key.user_id AS "userId", ended.conversation_id AS "conversationId",
+           coalesce(change.score_change, 0) AS "scoreChange", coalesce(change.score_after, status.score) AS "score",
+           coalesce(change.is_degraded_after, true) AS "isDegraded", coalesce(change.status_version, status.version) AS "version",
+           coalesce(change.applied_at, status.updated_at) AS "updatedAt"
+      FROM unnest($1::uuid[], $2::text[], $3::int[]) AS key (end_id, user_id, version)
+      JOIN conversation_ends ended ON ended.id = key.end_id AND ended.user_id = key.user_id
+      JOIN friendship_statuses status ON status.user_id = key.user_id AND status.version >= key.version
+      LEFT JOIN score_changes change
+        ON change.user_id = key.user_id AND change.status_version = key.version AND change.end_id = key.end_id
+     WHERE change.end_id IS NOT NULL OR key.end_id = ANY (status.degraded_ends)`,
+};
 /** Conversations in one statement: 20 with 10,000 members each are some megabytes. */
 const CONVERSATIONS_AT_ONCE = 20;
 
-/** Messages and members in Postgres. */
+type ScoreRow = Omit<CurrentScore, 'level' | 'degraded' | 'updatedAt'> & { readonly isDegraded: boolean; readonly updatedAt: Date };
+
+/** Messages, members and scores in Postgres. */
 export class PostgresCurrentConversations extends CurrentConversationsPort {
   constructor(private readonly work: PostgresLane) {
     super();
@@ -63,5 +83,17 @@ export class PostgresCurrentConversations extends CurrentConversationsPort {
       found.push(...(await this.work.query<Members>(MEMBERS, [conversationIds.slice(from, from + CONVERSATIONS_AT_ONCE)])));
     }
     return found;
+  }
+
+  async scores(keys: readonly ScoreKey[]): Promise<CurrentScore[]> {
+    if (keys.length === 0) return [];
+    const columns = [keys.map(({ endId }) => endId), keys.map(({ userId }) => userId), keys.map(({ version }) => version)];
+    const rows = await this.work.query<ScoreRow>(SCORES, columns);
+    return rows.map(({ isDegraded, updatedAt, ...facts }) => ({
+      ...facts,
+      level: levelOf(facts.score),
+      degraded: isDegraded,
+      updatedAt: updatedAt.toISOString(),
+    }));
   }
 }

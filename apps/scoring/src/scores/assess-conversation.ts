@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import { Postpone } from '#lib/bus/outcome';
 import { currentDeadline } from '#lib/resilience/call/deadline';
+import { DependencyError } from '#lib/resilience/call/errors';
 import type { ConversationEndRecord } from '#lib/scores/ends/conversation-end-store.port';
 import type { EndScore } from '#lib/scores/friendship/friendship';
 import { scoreChangeOf, SCORING_VERSION } from '#lib/scores/friendship/score-change';
@@ -7,6 +9,9 @@ import type { Transcript } from '#lib/scores/transcript';
 import { AnalyzeConversation } from '../analysis/analyze-conversation.js';
 import { MemoryPort } from '../memory/memory.port.js';
 import { TranscriptPort } from '../transcripts/transcript.port.js';
+
+/** While the object store is away: its breaker tries again after 10 s. */
+const AWAY_MS = 10_000;
 
 /** What an end of a conversation is worth. A degraded one must change no score: a part of it is a fallback. */
 export interface Assessment {
@@ -26,6 +31,19 @@ export class AssessConversation {
   /** Undefined when its words are gone: erased, or in no store. @throws DependencyError. */
   transcriptOf(end: ConversationEndRecord): Promise<Transcript | undefined> {
     return this.transcripts.of(end);
+  }
+
+  /**
+   * The same for a queue. @throws Postpone while the object store is out: ends whose words are in Postgres are still scored, so the queue does not
+   * pause with it, and those whose log is stored wait without an attempt.
+   */
+  async transcriptOrLater(end: ConversationEndRecord): Promise<Transcript | undefined> {
+    try {
+      return await this.transcriptOf(end);
+    } catch (error) {
+      if (error instanceof DependencyError && error.dependency === 'objectStore') throw new Postpone(AWAY_MS, error.message);
+      throw error;
+    }
   }
 
   /**

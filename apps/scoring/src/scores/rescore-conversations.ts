@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Postpone } from '#lib/bus/outcome';
 import type { ScoreRecalculate, ScoreUpdated } from '#lib/contracts/events';
-import type { UserId } from '#lib/contracts/ids';
+import { derivedId, type UserId } from '#lib/contracts/ids';
 import { type ConversationEndRecord, ConversationEndStorePort } from '#lib/scores/ends/conversation-end-store.port';
 import { FriendshipStorePort } from '#lib/scores/friendship/friendship-store.port';
 import { SCORING_VERSION } from '#lib/scores/friendship/score-change';
@@ -10,7 +10,7 @@ import { leftDegraded, recalculationOf, updatedBy } from './score-events.js';
 
 /** Messages of an end may be edited; ends of so many days are compared with their messages each night, older ones only when they have no score. */
 const EDITED_WITHIN_MS = 7 * 24 * 3_600_000;
-/** Ends of a user that one event finds due; the rest is due the next time. */
+/** Ends of a user that one event names. Of more that are due others the next time, so that those that can never be scored hold up none. */
 const MOST_DUE = 500;
 const PAGE = 200;
 /** A process dies between its commit and its event: the event comes again within this time. Later, what did not change is not told. */
@@ -36,7 +36,7 @@ export class RescoreConversations {
   /** An event of a user becomes one for each of its ends that is due. @throws what AnalyzeConversation.execute throws in the background. */
   async handle({ eventId, data: { userId, endId, reason } }: ScoreRecalculate): Promise<readonly (ScoreUpdated | ScoreRecalculate)[]> {
     if (endId !== undefined) return this.inTurn(userId, () => this.rescore(endId));
-    const due = await this.dueOf(userId);
+    const due = await this.dueOf(userId, eventId);
     return due.map((end) => recalculationOf(end, reason, eventId));
   }
 
@@ -55,7 +55,7 @@ export class RescoreConversations {
 
   private async rescore(endId: string): Promise<ScoreUpdated[]> {
     const end = await this.ends.find(endId);
-    const transcript = end === undefined ? undefined : await this.assess.transcriptOf(end);
+    const transcript = end === undefined ? undefined : await this.assess.transcriptOrLater(end);
     if (end === undefined || transcript === undefined) return [];
     const last = await this.friendship.lastChange(endId, SCORING_VERSION);
     if (last?.fingerprint === transcript.fingerprint)
@@ -70,19 +70,24 @@ export class RescoreConversations {
     return applied === undefined ? [] : [updatedBy(applied.change)]; // undefined: erased during the analysis
   }
 
-  private async dueOf(userId: UserId): Promise<ConversationEndRecord[]> {
+  /** Of more than {@link MOST_DUE} a choice that is the same for the same event, and another one for the next. In the order of the ends. */
+  private async dueOf(userId: UserId, eventId: string): Promise<ConversationEndRecord[]> {
     const editedSince = Date.now() - EDITED_WITHIN_MS;
-    const due: ConversationEndRecord[] = [];
-    for (let after: string | undefined; due.length < MOST_DUE; ) {
+    let due: { end: ConversationEndRecord; rank: string }[] = [];
+    for (let after: string | undefined; ; ) {
       const page = await this.ends.ofUser(userId, PAGE, after);
       const unscored = await this.friendship.unscored(
         page.map(({ id }) => id),
         SCORING_VERSION,
       );
-      due.push(...page.filter(({ id, messages, createdAt }) => unscored.has(id) || (messages && createdAt.getTime() > editedSince)));
+      const found = page.filter(({ id, messages, createdAt }) => unscored.has(id) || (messages && createdAt.getTime() > editedSince));
+      due = chosen([...due, ...found.map((end) => ({ end, rank: derivedId('due', eventId, end.id) }))]);
       after = page.at(-1)?.id;
       if (page.length < PAGE) break;
     }
-    return due.slice(0, MOST_DUE);
+    return due.map(({ end }) => end).toSorted((one, other) => (one.id < other.id ? -1 : 1));
   }
 }
+
+const chosen = <Ranked extends { readonly rank: string }>(all: readonly Ranked[]): Ranked[] =>
+  all.toSorted((one, other) => (one.rank < other.rank ? -1 : 1)).slice(0, MOST_DUE);

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { Postpone } from '#lib/bus/outcome';
 import { newEvent } from '#lib/contracts/events';
-import { newId } from '#lib/contracts/ids';
+import { derivedId, newId } from '#lib/contracts/ids';
 import { DependencyError } from '#lib/resilience/call/errors';
 import { MemoryFriendshipStore } from '#lib/scores/friendship/adapters/memory-friendship-store';
 import { eventually } from '#lib/testing/eventually';
@@ -97,6 +97,31 @@ describe('a user that is erased', () => {
   });
 });
 
+describe('an outage of the object store', () => {
+  it.each(['timeout', 'unavailable', 'open'] as const)('postpones an end whose log is there, and is no attempt (%s)', async (kind) => {
+    const { scoring, rescoring, answering, ended, endedEvent, asked, transcripts, jobs, friendship } = scoredWorld();
+    const end = await ended();
+    const job = await asked(end);
+    const { id: endId, conversationId, userId } = end;
+    const recalculate = newEvent('score.recalculate', { conversationId, userId, endId, reason: 'nightly' });
+    transcripts.failure = new DependencyError('objectStore', 'read', kind);
+    for (const run of [() => scoring.handle(endedEvent(end)), () => scoring.handle(job), () => rescoring.handle(recalculate)])
+      await expect(run()).rejects.toBeInstanceOf(Postpone);
+    expect(await jobs.find(job.data.jobId)).toMatchObject({ status: 'running' });
+    // Its caller waits, and has a fallback.
+    await expect(answering.answer({ conversationId, userId })).rejects.toBe(transcripts.failure);
+    transcripts.failure = undefined;
+    expect(await scoring.handle(job)).toMatchObject([{ data: { scoreChange: 12 } }]);
+    expect((await friendship.find(userId)).version).toBe(1);
+  });
+
+  it('leaves an outage of Postgres to the queue, which pauses with it', async () => {
+    const { scoring, ended, endedEvent, transcripts } = scoredWorld();
+    transcripts.failure = new DependencyError('postgres', 'work', 'unavailable');
+    await expect(scoring.handle(endedEvent(await ended()))).rejects.toBe(transcripts.failure);
+  });
+});
+
 describe('a job', () => {
   it('ends with the score, also of an end that has it already', async () => {
     const { scoring, ended, endedEvent, asked, jobs } = scoredWorld();
@@ -137,6 +162,27 @@ describe('a user who is scored again', () => {
     expect(events).toMatchObject([{ type: 'score.recalculate', data: { endId: due.id, userId: 'alice', reason: 'nightly' } }]);
     expect(await rescoring.handle(nightly)).toMatchObject(events.map(({ eventId }) => ({ eventId })));
     expect(JSON.stringify(events)).not.toContain(other.id);
+  });
+
+  it('has every end that is due named within some nights, however many older ones can never be scored', async () => {
+    const { rescoring, ended } = scoredWorld();
+    for (let i = 0; i < 600; i += 1) await ended(); // their words are gone: they stay due
+    const newest = await ended();
+    const namedAt = async (night: number) => {
+      const events = await rescoring.handle(
+        newEvent(
+          'score.recalculate',
+          { conversationId: null, userId: 'alice', reason: 'nightly' },
+          { eventId: derivedId('night', `${night}`) },
+        ),
+      );
+      expect(events).toHaveLength(500);
+      return events.map(({ data }) => data.endId);
+    };
+    const nights = await Promise.all([1, 2, 3, 4].map(namedAt));
+    expect(nights[0]).toEqual(await namedAt(1));
+    expect(nights.some((ends) => ends.includes(newest.id))).toBe(true);
+    expect(new Set(nights.flat()).size).toBeGreaterThan(590);
   });
 
   it('keeps a score whose transcript is the same, and changes one that was edited by the difference', async () => {

@@ -33,7 +33,7 @@ export class ScoreConversation {
     private readonly jobs: JobStorePort,
   ) {}
 
-  /** @returns the events that follow, the same ones for the same event. @throws DependencyError when Postgres or the object store is out. */
+  /** @returns the events that follow, the same ones for the same event. @throws DependencyError when Postgres is out, Postpone when the object store is. */
   async handle(event: ConversationEnded | ScoreCalculate): Promise<readonly (ScoreUpdated | ScoreRecalculate)[]> {
     if (event.type === 'conversation.ended') return (await this.score(event.data.endId))?.events ?? [];
     const { endId, jobId } = event.data;
@@ -50,7 +50,7 @@ export class ScoreConversation {
     if (end === undefined) return undefined;
     const before = await this.friendship.lastChange(endId, SCORING_VERSION);
     if (before !== undefined) return { view: viewOf(before, before.scoreChange, false), events: [updatedBy(before)] };
-    const transcript = await this.assess.transcriptOf(end);
+    const transcript = await this.assess.transcriptOrLater(end);
     if (transcript === undefined) return undefined;
     const { score, degraded } = await this.assess.execute(end, transcript, 'interactive', 0);
     if (degraded) return this.leave(end, score);

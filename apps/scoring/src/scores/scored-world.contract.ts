@@ -51,8 +51,10 @@ export class DecidedAnalysis extends LlmAnalysisPort {
 export class EditedTranscripts extends TranscriptPort {
   readonly edits = new Map<string, number>();
   readonly gone = new Set<string>();
+  failure: DependencyError | undefined;
 
   async of({ id, conversationId, userId }: ConversationEndRecord): Promise<Transcript | undefined> {
+    if (this.failure !== undefined) throw this.failure;
     if (this.gone.has(id)) return undefined;
     const edits = this.edits.get(id) ?? 0;
     const turns = [{ role: 'user' as const, content: `what is this? ${edits}` }];
