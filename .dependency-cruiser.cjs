@@ -79,7 +79,12 @@ module.exports = {
       'libs/vectors/src/[^/]+/adapters/',
     ]),
     home('chromadb', ['libs/vectors/src/store/adapters/']),
-    home('undici', ['libs/resilience/src/adapters/http/', 'libs/vectors/src/store/adapters/', 'libs/vectors/src/embedder/adapters/']),
+    home('undici', [
+      'libs/resilience/src/adapters/http/',
+      'apps/ops/src/scrape/adapters/',
+      'libs/vectors/src/store/adapters/',
+      'libs/vectors/src/embedder/adapters/',
+    ]),
     home('ioredis', ['libs/resilience/src/adapters/', 'libs/live/src/[^/]+/adapters/', 'apps/cli/src/adapters/']),
     home('@aws-sdk', ['libs/objects/src/adapters/']),
     home('opossum', ['libs/resilience/src/adapters/']),

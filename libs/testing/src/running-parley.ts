@@ -61,15 +61,24 @@ export async function startParley({ stack, env = {}, via = {}, twice = {} }: Run
   const folder = await mkdtemp(join(tmpdir(), 'parley-services-'));
   const watcher = watchOver(folder, true);
   const secret = randomBytes(32).toString('base64url');
+  const secondNames = serviceNames.filter((name) => twice[name] !== undefined);
+  const ports = await freePorts(serviceNames.length + secondNames.length);
   const shared = {
+    METRICS_TARGETS: ports.map((port) => `http://127.0.0.1:${port}/metrics`).join(','),
     ...rerouted(environmentOf(stack, database, vhost), via),
     AUTH_JWT_SECRET: secret,
     OBJECT_STORE_URL: pathToFileURL(join(folder, 'objects')).href,
     ...env,
   };
   const environment = environmentFor('cli', shared);
-  const services = await plannedServices(folder, shared);
-  const seconds = await plannedSeconds(folder, shared, twice);
+  const services = plannedServices(folder, shared, ports);
+  const secondPorts = ports.slice(serviceNames.length);
+  const seconds = Object.fromEntries(
+    secondNames.map((name, i) => [
+      name,
+      plannedService(name, folder, secondPorts[i] ?? 0, environmentFor(name, { ...shared, ...twice[name] }), '-2'),
+    ]),
+  );
   const all = [...Object.values(services), ...Object.values(seconds)];
   const stop = async () => {
     await Promise.all(all.map((server) => server.kill()));
@@ -151,23 +160,13 @@ function environmentFor(service: ServiceName | 'cli', shared: Readonly<Record<st
   });
 }
 
-async function plannedServices(folder: string, shared: Readonly<Record<string, string>>): Promise<Record<ServiceName, PrivateServer>> {
-  const ports = await freePorts(serviceNames.length);
-  const entries = serviceNames.map((name, i) => [name, plannedService(name, folder, ports[i] ?? 0, environmentFor(name, shared))] as const);
-  return Object.fromEntries(entries) as Record<ServiceName, PrivateServer>;
-}
-
-async function plannedSeconds(
+function plannedServices(
   folder: string,
   shared: Readonly<Record<string, string>>,
-  twice: NonNullable<RunningParleyOptions['twice']>,
-): Promise<Partial<Record<ServiceName, PrivateServer>>> {
-  const names = serviceNames.filter((name) => twice[name] !== undefined);
-  const ports = await freePorts(names.length);
-  const entries = names.map(
-    (name, i) => [name, plannedService(name, folder, ports[i] ?? 0, environmentFor(name, { ...shared, ...twice[name] }), '-2')] as const,
-  );
-  return Object.fromEntries(entries);
+  ports: readonly number[],
+): Record<ServiceName, PrivateServer> {
+  const entries = serviceNames.map((name, i) => [name, plannedService(name, folder, ports[i] ?? 0, environmentFor(name, shared))] as const);
+  return Object.fromEntries(entries) as Record<ServiceName, PrivateServer>;
 }
 
 function plannedService(name: ServiceName, folder: string, port: number, environment: NodeJS.ProcessEnv, suffix = ''): PrivateServer {

@@ -295,7 +295,12 @@ export class Supervisor {
 
   private settingsOf(name: string, plan: Settled): Record<string, string> {
     const app = this.processes.services.find((row) => row.name === name)?.app ?? name;
-    return { ...environmentFor(app, plan), PORT: String(plan.ports.get(name) ?? 0) };
+    return { ...environmentFor(app, plan), PORT: String(plan.ports.get(name) ?? 0), ...(app === 'ops' ? this.whatOpsWatches(plan) : {}) };
+  }
+
+  private whatOpsWatches({ ports }: Settled): Record<string, string> {
+    const all = this.processes.services.map(({ name }) => `http://127.0.0.1:${ports.get(name) ?? 0}/metrics`);
+    return { METRICS_TARGETS: this.env['METRICS_TARGETS'] || all.join(',') };
   }
 
   private loanOf(name: string, plan: Settled): { lent?: Loan } {

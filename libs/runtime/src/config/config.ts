@@ -27,6 +27,10 @@ const jwtSecret = z.string().superRefine((value, context) => {
 /** As browsers send it: scheme, host and a port that is not the usual one, nothing more. */
 const isOrigin = (value: string): boolean =>
   value === '*' || (!value.includes('*') && URL.canParse(value) && new URL(value).origin === value);
+const isMetricsTarget = (value: string): boolean => {
+  const address = value.replace(/^dns\+/, '');
+  return URL.canParse(address) && ['http:', 'https:'].includes(new URL(address).protocol);
+};
 const isTimeZone = (name: string): boolean => {
   try {
     return Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
@@ -72,6 +76,23 @@ export const settings = {
   MEMORY_LIMIT_BYTES: setting(
     count(67_108_864, 1_099_511_627_776).optional(),
     'Memory of the pod; its workers share it. At 80 % caches are emptied, at 90 % large bodies refused (R105). Without it the limit of the cgroup counts.',
+  ),
+
+  METRICS_TARGETS: setting(
+    z
+      .string()
+      .default('')
+      .transform((list) =>
+        list
+          .split(',')
+          .map((target) => target.trim())
+          .filter((target) => target !== ''),
+      )
+      .refine(
+        (targets) => targets.every(isMetricsTarget),
+        'must be URLs that begin with http://, https:// or dns+http://, separated by commas',
+      ),
+    'For `ops`: where the processes of Parley show their metrics, separated by commas, e.g. http://127.0.0.1:8080/metrics. `dns+http://name:9090/metrics` is looked up each time and means every address behind the name, such as the pods of a headless Service. Alerts and scaling advice know what they find there; empty = only of ops itself. `npm start` sets it.',
   ),
 
   DATABASE_URL: secret(url('postgres:', 'postgresql:'), 'Postgres: the truth. Required.'),

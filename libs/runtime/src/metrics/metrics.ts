@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type MetricObjectWithValues, type MetricValue, register } from 'prom-client';
+import { parleyVersion } from '../process/parley-version.js';
 import { overdueWork } from '../work/work-registry.js';
 import { poolReports } from '../work/pools.js';
 
@@ -15,6 +16,7 @@ const histogram = (name: string, help: string, buckets: number[], ...labelNames:
 
 /** Every metric that this version of Parley writes. `docs/reference/metrics.md` is checked against this table. */
 export const metrics = {
+  buildInfo: highest('build_info', 'Always 1: which service this process is, and of which version', 'service', 'version'),
   httpRequestDuration: histogram('http_request_duration_seconds', 'Time to answer a request', INTERACTIVE, 'route', 'method', 'status'),
   httpConcurrentRequests: gauge('http_concurrent_requests', 'Requests being answered now'),
   errorRate: new Gauge({
@@ -135,10 +137,11 @@ let last = performance.eventLoopUtilization();
 
 let isStarted = false;
 
-/** Starts Node's own metrics (memory, event-loop lag, GC) beside ours; once per process, however often it is called. */
-export const startProcessMetrics = (): void => {
+/** Starts Node's own metrics (memory, event-loop lag, GC) beside ours, under the name of `service`; once per process, however often it is called. */
+export const startProcessMetrics = (service: string): void => {
   if (isStarted) return;
   isStarted = true;
+  metrics.buildInfo.set({ service, version: parleyVersion }, 1);
   collectDefaultMetrics();
 };
 

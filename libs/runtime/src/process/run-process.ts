@@ -100,7 +100,7 @@ export const runProcess = async (plan: ProcessPlan, host: ProcessHost = thisProc
   };
   host.on('uncaughtException', crash);
   host.on('unhandledRejection', crash);
-  startProcessMetrics();
+  startProcessMetrics(plan.service);
   shareMetrics();
   const report = () => processReport(LISTED, readiness.eventLoopLagMs);
   answerSiblings('report', report);

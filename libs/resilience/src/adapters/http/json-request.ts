@@ -61,18 +61,23 @@ export interface JsonCall {
  * One JSON call over `dispatcher`: `POST` with a body or a form, else `GET`. Follows no redirect, which would carry the key elsewhere.
  * @throws HttpFailure, UnusableAnswer, the error of undici (its code says which), or the reason of `signal`.
  */
-export async function requestJson(
-  dispatcher: Dispatcher,
-  { url, headers }: Endpoint,
-  { path, body, form, signal }: JsonCall,
-): Promise<unknown> {
+export async function requestJson(dispatcher: Dispatcher, endpoint: Endpoint, call: JsonCall): Promise<unknown> {
+  const text = await requestText(dispatcher, endpoint, call);
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new UnusableAnswer(nameOf(call), `${text.length} characters that are not JSON`);
+  }
+}
+
+/** The same for an answer that is any text. @throws HttpFailure, the error of undici, or the reason of `signal`. */
+export async function requestText(dispatcher: Dispatcher, { url, headers }: Endpoint, call: JsonCall): Promise<string> {
+  const { path, body, form, signal } = call;
   const sent =
     form === undefined ? jsonOf(body) : { type: 'application/x-www-form-urlencoded', text: new URLSearchParams(form).toString() };
-  const method = sent === undefined ? 'GET' : 'POST';
-  const call = `${method} ${path}`;
   const answer = await request(url + path, {
     dispatcher,
-    method,
+    method: methodOf(call),
     headers: sent === undefined ? headers : { ...headers, 'content-type': sent.type },
     ...(sent === undefined ? {} : { body: sent.text }),
     signal,
@@ -80,14 +85,13 @@ export async function requestJson(
   const text = await answer.body.text();
   const { statusCode } = answer;
   if (statusCode < 200 || statusCode > 299) {
-    throw new HttpFailure(call, statusCode, retryAfterMs(answer.headers['retry-after']), text);
+    throw new HttpFailure(nameOf(call), statusCode, retryAfterMs(answer.headers['retry-after']), text);
   }
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new UnusableAnswer(call, `${text.length} characters that are not JSON`);
-  }
+  return text;
 }
+
+const methodOf = ({ body, form }: JsonCall): 'GET' | 'POST' => (body === undefined && form === undefined ? 'GET' : 'POST');
+const nameOf = (call: JsonCall): string => `${methodOf(call)} ${call.path}`;
 
 const jsonOf = (body: unknown) => (body === undefined ? undefined : { type: 'application/json', text: JSON.stringify(body) });
 

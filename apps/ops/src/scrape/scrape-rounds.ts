@@ -1,0 +1,299 @@
+import type { Sample } from './parse-metrics.js';
+import type { FailedScrape, ProcessScrape, ScrapeRound } from './scrape.port.js';
+
+/** Every round is kept for this long, which two windows of a minute need; of older ones one each half minute. Milliseconds. */
+const DENSE_MS = 130_000;
+const SPARSE_EVERY_MS = 30_000;
+/** As far back as advice to scale down looks, and a little more. */
+const KEPT_MS = 630_000;
+/** Series of all processes together: some 50 processes under load. New ones beyond it are left out and counted. */
+const MOST_SERIES = 200_000;
+
+/** A stretch of time that ends at `until`, the latest round unless given. */
+export interface Window {
+  readonly ms: number;
+  /** Milliseconds since 1970. */
+  readonly until?: number;
+}
+
+/** Which series of a metric. */
+export interface Selector {
+  readonly service?: string;
+  readonly target?: string;
+  /** Labels that a series must have, each with exactly this value. */
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** A number of one series. */
+export interface SeriesValue {
+  readonly target: string;
+  readonly service: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+interface Point {
+  readonly at: number;
+  readonly value: number;
+}
+
+interface Series {
+  readonly name: string;
+  readonly target: string;
+  readonly service: string;
+  readonly labels: Readonly<Record<string, string>>;
+  points: Point[];
+}
+
+/**
+ * The rounds of the last ten minutes: what is now, and what has grown since. A counter that falls has begun again at 0, as Prometheus takes it.
+ * Unlike there, a series that a process shows for the first time counts from 0 when the process itself was seen before: prom-client
+ * shows a labelled counter only once it has counted, and its first event must not be missed. Nothing is extrapolated.
+ */
+export class ScrapeRounds {
+  private readonly byName = new Map<string, Map<string, Series>>();
+  /** When each target answered. */
+  private readonly seenAt = new Map<string, { service: string; times: number[] }>();
+  /** The series of each target in the order in which it showed them last. */
+  private readonly orderOf = new Map<string, readonly (Series | undefined)[]>();
+  private roundTimes: number[] = [];
+  private thinnedAt = 0;
+  private seriesCount = 0;
+  private last: ScrapeRound | undefined;
+  /** Samples that were not kept because there are too many series. */
+  droppedCount = 0;
+
+  /** The newest round; undefined before the first. */
+  get latest(): ScrapeRound | undefined {
+    return this.last;
+  }
+
+  add(round: ScrapeRound): void {
+    this.last = round;
+    this.roundTimes.push(round.at);
+    for (const each of round.processes) {
+      this.see(each.target, each.service, round.at);
+      this.keep(each, round.at);
+    }
+    this.thin(round.at);
+  }
+
+  /** Targets that answered within the window but not in the latest round, and those that failed in it. */
+  missing(window: Window): FailedScrape[] {
+    const { last } = this;
+    if (last === undefined) return [];
+    const present = new Set([...last.processes, ...last.failed].map(({ target }) => target));
+    const from = this.until(window) - window.ms;
+    const gone = [...this.seenAt].filter(([target, { times }]) => !present.has(target) && (times.at(-1) ?? 0) >= from);
+    return [...last.failed, ...gone.map(([target]) => ({ target, code: 'GONE' }))];
+  }
+
+  /** The service that a target was when it last answered; undefined when it never did. */
+  serviceAt(target: string): string | undefined {
+    return this.seenAt.get(target)?.service;
+  }
+
+  /** The last value of each series at `at`, the latest round unless given; only of targets that answered then. */
+  values(name: string, selector: Selector = {}, at = this.last?.at ?? 0): SeriesValue[] {
+    return this.series(name, selector).flatMap((series) => {
+      const point = series.points.findLast((each) => each.at <= at);
+      const answeredAt = this.seenAt.get(series.target)?.times.findLast((time) => time <= at);
+      return point === undefined || point.at !== answeredAt ? [] : [valueOf(series, point.value)];
+    });
+  }
+
+  /** The sum of those values; undefined when there is none. */
+  sum(name: string, selector: Selector = {}, at?: number): number | undefined {
+    return total(this.values(name, selector, at));
+  }
+
+  /** How much each counter has grown within the window. Series that were seen only once are left out. */
+  increases(name: string, window: Window, selector: Selector = {}): SeriesValue[] {
+    const until = this.until(window);
+    const from = until - window.ms;
+    return this.series(name, selector).flatMap((series) => {
+      const points = series.points.filter(({ at }) => at >= from && at <= until);
+      const begun = this.beginning(series, points, from);
+      if (begun === undefined) return [];
+      return [valueOf(series, grown([begun, ...points]))];
+    });
+  }
+
+  /** The sum of those; undefined when no series was seen twice: not known is not 0. */
+  increase(name: string, window: Window, selector: Selector = {}): number | undefined {
+    return total(this.increases(name, window, selector));
+  }
+
+  /** Increase per second over the time that was really observed; undefined when that is not known. */
+  rate(name: string, window: Window, selector: Selector = {}): number | undefined {
+    const increase = this.increase(name, window, selector);
+    const seconds = this.observedMs(window, selector) / 1_000;
+    return increase === undefined || seconds <= 0 ? undefined : increase / seconds;
+  }
+
+  /**
+   * The quantile of a histogram over what was observed within the window, linear inside its bucket as Prometheus has it. Undefined without
+   * observations; the upper bound of the last finite bucket when it lies beyond all.
+   */
+  quantile(q: number, name: string, window: Window, selector: Selector = {}): number | undefined {
+    const byBound = new Map<number, number>();
+    for (const { labels, value } of this.increases(`${name}_bucket`, window, selector)) {
+      const bound = labels['le'] === '+Inf' ? Number.POSITIVE_INFINITY : Number(labels['le']);
+      if (!Number.isNaN(bound)) byBound.set(bound, (byBound.get(bound) ?? 0) + value);
+    }
+    return quantileOf(
+      q,
+      [...byBound].toSorted(([a], [b]) => a - b),
+    );
+  }
+
+  /** Rounds that have an answer of this service (of all without one) within the window. */
+  roundCount(window: Window, selector: Selector = {}): number {
+    return this.times(window, selector).length;
+  }
+
+  private observedMs(window: Window, selector: Selector): number {
+    const times = this.times(window, selector);
+    return (times.at(-1) ?? 0) - (times[0] ?? 0);
+  }
+
+  private times(window: Window, { service, target }: Selector): number[] {
+    const until = this.until(window);
+    const all = [...this.seenAt].flatMap(([each, seen]) =>
+      (service === undefined || seen.service === service) && (target === undefined || each === target) ? seen.times : [],
+    );
+    return [...new Set(all.filter((at) => at >= until - window.ms && at <= until))].toSorted((a, b) => a - b);
+  }
+
+  private until({ until }: Window): number {
+    return until ?? this.last?.at ?? 0;
+  }
+
+  private series(name: string, { service, target, labels = {} }: Selector): Series[] {
+    const wanted = Object.entries(labels);
+    return [...(this.byName.get(name)?.values() ?? [])].filter(
+      (each) =>
+        (service === undefined || each.service === service) &&
+        (target === undefined || each.target === target) &&
+        wanted.every(([label, value]) => each.labels[label] === value),
+    );
+  }
+
+  /** The point that the first of `points` is compared with: itself, or 0 where its process was seen before the series was. */
+  private beginning({ target, points: all }: Series, points: readonly Point[], from: number): Point | undefined {
+    const [first] = points;
+    if (first === undefined) return undefined;
+    const earlier = this.seenAt.get(target)?.times.findLast((at) => at < first.at);
+    if (first === all[0] && earlier !== undefined && earlier >= from) return { at: earlier, value: 0 };
+    return points.length > 1 ? first : undefined;
+  }
+
+  private see(target: string, service: string, at: number): void {
+    const seen = this.seenAt.get(target);
+    if (seen === undefined) this.seenAt.set(target, { service, times: [at] });
+    else {
+      seen.service = service;
+      seen.times.push(at);
+    }
+  }
+
+  /** A process shows its series in the same order each time: the one at the same place is nearly always the one that is looked for. */
+  private keep({ target, service, samples }: ProcessScrape, at: number): void {
+    const before = this.orderOf.get(target) ?? [];
+    const order: (Series | undefined)[] = [];
+    for (const [index, sample] of samples.entries()) {
+      const there = before[index];
+      const series = there !== undefined && isOf(there, sample, service) ? there : this.seriesOf(sample, target, service);
+      series?.points.push({ at, value: sample.value });
+      order.push(series);
+    }
+    this.orderOf.set(target, order);
+  }
+
+  private seriesOf({ name, labels }: Sample, target: string, service: string): Series | undefined {
+    let all = this.byName.get(name);
+    if (all === undefined) this.byName.set(name, (all = new Map<string, Series>()));
+    const key = JSON.stringify([target, service, labels]);
+    const known = all.get(key);
+    if (known !== undefined) return known;
+    if (this.seriesCount >= MOST_SERIES) {
+      this.droppedCount += 1;
+      return undefined;
+    }
+    const series = { name, target, service, labels, points: [] };
+    all.set(key, series);
+    this.seriesCount += 1;
+    return series;
+  }
+
+  private thin(now: number): void {
+    if (now - this.thinnedAt < SPARSE_EVERY_MS) return;
+    this.thinnedAt = now;
+    this.roundTimes = thinned(this.roundTimes, now);
+    const kept = new Set(this.roundTimes);
+    for (const [target, seen] of this.seenAt) {
+      seen.times = seen.times.filter((at) => kept.has(at));
+      if (seen.times.length > 0) continue;
+      this.seenAt.delete(target);
+      this.orderOf.delete(target);
+    }
+    for (const [name, all] of this.byName) {
+      for (const [key, series] of all) {
+        series.points = series.points.filter(({ at }) => kept.has(at));
+        if (series.points.length > 0) continue;
+        all.delete(key);
+        this.seriesCount -= 1;
+      }
+      if (all.size === 0) this.byName.delete(name);
+    }
+    // A series that was taken out must not be found by its place either.
+    for (const [target, order] of this.orderOf) {
+      this.orderOf.set(
+        target,
+        order.map((series) => (series !== undefined && series.points.length > 0 ? series : undefined)),
+      );
+    }
+  }
+}
+
+const isOf = (series: Series, { name, labels }: Sample, service: string): boolean => {
+  if (series.name !== name || series.service !== service) return false;
+  const known = Object.keys(series.labels);
+  return known.length === Object.keys(labels).length && known.every((label) => series.labels[label] === labels[label]);
+};
+
+const valueOf = ({ target, service, labels }: Series, value: number): SeriesValue => ({ target, service, labels, value });
+
+const total = (values: readonly SeriesValue[]): number | undefined =>
+  values.length === 0 ? undefined : values.reduce((sum, { value }) => sum + value, 0);
+
+/** How much a counter has grown from point to point; one that falls has begun again at 0. */
+const grown = (points: readonly Point[]): number =>
+  points.reduce((sum, { value }, index) => {
+    const before = points[index - 1]?.value ?? value;
+    return sum + (value >= before ? value - before : value);
+  }, 0);
+
+/** The recent times all, of older ones the first of each half minute, and none that is too old. */
+function thinned(times: readonly number[], now: number): number[] {
+  let slot = Number.NEGATIVE_INFINITY;
+  return times.filter((at) => {
+    if (at < now - KEPT_MS) return false;
+    if (at >= now - DENSE_MS) return true;
+    const own = Math.floor(at / SPARSE_EVERY_MS);
+    if (own === slot) return false;
+    slot = own;
+    return true;
+  });
+}
+
+function quantileOf(q: number, buckets: readonly (readonly [bound: number, count: number])[]): number | undefined {
+  const count = buckets.at(-1)?.[1] ?? 0;
+  if (!(count > 0)) return undefined;
+  const rank = q * count;
+  const index = buckets.findIndex(([, cumulative]) => cumulative >= rank);
+  const [bound, cumulative] = buckets[index] ?? [Number.POSITIVE_INFINITY, count];
+  const [lower, below] = buckets[index - 1] ?? [0, 0];
+  if (!Number.isFinite(bound)) return index === 0 ? undefined : lower;
+  return cumulative === below ? bound : lower + ((bound - lower) * (rank - below)) / (cumulative - below);
+}
