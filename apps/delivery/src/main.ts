@@ -1,13 +1,11 @@
 import 'reflect-metadata';
+import { drainTimes } from '#lib/runtime/process/drain-times';
 import { runProcess } from '#lib/runtime/process/run-process';
 import { startOperationsApp } from '#lib/runtime/process/start-app';
 import { DeliveryModule } from './delivery.module.js';
 
-/** Milliseconds after the handlers' drain: closing channels (5 s), open confirms (5 s), connections (2 s), and a margin. */
-const CLOSING_MS = 15_000;
-
 await runProcess({
   service: 'delivery',
-  drainMs: ({ BUS_DRAIN_MS }) => BUS_DRAIN_MS + CLOSING_MS,
+  drainMs: drainTimes.delivery,
   start: startOperationsApp(DeliveryModule),
 });

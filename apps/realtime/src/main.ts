@@ -1,13 +1,11 @@
 import 'reflect-metadata';
+import { drainTimes } from '#lib/runtime/process/drain-times';
 import { runProcess } from '#lib/runtime/process/run-process';
 import { RealtimeModule } from './realtime.module.js';
 import { startRealtime } from './start-realtime.js';
 
-/** Milliseconds after the drain of the sockets: the last acknowledgements, confirms and closing connections. */
-const CLOSING_MS = 5_000;
-
 await runProcess({
   service: 'realtime',
-  drainMs: ({ WS_DRAIN_MS }) => WS_DRAIN_MS + CLOSING_MS,
+  drainMs: drainTimes.realtime,
   start: startRealtime(RealtimeModule.live()),
 });

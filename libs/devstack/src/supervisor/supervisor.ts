@@ -178,6 +178,8 @@ export class Supervisor {
     const jwtSecret = valueOf(this.env, 'AUTH_JWT_SECRET') ?? (this.env['AUTH_JWKS_URL'] ? undefined : secrets.jwtSecret);
     return {
       HOST: this.env['HOST'] || '127.0.0.1',
+      // One port for all of them would be taken by the first.
+      OPERATIONS_PORT: '',
       DB_POOL_BUDGET_PROCESSES: this.env['DB_POOL_BUDGET_PROCESSES'] || String(this.processes.services.length),
       OBJECT_STORE_URL: this.env['OBJECT_STORE_URL'] || pathToFileURL(join(this.home.dependencies, 'objects')).href,
       ...Object.fromEntries(dependencies.map(({ name, url }) => [urlVariables[name], url])),

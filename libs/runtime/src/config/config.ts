@@ -61,6 +61,10 @@ const secret = <Schema extends z.ZodType>(schema: Schema, doc: string): Setting<
 export const settings = {
   PORT: setting(count(0, 65_535).default(8080), 'HTTP port of the process (0 = any free one). `npm start` sets it per service.'),
   HOST: setting(z.string().default('0.0.0.0'), 'Address to listen on. 127.0.0.1 keeps a process private to its machine.'),
+  OPERATIONS_PORT: setting(
+    count(1, 65_535).optional(),
+    'A port of its own for `/livez`, `/readyz` and `/metrics`, open before PORT and for as long as the process runs, its drain included. PORT serves them as well. Set it where probes and Prometheus must not share a port with callers; the Helm charts do.',
+  ),
   LOG_LEVEL: setting(
     z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),
     'Lower it to debug one process; info is one line per unit of work.',
@@ -389,8 +393,8 @@ export type SettingName = keyof typeof settings;
 /** The parsed configuration of a process, by the names of the environment variables. */
 export type Config = { readonly [Name in SettingName]: z.output<(typeof settings)[Name]['schema']> };
 
-/** What no single setting can know: settings that another one's value asks for. One line for each that is missing. */
-const missingTogether = (config: Config): string[] => {
+/** What no single setting can know: settings that another one's value asks for, or rules out. One line for each problem. */
+const wrongTogether = (config: Config): string[] => {
   const { EMBEDDING_PROVIDER: provider } = config;
   const isRemote = provider === 'ollama' || provider === 'openai';
   const byProvider = `EMBEDDING_PROVIDER=${provider}`;
@@ -406,9 +410,11 @@ const missingTogether = (config: Config): string[] => {
     [config.ONESIGNAL_APP_ID !== undefined, 'ONESIGNAL_API_KEY', 'ONESIGNAL_APP_ID'],
     [config.ONESIGNAL_API_KEY !== undefined, 'ONESIGNAL_APP_ID', 'ONESIGNAL_API_KEY'],
   ];
-  return needs
+  const missing = needs
     .filter(([isNeeded, name]) => isNeeded && config[name] === undefined)
     .map(([, name, by]) => `${name}: required by ${by}. ${settings[name].doc}`);
+  const isShared = config.OPERATIONS_PORT !== undefined && config.OPERATIONS_PORT === config.PORT;
+  return isShared ? [...missing, 'OPERATIONS_PORT: must differ from PORT, which is taken by then.'] : missing;
 };
 
 /** The configuration cannot work; `problems` has one line per variable. */
@@ -452,7 +458,7 @@ export const parseConfig = (env: NodeJS.ProcessEnv): Config => {
   }
   // A setting that did not parse is not missing: it is already in the list.
   const listed = new Set(problems.map((problem) => problem.split(':')[0]));
-  problems.push(...missingTogether(config as Config).filter((problem) => !listed.has(problem.split(':')[0])));
+  problems.push(...wrongTogether(config as Config).filter((problem) => !listed.has(problem.split(':')[0])));
   if (problems.length > 0) throw new ConfigError(problems);
   return config as Config;
 };

@@ -1,6 +1,6 @@
-import { Controller, Get, Header, Inject, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Res } from '@nestjs/common';
 import { Readiness } from '../health/readiness.js';
-import { renderAllMetrics } from '../metrics/worker-metrics.js';
+import { livez, metricsText, type OperationsAnswer, readyz } from './operations-answers.js';
 
 /** As much of Fastify's reply as is needed here. */
 interface Reply {
@@ -14,27 +14,22 @@ interface Reply {
 export class OperationsController {
   constructor(@Inject(Readiness) private readonly readiness: Readiness) {}
 
-  /** The process runs and its event loop turns; failing it means "restart me". */
   @Get('livez')
-  @Header('cache-control', 'no-store')
-  livez(): { status: 'alive' } {
-    return { status: 'alive' };
+  livez(@Res() reply: Reply): void {
+    answer(reply, livez());
   }
 
-  /** Whether to send work here; always fresh, because it costs nothing to find out. */
   @Get('readyz')
   readyz(@Res() reply: Reply): void {
-    const report = this.readiness.report();
-    reply
-      .status(report.status === 'ready' ? 200 : 503)
-      .header('cache-control', 'no-store')
-      .send(report);
+    answer(reply, readyz(this.readiness));
   }
 
-  /** Of all workers behind this port, whichever of them answers. */
   @Get('metrics')
   async metrics(@Res() reply: Reply): Promise<void> {
-    const { contentType, body } = await renderAllMetrics();
-    reply.status(200).header('cache-control', 'no-store').header('content-type', contentType).send(body);
+    answer(reply, await metricsText());
   }
 }
+
+const answer = (reply: Reply, { status, contentType, body }: OperationsAnswer): void => {
+  reply.status(status).header('cache-control', 'no-store').header('content-type', contentType).send(body);
+};

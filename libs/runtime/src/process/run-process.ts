@@ -5,7 +5,8 @@ import { startProcessMetrics } from '../metrics/metrics.js';
 import { processReport } from '../work/process-report.js';
 import { Readiness } from '../health/readiness.js';
 import { collectGarbage } from './collect-garbage.js';
-import { answerSiblings } from '../workers/sibling-workers.js';
+import { OperationsServer } from './operations-server.js';
+import { answerSiblings, hasSiblings } from '../workers/sibling-workers.js';
 import { EXIT_HUNG, Watchdog, type WatchdogOptions } from '../watchdog/watchdog.js';
 import { shareMetrics } from '../metrics/worker-metrics.js';
 
@@ -22,7 +23,7 @@ export interface ProcessPlan {
   readonly service: string;
   /** Where processes share cores the others go first: what this one does may be seconds late. Left out: it answers callers or their sockets. */
   readonly isBackground?: true;
-  /** Milliseconds that the process gets to finish what it holds when it is told to stop; what is left then is cut off. */
+  /** Milliseconds that the process gets to finish what it holds when it is told to stop; what is left then is cut off. See drain-times.ts. */
   readonly drainMs: (config: Config) => number;
   /**
    * Builds and starts everything, resolves when it listens, with the function that stops it all in order (lifecycle.ts):
@@ -74,7 +75,7 @@ const LISTED = 100;
  *
  *     await runProcess({
  *       service: 'embedding',
- *       drainMs: (config) => config.BUS_DRAIN_MS,
+ *       drainMs: drainTimes.embedding,
  *       start: startOperationsApp(EmbeddingModule),
  *     });
  *
@@ -109,7 +110,7 @@ export const runProcess = async (plan: ProcessPlan, host: ProcessHost = thisProc
   if (plan.isBackground === true) host.lowerPriority?.();
 
   const startedAt = performance.now();
-  const starting = (async () => plan.start({ config, logger, readiness }))();
+  const starting = startWithOperations(plan, { config, logger, readiness });
   const stop = stopOnce({ logger, readiness }, starting, exit);
   const toldToStop = (signal: NodeJS.Signals) => void stop({ why: signal, drainMs: plan.drainMs(config), exitCode: EXIT_CLEAN });
   host.on('SIGTERM', toldToStop);
@@ -129,6 +130,26 @@ export const runProcess = async (plan: ProcessPlan, host: ProcessHost = thisProc
     logger.fatal(isConfiguration ? {} : { err: error }, startFailure(error, config));
     exit(isConfiguration ? EXIT_CONFIG : EXIT_FORCED);
   }
+};
+
+/**
+ * The operations port opens before anything else and closes after it. Workers share it, and a worker that still starts would speak for those
+ * that serve: theirs opens with the public one.
+ */
+const startWithOperations = async (plan: ProcessPlan, parts: ProcessParts): Promise<() => Promise<void>> => {
+  const { OPERATIONS_PORT: port, HOST: host } = parts.config;
+  if (port === undefined) return plan.start(parts);
+  const server = new OperationsServer(parts.readiness);
+  if (!hasSiblings()) await server.listen(port, host);
+  const stop = await plan.start(parts);
+  if (hasSiblings()) await server.listen(port, host);
+  return async () => {
+    try {
+      await stop();
+    } finally {
+      await server.close();
+    }
+  };
 };
 
 const readConfig = (host: ProcessHost): Config | undefined => {
@@ -183,7 +204,9 @@ const stopOnce = (parts: Omit<ProcessParts, 'config'>, starting: Promise<() => P
 const startFailure = (error: unknown, config: Config): string => {
   if (error instanceof ConfigError) return error.message;
   if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
-    return `port ${config.PORT} is taken: give this process another one with PORT`;
+    const isOperations = 'port' in error && error.port === config.OPERATIONS_PORT;
+    const name = isOperations ? 'OPERATIONS_PORT' : 'PORT';
+    return `port ${config[name]} is taken: give this process another one with ${name}`;
   }
   return 'could not start';
 };

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { eventually } from '#lib/testing/eventually';
+import { freePorts } from '#lib/devstack/ports/free-ports';
 import { SmallService } from '#lib/testing/small-service';
 
 let service: SmallService | undefined;
@@ -28,6 +29,29 @@ describe('several workers', () => {
     expect(pids).not.toContain(small.pid);
     expect((await small.get('/readyz')).status).toBe(200);
     expect((await small.get('/livez')).status).toBe(200);
+  });
+
+  it('share one operations port, which never shows a worker that is still starting', async () => {
+    const [port = 0] = await freePorts(1);
+    const small = await start(2, { OPERATIONS_PORT: String(port) });
+    const ask = async (path: string) => {
+      const answer = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: 'close' } });
+      return { status: answer.status, text: await answer.text() };
+    };
+    await eventually(async () => expect((await ask('/metrics')).text).toContain('worker_processes{state="running"} 2'));
+    const [victim = 0] = await processesOf(small, 2);
+
+    process.kill(victim, 'SIGKILL');
+    const seen = new Set<number>();
+    await eventually(async () => {
+      // A connection may be cut with the worker that is killed: that is no answer.
+      seen.add((await ask('/readyz').catch(() => ({ status: 0 }))).status);
+      const pids = await small.pids();
+      expect(pids.size === 2 && !pids.has(victim)).toBe(true);
+    });
+
+    expect(seen).not.toContain(503);
+    expect(seen).toContain(200);
   });
 
   it('come back after kill -9, and the others answer meanwhile', async () => {

@@ -83,7 +83,7 @@ class Supervisor {
   start(): void {
     const { logger } = this;
     connectSiblings(() => ({ wanted: this.slots.length, running: this.running.length, restarts: this.restarts }));
-    cluster.on('listening', () => (this.hasListened = true));
+    cluster.on('listening', (_worker, { port }) => (this.hasListened ||= port !== this.config.OPERATIONS_PORT));
     cluster.on('exit', (worker: Worker, code: number | null, signal: string | null) => this.onExit(worker, code, signal));
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.drain(signal));
     process.on('SIGUSR2', () => this.signalAll('SIGUSR2'));
