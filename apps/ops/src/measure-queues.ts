@@ -5,12 +5,13 @@ import { metrics } from '#lib/runtime/metrics/metrics';
 
 const gauges = {
   ready: metrics.queueLength,
+  consumers: metrics.queueConsumers,
   age: metrics.queueOldestAge,
   paused: metrics.consumerPaused,
 } as const;
 
 /**
- * Keeps `queue_length`, `queue_oldest_age_seconds` and `consumer_paused` up to date for every queue: work queues and unknown ones by their
+ * Keeps `queue_length`, `queue_consumers`, `queue_oldest_age_seconds` and `consumer_paused` up to date for every queue: work queues and unknown ones by their
  * name, dead letters under `<queue>.dlq`. An unknown depth has no value: neither 0 nor the last one.
  */
 @Injectable()
@@ -21,8 +22,10 @@ export class MeasureQueues {
 
   async execute(): Promise<void> {
     const { items } = await this.queues.read();
-    for (const { name, ready, deadLetters, oldestAgeSeconds, paused, unknown } of items) {
+    for (const { name, ready, consumers, deadLetters, oldestAgeSeconds, paused, unknown } of items) {
       show('ready', name, ready);
+      // An unknown queue has none by its nature.
+      show('consumers', name, unknown ? null : consumers);
       show('age', name, oldestAgeSeconds);
       show('paused', name, paused === null ? null : Number(paused));
       if (!unknown) show('ready', deadLetterQueue(name), deadLetters);

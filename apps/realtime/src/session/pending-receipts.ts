@@ -6,6 +6,7 @@ import type { RecordReceipt } from '#lib/conversations/record-receipt';
 import { withDeadline } from '#lib/resilience/call/deadline';
 import { Semaphore } from '#lib/resilience/limit/semaphore';
 import { problemOf } from '#lib/resilience/problem-of';
+import { metrics } from '#lib/runtime/metrics/metrics';
 
 /** As long as the same receipt may take over REST. */
 const RECORD_MS = routeDeadlinesMs['PUT /v1/conversations/:conversationId/receipts'] ?? 6_000;
@@ -77,8 +78,9 @@ export class PendingReceipts {
         );
         if (!isMember) throw new ProblemError('not-found', 'There is no such conversation.');
       } catch (error) {
-        const problem = problemOf(error) ?? new ProblemError('internal', 'Something went wrong on our side.', { cause: error });
-        source.sendError(problem, { conversationId });
+        const known = problemOf(error);
+        if (known === undefined) metrics.uncaughtErrors.inc({ where: 'frame' });
+        source.sendError(known ?? new ProblemError('internal', 'Something went wrong on our side.', { cause: error }), { conversationId });
       }
     }
   }

@@ -80,8 +80,9 @@ export class SendMessages {
   private record(fields: object, failure: unknown): void {
     if (failure === undefined || failure instanceof BadFrame) return this.logger.info(fields, 'send');
     const code = problemOf(failure)?.code;
-    if (code === undefined) this.logger.error({ ...fields, code: 'internal', err: failure }, 'send');
-    else this.logger.info({ ...fields, code }, 'send');
+    if (code !== undefined) return this.logger.info({ ...fields, code }, 'send');
+    metrics.uncaughtErrors.inc({ where: 'frame' });
+    this.logger.error({ ...fields, code: 'internal', err: failure }, 'send');
   }
 
   /** @throws ProblemError when the system or this process is full, or the user has too much in hand. */

@@ -3,6 +3,7 @@ import { Inject, Injectable, ServiceUnavailableException } from '@nestjs/common'
 import { type HealthCheckResult, HealthCheckService, HealthIndicatorService } from '@nestjs/terminus';
 import { errorCode } from '../log/error-code.js';
 import { LOGGER, type Logger } from '../log/logger.js';
+import { metrics } from '../metrics/metrics.js';
 import { type BreakerGlance, type HealthStatus, Transitions } from './transitions.js';
 
 /** One line of `GET /v1/health`. */
@@ -113,6 +114,7 @@ export class Health {
     if (outcome.cachedResponse === true && known !== undefined) return known;
     const breaker = glance?.();
     const { status, detail } = statusOf(outcome, breaker);
+    metrics.healthCheckUp.set({ check: name }, status === 'down' ? 0 : 1);
     const since = this.transitions.note({ check: name, to: status, detail }, breaker).toISOString();
     const latencyMs = outcome.responseTime;
     const report = { status, latencyMs, breaker: breaker?.state ?? 'closed', since, ...(detail === undefined ? {} : { detail }) };

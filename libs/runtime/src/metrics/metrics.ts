@@ -11,6 +11,7 @@ const counter = (name: string, help: string, ...labelNames: string[]) => new Cou
 // With several workers the sum of them is shown; of a gauge whose sum would say nothing, the highest.
 const gauge = (name: string, help: string, ...labelNames: string[]) => new Gauge({ name, help, labelNames });
 const highest = (name: string, help: string, ...labelNames: string[]) => new Gauge({ name, help, labelNames, aggregator: 'max' });
+const lowest = (name: string, help: string, ...labelNames: string[]) => new Gauge({ name, help, labelNames, aggregator: 'min' });
 const histogram = (name: string, help: string, buckets: number[], ...labelNames: string[]) =>
   new Histogram({ name, help, buckets, labelNames });
 
@@ -34,8 +35,10 @@ export const metrics = {
   textIndexParked: highest('text_index_parked', 'Messages set aside because their words cannot be indexed'),
   amqpPublishDuration: histogram('amqp_publish_duration_seconds', 'From publish to its outcome', INTERACTIVE, 'routing_key', 'outcome'),
   amqpPublishFailing: gauge('amqp_publish_failing', '1 while RabbitMQ refuses what is published with this key', 'routing_key'),
+  amqpConnectionBlocked: highest('amqp_connection_blocked', '1 while RabbitMQ reads nothing from a connection: a memory or disk alarm'),
   amqpUnconfirmed: gauge('amqp_unconfirmed', 'Publishes in the confirm window'),
   queueLength: highest('queue_length', 'Messages ready in a queue', 'queue'),
+  queueConsumers: highest('queue_consumers', 'Consumers of a queue', 'queue'),
   queueOldestAge: highest(
     'queue_oldest_age_seconds',
     'Age of the oldest message of a queue: in ops of all, in a consumer of those that it holds',
@@ -81,6 +84,7 @@ export const metrics = {
   wsResume: counter('ws_resume_total', 'Resume points by what became of them', 'outcome'),
   llmTokens: counter('llm_tokens_total', 'Tokens that the language model was given (in) and wrote (out), as it counts them', 'direction'),
   llmBudget: highest('llm_requests_per_minute', 'Requests per minute that the shared budget allows now: each 429 halves it'),
+  llmRateLimited: counter('llm_rate_limited_total', 'Answers 429 of the language model'),
   llmBudgetRefused: counter(
     'llm_budget_refused_total',
     'Analyses that found no budget in time: of their user (caller) or all together (shared)',
@@ -89,9 +93,16 @@ export const metrics = {
   searchDuration: histogram('search_duration_seconds', 'One search', INTERACTIVE, 'mode'),
   dbConnUsage: gauge('db_conn_usage', 'Pool connections', 'lane', 'state'),
   dbPoolWait: histogram('db_pool_wait_seconds', 'Wait for a pool connection', INTERACTIVE, 'lane'),
+  dbConnectFailures: counter('db_connect_failures_total', 'Connections to Postgres that could not be made'),
+  dbPoolTimeouts: counter('db_pool_timeouts_total', 'Calls that found no connection of their lane in time', 'lane'),
+  connectionBudgetRatio: highest(
+    'connection_budget_ratio',
+    'Connections that all processes may open, as a share of those that Postgres has, when this process started (R057)',
+  ),
   dbSlowQueries: counter('db_slow_queries_total', 'Statements slower than DB_SLOW_QUERY_MS', 'lane'),
   workerPoolActive: gauge('worker_pool_active', 'Calls that hold a place in a semaphore', 'pool'),
   workerPoolQueued: gauge('worker_pool_queued', 'Calls that wait for a place in a semaphore', 'pool'),
+  healthCheckUp: lowest('health_check_up', '0 while a check of the process fails, else 1', 'check'),
   circuitBreakerState: highest('circuit_breaker_state', '0 closed, 0.5 half-open, 1 open; the worst of its operations', 'dependency'),
   dependencyCallDuration: histogram(
     'dependency_call_duration_seconds',
@@ -128,10 +139,17 @@ export const metrics = {
     'reason',
   ),
   eventLoopUtilization: highest('nodejs_eventloop_utilization', 'Busy share of the event loop since the last scrape, 0 to 1'),
+  uncaughtErrors: counter('uncaught_errors_total', 'Requests and frames that ended in an error that no code expects', 'where'),
+  alertsSent: counter('alerts_sent_total', 'Notices of the built-in alerter by what became of them', 'severity', 'outcome'),
+  alertsSuppressed: counter('alerts_suppressed_total', 'Notices of the built-in alerter that were not sent, by why', 'reason'),
+  alertsFiring: highest('alerts_firing', '1 while the built-in alerter holds an alert for true', 'alert', 'severity'),
   workOverdue: gauge('work_overdue', 'Handlers that have outlived twice their deadline and have not ended'),
   poolExhaustedSeconds: highest('pool_exhausted_seconds', 'How long a pool has had all places taken and given none back', 'pool'),
   runtimeActiveHandles: gauge('runtime_active_handles', 'Open handles of the process (timers, sockets, ...)'),
 } as const;
+
+// A counter that appears with its first event has no rise that Prometheus could see.
+for (const where of ['request', 'frame']) metrics.uncaughtErrors.inc({ where }, 0);
 
 let last = performance.eventLoopUtilization();
 

@@ -31,5 +31,5 @@ const show = ({ wanted, running, restarts }: WorkerCounts, silent: number): void
   metrics.workerProcesses.set({ state: 'running' }, running);
   metrics.workerProcesses.set({ state: 'silent' }, silent);
   metrics.workerRestarts.reset();
-  for (const [reason, count] of Object.entries(restarts)) metrics.workerRestarts.inc({ reason }, count);
+  for (const [reason, count] of Object.entries({ crash: 0, hang: 0, left: 0, ...restarts })) metrics.workerRestarts.inc({ reason }, count);
 };

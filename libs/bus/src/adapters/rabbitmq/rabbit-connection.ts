@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { type ChannelModel, connect, type SocketOptions } from 'amqplib';
 import type { Logger } from '#lib/runtime/log/logger';
+import { metrics } from '#lib/runtime/metrics/metrics';
 import { processName } from '#lib/runtime/process/process-name';
 import { nameOf } from '../../control/process-roster.js';
 import { fullJitter } from '#lib/runtime/work/backoff';
@@ -32,6 +33,9 @@ const STABLE_MS = 5_000;
 const CLOSE_TIMEOUT_MS = 2_000;
 // Reconnects within the 20 s of law 3 after a long outage too; with 30 s a ten-minute outage took 44 s to end.
 const BACKOFF = { baseMs: 100, capMs: 10_000 };
+
+/** Connections of this process that the broker reads nothing from. */
+const blocked = new Set<RabbitConnection>();
 
 /** Shared by all connections of this process. */
 const outage = new OutageLog('RabbitMQ');
@@ -133,12 +137,12 @@ export class RabbitConnection {
       end();
     });
     model.on('blocked', (reason) => {
-      this.blocked = true;
+      this.setBlocked(true);
       logger.warn({ connection: name, reason }, 'RabbitMQ blocks publishers');
       onBlocked?.(true);
     });
     model.on('unblocked', () => {
-      this.blocked = false;
+      this.setBlocked(false);
       logger.info({ connection: name }, 'RabbitMQ reads from publishers again');
       onBlocked?.(false);
     });
@@ -155,8 +159,15 @@ export class RabbitConnection {
   private async afterEnd(ended: Promise<void>): Promise<void> {
     await ended;
     this.model = undefined;
-    this.blocked = false;
+    this.setBlocked(false);
     this.settings.onLost?.();
+  }
+
+  private setBlocked(isBlocked: boolean): void {
+    this.blocked = isBlocked;
+    if (isBlocked) blocked.add(this);
+    else blocked.delete(this);
+    metrics.amqpConnectionBlocked.set(blocked.size > 0 ? 1 : 0);
   }
 
   private address(): string {

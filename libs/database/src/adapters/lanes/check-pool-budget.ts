@@ -1,4 +1,5 @@
 import type { Logger } from '#lib/runtime/log/logger';
+import { metrics } from '#lib/runtime/metrics/metrics';
 import { type PoolBudget, poolBudget, requirePoolBudget } from '../../pool-budget.js';
 import type { PostgresLane } from './postgres-lane.js';
 
@@ -18,6 +19,7 @@ export const checkPoolBudget = async (
   );
   if (limits === undefined) throw new Error('Postgres did not say how many connections it has');
   const budget = poolBudget({ ...declared, maxConnections: limits.max, superuserReserved: limits.reserved });
+  metrics.connectionBudgetRatio.set(budget.needed / budget.available);
   if (budget.fits) {
     logger.info({ needed: budget.needed, available: budget.available }, `connection budget: ${budget.explanation}`);
     return budget;

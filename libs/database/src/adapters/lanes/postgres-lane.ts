@@ -69,6 +69,7 @@ export class PostgresLane {
   constructor(private readonly options: LaneOptions) {
     const { name, pool, timeouts, breakers, logger } = options;
     this.pool = new Pool(pool);
+    metrics.dbPoolTimeouts.inc({ lane: name }, 0);
     this.semaphore = new Semaphore(`postgres.${name}`, { concurrent: this.size, queued: MAX_WAITING });
     // An idle client that lost its connection is already out of the pool; without a listener the process would end.
     this.pool.on('error', (error) => logger.debug({ lane: name, error: error.message }, 'idle postgres connection lost'));
@@ -186,7 +187,9 @@ export class PostgresLane {
     try {
       return await this.semaphore.run(enter, { signal: currentDeadline()?.signal, withinMs: timeouts.acquireMs });
     } catch (error) {
-      throw error instanceof SemaphoreFull ? new DependencyError('postgres', name, 'overloaded', { cause: error }) : error;
+      if (!(error instanceof SemaphoreFull)) throw error;
+      metrics.dbPoolTimeouts.inc({ lane: name });
+      throw new DependencyError('postgres', name, 'overloaded', { cause: error });
     } finally {
       wait?.end();
     }
@@ -213,6 +216,7 @@ export class PostgresLane {
       // pg-pool makes what its `Client` option says.
       return (await this.pool.connect()) as LaneClient;
     } catch (error) {
+      metrics.dbConnectFailures.inc();
       throw translated(error, this.options.name);
     }
   }

@@ -21,6 +21,7 @@ export const recordRequest = (request: FastifyRequest, reply: FastifyReply, logg
   const durationMs = performance.now() - work.startedAt;
   metrics.httpRequestDuration.observe({ route, method, status: String(status) }, durationMs / 1_000);
   errors.count(status >= 500);
+  if (status === 500) metrics.uncaughtErrors.inc({ where: 'request' });
 
   // With its ids, because it is written outside of the context of the request.
   const fields = {

@@ -137,7 +137,10 @@ export class ChatApi {
   private async judged(failure: HttpFailure): Promise<Error> {
     const { status } = failure;
     const quietMs = failure.retryAfterMs === undefined ? undefined : Math.min(MAX_QUIET_MS, failure.retryAfterMs);
-    if (status === 429) await this.budget.slowDown(quietMs);
+    if (status === 429) {
+      metrics.llmRateLimited.inc();
+      await this.budget.slowDown(quietMs);
+    }
     const isOfConversation = status === 400 || status === 413 || status === 422;
     return new DependencyError('llm', 'chat', 'unavailable', {
       cause: failure,
