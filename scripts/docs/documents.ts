@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { renderConfigurationDoc, renderEnvExample } from '#lib/runtime/config/config-docs';
 import { definitionsFor } from '#lib/bus/permissions';
 import { queues } from '#lib/contracts/pipeline';
+import { renderAlertmanager, renderAlertTable, renderPrometheusRules, runbookFrames } from './render-alerts.js';
 import { renderDecisions } from './render-decisions.js';
 import { renderEvents } from './render-events.js';
 import { renderFaults } from './render-faults.js';
@@ -30,5 +31,10 @@ export const printedDocuments: Readonly<Record<string, () => string>> = {
   '.env.example': renderEnvExample,
   'docs/adr/README.md': renderDecisions,
   'docs/reference/api.md': () => partOf('docs/reference/api.md', renderProblems()),
+  'docker/prometheus/rules.yml': renderPrometheusRules,
+  'docker/prometheus/alertmanager.yml': renderAlertmanager,
+  'helm/parley/files/rules.yml': renderPrometheusRules,
+  'docs/operate/alerts.md': () => partOf('docs/operate/alerts.md', renderAlertTable()),
+  ...Object.fromEntries([...runbookFrames()].map(([path, frame]) => [path, () => partOf(path, frame)])),
   'docs/reference/metrics.md': () => partOf('docs/reference/metrics.md', renderMetricsTable()),
 };

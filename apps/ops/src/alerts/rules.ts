@@ -89,12 +89,16 @@ export const rules: readonly AlertRule[] = [
     forSeconds: 15,
     by: [],
     summary: 'Postgres cannot be reached from {value} processes',
-    means: 'Requests get 503 but for /livez, /readyz and /metrics. Nothing that was acknowledged is lost; open sockets stay, and clients send again.',
+    means:
+      'Requests get 503 but for /livez, /readyz and /metrics. Nothing that was acknowledged is lost; open sockets stay, and clients send again.',
     firstCommands: [HEALTH, 'pg_isready --dbname "$DATABASE_URL"', BREAKERS],
     endsWhen: 'every process reaches Postgres: within 12 s after it is back, without a restart',
     runbook: 'postgres-away.md',
     outageOf: 'postgres',
-    builtIn: { anyOf: [{ kind: 'value', metric: 'health_check_up', where: { check: 'postgres' }, across: 'min', below: 1 }], afterSeconds: 5 },
+    builtIn: {
+      anyOf: [{ kind: 'value', metric: 'health_check_up', where: { check: 'postgres' }, across: 'min', below: 1 }],
+      afterSeconds: 5,
+    },
   },
   {
     name: 'BrokerUnreachable',
@@ -103,12 +107,16 @@ export const rules: readonly AlertRule[] = [
     forSeconds: 30,
     by: [],
     summary: 'RabbitMQ cannot be reached from {value} processes, or blocks them',
-    means: 'Sends are acknowledged and wait in the outbox; vectors, delivery and scores stand still. Sockets get messages from Postgres, up to 2 s late.',
+    means:
+      'Sends are acknowledged and wait in the outbox; vectors, delivery and scores stand still. Sockets get messages from Postgres, up to 2 s late.',
     firstCommands: [HEALTH, 'rabbitmq-diagnostics check_port_connectivity', OUTBOX],
     endsWhen: 'every process publishes again: within 20 s after RabbitMQ is back; then the outbox empties',
     runbook: 'broker-away.md',
     outageOf: 'rabbitmq',
-    builtIn: { anyOf: [{ kind: 'value', metric: 'health_check_up', where: { check: 'rabbitmq' }, across: 'min', below: 1 }], afterSeconds: 5 },
+    builtIn: {
+      anyOf: [{ kind: 'value', metric: 'health_check_up', where: { check: 'rabbitmq' }, across: 'min', below: 1 }],
+      afterSeconds: 5,
+    },
   },
   {
     name: 'BrokerBlocked',
@@ -260,8 +268,7 @@ export const rules: readonly AlertRule[] = [
   {
     name: 'NoConsumers',
     severity: 'P0',
-    expr:
-      'max by (queue) (queue_consumers) == 0 and max by (queue) (queue_length) > 0 unless max by (queue) (consumer_paused) == 1',
+    expr: 'max by (queue) (queue_consumers) == 0 and max by (queue) (queue_length) > 0 unless max by (queue) (consumer_paused) == 1',
     forSeconds: 60,
     by: ['queue'],
     summary: '{queue} has messages and no consumer',
@@ -340,8 +347,7 @@ export const rules: readonly AlertRule[] = [
   {
     name: 'QueueBacklog',
     severity: 'P1',
-    expr:
-      'max by (queue) (queue_length{queue!~".+[.]dlq"}) > 1000 or max by (queue) (queue_oldest_age_seconds{queue!~".+[.]dlq"}) > 300',
+    expr: 'max by (queue) (queue_length{queue!~".+[.]dlq"}) > 1000 or max by (queue) (queue_oldest_age_seconds{queue!~".+[.]dlq"}) > 300',
     forSeconds: 120,
     by: ['queue'],
     summary: '{queue} is behind: more than 1,000 messages, or one older than five minutes',
@@ -397,7 +403,8 @@ export const rules: readonly AlertRule[] = [
     forSeconds: 0,
     by: ['queue'],
     summary: '{value} dead letters in {queue}',
-    means: 'Events that failed three times wait for a decision. Their messages are stored and readable; what the queue would have done is missing.',
+    means:
+      'Events that failed three times wait for a decision. Their messages are stored and readable; what the queue would have done is missing.',
     firstCommands: [DEAD_LETTERS, 'npm run parley -- dlq show <id>', ERRORS],
     endsWhen: 'the queue of dead letters is empty: replayed or discarded',
     runbook: 'dead-letters.md',
@@ -411,7 +418,8 @@ export const rules: readonly AlertRule[] = [
     forSeconds: 60,
     by: ['dependency'],
     summary: 'The circuit breaker to {dependency} is open in some process',
-    means: 'Answers leave out what it gives: words in place of meaning (chroma, embedder), limits per process (redis), older scores (llm), no pushes.',
+    means:
+      'Answers leave out what it gives: words in place of meaning (chroma, embedder), limits per process (redis), older scores (llm), no pushes.',
     firstCommands: [BREAKERS, IN_FLIGHT, HEALTH],
     endsWhen: 'the breaker is closed in every process',
     runbook: 'breaker-open.md',
@@ -476,7 +484,11 @@ export const rules: readonly AlertRule[] = [
     by: [],
     summary: 'The processes may open more connections than Postgres has',
     means: 'The next rollout or peak finds none left; then requests get 503.',
-    firstCommands: ['npm run parley -- config | grep -E "DB_POOL|WEB_CONCURRENCY"', `psql "$DATABASE_URL" -c 'SHOW max_connections'`, BREAKERS],
+    firstCommands: [
+      'npm run parley -- config | grep -E "DB_POOL|WEB_CONCURRENCY"',
+      `psql "$DATABASE_URL" -c 'SHOW max_connections'`,
+      BREAKERS,
+    ],
     endsWhen: 'the sum fits: a lower DB_POOL_SIZE or WEB_CONCURRENCY, or a higher max_connections, and a restart',
     runbook: 'connections.md',
     worseThan: 'ConnectionBudgetHigh',
@@ -554,7 +566,9 @@ export const rules: readonly AlertRule[] = [
     endsWhen: 'it is subscribed again',
     runbook: 'live-signals-lost.md',
     builtIn: {
-      anyOf: [{ kind: 'value', metric: 'live_subscription_up', where: { service: '.*realtime.*' }, by: ['service'], across: 'min', below: 1 }],
+      anyOf: [
+        { kind: 'value', metric: 'live_subscription_up', where: { service: '.*realtime.*' }, by: ['service'], across: 'min', below: 1 },
+      ],
     },
   },
   {
@@ -569,7 +583,9 @@ export const rules: readonly AlertRule[] = [
     endsWhen: 'fewer than ten failed within five minutes',
     runbook: 'push-failing.md',
     builtIn: {
-      anyOf: [{ kind: 'increase', metric: 'push_total', where: { outcome: 'away|refused' }, by: ['provider'], overSeconds: 300, above: 10 }],
+      anyOf: [
+        { kind: 'increase', metric: 'push_total', where: { outcome: 'away|refused' }, by: ['provider'], overSeconds: 300, above: 10 },
+      ],
     },
   },
   {
@@ -658,7 +674,7 @@ export const rules: readonly AlertRule[] = [
     by: [],
     summary: 'The built-in alerter could not send {value} notices',
     means: 'Google Chat or the webhook does not take them. Alerts of Prometheus are not concerned.',
-    firstCommands: ['npm run parley -- alerts', 'grep -h alert .parley/logs/ops.log | tail', BREAKERS],
+    firstCommands: [HEALTH, 'grep -h alert .parley/logs/ops.log | tail', BREAKERS],
     endsWhen: 'none failed for a quarter of an hour',
     runbook: 'alerts-not-sent.md',
   },
@@ -795,7 +811,11 @@ export const rules: readonly AlertRule[] = [
     by: ['service'],
     summary: 'Sockets are closed because their clients do not read',
     means: 'Those clients connect again and resume; they miss nothing.',
-    firstCommands: ['curl -s localhost:8081/metrics | grep -E "^ws_(slow|closed)"', IN_FLIGHT, `grep '"code":4008' .parley/logs/realtime-*.log | tail -5`],
+    firstCommands: [
+      'curl -s localhost:8081/metrics | grep -E "^ws_(slow|closed)"',
+      IN_FLIGHT,
+      `grep '"code":4008' .parley/logs/realtime-*.log | tail -5`,
+    ],
     endsWhen: 'fewer than 20 were closed within five minutes',
     runbook: 'slow-consumers.md',
     builtIn: { anyOf: [{ kind: 'increase', metric: 'ws_slow_consumer_closed_total', by: ['service'], overSeconds: 300, above: 20 }] },
@@ -808,7 +828,11 @@ export const rules: readonly AlertRule[] = [
     by: [],
     summary: 'The processes may open more than 80 % of the connections of Postgres',
     means: 'There is room for few more processes.',
-    firstCommands: ['npm run parley -- config | grep -E "DB_POOL|WEB_CONCURRENCY"', `psql "$DATABASE_URL" -c 'SHOW max_connections'`, BREAKERS],
+    firstCommands: [
+      'npm run parley -- config | grep -E "DB_POOL|WEB_CONCURRENCY"',
+      `psql "$DATABASE_URL" -c 'SHOW max_connections'`,
+      BREAKERS,
+    ],
     endsWhen: 'the sum is below 80 %',
     runbook: 'connections.md',
     builtIn: { anyOf: [{ kind: 'value', metric: 'connection_budget_ratio', above: 0.8 }] },
