@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { withoutSettings } from '#lib/devstack/supervisor/service-environment';
+import { containedIn } from './contained.js';
 import { freshDatabase, freshVhost, type FreshPlace } from './databases.js';
 import { mintToken, type TokenClaims } from '#lib/devstack/mint-token';
 import { ParleyClient } from './parley-client.js';
@@ -28,6 +29,8 @@ export interface RunningParleyOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Leads the processes to a server by another way, such as a fault proxy. The test itself goes the direct way. */
   readonly via?: Readonly<Partial<Record<ConnectionVariable, (url: string) => string>>>;
+  /** Runs the processes as containers of the image: its user, a read-only root; see {@link containedIn}. Needs root. */
+  readonly contained?: boolean;
   /** Services that run in a second process too, each with the settings that are its own. */
   readonly twice?: Readonly<Partial<Record<ServiceName, Readonly<Record<string, string>>>>>;
 }
@@ -55,7 +58,13 @@ export interface RunningParley extends Record<ServiceName, PrivateServer> {
 }
 
 /** Migrates a new database and starts all services on free ports. @throws when one does not come up; then nothing is left running. */
-export async function startParley({ stack, env = {}, via = {}, twice = {} }: RunningParleyOptions): Promise<RunningParley> {
+export async function startParley({
+  stack,
+  env = {},
+  via = {},
+  twice = {},
+  contained = false,
+}: RunningParleyOptions): Promise<RunningParley> {
   refuseWithoutBuild();
   const [database, vhost] = await Promise.all([freshDatabase(stack.databaseUrl, stack.template), freshVhost(stack)]);
   const folder = await mkdtemp(join(tmpdir(), 'parley-services-'));
@@ -71,13 +80,14 @@ export async function startParley({ stack, env = {}, via = {}, twice = {} }: Run
     ...env,
   };
   const environment = environmentFor('cli', shared);
-  const services = plannedServices(folder, shared, ports);
+  const through = contained ? await containedIn(join(folder, 'objects')) : [];
+  const services = plannedServices(folder, shared, ports, through);
   const secondPorts = ports.slice(serviceNames.length);
   const seconds = Object.fromEntries(
-    secondNames.map((name, i) => [
-      name,
-      plannedService(name, folder, secondPorts[i] ?? 0, environmentFor(name, { ...shared, ...twice[name] }), '-2'),
-    ]),
+    secondNames.map((name, i) => {
+      const environment = environmentFor(name, { ...shared, ...twice[name] });
+      return [name, plannedService({ name, folder, port: secondPorts[i] ?? 0, environment, through, suffix: '-2' })];
+    }),
   );
   const all = [...Object.values(services), ...Object.values(seconds)];
   const stop = async () => {
@@ -164,12 +174,29 @@ function plannedServices(
   folder: string,
   shared: Readonly<Record<string, string>>,
   ports: readonly number[],
+  through: readonly string[],
 ): Record<ServiceName, PrivateServer> {
-  const entries = serviceNames.map((name, i) => [name, plannedService(name, folder, ports[i] ?? 0, environmentFor(name, shared))] as const);
+  const entries = serviceNames.map(
+    (name, i) => [name, plannedService({ name, folder, port: ports[i] ?? 0, environment: environmentFor(name, shared), through })] as const,
+  );
   return Object.fromEntries(entries) as Record<ServiceName, PrivateServer>;
 }
 
-function plannedService(name: ServiceName, folder: string, port: number, environment: NodeJS.ProcessEnv, suffix = ''): PrivateServer {
+function plannedService({
+  name,
+  folder,
+  port,
+  environment,
+  through,
+  suffix = '',
+}: {
+  readonly name: ServiceName;
+  readonly folder: string;
+  readonly port: number;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly through: readonly string[];
+  readonly suffix?: string;
+}): PrivateServer {
   const url = `http://127.0.0.1:${port}`;
   const label = `${name}${suffix}`;
   const logFile = join(folder, `${label}.log`);
@@ -179,6 +206,7 @@ function plannedService(name: ServiceName, folder: string, port: number, environ
     url,
     entry: mainOf(name),
     env: { ...environment, PORT: String(port) },
+    through,
     logFile,
     pidFile: join(folder, `${label}.pid`),
     stopWithinMs: 60_000, // longer than the longest drain, 55 s

@@ -13,15 +13,28 @@ export interface ServicePlan
   readonly entry: string;
   /** More arguments for Node. */
   readonly nodeArguments?: readonly string[];
+  /** A program and its arguments that run Node with what follows, such as one that takes rights away. */
+  readonly through?: readonly string[];
+  /** Its checkout, when it is not this one: another version. */
+  readonly root?: string;
 }
 
 /** A process of one app, ready when `/readyz` says so, drained by SIGTERM. */
-export function serviceProcess({ app, url, entry, nodeArguments = [], ...plan }: ServicePlan): ServerProcess {
+export function serviceProcess({
+  app,
+  url,
+  entry,
+  nodeArguments = [],
+  through = [],
+  root = projectRoot,
+  ...plan
+}: ServicePlan): ServerProcess {
+  const [command, ...args] = [...through, process.execPath, ...nodeArguments, ...nodeFlags(app ?? plan.name), entry];
   return new ServerProcess({
     ...plan,
-    command: process.execPath,
-    args: [...nodeArguments, ...nodeFlags(app ?? plan.name), entry],
-    cwd: projectRoot,
+    command,
+    args,
+    cwd: root,
     stopSignal: 'SIGTERM',
     probe: async (signal) => {
       const answer = await fetch(`${url}/readyz`, { signal });
