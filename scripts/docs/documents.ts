@@ -3,6 +3,7 @@ import { renderConfigurationDoc, renderEnvExample } from '#lib/runtime/config/co
 import { definitionsFor } from '#lib/bus/permissions';
 import { queues } from '#lib/contracts/pipeline';
 import { renderAlertmanager, renderAlertTable, renderPrometheusRules, runbookFrames } from './render-alerts.js';
+import { chartSchemas } from './charts/render-chart-schemas.js';
 import { renderDecisions } from './render-decisions.js';
 import { renderEvents } from './render-events.js';
 import { renderFaults } from './render-faults.js';
@@ -36,5 +37,9 @@ export const printedDocuments: Readonly<Record<string, () => string>> = {
   'helm/parley/files/rules.yml': renderPrometheusRules,
   'docs/operate/alerts.md': () => partOf('docs/operate/alerts.md', renderAlertTable()),
   ...Object.fromEntries([...runbookFrames()].map(([path, frame]) => [path, () => partOf(path, frame)])),
+  ...chartSchemas,
+  // A chart reads no file outside of its folder.
+  'helm/parley/files/dev/rabbitmq.conf': () => readFileSync('docker/rabbitmq/rabbitmq.conf', 'utf8'),
+  'helm/parley/files/dev/enabled_plugins': () => readFileSync('docker/rabbitmq/enabled_plugins', 'utf8'),
   'docs/reference/metrics.md': () => partOf('docs/reference/metrics.md', renderMetricsTable()),
 };
