@@ -1,16 +1,11 @@
 import { Injectable } from '@nestjs/common';
+import { traceparentOf } from '#lib/bus/consume/run/trace';
 import type { EventOf, MessageEvent, PushDue, ScoreUpdated } from '#lib/contracts/events';
 import type { queues } from '#lib/contracts/pipeline';
 import { DeliveryLedgerPort } from '#lib/conversations/delivery-ledger.port';
 import { FanOutPort } from '#lib/live/fan-out/fan-out.port';
 import { metrics } from '#lib/runtime/metrics/metrics';
-import {
-  CurrentConversationsPort,
-  type CurrentMessage,
-  type CurrentScore,
-  type Members,
-  type Membership,
-} from './current-conversations.port.js';
+import { CurrentConversationsPort, type CurrentMessage, type Members, type Membership } from './current-conversations.port.js';
 import { PlanPushes } from './push/plan-pushes.js';
 import { grouped, indexedPost, joinedPosts, membersPost, messagePost, type Post, receiptPost, scorePost } from './signals.js';
 
@@ -59,7 +54,7 @@ export class DeliverMessages {
   async handle(all: readonly DeliveryEvent[]): Promise<PushDue[]> {
     const events = all.filter(isOfConversation);
     const [truth, scores] = await Promise.all([this.read(events), this.readScores(all)]);
-    await this.publish(grouped([...postsFor(events, truth), ...scores.map(scorePost)]));
+    await this.publish(grouped([...postsFor(events, truth), ...scores]));
     const changes = changesIn(events, truth);
     await this.record(changes);
     return this.planPushes.for(changes.filter(isCreation).map(({ message }) => message));
@@ -81,14 +76,15 @@ export class DeliverMessages {
     };
   }
 
-  private async readScores(all: readonly DeliveryEvent[]): Promise<CurrentScore[]> {
+  private async readScores(all: readonly DeliveryEvent[]): Promise<Post[]> {
     const events = all.filter((event) => event.type === 'score.updated');
     const keys = new Map(
       events.map(({ data: { endId, userId, version } }) => [`${endId} ${version} ${userId}`, { endId, userId, version }]),
     );
     const scores = await this.current.scores([...keys.values()]);
     if (scores.length < keys.size) metrics.deliveryIgnored.inc({ type: 'score.updated' }, keys.size - scores.length);
-    return scores;
+    const traces = new Map(events.map((event) => [event.data.endId, traceparentOf(event)]));
+    return scores.map((score) => scorePost(score, traces.get(score.endId)));
   }
 
   private async publish(posts: readonly Post[]): Promise<void> {
@@ -120,11 +116,11 @@ function postsOf(event: ConversationEvent, { messages, memberships, members }: T
     case 'message.edited':
     case 'message.deleted': {
       const message = messages.get(event.data.messageId);
-      return message !== undefined && happened(event, message) ? [messagePost(event.type, message)] : ignored(event);
+      return message !== undefined && happened(event, message) ? [messagePost(event.type, message, traceparentOf(event))] : ignored(event);
     }
     case 'message.embedded': {
       const message = messages.get(event.data.messageId);
-      return message === undefined ? ignored(event) : [indexedPost(message)];
+      return message === undefined ? ignored(event) : [indexedPost(message, traceparentOf(event))];
     }
     case 'conversation.created': {
       const all = members.get(event.conversationId);

@@ -11,14 +11,15 @@ export type Post = ConversationPost | UserPost;
 const changes = { 'message.created': 'created', 'message.edited': 'edited', 'message.deleted': 'deleted' } as const;
 
 /** A change of a message, with the newest state of the message: what it was at the time of the event is of no use to a reader. */
-export const messagePost = (type: MessageEvent['type'], message: CurrentMessage): Post => {
+export const messagePost = (type: MessageEvent['type'], message: CurrentMessage, trace?: string): Post => {
   const { id: messageId, conversationId, seq, version, membersVersion } = message;
   // A deletion makes an earlier edit one, too: nothing of a deleted message is shown as edited.
   const isGone = message.deletedAt !== undefined && type === 'message.edited';
   const frameType = isGone ? 'message.deleted' : type;
   const frame = frameText({ type: frameType, conversationId, seq, message: viewOf(message) });
   const atMs = changedAt(frameType, message).getTime();
-  const signal: MessageSignal = { type: 'message', change: changes[frameType], messageId, seq, version, membersVersion, atMs, frame };
+  const facts = { change: changes[frameType], messageId, seq, version, membersVersion, atMs };
+  const signal: MessageSignal = { type: 'message', ...facts, frame, ...(trace === undefined ? {} : { trace }) };
   return toConversation(conversationId, signal);
 };
 
@@ -28,11 +29,12 @@ const changedAt = (type: MessageEvent['type'], { createdAt, editedAt, deletedAt 
 };
 
 /** Tells the sender that its message can be found by meaning. */
-export const indexedPost = ({ id: messageId, conversationId, seq, senderId }: CurrentMessage): Post =>
+export const indexedPost = ({ id: messageId, conversationId, seq, senderId }: CurrentMessage, trace?: string): Post =>
   toUser(senderId, {
     type: 'frame',
     name: 'message.indexed',
     frame: frameText({ type: 'message.indexed', messageId, conversationId, seq }),
+    ...(trace === undefined ? {} : { trace }),
   });
 
 /** The members of a conversation changed. */
@@ -51,8 +53,13 @@ export const receiptPost = ({ conversationId, userId, deliveredSeq, readSeq, isL
 };
 
 /** Tells a user what the end of a conversation did to its score. */
-export const scorePost = ({ endId: _endId, ...facts }: CurrentScore): Post =>
-  toUser(facts.userId, { type: 'frame', name: 'score.updated', frame: frameText({ type: 'score.updated', ...facts }) });
+export const scorePost = ({ endId: _endId, ...facts }: CurrentScore, trace?: string): Post =>
+  toUser(facts.userId, {
+    type: 'frame',
+    name: 'score.updated',
+    frame: frameText({ type: 'score.updated', ...facts }),
+    ...(trace === undefined ? {} : { trace }),
+  });
 
 const frameText = (frame: ServerFrame): string => JSON.stringify(frame);
 const toConversation = (conversationId: string, signal: ConversationSignal): ConversationPost => ({ conversationId, signals: [signal] });

@@ -5,6 +5,7 @@ import type { OutgoingFrame } from './session/live-session.js';
 import type { FollowedConversations } from './live/followed-conversations.js';
 import type { HeadsWatch } from './live/heads-watch.js';
 import type { LiveConversations } from './live/live-conversations.js';
+import { recordDelivery } from './live/record-delivery.js';
 
 /**
  * Brings what the delivery service has published to the sockets of this process. Order, gaps and members are the conversation's business
@@ -24,7 +25,7 @@ export class PushToSockets implements SignalListener {
   onUser(userId: UserId, signals: readonly UserSignal[]): void {
     for (const signal of signals) {
       if (signal.type === 'joined') this.live.joined(userId, signal.conversationId, signal.headSeq);
-      else this.send(userId, { type: signal.name, bytes: Buffer.from(signal.frame) });
+      else this.send(userId, { type: signal.name, bytes: Buffer.from(signal.frame) }, signal.trace);
     }
   }
 
@@ -36,7 +37,13 @@ export class PushToSockets implements SignalListener {
     this.watch.compareNow();
   }
 
-  private send(userId: UserId, frame: OutgoingFrame): void {
-    for (const session of this.live.sessionsOf(userId)) session.send(frame);
+  private send(userId: UserId, frame: OutgoingFrame, trace: string | undefined): void {
+    const startedAt = performance.now();
+    let sockets = 0;
+    for (const session of this.live.sessionsOf(userId)) {
+      session.send(frame);
+      sockets += 1;
+    }
+    if (trace !== undefined) recordDelivery(frame.type, trace, { startedAt, sockets });
   }
 }

@@ -6,6 +6,8 @@ import { ConversationId, MessageId, UserId } from './ids.js';
 
 const seq = z.int().positive();
 const watermark = z.int().nonnegative();
+/** `traceparent` of what is behind a signal, when that trace is sampled. */
+const trace = z.string().max(64).optional();
 
 /** What the sockets of a conversation's members are told. */
 export const ConversationSignal = z.discriminatedUnion('type', [
@@ -21,6 +23,7 @@ export const ConversationSignal = z.discriminatedUnion('type', [
     atMs: z.int().nonnegative(),
     /** The server frame (contracts/socket.ts) as JSON text, made once for all sockets. */
     frame: z.string(),
+    trace,
   }),
   z.object({ type: z.literal('members'), membersVersion: z.int().nonnegative() }),
   z.object({ type: z.literal('receipt'), userId: UserId, deliveredSeq: watermark, readSeq: watermark }),
@@ -35,6 +38,6 @@ export const UserSignal = z.discriminatedUnion('type', [
   /** The user became a member when the newest message was `headSeq`. */
   z.object({ type: z.literal('joined'), conversationId: ConversationId, headSeq: watermark }),
   /** A server frame for this user alone, as JSON text. */
-  z.object({ type: z.literal('frame'), name: z.enum(['message.indexed', 'receipt', 'score.updated']), frame: z.string() }),
+  z.object({ type: z.literal('frame'), name: z.enum(['message.indexed', 'receipt', 'score.updated']), frame: z.string(), trace }),
 ]);
 export type UserSignal = z.infer<typeof UserSignal>;

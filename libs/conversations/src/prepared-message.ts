@@ -1,5 +1,6 @@
 import { type MessageCreated, newEvent } from '#lib/contracts/events';
 import { newId } from '#lib/contracts/ids';
+import type { Span } from '#lib/runtime/trace/span';
 import { bodyHash } from './body-hash.js';
 import type { Message, MessageDraft, StoredMessage } from './message.js';
 
@@ -11,6 +12,8 @@ export interface PreparedMessage {
   readonly createdAt: Date;
   /** Only with a key. */
   readonly bodyHash: string | undefined;
+  /** The span of its wait for a commit and of the commit; absent while it is in no trace. */
+  span?: Span | undefined;
 }
 
 /** Gives a draft its ids and its time. Neither orders anything: `seq` orders a conversation, and an id holds the time of this process' clock. */

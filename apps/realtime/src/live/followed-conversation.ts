@@ -5,6 +5,7 @@ import { metrics } from '#lib/runtime/metrics/metrics';
 import type { LiveSession, OutgoingFrame } from '../session/live-session.js';
 import type { CatchUp } from './catch-up.js';
 import { HeldSignals, type HeldSignal } from './held-signals.js';
+import { recordDelivery } from './record-delivery.js';
 import type { SentChanges } from './sent-changes.js';
 
 /** A user with open sockets on this process. What its sockets share is kept once. */
@@ -293,9 +294,18 @@ export class FollowedConversation {
     if (seq <= this.head) return true;
     this.head = seq;
     this.lastTick = this.duties.nextTick();
+    const startedAt = signal.trace === undefined ? 0 : performance.now();
     this.broadcast({ type: 'message.created', bytes: Buffer.from(signal.frame) });
+    if (signal.trace !== undefined) this.trace(signal, signal.trace, startedAt);
     metrics.timeToDelivered.observe(Math.max(0, Date.now() - atMs) / 1_000);
     return true;
+  }
+
+  private trace({ messageId, change }: MessageSignal, trace: string, startedAt: number): void {
+    let sockets = 0;
+    for (const local of this.sessions()) if (!local.catchUps.has(this)) sockets += 1;
+    const attributes = { 'app.conversation_id': this.id, 'app.message_id': messageId };
+    recordDelivery(`message.${change}`, trace, { startedAt, sockets, attributes });
   }
 
   private sendChange(signal: MessageSignal): void {

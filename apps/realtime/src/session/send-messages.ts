@@ -11,8 +11,9 @@ import type { Pressure } from '#lib/resilience/load/pressure';
 import { problemOf } from '#lib/resilience/problem-of';
 import type { Logger } from '#lib/runtime/log/logger';
 import { metrics } from '#lib/runtime/metrics/metrics';
-import { enrichContext } from '#lib/runtime/log/context';
+import { enrichContext, type WorkContext } from '#lib/runtime/log/context';
 import { childTraceparent } from '#lib/runtime/log/traceparent';
+import { isTracing, recordSpan } from '#lib/runtime/trace/span';
 import { beginWork } from '#lib/runtime/work/work-registry';
 import { BadFrame, type RawFrame, sendFrameOf } from './client-frames.js';
 
@@ -45,7 +46,7 @@ export class SendMessages {
     const { promise: admitted, resolve: letNext } = Promise.withResolvers<void>();
     const startedAt = performance.now();
     const requestId = newId();
-    const context = { requestId, userId, traceparent: childTraceparent(undefined) };
+    const context: WorkContext & { readonly traceparent: string } = { requestId, userId, traceparent: childTraceparent(undefined) };
     const work = beginWork(context, { kind: 'request', id: requestId, what: 'WebSocket send' });
     const store = async (): Promise<StoredMessage> => {
       const leave = this.enter(userId);
@@ -70,6 +71,7 @@ export class SendMessages {
     const ended = (failure?: unknown) => {
       letNext();
       work.end();
+      if (isTracing()) recordSpan(spanOf(context, startedAt, failure));
       this.record({ ...context, durationMs: Math.round((performance.now() - startedAt) * 10) / 10 }, failure);
     };
     stored.then(() => ended(), ended);
@@ -100,6 +102,33 @@ export class SendMessages {
     return () => this.share.giveBack(key);
   }
 }
+
+const spanOf = (context: WorkContext & { readonly traceparent: string }, startedAt: number, failure: unknown) => {
+  const { requestId, conversationId, messageId, traceparent } = context;
+  const code = failure === undefined ? undefined : (problemOf(failure)?.code ?? 'internal');
+  return {
+    name: 'WebSocket send',
+    kind: 'server' as const,
+    traceparent,
+    parent: undefined,
+    startedAt,
+    attributes: {
+      'network.protocol.name': 'websocket',
+      'app.request_id': requestId,
+      'app.conversation_id': conversationId,
+      'app.message_id': messageId,
+      'app.problem': code,
+    },
+    failure: isOurs(failure) ? code : undefined,
+  };
+};
+
+/** Whether a send failed on our side: what REST answers with 5xx. */
+const isOurs = (failure: unknown): boolean => {
+  if (failure === undefined || failure instanceof BadFrame) return false;
+  const status = problemOf(failure)?.status ?? 500;
+  return status >= 500;
+};
 
 const refused = (reason: string, detail: string, retryAfterSeconds: number): ProblemError => {
   metrics.loadShed.inc({ reason });

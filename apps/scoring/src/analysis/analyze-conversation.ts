@@ -4,7 +4,9 @@ import type { Emotion, Topic } from '#lib/contracts/scores';
 import { withDeadline } from '#lib/resilience/call/deadline';
 import { DeadlineExceeded, DependencyError } from '#lib/resilience/call/errors';
 import { metrics } from '#lib/runtime/metrics/metrics';
+import { shownContent } from '#lib/runtime/trace/content';
 import type { Transcript } from '#lib/scores/transcript';
+import { inScoringStep } from './scoring-step.js';
 import { CallerOverShare } from './caller-over-share.js';
 import {
   type AnalysisRequest,
@@ -68,19 +70,26 @@ export class AnalyzeConversation {
     if (!transcript.turns.some(({ role, content }) => role === 'user' && content.trim() !== '')) {
       return { ...NO_QUESTIONS, ...NO_EMOTION, degraded: false, fallenBack: [], reasons: [], provenance };
     }
-    const run = async <T>(part: AnalysisPart, fallback: T, analyze: (request: AnalysisRequest) => Promise<T>): Promise<PartOutcome<T>> => {
-      try {
-        const value = await withDeadline(RUN_WITHIN_MS, (deadline) =>
-          analyze({ transcript, userId: transcript.userId, lane, signal: AbortSignal.any([signal, deadline.signal]) }),
-        );
-        return { value, failure: undefined };
-      } catch (error) {
-        signal.throwIfAborted();
-        if (!(error instanceof DependencyError || error instanceof DeadlineExceeded)) throw error;
-        metrics.fallback.inc({ dependency: 'llm', operation: part });
-        return { value: fallback, failure: error };
-      }
-    };
+    const run = <T>(part: AnalysisPart, fallback: T, analyze: (request: AnalysisRequest) => Promise<T>): Promise<PartOutcome<T>> =>
+      inScoringStep(`analyze ${part}`, transcript, async (span) => {
+        span?.set('gen_ai.provider.name', provenance.provider).set('gen_ai.request.model', provenance.model);
+        try {
+          const value = await withDeadline(RUN_WITHIN_MS, (deadline) =>
+            analyze({ transcript, userId: transcript.userId, lane, signal: AbortSignal.any([signal, deadline.signal]) }),
+          );
+          span?.setContent(
+            'langfuse.observation.output',
+            shownContent(() => JSON.stringify(value)),
+          );
+          return { value, failure: undefined };
+        } catch (error) {
+          signal.throwIfAborted();
+          if (!(error instanceof DependencyError || error instanceof DeadlineExceeded)) throw error;
+          metrics.fallback.inc({ dependency: 'llm', operation: part });
+          span?.set('app.fallback', true).fail(error);
+          return { value: fallback, failure: error };
+        }
+      });
     const [questions, emotion] = await Promise.all([
       run('questions', NO_QUESTIONS, (request) => this.model.analyzeUserQuestions(request)),
       run('emotion', NO_EMOTION, (request) => this.model.analyzeSessionEmotion(request)),

@@ -5,8 +5,10 @@ import { DependencyError } from '#lib/resilience/call/errors';
 import type { ConversationEndRecord } from '#lib/scores/ends/conversation-end-store.port';
 import type { EndScore } from '#lib/scores/friendship/friendship';
 import { scoreChangeOf, SCORING_VERSION } from '#lib/scores/friendship/score-change';
+import { shownContent } from '#lib/runtime/trace/content';
 import type { Transcript } from '#lib/scores/transcript';
 import { AnalyzeConversation } from '../analysis/analyze-conversation.js';
+import { inScoringStep } from '../analysis/scoring-step.js';
 import { MemoryPort } from '../memory/memory.port.js';
 import { TranscriptPort } from '../transcripts/transcript.port.js';
 
@@ -57,17 +59,41 @@ export class AssessConversation {
     lane: 'interactive' | 'background',
     memoriesBefore?: number,
   ): Promise<Assessment> {
+    return inScoringStep('assess conversation', transcript, async (span) => {
+      const assessment = await this.assess(end, transcript, lane, memoriesBefore);
+      const { worth, analysis } = assessment.score;
+      span
+        ?.set('app.degraded', assessment.degraded)
+        .set('app.user_turns', analysis.userTurns)
+        .setContent(
+          'langfuse.observation.output',
+          shownContent(() => JSON.stringify({ worth, ...analysis })),
+        );
+      return assessment;
+    });
+  }
+
+  private async assess(
+    end: ConversationEndRecord,
+    transcript: Transcript,
+    lane: 'interactive' | 'background',
+    memoriesBefore: number | undefined,
+  ): Promise<Assessment> {
     const signal = currentDeadline()?.signal ?? new AbortController().signal;
     const found = await this.analyze.execute({ transcript, lane, signal });
     const { userQuestions, emotion, topics, degraded, provenance } = found;
     // Asked last: what it has learnt for an analysis that fails would never count.
     const asksMemory = memoriesBefore !== undefined && !degraded;
-    const memories = asksMemory ? memoriesBefore + (await this.memory.newMemories(transcript, end.userId, signal)) : 0;
+    const memories = asksMemory ? memoriesBefore + (await this.newMemories(transcript, signal)) : 0;
     const analysis = { userTurns: transcript.turnCounts.user, userQuestions, emotion, memories };
     const { change, reasons } = scoreChangeOf(analysis);
     const { id: endId, conversationId, userId, endTime: endedAt } = end;
     const { fingerprint } = transcript;
     const parts = { scoringVersion: SCORING_VERSION, analysis, provenance, fingerprint, topics, worth: degraded ? 0 : change };
     return { score: { endId, conversationId, userId, endedAt, ...parts, reasons: degraded ? found.reasons : reasons }, degraded };
+  }
+
+  private newMemories(transcript: Transcript, signal: AbortSignal): Promise<number> {
+    return inScoringStep('add memories', transcript, () => this.memory.newMemories(transcript, transcript.userId, signal));
   }
 }

@@ -10,6 +10,7 @@ import { currentDeadline } from '#lib/resilience/call/deadline';
 import { DependencyError } from '#lib/resilience/call/errors';
 import { beginWait } from '#lib/runtime/work/work-registry';
 import { metrics } from '#lib/runtime/metrics/metrics';
+import { isTracing, type Span, startSharedSpan, startSpan, within } from '#lib/runtime/trace/span';
 import { type ChangedMessage, checkChange, deletionOf, editOf, type MessageChange } from '../change-message.js';
 import { type CommitHow, GroupCommit, type Outcome } from '../group-commit.js';
 import { MAX_FOUND_BYTES, MAX_PAGE_BYTES } from '../limits.js';
@@ -200,13 +201,17 @@ export class PostgresMessageStore extends MessageStorePort {
 
   private decide(prepared: PreparedMessage): Promise<Verdict> {
     const wait = beginWait('postgres', 'shared commit'); // the commit itself runs for many, so it is in the name of none of them
+    const span = startSpan('shared commit', 'internal');
+    if (span !== undefined) prepared.span = span;
     return this.commits.join(prepared).then(
       (verdict) => {
         wait?.end();
+        span?.end();
         return verdict;
       },
       (error: unknown) => {
         wait?.end();
+        span?.fail(error).end();
         // The edge lets through only what can be stored; should it ever not, the caller learns it, and it does not look like our fault.
         if (sqlStateOf(error)?.startsWith(DATA_EXCEPTION) !== true) throw error;
         throw new ProblemError('validation', 'The message holds something that cannot be stored.', { cause: error });
@@ -218,17 +223,34 @@ export class PostgresMessageStore extends MessageStorePort {
     const conversations = [...new Set(batch.map(({ draft }) => draft.conversationId))];
     const endTimer = metrics.ingestCommitDuration.startTimer();
     metrics.ingestBatchSize.observe(batch.length);
+    const span = commitSpanOf(batch);
     try {
       const values = [conversations, JSON.stringify(batch.map(toJson)), isPatient];
-      const rows = await (limitMs === undefined
-        ? this.sends.query<IngestRow>(INGEST, values)
-        : this.sends.queryWithin<IngestRow>(limitMs, INGEST, values));
+      const rows = await within(span, () =>
+        limitMs === undefined ? this.sends.query<IngestRow>(INGEST, values) : this.sends.queryWithin<IngestRow>(limitMs, INGEST, values),
+      );
       return outcomesOf(batch, rows);
+    } catch (error) {
+      span?.fail(error);
+      throw error;
     } finally {
       endTimer();
+      span?.end();
     }
   }
 }
+
+/** One span cannot have many parents: that of a commit is linked to the sends that share it, and they to it. A send alone has it below its own. */
+const commitSpanOf = (batch: readonly PreparedMessage[]): Span | undefined => {
+  if (!isTracing()) return undefined;
+  const commit = startSharedSpan(
+    'commit',
+    'internal',
+    batch.map(({ span }) => span?.traceparent),
+  )?.set('app.batch_size', batch.length);
+  if (batch.length > 1) for (const { span } of batch) span?.link(commit?.traceparent);
+  return commit;
+};
 
 const costOf = ({ draft: { content, metadata } }: PreparedMessage): number =>
   ROW_COST + content.length + (metadata === undefined ? 0 : JSON.stringify(metadata).length);

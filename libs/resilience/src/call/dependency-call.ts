@@ -8,6 +8,8 @@ import { AttributedFailures, currentCaller } from './attribution.js';
 import type { Breakers } from './breakers.js';
 import { Semaphore, SemaphoreFull } from '../limit/semaphore.js';
 import { currentDeadline, remainingMs } from './deadline.js';
+import type { Span } from '#lib/runtime/trace/span';
+import { failCallSpan, startCallSpan } from './call-span.js';
 import { DeadlineExceeded, DependencyError } from './errors.js';
 import { waitBeforeRetry } from './retry.js';
 
@@ -80,17 +82,23 @@ export class DependencyCall {
    * Calls the dependency and settles within `timeoutMs` per attempt (less when the caller's deadline is nearer), whatever `action` does.
    * `action` may run several times when the policy has attempts; it gets the signal of its own attempt, which also fires at the
    * caller's deadline. To make a retry wait, let its error carry `retryAfterMs`.
+   * @param what names the operation in its span where the class is not enough; never text or values.
    * @throws DependencyError when the dependency could not serve it; its kind `timeout` leaves open whether it happened.
    * @throws DeadlineExceeded when no time was left to call.
    * @throws the error of `action` itself when the policy says that it is not the dependency's fault.
    */
-  async run<T>(action: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async run<T>(action: (signal: AbortSignal) => Promise<T>, what?: string): Promise<T> {
     const { dependency, operation } = this.policy;
     const wait = beginWait(dependency, operation); // so that operators see what a request hangs on (R064)
+    const span = startCallSpan(dependency, operation, what);
     try {
-      return await this.runWithRetries(action, wait);
+      return await this.runWithRetries(action, wait, span);
+    } catch (error) {
+      failCallSpan(span, error);
+      throw error;
     } finally {
       wait?.end();
+      span?.end();
     }
   }
 
@@ -106,7 +114,7 @@ export class DependencyCall {
     }
   }
 
-  private async runWithRetries<T>(action: (signal: AbortSignal) => Promise<T>, wait: Wait | undefined): Promise<T> {
+  private async runWithRetries<T>(action: (signal: AbortSignal) => Promise<T>, wait: Wait | undefined, span: Span | undefined): Promise<T> {
     const { dependency, attempts = 1, backoff } = this.policy;
     const budget = this.breakers.retryBudgetOf(dependency);
     budget.countCall();
@@ -120,6 +128,7 @@ export class DependencyCall {
         if (waitMs === undefined) throw earlier !== undefined && wasNotTried(error) ? earlier : error;
         earlier = error as DependencyError;
         wait?.enter('retry');
+        span?.set('app.attempts', attempt + 1);
         await pause(waitMs);
       }
     }

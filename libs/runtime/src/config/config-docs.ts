@@ -53,7 +53,7 @@ listed at once and the process ends with exit code 78. \`npm run parley -- confi
 \`npm start\` needs none of them, and checks them before it starts anything. An empty variable counts as not set.
 
 A setting comes with the feature that reads it, and a test keeps it so. Still to come, and ignored until then: alerts to a chat
-(\`GOOGLE_CHAT_WEBHOOK_URL\`) and spans (\`OTEL_EXPORTER_OTLP_ENDPOINT\`).
+(\`GOOGLE_CHAT_WEBHOOK_URL\`).
 
 | variable | default | values | meaning, and when to change it |
 | --- | --- | --- | --- |

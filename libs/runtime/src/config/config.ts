@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { parseHeaderList } from './header-list.js';
 import { isServiceAccount } from './service-account.js';
 import { weaknessOf } from './weak-secret.js';
 
@@ -387,6 +388,44 @@ export const settings = {
     'Memory API in the style of Mem0, e.g. https://api.mem0.ai/v1: it is given each conversation that is scored, and new memories count. Without it conversations are scored without memories.',
   ),
   MEMORY_API_KEY: secret(z.string().min(1).optional(), 'Key for that API, sent as `Authorization: Token`.'),
+
+  OTEL_EXPORTER_OTLP_ENDPOINT: setting(
+    url('http:', 'https:').optional(),
+    'OpenTelemetry collector, Jaeger or the like that takes spans as OTLP over HTTP, without the path (`/v1/traces` is added), e.g. http://localhost:4318. Without it no spans are made.',
+  ),
+  OTEL_EXPORTER_OTLP_HEADERS: secret(
+    z
+      .string()
+      .refine((text) => parseHeaderList(text) !== undefined, 'must be like name=value,name=value, the values percent-encoded')
+      .optional(),
+    'Headers for it, such as an access token.',
+  ),
+  OTEL_TRACES_SAMPLER_ARG: setting(
+    z.coerce.number().min(0).max(1).default(0.1),
+    'Share of the traces that are exported, decided where a request comes in; one that brings a `traceparent` is exported when that says so. Errors, what takes longer than 2 s and calls of language models are exported in any case.',
+  ),
+  TRACE_CONTENT: setting(
+    z.enum(['true', 'false']).default('false'),
+    'true: spans of language models hold prompts and answers, up to 8,192 characters, without mail addresses, long numbers and credentials. Messages are in no span.',
+  ),
+  LANGFUSE_BASE_URL: setting(
+    url('http:', 'https:').default('https://cloud.langfuse.com'),
+    'Langfuse: cloud, or your own (3.22 or later). Change it to your region or your own host.',
+  ),
+  LANGFUSE_PUBLIC_KEY: setting(
+    z
+      .string()
+      .regex(/^[\w-]+$/, 'must be a key of Langfuse')
+      .optional(),
+    'With both keys, spans of language models, embedders and the steps of scoring go to Langfuse as well.',
+  ),
+  LANGFUSE_SECRET_KEY: secret(
+    z
+      .string()
+      .regex(/^[\w-]+$/, 'must be a key of Langfuse')
+      .optional(),
+    'Its secret. Users are named in spans by a hash that is keyed with it.',
+  ),
 } satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof settings;
@@ -407,6 +446,9 @@ const wrongTogether = (config: Config): string[] => {
     [config.S3_SECRET_ACCESS_KEY !== undefined, 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'],
     [config.LLM_PROVIDER === 'openai', 'LLM_BASE_URL', 'LLM_PROVIDER=openai'],
     [config.LLM_PROVIDER === 'openai', 'LLM_MODEL', 'LLM_PROVIDER=openai'],
+    [config.OTEL_EXPORTER_OTLP_HEADERS !== undefined, 'OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_HEADERS'],
+    [config.LANGFUSE_PUBLIC_KEY !== undefined, 'LANGFUSE_SECRET_KEY', 'LANGFUSE_PUBLIC_KEY'],
+    [config.LANGFUSE_SECRET_KEY !== undefined, 'LANGFUSE_PUBLIC_KEY', 'LANGFUSE_SECRET_KEY'],
     [config.ONESIGNAL_APP_ID !== undefined, 'ONESIGNAL_API_KEY', 'ONESIGNAL_APP_ID'],
     [config.ONESIGNAL_API_KEY !== undefined, 'ONESIGNAL_APP_ID', 'ONESIGNAL_API_KEY'],
   ];

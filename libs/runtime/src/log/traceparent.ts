@@ -27,13 +27,27 @@ export const parseTraceparent = (header: unknown): TraceContext | undefined => {
 /** The header of a trace context, version 00. */
 export const formatTraceparent = ({ traceId, spanId, flags }: TraceContext): string => `00-${traceId}-${spanId}-${flags}`;
 
-/**
- * The `traceparent` of a new unit of work: a new span in the trace of `parent`, or in a new sampled trace when that is missing or invalid.
- */
-export const childTraceparent = (parent: unknown): string => {
-  const { traceId, flags } = parseTraceparent(parent) ?? { traceId: randomHex(16), flags: '01' };
-  return formatTraceparent({ traceId, spanId: randomHex(8), flags });
+/** Whether new traces are sampled: all of them, unless a process that exports spans says otherwise. */
+let isNewSampled = (_traceId: string): boolean => true;
+
+/** Decides about the traces that begin in this process. */
+export const sampleNewTraces = (isSampledOf: (traceId: string) => boolean): void => {
+  isNewSampled = isSampledOf;
 };
+
+/**
+ * The `traceparent` of a new unit of work: a new span in the trace of `parent`, as sampled as that, or in a new trace when it is missing or
+ * invalid. @param sampled decides about a new trace in place of the process.
+ */
+export const childTraceparent = (parent: unknown, sampled?: boolean): string => {
+  const known = parseTraceparent(parent);
+  if (known !== undefined) return formatTraceparent({ ...known, spanId: randomHex(8) });
+  const traceId = randomHex(16);
+  return formatTraceparent({ traceId, spanId: randomHex(8), flags: (sampled ?? isNewSampled(traceId)) ? '01' : '00' });
+};
+
+/** The lowest bit of the flags, of a `traceparent` that this program made or has parsed. */
+export const isSampled = (traceparent: string): boolean => (Number.parseInt(traceparent.slice(-1), 16) & 1) === 1;
 
 // Filled again when it is used up: to ask the kernel for each id was 4 % of a busy gateway.
 const pool = Buffer.alloc(4_096);

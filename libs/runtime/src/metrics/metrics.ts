@@ -138,6 +138,13 @@ export const metrics = {
     'Workers that were started again: crash, hang (the watchdog), left (told to stop)',
     'reason',
   ),
+  traceSpansExported: counter('trace_spans_exported_total', 'Spans that a collector or Langfuse has taken', 'exporter'),
+  traceSpansDropped: counter(
+    'trace_spans_dropped_total',
+    'Spans that are lost: the queue was full (queue-full), or they were not taken (not-taken)',
+    'exporter',
+    'reason',
+  ),
   eventLoopUtilization: highest('nodejs_eventloop_utilization', 'Busy share of the event loop since the last scrape, 0 to 1'),
   uncaughtErrors: counter('uncaught_errors_total', 'Requests and frames that ended in an error that no code expects', 'where'),
   alertsSent: counter('alerts_sent_total', 'Notices of the built-in alerter by what became of them', 'severity', 'outcome'),

@@ -9,6 +9,7 @@ import { OperationsServer } from './operations-server.js';
 import { answerSiblings, hasSiblings } from '../workers/sibling-workers.js';
 import { EXIT_HUNG, Watchdog, type WatchdogOptions } from '../watchdog/watchdog.js';
 import { shareMetrics } from '../metrics/worker-metrics.js';
+import { destinationsOf, startTracing, type Tracing } from '../trace/start-tracing.js';
 
 /** What every process of Parley has before it builds anything of its own. */
 export interface ProcessParts {
@@ -67,6 +68,8 @@ const EXIT_CLEAN = 0;
 const EXIT_FORCED = 1;
 /** A process that has lost a pool has little to finish; what still moves has this long, in milliseconds. */
 const RECYCLE_WITHIN_MS = 5_000;
+/** What a collector that hangs may take of a drain, in milliseconds. */
+const FLUSH_SPANS_MS = 2_000;
 /** Units of work that a report lists: a tenth of the limit of requests in flight. */
 const LISTED = 100;
 
@@ -110,7 +113,7 @@ export const runProcess = async (plan: ProcessPlan, host: ProcessHost = thisProc
   if (plan.isBackground === true) host.lowerPriority?.();
 
   const startedAt = performance.now();
-  const starting = startWithOperations(plan, { config, logger, readiness });
+  const starting = startTraced(plan, { config, logger, readiness });
   const stop = stopOnce({ logger, readiness }, starting, exit);
   const toldToStop = (signal: NodeJS.Signals) => void stop({ why: signal, drainMs: plan.drainMs(config), exitCode: EXIT_CLEAN });
   host.on('SIGTERM', toldToStop);
@@ -152,6 +155,19 @@ const startWithOperations = async (plan: ProcessPlan, parts: ProcessParts): Prom
   };
 };
 
+/** With its spans going out before anything is started; without a destination for them nothing is loaded. */
+const startTraced = async (plan: ProcessPlan, parts: ProcessParts): Promise<Started> => {
+  const { config, logger } = parts;
+  const tracing = destinationsOf(config).length === 0 ? undefined : await startTracing(plan.service, config, { logger });
+  return { stop: await startWithOperations(plan, parts), tracing };
+};
+
+/** What ends a process that has started. */
+interface Started {
+  readonly stop: () => Promise<void>;
+  readonly tracing: Tracing | undefined;
+}
+
 const readConfig = (host: ProcessHost): Config | undefined => {
   try {
     return parseConfig(host.env);
@@ -169,7 +185,7 @@ interface Stop {
   readonly exitCode: number;
 }
 
-const stopOnce = (parts: Omit<ProcessParts, 'config'>, starting: Promise<() => Promise<void>>, exit: (code: number) => void) => {
+const stopOnce = (parts: Omit<ProcessParts, 'config'>, starting: Promise<Started>, exit: (code: number) => void) => {
   const { logger, readiness } = parts;
   return async ({ why, drainMs, exitCode }: Stop): Promise<void> => {
     const forced = exitCode === EXIT_CLEAN ? EXIT_FORCED : exitCode;
@@ -187,8 +203,10 @@ const stopOnce = (parts: Omit<ProcessParts, 'config'>, starting: Promise<() => P
       exit(forced);
     }, drainMs);
     try {
-      const stop = await starting;
+      const { stop, tracing } = await starting;
       await stop();
+      // Last, so that spans of the drain are among them; never so long that the drain would count as cut.
+      await tracing?.stop(Math.min(FLUSH_SPANS_MS, drainMs - (performance.now() - startedAt) - 100));
       logger.info({ durationMs: Math.round(performance.now() - startedAt) }, 'stopped');
       exit(exitCode);
     } catch (err) {

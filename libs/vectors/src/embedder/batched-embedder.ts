@@ -1,5 +1,7 @@
 import { DependencyError } from '#lib/resilience/call/errors';
 import { metrics } from '#lib/runtime/metrics/metrics';
+import { shownContent } from '#lib/runtime/trace/content';
+import { inSpan } from '#lib/runtime/trace/span';
 import { EmbedderPort } from './embedder.port.js';
 
 /** How many texts go to the model at once. */
@@ -63,7 +65,7 @@ export class BatchedEmbedder extends EmbedderPort {
   private async measured(texts: readonly string[]): Promise<Float32Array[]> {
     const end = metrics.embeddingLatency.startTimer({ provider: this.limits.provider });
     try {
-      const vectors = await this.inner.embed(texts);
+      const vectors = await this.traced(texts);
       if (texts.length >= this.size) this.size = Math.min(2 * this.size, this.limits.batchSize);
       return vectors;
     } catch (error) {
@@ -73,5 +75,22 @@ export class BatchedEmbedder extends EmbedderPort {
     } finally {
       end();
     }
+  }
+
+  private async traced(texts: readonly string[]): Promise<Float32Array[]> {
+    return inSpan(`embeddings ${this.model}`, 'client', (span) => {
+      span
+        ?.set('gen_ai.operation.name', 'embeddings')
+        .set('gen_ai.provider.name', this.limits.provider)
+        .set('gen_ai.request.model', this.model)
+        .set('gen_ai.embeddings.dimension.count', this.dimension)
+        .set('langfuse.observation.type', 'embedding')
+        .set('app.texts', texts.length)
+        .setContent(
+          'langfuse.observation.input',
+          shownContent(() => texts.join('\n')),
+        );
+      return this.inner.embed(texts);
+    });
   }
 }

@@ -4,6 +4,7 @@ import { EVENTS_EXCHANGE, pipeline } from '#lib/contracts/pipeline';
 import { currentContext } from '#lib/runtime/log/context';
 import type { Logger } from '#lib/runtime/log/logger';
 import { metrics } from '#lib/runtime/metrics/metrics';
+import { startSpan } from '#lib/runtime/trace/span';
 import { fullJitter } from '#lib/runtime/work/backoff';
 import { Semaphore } from '#lib/resilience/limit/semaphore';
 import { type PublishFailure, PublishFailures } from '../../publish/publish-failures.js';
@@ -146,17 +147,46 @@ export class RabbitPublisher extends PublisherPort {
   }
 
   async publish(event: ParleyEvent, headers?: EventHeaders): Promise<PublishOutcome> {
-    return this.sendEvent(event, toWireMessage(event, headers ?? currentContext()));
+    return this.inSpan(event, headers ?? currentContext(), (given) => this.sendEvent(event, toWireMessage(event, given)));
   }
 
   override publishOwn(event: ParleyEvent, headers: EventHeaders): Promise<PublishOutcome> {
-    return this.sendEvent(event, ownWireMessage(event, headers));
+    return this.inSpan(event, headers, (given) => this.sendEvent(event, ownWireMessage(event, given)));
   }
 
   /** Puts a message into a queue by name, with the same outcomes as {@link publish}. Never rejects. */
   copyTo(queue: string, message: WireMessage): Promise<PublishOutcome> {
     // The default exchange routes by queue name.
     return this.send({ exchange: '', routingKey: queue, message, isMandatory: true });
+  }
+
+  /** The producer's span is below the request or the event that is behind it, whichever process publishes; the message carries the span. */
+  private inSpan(
+    event: ParleyEvent,
+    headers: EventHeaders,
+    send: (headers: EventHeaders) => Promise<PublishOutcome>,
+  ): Promise<PublishOutcome> {
+    const span = startSpan(`send ${EVENTS_EXCHANGE}`, 'producer', headers.traceparent);
+    if (span === undefined) return send(headers);
+    span
+      .set('messaging.system', 'rabbitmq')
+      .set('messaging.operation.type', 'send')
+      .set('messaging.operation.name', 'publish')
+      .set('messaging.destination.name', EVENTS_EXCHANGE)
+      .set('messaging.rabbitmq.destination.routing_key', event.type)
+      .set('messaging.message.id', event.eventId)
+      .set('app.conversation_id', event.conversationId ?? undefined);
+    return send({ requestId: headers.requestId, traceparent: span.traceparent }).then(
+      (outcome) => {
+        if (outcome.kind !== 'confirmed') span.fail(outcome.kind);
+        span.end();
+        return outcome;
+      },
+      (error: unknown) => {
+        span.fail(error).end();
+        throw error;
+      },
+    );
   }
 
   private sendEvent({ type }: ParleyEvent, message: WireMessage): Promise<PublishOutcome> {

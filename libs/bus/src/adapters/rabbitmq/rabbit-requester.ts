@@ -3,8 +3,11 @@ import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import type { Breakers } from '#lib/resilience/call/breakers';
 import { remainingMs } from '#lib/resilience/call/deadline';
 import { DependencyCall } from '#lib/resilience/call/dependency-call';
+import { currentContext } from '#lib/runtime/log/context';
 import type { Logger } from '#lib/runtime/log/logger';
+import { isTracing } from '#lib/runtime/trace/span';
 import { RequesterPort } from '../../request-reply/requester.port.js';
+import { header } from '../../wire-message.js';
 import { DIRECT_REPLY_TO } from './channel.js';
 import { connectionName, RabbitConnection } from './rabbit-connection.js';
 
@@ -89,6 +92,7 @@ export class RabbitRequester extends RequesterPort {
         mandatory: true,
         // No process works on a request whose client has given up.
         expiration: expiresInMs,
+        ...(isTracing() ? { headers: { [header.traceparent]: currentContext().traceparent } } : {}),
       });
       return await promise;
     } finally {

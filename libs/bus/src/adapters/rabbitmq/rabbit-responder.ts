@@ -2,10 +2,13 @@ import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import type { z } from 'zod';
 import type { RequestRow } from '#lib/contracts/pipeline';
 import { withDeadline } from '#lib/resilience/call/deadline';
+import type { WorkContext } from '#lib/runtime/log/context';
 import type { Logger } from '#lib/runtime/log/logger';
+import { parseTraceparent } from '#lib/runtime/log/traceparent';
+import { inSpan, isTracing } from '#lib/runtime/trace/span';
 import type { Answer } from '../../request-reply/requester.port.js';
 import { requestTopology } from '../../topology.js';
-import { errorMessage } from '../../wire-message.js';
+import { errorMessage, header } from '../../wire-message.js';
 import { connectionName, consumerTag, RabbitConnection } from './rabbit-connection.js';
 import { RabbitTopology, type TopologyDrift } from './rabbit-topology.js';
 
@@ -96,7 +99,9 @@ export class RabbitResponder {
     try {
       const { replyTo, correlationId } = this.clientOf(message);
       const question = this.questionIn(message.content);
-      const reply = await withDeadline(row.timeoutMs, () => answer(question));
+      const reply = await withDeadline(row.timeoutMs, () => inSpan(`process ${queue}`, 'consumer', () => answer(question)), {
+        context: this.contextOf(message),
+      });
       channel.publish('', replyTo, Buffer.from(JSON.stringify(reply)), { correlationId });
       channel.ack(message);
     } catch (error) {
@@ -107,6 +112,12 @@ export class RabbitResponder {
         // The channel is gone; the broker redelivers or drops the question.
       }
     }
+  }
+
+  /** In the trace of the client, when it says so and spans are made. */
+  private contextOf({ properties }: ConsumeMessage): WorkContext {
+    const traceparent: unknown = isTracing() ? properties.headers?.[header.traceparent] : undefined;
+    return typeof traceparent === 'string' && parseTraceparent(traceparent) !== undefined ? { traceparent } : {};
   }
 
   private clientOf({ properties }: ConsumeMessage): { replyTo: string; correlationId: string } {

@@ -1,4 +1,5 @@
 import type { ParleyEvent } from '#lib/contracts/events';
+import type { WorkContext } from '#lib/runtime/log/context';
 import type { Delivery } from '../source/delivery.js';
 import type { PoisonDetector } from './poison-detector.js';
 import type { Tracked } from './redelivery-tracker.js';
@@ -12,4 +13,6 @@ export interface Received extends Tracked {
   /** Whether a run was given up at least once because a dependency was out. */
   wasHeld: boolean;
   readonly poison: PoisonDetector;
+  /** Its ids, and the trace context of its last run; absent before the first. */
+  context?: WorkContext;
 }

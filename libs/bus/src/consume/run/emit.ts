@@ -46,6 +46,6 @@ const headersFrom = (items: readonly Received[], event: ParleyEvent): EventHeade
     items.find((item) => 'messageId' in item.event.data && item.event.data.messageId === messageId) ??
     items.find((item) => item.event.conversationId === event.conversationId);
   if (source === undefined) return {};
-  const { requestId, traceparent } = contextOf(source.delivery, source.event);
+  const { requestId, traceparent } = source.context ?? contextOf(source.delivery, source.event);
   return { requestId, traceparent };
 };

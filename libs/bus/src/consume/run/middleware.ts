@@ -26,7 +26,7 @@ export interface StackSettings extends EmitSettings {
 export const middleware = ({ queue, deadlineMs, isOutage, inbox, handler, ...emitting }: StackSettings): Run => {
   const layers: Layer[] = [
     // First: every log line and call below carries the ids of the events.
-    trace,
+    trace(queue),
     // Outside every layer that takes time: measures what the queue waits for.
     measure(queue, isOutage),
     // Outside `emit`: an event counts as handled only when the events that follow from it are published.

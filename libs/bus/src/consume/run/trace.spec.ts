@@ -12,7 +12,7 @@ const from = (event = aMessageCreated(), requestId = 'r1', traceparent = `00-${T
 
 const contextIn = async (items: readonly Received[]) => {
   let seen = {};
-  await trace(async () => {
+  await trace('embedding.messages')(async () => {
     seen = currentContext();
     return [];
   })(items);

@@ -1,4 +1,5 @@
 import type { ParleyEvent } from '#lib/contracts/events';
+import type { WorkContext } from '#lib/runtime/log/context';
 import type { Logger } from '#lib/runtime/log/logger';
 import { metrics } from '#lib/runtime/metrics/metrics';
 import { within } from '#lib/runtime/work/within';
@@ -27,6 +28,8 @@ export type DeadLetterListener = (queue: string, event: ParleyEvent | undefined,
 /** A delivery to settle; `event` is undefined when it could not be decoded. */
 export interface Settleable extends Tracked {
   readonly event: ParleyEvent | undefined;
+  /** Its ids and the trace context of its last run, when it had one. */
+  readonly context?: WorkContext;
 }
 
 /** The run of a settled event, for its log line. */
@@ -128,7 +131,7 @@ export class Settlement {
     this.settings.source.ack(items.map(({ delivery }) => delivery));
   }
 
-  private report({ delivery, event }: Settleable, outcome: Final['kind'] | 'done', run: RunFacts, error?: unknown): void {
+  private report({ delivery, event, context }: Settleable, outcome: Final['kind'] | 'done', run: RunFacts, error?: unknown): void {
     const { queue, logger } = this.settings;
     metrics.eventAttempts.inc({ queue, outcome });
     if (outcome === 'dead-letter') metrics.deadLetter.inc({ queue, error_class: errorClass(error) });
@@ -139,7 +142,7 @@ export class Settlement {
         queue,
         event: delivery.type,
         eventId: delivery.id,
-        ...(event === undefined ? {} : contextOf(delivery, event)),
+        ...(event === undefined ? {} : (context ?? contextOf(delivery, event))),
         attempt: attemptOf(delivery),
         outcome,
         durationMs: Math.round(performance.now() - run.startedAt),

@@ -8,6 +8,7 @@ import type { DatabaseTimeouts } from '#lib/resilience/call/timeout-chain';
 import { beginWait, enterWaitStage } from '#lib/runtime/work/work-registry';
 import type { Logger } from '#lib/runtime/log/logger';
 import { metrics } from '#lib/runtime/metrics/metrics';
+import { isTracing } from '#lib/runtime/trace/span';
 import { watchPool } from '#lib/runtime/work/pools';
 import { isRepeatable, sqlStateOf, translated } from './postgres-errors.js';
 import { NoAnswer, type SafeClient } from './safe-client.js';
@@ -101,12 +102,12 @@ export class PostgresLane {
    * @throws DependencyError when Postgres cannot (kind `timeout`: it may have happened), pg's DatabaseError when statement or data are wrong.
    */
   async query<Row extends object>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
-    return this.onClient((client) => this.run<Row>(client, statement, values));
+    return this.onClient((client) => this.run<Row>(client, statement, values), nameOf(statement));
   }
 
   /** Like {@link query}, with the whole answer. */
   async execute<Row extends object>(statement: Statement, values: readonly unknown[] = []): Promise<QueryResult<Row & QueryResultRow>> {
-    return this.onClient((client) => this.answer<Row>(client, statement, values));
+    return this.onClient((client) => this.answer<Row>(client, statement, values), nameOf(statement));
   }
 
   /**
@@ -130,7 +131,7 @@ export class PostgresLane {
       } finally {
         clearTimeout(timer);
       }
-    });
+    }, 'transaction');
   }
 
   /** Like {@link query}, with less time than the lane's statements have: `limitMs`. Costs three round trips more. */
@@ -154,7 +155,7 @@ export class PostgresLane {
     }
   }
 
-  private async onClient<T>(work: (client: LaneClient) => Promise<T>): Promise<T> {
+  private async onClient<T>(work: (client: LaneClient) => Promise<T>, what: string | undefined): Promise<T> {
     const startedAt = performance.now();
     return this.withPermit(() =>
       this.call.run(async (signal) => {
@@ -169,7 +170,7 @@ export class PostgresLane {
           signal.removeEventListener('abort', onAbort);
           client.release(!client.isFit);
         }
-      }),
+      }, what),
     );
   }
 
@@ -327,3 +328,9 @@ export class PostgresLane {
     metrics.dbConnUsage.set({ lane, state: 'idle' }, this.pool.totalCount - this.inUse.size);
   }
 }
+
+/** What a span may say of a statement: its name, else its first word. */
+const nameOf = (statement: Statement): string | undefined => {
+  if (!isTracing()) return undefined;
+  return typeof statement === 'string' ? (/[a-z]+/i.exec(statement)?.[0] ?? 'query') : statement.name;
+};

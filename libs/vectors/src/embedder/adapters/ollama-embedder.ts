@@ -1,10 +1,14 @@
 import { z } from 'zod';
 import { Breakers } from '#lib/resilience/call/breakers';
+import { currentSpan } from '#lib/runtime/trace/span';
 import { EmbedderPort } from '../embedder.port.js';
 import { UnusableAnswer } from '#lib/resilience/adapters/http/json-request';
 import { RemoteModel, type RemoteModelOptions } from './remote-model.js';
 
-const Answer = z.object({ embeddings: z.array(z.array(z.number())) });
+const Answer = z.object({
+  embeddings: z.array(z.array(z.number())),
+  prompt_eval_count: z.number().nonnegative().optional().catch(undefined),
+});
 
 /** Where Ollama listens unless told otherwise. */
 export const OLLAMA_URL = 'http://127.0.0.1:11434';
@@ -27,6 +31,7 @@ export class OllamaEmbedder extends EmbedderPort {
     return this.remote.embed(texts, '/api/embed', bodyOf, (answer) => {
       const parsed = Answer.safeParse(answer);
       if (!parsed.success) throw new UnusableAnswer(this.model, 'an answer of another shape than /api/embed has');
+      currentSpan()?.set('gen_ai.usage.input_tokens', parsed.data.prompt_eval_count);
       return parsed.data.embeddings;
     });
   }

@@ -1,10 +1,14 @@
 import { z } from 'zod';
 import { Breakers } from '#lib/resilience/call/breakers';
+import { currentSpan } from '#lib/runtime/trace/span';
 import { EmbedderPort } from '../embedder.port.js';
 import { UnusableAnswer } from '#lib/resilience/adapters/http/json-request';
 import { RemoteModel, type RemoteModelOptions } from './remote-model.js';
 
-const Answer = z.object({ data: z.array(z.object({ index: z.int().nonnegative(), embedding: z.array(z.number()) })) });
+const Answer = z.object({
+  data: z.array(z.object({ index: z.int().nonnegative(), embedding: z.array(z.number()) })),
+  usage: z.object({ prompt_tokens: z.number().nonnegative() }).optional().catch(undefined),
+});
 
 /** The endpoint that the others are compatible with. */
 export const OPENAI_URL = 'https://api.openai.com/v1';
@@ -27,6 +31,7 @@ export class OpenAiEmbedder extends EmbedderPort {
     return this.remote.embed(texts, '/embeddings', bodyOf, (answer) => {
       const parsed = Answer.safeParse(answer);
       if (!parsed.success) throw new UnusableAnswer(this.model, 'an answer of another shape than /embeddings has');
+      currentSpan()?.set('gen_ai.usage.input_tokens', parsed.data.usage?.prompt_tokens);
       return this.inOrder(parsed.data.data);
     });
   }

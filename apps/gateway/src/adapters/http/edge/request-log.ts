@@ -2,10 +2,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ProblemError } from '#lib/contracts/problems';
 import type { Logger } from '#lib/runtime/log/logger';
 import { metrics } from '#lib/runtime/metrics/metrics';
+import { isTracing, recordSpan } from '#lib/runtime/trace/span';
 import type { ErrorRate } from './error-rate.js';
 import { isOperations } from './operations-routes.js';
 import { RefusalLog } from './refusal-log.js';
-import { workOf } from './request-work.js';
+import { type RequestWork, workOf } from './request-work.js';
 
 /** Label and log value of the route of a request that no route is for; its path is not ours to trust. */
 const UNKNOWN_ROUTE = 'unknown';
@@ -22,6 +23,7 @@ export const recordRequest = (request: FastifyRequest, reply: FastifyReply, logg
   metrics.httpRequestDuration.observe({ route, method, status: String(status) }, durationMs / 1_000);
   errors.count(status >= 500);
   if (status === 500) metrics.uncaughtErrors.inc({ where: 'request' });
+  if (isTracing() && !isOperations(route)) recordSpan(spanOf(work, { method, route, status }));
 
   // With its ids, because it is written outside of the context of the request.
   const fields = {
@@ -36,6 +38,28 @@ export const recordRequest = (request: FastifyRequest, reply: FastifyReply, logg
   const warning = level === 'warn' ? refusals.warn(`${method} ${route} ${codeOf(work.failure)}`) : undefined;
   if (level === 'warn') logger[warning === undefined ? 'info' : 'warn']({ ...fields, ...warning }, 'request');
   else logger[level](fields, 'request');
+};
+
+/** The span of the server: its trace context is that of the request, so that headers, log lines and spans name the same one. */
+const spanOf = (work: RequestWork, { method, route, status }: { method: string; route: string; status: number }) => {
+  const { requestId, conversationId, messageId, traceparent } = work.context;
+  return {
+    name: `${method} ${route}`,
+    kind: 'server' as const,
+    traceparent,
+    parent: work.parent,
+    startedAt: work.startedAt,
+    attributes: {
+      'http.request.method': method,
+      'http.route': route,
+      'http.response.status_code': status,
+      'app.request_id': requestId,
+      'app.conversation_id': conversationId,
+      'app.message_id': messageId,
+    },
+    // As the conventions have it: what is wrong with a request is no failure of the server.
+    failure: status >= 500 ? codeOf(work.failure) : undefined,
+  };
 };
 
 /** Of this process: a refusal is a warning, a thousand of them are not a thousand. */

@@ -31,7 +31,7 @@ interface Route {
 /** Everything that the edge remembers about one request, from its first byte to its log line. */
 export class RequestWork {
   /** Ids for logs and for the events that follow; the handler runs in it and adds to it. */
-  readonly context: WorkContext & { readonly requestId: string };
+  readonly context: WorkContext & { readonly requestId: string; readonly traceparent: string };
   /** `performance.now()` when the head of the request had arrived. */
   readonly startedAt = performance.now();
   /** The template of its route, its deadline in milliseconds and the bytes that its body may have. Looked up once: Fastify makes it anew each time. */
@@ -52,6 +52,8 @@ export class RequestWork {
   private inHand: UnitOfWork | undefined;
   private readonly atEnd: (() => void)[] = [];
   private readonly method: string;
+  /** The `traceparent` that the client sent, as it came. */
+  readonly parent: string | undefined;
   private isHandling = false;
   private isAnswered = false;
 
@@ -62,10 +64,12 @@ export class RequestWork {
     this.route = { url, bodyLimit, deadlineMs: config.deadlineMs ?? 0, takesBytes: config.takesBytes === true };
     this.address = addressKey(remoteAddressOf(raw.socket.remoteAddress));
     this.callerKey = this.address;
+    const { traceparent: parent } = headers;
+    this.parent = typeof parent === 'string' ? parent : undefined;
     const given = headers['x-request-id'];
     this.context = {
       requestId: typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID(),
-      traceparent: childTraceparent(headers['traceparent']),
+      traceparent: childTraceparent(parent),
     };
   }
 

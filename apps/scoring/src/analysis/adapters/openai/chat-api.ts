@@ -10,8 +10,11 @@ import { DeadlineExceeded, DependencyError } from '#lib/resilience/call/errors';
 import { type RetryBudget, waitBeforeRetry } from '#lib/resilience/call/retry';
 import { Semaphore } from '#lib/resilience/limit/semaphore';
 import { metrics } from '#lib/runtime/metrics/metrics';
+import { shownContent } from '#lib/runtime/trace/content';
+import { currentSpan, inSpan } from '#lib/runtime/trace/span';
 import type { AnalysisRequest } from '../../llm-analysis.port.js';
 import type { LlmBudget } from '../../llm-budget.js';
+import { aboutConversation } from '../../scoring-step.js';
 import { ChatParameters, type ChatQuestion } from './chat-parameters.js';
 
 /** Where the model is, and what calls to it may cost. */
@@ -39,8 +42,13 @@ const MAX_ANSWER_BYTES = 262_144;
 /** Longest `Retry-After` that is obeyed: a wrong one must not stop the analysis for a day. */
 const MAX_QUIET_MS = 60_000;
 
+/** Told in spans only: an answer is not refused for it. */
+const told = z.string().max(200).optional().catch(undefined);
+
 const Completion = z.object({
-  choices: z.array(z.object({ message: z.object({ content: z.string().nullish() }) })).min(1),
+  id: told,
+  model: told,
+  choices: z.array(z.object({ message: z.object({ content: z.string().nullish() }), finish_reason: told })).min(1),
   usage: z.object({ prompt_tokens: z.number().nonnegative().optional(), completion_tokens: z.number().nonnegative().optional() }).nullish(),
 });
 
@@ -54,6 +62,7 @@ export class ChatApi {
   private readonly calls: DependencyCall;
   private readonly retries: RetryBudget;
   private readonly parameters: ChatParameters;
+  private readonly host: string;
   /** A half-open breaker permits one trial at a time: the second analysis of a run waits for the first instead of failing. */
   private readonly trials = new Semaphore(undefined, { concurrent: 1, queued: BULKHEAD.queued });
 
@@ -72,6 +81,7 @@ export class ChatApi {
     this.calls = new DependencyCall({ dependency: 'llm', operation: 'chat', timeoutMs, resetMs: RESET_MS, bulkhead: BULKHEAD }, breakers);
     this.retries = breakers.retryBudgetOf('llm');
     this.parameters = new ChatParameters(model);
+    this.host = new URL(baseUrl).hostname;
   }
 
   /**
@@ -95,13 +105,14 @@ export class ChatApi {
     void this.dispatcher.destroy();
   }
 
-  private async untilAnswered(question: ChatQuestion, { userId, lane, signal }: AnalysisRequest): Promise<string> {
+  private async untilAnswered(question: ChatQuestion, request: AnalysisRequest): Promise<string> {
+    const { userId, lane, signal } = request;
     const { backoff = BACKOFF } = this.options;
     for (let attempt = 1; ; attempt += 1) {
       try {
         // An open breaker refuses without a request: nothing is taken from the budget for it.
         if (this.calls.state !== 'open') await this.budget.take({ caller: userId, lane }, signal);
-        return await this.once(question, signal);
+        return await this.traced(question, request, attempt);
       } catch (error) {
         signal.throwIfAborted();
         const retry = { error, attempt, attempts: ATTEMPTS, backoff, budget: this.retries, remainingMs: remainingMs() };
@@ -110,6 +121,32 @@ export class ChatApi {
         await sleep(waitMs, undefined, { signal });
       }
     }
+  }
+
+  /** One try is one span: what the wait for budget and the waits between tries take is not the model's time. */
+  private async traced(question: ChatQuestion, { transcript, signal }: AnalysisRequest, attempt: number): Promise<string> {
+    return inSpan(`chat ${this.options.model}`, 'client', async (span) => {
+      span
+        ?.keep()
+        .setAll(aboutConversation(transcript))
+        .setAll(this.parameters.told)
+        .set('gen_ai.operation.name', 'chat')
+        .set('gen_ai.provider.name', 'openai')
+        .set('gen_ai.output.type', 'json')
+        .set('server.address', this.host)
+        .set('app.step', question.schema.name)
+        .set('app.attempt', attempt);
+      span?.setContent(
+        'langfuse.observation.input',
+        shownContent(() => `${question.system}\n${question.user}`),
+      );
+      const answer = await this.once(question, signal);
+      span?.setContent(
+        'langfuse.observation.output',
+        shownContent(() => answer),
+      );
+      return answer;
+    });
   }
 
   private async once(question: ChatQuestion, signal: AbortSignal): Promise<string> {
@@ -152,7 +189,16 @@ export class ChatApi {
   private textOf(answer: unknown): string {
     const parsed = Completion.safeParse(answer);
     if (!parsed.success) throw new UnusableAnswer('POST /chat/completions', 'an answer of another shape than chat completions have');
-    const { choices, usage } = parsed.data;
+    const { choices, usage, id, model } = parsed.data;
+    currentSpan()
+      ?.set('gen_ai.response.id', id)
+      .set('gen_ai.response.model', model)
+      .set(
+        'gen_ai.response.finish_reasons',
+        choices.flatMap(({ finish_reason: reason }) => reason ?? []),
+      )
+      .set('gen_ai.usage.input_tokens', usage?.prompt_tokens)
+      .set('gen_ai.usage.output_tokens', usage?.completion_tokens);
     metrics.llmTokens.inc({ direction: 'in' }, usage?.prompt_tokens ?? 0);
     metrics.llmTokens.inc({ direction: 'out' }, usage?.completion_tokens ?? 0);
     return choices[0]?.message.content ?? '';

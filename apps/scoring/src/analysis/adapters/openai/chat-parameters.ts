@@ -13,6 +13,8 @@ export interface ChatQuestion {
   readonly schema: ResponseSchema;
 }
 
+const TEMPERATURE = 0.02;
+const TOP_P = 1;
 /** With reasoning, which counts as tokens of the answer; the answer itself has some 30. */
 const MAX_COMPLETION_TOKENS = 1_024;
 
@@ -38,6 +40,16 @@ export class ChatParameters {
   private isProven = false;
 
   constructor(private readonly model: string) {}
+
+  /** What spans say of them. */
+  get told() {
+    return {
+      'gen_ai.request.model': this.model,
+      'gen_ai.request.temperature': TEMPERATURE,
+      'gen_ai.request.top_p': TOP_P,
+      'gen_ai.request.max_tokens': MAX_COMPLETION_TOKENS,
+    };
+  }
 
   /** Sends with `post`, and again without what the endpoint refuses. @throws what `post` throws when that is not about parameters. */
   async negotiate<T>(question: ChatQuestion, post: (body: unknown) => Promise<T>): Promise<T> {
@@ -74,8 +86,8 @@ export class ChatParameters {
         { role: 'system', content: system },
         { role: 'user', content: user },
       ],
-      temperature: 0.02,
-      top_p: 1,
+      temperature: TEMPERATURE,
+      top_p: TOP_P,
       stream: false,
       [has('completionTokens') ? 'max_completion_tokens' : 'max_tokens']: MAX_COMPLETION_TOKENS,
       ...(has('reasoning') ? { reasoning_effort: 'low' } : {}),

@@ -1,0 +1,29 @@
+import type { Transcript } from '#lib/scores/transcript';
+import { pseudonymOf } from '#lib/runtime/trace/pseudonyms';
+import { inSpan, type Span } from '#lib/runtime/trace/span';
+
+/** Whose conversation a step is about. */
+type Subject = Pick<Transcript, 'conversationId' | 'userId'>;
+
+/** How every span about a conversation that is scored names it, in the words of the conventions and of Langfuse. */
+export const aboutConversation = ({ conversationId, userId }: Subject) => ({
+  'gen_ai.conversation.id': conversationId,
+  'langfuse.session.id': conversationId,
+  'langfuse.user.id': pseudonymOf(userId),
+  'langfuse.trace.name': 'score conversation',
+});
+
+/**
+ * Runs one step of scoring in a span of its own, exported whether its trace is sampled or not: every step of every score can be looked at (R093),
+ * and scores are few beside messages.
+ */
+export const inScoringStep = <T>(step: string, subject: Subject, work: (span: Span | undefined) => Promise<T>): Promise<T> =>
+  inSpan(step, 'internal', (span) => {
+    span
+      ?.keep()
+      .setAll(aboutConversation(subject))
+      .set('gen_ai.operation.name', 'invoke_workflow')
+      .set('gen_ai.workflow.name', step)
+      .set('langfuse.observation.type', 'span');
+    return work(span);
+  });
