@@ -11,9 +11,10 @@ import { type Attempt, PacedLoad } from './load.js';
 import { measureCapacity, rateFor } from './capacity.js';
 import { countAnswers, MemoryWatch, Searcher, servicesMiB, untilWhole } from './observe.js';
 import { percentilesOf } from '#lib/testing/percentiles';
-import { pick, seededRandom } from '#lib/testing/random';
+import { seededRandom } from '#lib/testing/random';
 import { checkMembers, type LiveReport } from './live-truth.js';
 import { Members } from './members.js';
+import { randomSteps, type Step, stepOf } from './plan.js';
 import { brokenPromises, capacityLine, type ChaosResults, type FaultFigures, inSeconds, missedFigures, renderChaos } from './report.js';
 import { staleAnswers, wrongAnswers } from './truth.js';
 import { tableOf } from '#lib/devstack/terminal/table';
@@ -31,14 +32,26 @@ const wholeNumber = (text: string): number => {
 const options = new Command('chaos')
   .description('Breaks one thing after another under steady load on a private stack, then two at a time, and checks that nothing was lost.')
   .option('--quick', 'some faults and a short mix, about two minutes', false)
-  .option('--matrix', 'instead: every cell of docs/reference/faults.md, some ten minutes', false)
-  .option('--seed <n>', 'repeat the mix of a run that printed this seed', wholeNumber)
+  .option('--long', 'instead: ten minutes of random faults, up to three at once', false)
+  .option('--minutes <n>', 'with --long: so many minutes', wholeNumber, 10)
+  .option('--matrix', 'instead: every cell of docs/reference/faults.md, most of an hour', false)
+  .option('--seed <n>', 'repeat the random faults of a run that printed this seed', wholeNumber)
   .option('--only <text>', 'only faults whose name contains this, and no mix')
   .option('--hold <seconds>', 'how long each fault lasts, instead of a few seconds', wholeNumber)
   .option('--rate <n>', 'messages per second, instead of half of what the machine carries (at most 100)', wholeNumber)
   .option('--users <n>', 'users who send them', wholeNumber, 20)
   .parse()
-  .opts<{ quick: boolean; matrix: boolean; seed?: number; only?: string; hold?: number; rate?: number; users: number }>();
+  .opts<{
+    quick: boolean;
+    long: boolean;
+    minutes: number;
+    matrix: boolean;
+    seed?: number;
+    only?: string;
+    hold?: number;
+    rate?: number;
+    users: number;
+  }>();
 
 if (options.matrix) {
   const { status } = spawnSync(process.execPath, [join(projectRoot, 'dist', 'scripts', 'test.js'), 'faults'], {
@@ -50,7 +63,9 @@ if (options.matrix) {
 
 /** Before the first fault, so that there is something to compare with. */
 const BASELINE_MS = 5_000;
-const MIX_MS = options.only !== undefined ? 0 : options.quick ? 15_000 : 60_000;
+const RANDOM_MS = options.long ? options.minutes * 60_000 : options.only !== undefined ? 0 : options.quick ? 15_000 : 60_000;
+/** A run that others can be compared with. */
+const LONG_MINUTES = 10;
 /** Beside the time to the first success: what the relay waits between two tries, and a backlog to work off. */
 const BACKLOG_MS = 45_000;
 /** A refusal without a call to a dependency; one with a call takes a second or more. */
@@ -80,6 +95,7 @@ try {
   isFine = await run();
 } finally {
   await world.stop();
+  sayHowToRepeat();
 }
 process.exit(stopping.signal.aborted ? 130 : isFine ? 0 : 1);
 
@@ -121,19 +137,21 @@ async function run(): Promise<boolean> {
 
   const faults: FaultFigures[] = [];
   const planned = chaosFaults.filter(
-    ({ name, isQuick }) => (options.only === undefined || name.includes(options.only)) && (!options.quick || isQuick === true),
+    ({ name, isQuick }) =>
+      !options.long && (options.only === undefined || name.includes(options.only)) && (!options.quick || isQuick === true),
   );
   for (const fault of planned) {
-    if (!stopping.signal.aborted) faults.push(await endure([fault], load, searcher, members));
+    if (!stopping.signal.aborted) faults.push(await endure(stepOf(fault), load, searcher, members));
   }
-  const mixable = chaosFaults.filter(({ isLong }) => isLong !== true);
-  for (const until = performance.now() + MIX_MS; performance.now() < until && !stopping.signal.aborted; ) {
-    const one = pick(random, mixable);
-    const other = pick(
-      random,
-      mixable.filter(({ target }) => target !== one.target),
-    );
-    faults.push(await endure([one, other], load, searcher, members));
+  const randomly = options.long
+    ? randomSteps(seed, chaosFaults)
+    : randomSteps(
+        seed,
+        chaosFaults.filter(({ isLong }) => isLong !== true),
+        { least: 2, most: 2 },
+      );
+  for (const until = performance.now() + RANDOM_MS; performance.now() < until && !stopping.signal.aborted; ) {
+    faults.push(await endure(randomly.next().value, load, searcher, members));
   }
 
   say('no more messages; waiting until everything has settled');
@@ -151,6 +169,7 @@ async function run(): Promise<boolean> {
     machine: machineLine(),
     commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', timeout: 5_000 }).trim(),
     seed,
+    isRandom: options.long,
     seconds: (performance.now() - startedAt) / 1_000,
     perSecond,
     capacity,
@@ -176,24 +195,25 @@ async function run(): Promise<boolean> {
   return brokenPromises(results).length === 0;
 }
 
-/** Lets one fault happen, or two that overlap, and waits until Parley is whole again. */
-async function endure(faults: readonly ChaosFault[], load: PacedLoad, searcher: Searcher, members: Members): Promise<FaultFigures> {
+/** Lets one fault happen, or several that overlap, and waits until Parley is whole again. */
+async function endure(step: Step<ChaosFault>, load: PacedLoad, searcher: Searcher, members: Members): Promise<FaultFigures> {
+  const { faults, pausesMs, holdMs, isBackwards } = step;
   const name = faults.map((fault) => fault.name).join(' + ');
   const memoryBefore = servicesMiB(world);
   const from = performance.now();
   const heals: (() => Promise<void>)[] = [];
-  for (const { inflict } of faults) {
+  for (const [i, { inflict }] of faults.entries()) {
     heals.push(await inflict(world));
-    if (faults.length > 1) await sleep(random() * 1_000);
+    await sleep(pausesMs[i]);
   }
   const brokenAt = performance.now();
-  await sleep(options.hold === undefined ? Math.max(...faults.map(({ holdMs }) => holdMs)) : options.hold * 1_000, undefined, {
+  await sleep(options.hold === undefined ? holdMs : options.hold * 1_000, undefined, {
     signal: stopping.signal,
   }).catch(() => undefined);
   const healingAt = performance.now();
   const memoryThen = servicesMiB(world);
   // What went first comes back first, or last.
-  for (const heal of random() < 0.5 ? heals : heals.toReversed()) await heal();
+  for (const heal of isBackwards ? heals.toReversed() : heals) await heal();
   const clearedAt = performance.now();
   const recoverWithinMs = Math.max(...faults.map((fault) => fault.recoverWithinMs));
   const {
@@ -302,16 +322,18 @@ function countBy(statuses: readonly number[]): Record<string, number> {
 
 /** What is published comes from a whole run; others are only looked at. */
 function write(results: ChaosResults): void {
-  const place =
-    options.quick || options.only !== undefined || options.hold !== undefined ? 'test/bench/results/quick' : 'test/bench/results';
+  const isPart = options.quick || options.only !== undefined || options.hold !== undefined;
+  const isShort = options.long && options.minutes !== LONG_MINUTES;
+  const place = isPart || isShort ? 'test/bench/results/quick' : 'test/bench/results';
+  const name = options.long ? 'chaos-long' : 'chaos';
   mkdirSync(place, { recursive: true });
   const few = (lines: readonly string[]) => lines.slice(0, 50);
   const fewOf = (report: object) =>
     Object.fromEntries(Object.entries(report).map(([name, lines]: [string, string[]]) => [name, few(lines)]));
   const [problems, live] = [fewOf(results.problems), fewOf(results.live)];
   const falseSearches = few(results.falseSearches);
-  writeFileSync(`${place}/chaos.json`, `${JSON.stringify({ ...results, problems, live, falseSearches }, null, 2)}\n`);
-  writeFileSync(`${place}/chaos.md`, renderChaos(results));
+  writeFileSync(`${place}/${name}.json`, `${JSON.stringify({ ...results, problems, live, falseSearches }, null, 2)}\n`);
+  writeFileSync(`${place}/${name}.md`, renderChaos(results));
 }
 
 function show(results: ChaosResults): void {
@@ -354,12 +376,11 @@ function show(results: ChaosResults): void {
         )
       : pc.red(`broken: ${broken.join(', ')}`),
   );
-  console.log(
-    pc.dim(
-      `repeat with: npm run chaos -- ${process.argv
-        .slice(2)
-        .filter((arg, i, all) => arg !== '--seed' && all[i - 1] !== '--seed')
-        .join(' ')} --seed ${seed}`,
-    ),
-  );
+}
+
+/** The same plan again; the load of another day may meet it at other moments. */
+function sayHowToRepeat(): void {
+  const others = process.argv.slice(2).filter((arg, i, all) => arg !== '--seed' && all[i - 1] !== '--seed');
+  const command = `npm run chaos -- ${[...others, '--seed', seed].join(' ')}`;
+  console.log(isFine ? pc.dim(`repeat with: ${command}`) : pc.red(`failed with seed ${seed}, repeat with: ${command}`));
 }

@@ -47,6 +47,8 @@ export interface ChaosResults {
   readonly commit: string;
   readonly seed: number;
   readonly seconds: number;
+  /** All faults were chosen by the seed (`--long`). */
+  readonly isRandom: boolean;
   readonly perSecond: number;
   /** What the machine carries of this load; null when the rate was given. */
   readonly capacity: Capacity | null;
@@ -129,13 +131,13 @@ export const renderChaos = (results: ChaosResults): string => {
   const { counts, faults, baseline, baselineDelivered, peakMemoryMiB, live, liveCounts } = results;
   const broken = brokenPromises(results);
   const missed = missedFigures(results);
-  return `# Chaos
+  return `# Chaos${results.isRandom ? ', at random' : ''}
 
 \`${results.command}\` (seed ${results.seed}), ${results.startedAt}, commit ${results.commit}, ${Math.round(results.seconds)} s.
 ${results.machine}.${capacityLine(results)}
 
 ${results.perSecond} messages/s from ${results.users} users, two thirds over two gateways and one third over sockets on two realtime processes, each message with an idempotency key and tried until it was acknowledged, a fifth of them edited and
-a twentieth deleted moments later, two indexers behind them, and a reader who searched all the time, while one thing after another went wrong, then two at a time. Parley reached
+a twentieth deleted moments later, two indexers behind them, and a reader who searched all the time, while ${results.isRandom ? 'one to three things at a time went wrong, at random' : 'one thing after another went wrong, then two at a time'}. Parley reached
 every dependency through a proxy; servers and services were real processes. At the end Postgres, Chroma and every queue were read directly and compared with what each client had
 been told: texts, versions, and of edited messages whether the vectors are those of the newest text.
 

@@ -1,7 +1,7 @@
 import { consistent } from '#lib/testing/consistency-checker';
 import { percentile } from '#lib/testing/percentiles';
 import type { Observed, Worker } from './experiment.js';
-import { type Answered, type Operation, type Outage, RECOVERS_WITHIN_MS, type Worked } from './matrix.js';
+import type { Answered, Operation, Outage, Worked } from './outage.js';
 import type { Asked, Sample } from './probes.js';
 
 /**
@@ -9,24 +9,34 @@ import type { Asked, Sample } from './probes.js';
  * What ends by a limit of ours (503 after 5.5 s) only gets the time that a busy event loop may add.
  */
 const NOISE = { fastMs: 1_000, limitMs: 1_000, recoveryMs: 5_000 } as const;
+/** A process that just began grows by some tens of MiB anyway; what is kept of an outage without a bound grows by hundreds. */
+const GROWTH_MIB = 150;
 /** Trials of a half-open breaker take as long as a first failure; there is one every ten seconds, in each lane. */
 const SHARE_OF_TRIALS = 0.1;
 
 /** What was not as the cell says, one line each. */
-export const complaintsAbout = (operation: Operation, { cells, dependency }: Outage, observed: Observed): string[] => {
+export const complaintsAbout = (operation: Operation, { cells }: Outage, observed: Observed): string[] => {
   const seen = cells[operation];
   if (seen === undefined) return [];
   if (seen.kind === 'answered') return aboutAnswers(operation as Asked, seen, observed);
-  return aboutWork(operation, seen, observed, dependency === 'postgres');
+  const isRefusing = cells.send.kind === 'answered' && cells.send.status === 503;
+  return aboutWork(operation, seen, observed, isRefusing);
 };
 
 /** What took too long to work again, or never did. */
-export const complaintsAboutRecovery = ({ dependency }: Outage, { recoveredAfterMs }: Observed): string[] => {
-  const limitMs = RECOVERS_WITHIN_MS[dependency] + NOISE.recoveryMs;
+export const complaintsAboutRecovery = ({ recoversWithinMs }: Outage, { recoveredAfterMs }: Observed): string[] => {
+  const limitMs = recoversWithinMs + NOISE.recoveryMs;
   return Object.entries(recoveredAfterMs).flatMap(([operation, ms]) =>
     ms !== undefined && ms <= limitMs ? [] : [`${operation} ${ms === undefined ? 'did not recover' : `recovered after ${ms} ms`}`],
   );
 };
+
+/** Processes that ended, grew without bound, or took their own trouble for an outage of others. */
+export const complaintsAboutProcesses = ({ endedProcesses, grownMiB, openedBreakers }: Observed): string[] => [
+  ...endedProcesses.map((name) => `${name} ended`),
+  ...Object.entries(grownMiB).flatMap(([name, mib]) => (mib > GROWTH_MIB ? [`${name} grew by ${mib} MiB`] : [])),
+  ...openedBreakers.map((breaker) => `the breaker of ${breaker} opened`),
+];
 
 /** What was lost, repeated, left out or counted against a message that did nothing wrong. */
 export const complaintsAboutLosses = ({ report, failedAttempts }: Observed): string[] => [
@@ -34,7 +44,7 @@ export const complaintsAboutLosses = ({ report, failedAttempts }: Observed): str
   ...(failedAttempts === 0 ? [] : [`${failedAttempts} failed attempts were counted`]),
 ];
 
-function aboutAnswers(operation: Asked, { status, degraded, says, firstMs, thenMs }: Answered, { during, once }: Observed): string[] {
+function aboutAnswers(operation: Asked, { status, or, degraded, says, firstMs, thenMs }: Answered, { during, once }: Observed): string[] {
   const all = during[operation];
   const later = once[operation];
   const p90 = percentile(
@@ -44,23 +54,26 @@ function aboutAnswers(operation: Asked, { status, degraded, says, firstMs, thenM
   const fastMs = Math.max(thenMs, NOISE.fastMs);
   return [
     ...(later.length > 1 ? [] : [`only ${later.length} answers when the breakers had had their time`]),
-    ...only(all, (sample) => sample.status !== status, `not ${status}`),
+    ...only(all, (sample) => sample.status !== status && sample.status !== or, `not ${status}`),
+    ...(or === undefined || all.some((sample) => sample.status === status) ? [] : [`never ${status}`]),
     ...(degraded === undefined
       ? []
-      : only(all, (sample) => sample.degraded.join() !== degraded.join(), `not degraded by [${degraded.join()}]`)),
+      : only(all, (sample) => sample.status !== or && sample.degraded.join() !== degraded.join(), `not degraded by [${degraded.join()}]`)),
     ...(says === undefined || later.some((sample) => sample.says === says) ? [] : [`never said ${says}`]),
     ...only(all, ({ ms }) => ms > firstMs + NOISE.limitMs, `slower than ${firstMs} ms`),
     ...(p90 === undefined || p90 <= fastMs ? [] : [`${Math.round(p90)} ms is what nine of ten took at last, not ${fastMs}`]),
   ];
 }
 
-function aboutWork(operation: Operation, { kind }: Worked, { atItsEnd }: Observed, isWithoutPostgres: boolean): string[] {
-  const { unindexed, undelivered, unpublished, unscored, unstored } = atItsEnd;
-  const left = { consume: unindexed, deliver: undelivered, relay: unpublished, score: unscored, store: unstored }[operation as Worker];
+function aboutWork(operation: Operation, { kind }: Worked, { atItsEnd }: Observed, isRefusing: boolean): string[] {
+  const { unindexed, undelivered, unpublished, unscored, unstored, unpushed } = atItsEnd;
+  const left = { consume: unindexed, deliver: undelivered, relay: unpublished, score: unscored, store: unstored, push: unpushed }[
+    operation as Worker
+  ];
   const complaints = atItsEnd.parked === 0 ? [] : [`${atItsEnd.parked} events were set aside`];
   if (kind === 'goes on' && left > 0) complaints.push(`${left} were left over for more than 3 s`);
-  // Without Postgres nothing new is accepted that could wait.
-  if (kind === 'waits' && left === 0 && !isWithoutPostgres) complaints.push('nothing waited');
+  // Where sends are refused there is nothing new that could wait.
+  if (kind === 'waits' && left === 0 && !isRefusing) complaints.push('nothing waited');
   return complaints;
 }
 

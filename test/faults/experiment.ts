@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { checkConsistency, type ConsistencyReport, consistent } from '#lib/testing/consistency-checker';
-import type { FaultyWorld } from '#lib/testing/faulty-world';
+import { type FaultyWorld, LOCKED_TITLE } from '#lib/testing/faulty-world';
+import { processes } from '#lib/devstack/services';
 import { metricsOf } from '#lib/testing/metrics-of';
 import { SendJournal } from '#lib/testing/send-journal';
-import { cellsOf, type Operation, type Outage, RECOVERS_WITHIN_MS } from './matrix.js';
-import { type Asked, Probes, type Sample } from './probes.js';
+import { servicesMiB } from '../chaos/observe.js';
+import { cellsOf, type Fault, type Operation, type Outage } from './outage.js';
+import { type Asked, conversationsWith, everyAsked, Probes, type Sample } from './probes.js';
+import { hurt } from './process-faults.js';
 
 /** What one outage looked like. Times in milliseconds. */
 export interface Observed {
@@ -13,12 +16,18 @@ export interface Observed {
   readonly during: Readonly<Record<Asked, readonly Sample[]>>;
   /** Those of them that were asked when every breaker had had its time to open. */
   readonly once: Readonly<Record<Asked, readonly Sample[]>>;
-  /** At its end, older than 3 s: messages without vectors, or not delivered, ends of conversations without a score, logs outside of the object store, events in the outbox; and events set aside. */
+  /** At its end, older than 3 s: messages without vectors, or not delivered, ends of conversations without a score, logs outside of the object store, messages whose device was not told, events in the outbox; and events set aside. */
   readonly atItsEnd: Backlog;
   /** Attempts that embedding, delivery and scoring counted as failed, and dead letters, from before it to after the recovery. */
   readonly failedAttempts: number;
   /** From its end to the first success after the last failure; undefined when there was none in the time of law 3 and half as much again. */
   readonly recoveredAfterMs: Readonly<Partial<Record<Operation, number | undefined>>>;
+  /** Breakers that were not closed at its end or right after it, as `gateway: chroma`. */
+  readonly openedBreakers: readonly string[];
+  /** Processes that are not the ones of before. */
+  readonly endedProcesses: readonly string[];
+  /** By how much the resident memory of each process was larger after it than before, in MiB. */
+  readonly grownMiB: Readonly<Record<string, number>>;
   /** What each client was told, compared with what is there, when all had settled. */
   readonly report: ConsistencyReport;
 }
@@ -33,10 +42,10 @@ interface Backlog {
   readonly unstored: number;
   readonly unpublished: number;
   readonly parked: number;
+  readonly unpushed: number;
 }
 
-const ASKED: readonly Asked[] = ['send', 'read', 'search', 'suggest', 'health', 'end'];
-const isAsked = (operation: Operation): operation is Asked => ASKED.includes(operation as Asked);
+const isAsked = (operation: Operation): operation is Asked => everyAsked.includes(operation as Asked);
 const CONVERSATIONS = 4;
 /** How long health remembers what it found. */
 const HEALTH_REMEMBERED_MS = 1_100;
@@ -52,25 +61,35 @@ export async function experiment(world: FaultyWorld, outage: Outage): Promise<Ob
   const conversations = await Promise.all(Array.from({ length: CONVERSATIONS }, () => client.createConversation({ memberIds: [] })));
   const journal = new SendJournal();
   const looked = cellsOf(outage).map(([operation]) => operation);
-  const asked = ASKED.filter((operation) => looked.includes(operation));
-  const probes = new Probes(
+  const asked = everyAsked.filter((operation) => looked.includes(operation));
+  const there = looked.includes('send there') ? await client.createConversation({ title: LOCKED_TITLE, memberIds: [] }) : undefined;
+  const probes = new Probes({
     client,
-    conversations.map(({ id }) => id),
+    conversationIds: conversations.map(({ id }) => id),
+    there: there && { conversationId: there.id, senders: outage.sendersThere ?? 1 },
+    pushed: looked.includes('push') ? await conversationsOfDevice(world) : [],
+    liveUrls: servicesOf(world).map(([, { url }]) => url),
     journal,
     asked,
-  );
+  });
   try {
     await untilWhole(probes, asked);
     const failedBefore = await failedAttempts(world);
-    const giveBack = await world.takeAway(outage.dependency, outage.mode);
+    const [pidsBefore, memoryBefore] = [pidsOf(world), servicesMiB(world)];
+    const openBefore = await openBreakers(world);
+    const giveBack = await takeAll(world, outage);
     const brokenAt = performance.now();
     await sleep(outage.holdMs); // the outage itself is what is being tested
-    const atItsEnd = await backlogOf(parley.databaseUrl);
+    const unpushed = unpushedOf(world, probes, brokenAt);
+    const atItsEnd = { ...(await backlogOf(parley.databaseUrl)), unpushed };
+    const opened = outage.opensNoBreaker === true ? await openBreakers(world) : [];
     const endedAt = performance.now();
     await giveBack();
-    const recoveredAfterMs = await recovery(world, probes, looked, RECOVERS_WITHIN_MS[outage.dependency] * 1.5);
+    const openedBreakers = outage.opensNoBreaker === true ? [...opened, ...(await openBreakers(world))] : [];
+    const recoveredAfterMs = await recovery(world, probes, looked, outage.recoversWithinMs * 1.5);
     await probes.stop();
     const report = await settled(world, journal);
+    const memoryAfter = servicesMiB(world);
     return {
       during: samplesOf((operation) =>
         probes.within(operation, operation === 'health' ? brokenAt + HEALTH_REMEMBERED_MS : brokenAt, endedAt),
@@ -79,6 +98,10 @@ export async function experiment(world: FaultyWorld, outage: Outage): Promise<Ob
       atItsEnd,
       failedAttempts: (await failedAttempts(world)) - failedBefore,
       recoveredAfterMs,
+      // A breaker of an outage before this one may still wait for its trial.
+      openedBreakers: [...new Set(openedBreakers)].filter((breaker) => !openBefore.includes(breaker)),
+      endedProcesses: Object.entries(pidsBefore).flatMap(([name, pid]) => (pidsOf(world)[name] === pid ? [] : [name])),
+      grownMiB: Object.fromEntries(Object.entries(memoryBefore).map(([name, mib]) => [name, (memoryAfter[name] ?? 0) - mib])),
       report,
     };
   } finally {
@@ -86,9 +109,57 @@ export async function experiment(world: FaultyWorld, outage: Outage): Promise<Ob
   }
 }
 
+/** Lets all of it happen. @returns gives it back, one after another. */
+async function takeAll(world: FaultyWorld, { faults, backEveryMs = 0 }: Outage): Promise<() => Promise<void>> {
+  const take = (fault: Fault) =>
+    'dependency' in fault ? world.takeAway(fault.dependency, fault.mode) : hurt(world, fault.services, fault.mode);
+  const giveBacks: (() => Promise<void>)[] = [];
+  for (const fault of faults) giveBacks.push(await take(fault));
+  return async () => {
+    for (const [i, giveBack] of giveBacks.entries()) {
+      if (i > 0) await sleep(backEveryMs); // what is back early has to wait for the rest
+      await giveBack();
+    }
+  };
+}
+
+/** With a member who has a device and is never online. */
+async function conversationsOfDevice({ parley }: FaultyWorld): Promise<string[]> {
+  const [sender, member] = await Promise.all([parley.client('alice'), parley.client('bob')]);
+  const answer = await member.request('PUT', '/v1/devices/phone', { provider: 'fcm', token: 'phone-of-bob' });
+  if (answer.status !== 204) throw new Error(`a device was answered ${answer.status}`);
+  return conversationsWith(sender, 'bob');
+}
+
+const servicesOf = ({ parley }: FaultyWorld) => processes.services.map(({ app }) => [app, parley[app]] as const);
+const pidsOf = (world: FaultyWorld): Record<string, number | undefined> =>
+  Object.fromEntries(servicesOf(world).map(([name, { pid }]) => [name, pid]));
+
+async function openBreakers(world: FaultyWorld): Promise<string[]> {
+  const ofEach = servicesOf(world).map(async ([name, { url }]) => {
+    const states = [...(await metricsOf(url).catch(() => new Map<string, number>()))].filter(
+      ([metric, value]) => metric.startsWith('circuit_breaker_state{') && value > 0,
+    );
+    return states.map(([metric]) => `${name}: ${/dependency="(\w+)"/.exec(metric)?.[1]}`);
+  });
+  return (await Promise.all(ofEach)).flat();
+}
+
+/** Messages of the outage that are older than 3 s, and neither they nor a newer one of their conversation were shown on the device. */
+function unpushedOf({ fcm }: FaultyWorld, { toBePushed }: Probes, brokenAt: number): number {
+  const shown = new Map<string, number>();
+  for (const { data } of fcm.sent) shown.set(data.conversationId, Math.max(shown.get(data.conversationId) ?? 0, Number(data.seq)));
+  return toBePushed.filter(
+    ({ entry: { conversationId, acknowledged }, at }) =>
+      acknowledged !== undefined && at > brokenAt && at < performance.now() - 3_000 && (shown.get(conversationId) ?? 0) < acknowledged.seq,
+  ).length;
+}
+
 function samplesOf(choose: (operation: Asked) => Sample[]): Record<Asked, Sample[]> {
   return {
+    live: choose('live'),
     send: choose('send'),
+    'send there': choose('send there'),
     read: choose('read'),
     search: choose('search'),
     suggest: choose('suggest'),
@@ -98,7 +169,9 @@ function samplesOf(choose: (operation: Asked) => Sample[]): Record<Asked, Sample
 }
 
 const isGood: Readonly<Record<Asked, (sample: Sample) => boolean>> = {
+  live: ({ status }) => status === 200,
   send: ({ status }) => status === 202,
+  'send there': ({ status }) => status === 202,
   read: ({ status }) => status === 200,
   search: ({ status, degraded }) => status === 200 && degraded.length === 0,
   suggest: ({ status, degraded }) => status === 200 && degraded.length === 0,
@@ -125,7 +198,7 @@ async function untilWhole(probes: Probes, asked: readonly Asked[]): Promise<void
 }
 
 async function recovery(
-  { parley }: FaultyWorld,
+  world: FaultyWorld,
   probes: Probes,
   looked: readonly Operation[],
   withinMs: number,
@@ -134,7 +207,11 @@ async function recovery(
   const since = new Date();
   const workedAt: Partial<Record<Operation, number>> = {};
   for (;;) {
-    const passed = await passedSince(parley.databaseUrl, since).catch(() => undefined);
+    const inPostgres = await passedSince(world.parley.databaseUrl, since).catch(() => undefined);
+    const isPushed = probes.toBePushed.some(
+      ({ entry, at }) => at > from && world.fcm.sent.some(({ data }) => data.messageId === entry.acknowledged?.id),
+    );
+    const passed = inPostgres && { ...inPostgres, push: isPushed };
     for (const [operation, has] of Object.entries(passed ?? {}) as [Worker, boolean][]) if (has) workedAt[operation] ??= performance.now();
     const at = looked.map(
       (operation) => [operation, isAsked(operation) ? goodSince(operation, probes.within(operation, from)) : workedAt[operation]] as const,
@@ -155,7 +232,7 @@ async function failedAttempts({ parley }: FaultyWorld): Promise<number> {
       0,
     );
   const scored = ['scoring.conversations', 'scoring.rescores', 'scoring.logs'].reduce((sum, queue) => sum + failed(scoring, queue), 0);
-  return failed(embedding, 'embedding.messages') + failed(delivery, 'delivery.messages') + scored;
+  return failed(embedding, 'embedding.messages') + failed(delivery, 'delivery.messages') + failed(delivery, 'delivery.push') + scored;
 }
 
 async function settled({ parley }: FaultyWorld, journal: SendJournal): Promise<ConsistencyReport> {
@@ -180,8 +257,8 @@ async function ask<Row extends object>(databaseUrl: string, sql: string, values:
   }
 }
 
-async function backlogOf(databaseUrl: string): Promise<Backlog> {
-  const row = await ask<Backlog>(
+async function backlogOf(databaseUrl: string): Promise<Omit<Backlog, 'unpushed'>> {
+  const row = await ask<Omit<Backlog, 'unpushed'>>(
     databaseUrl,
     `select (select count(*) from messages m left join message_chunks l on l.message_id = m.id
              where m.created_at < now() - interval '3 s' and l.state is distinct from 'indexed')::int as unindexed,
@@ -197,7 +274,7 @@ async function backlogOf(databaseUrl: string): Promise<Backlog> {
   return row ?? { unindexed: 0, undelivered: 0, unscored: 0, unstored: 0, unpublished: 0, parked: 0 };
 }
 
-async function passedSince(databaseUrl: string, since: Date): Promise<Record<Worker, boolean> | undefined> {
+async function passedSince(databaseUrl: string, since: Date): Promise<Record<Exclude<Worker, 'push'>, boolean> | undefined> {
   return ask(
     databaseUrl,
     `select exists(select 1 from messages m join message_chunks l on l.message_id = m.id

@@ -1,3 +1,3 @@
 import { tableOf } from './table.js';
 
-tableOf(['postgres', 'rabbitmq', 'chroma']);
+tableOf(['postgres', 'rabbitmq', 'chroma', 'several at once']);

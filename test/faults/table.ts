@@ -1,30 +1,34 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type FaultyDependency, FaultyWorld } from '#lib/testing/faulty-world';
-import { complaintsAbout, complaintsAboutLosses, complaintsAboutRecovery } from './complaints.js';
+import { FaultyWorld } from '#lib/testing/faulty-world';
+import { complaintsAbout, complaintsAboutLosses, complaintsAboutProcesses, complaintsAboutRecovery } from './complaints.js';
 import { experiment, type Observed } from './experiment.js';
-import { cellsOf, describeSeen, matrix, type Outage, RECOVERS_WITHIN_MS } from './matrix.js';
+import { matrix } from './matrix.js';
+import { cellsOf, describeSeen, type Outage, seconds } from './outage.js';
+import { cannotDo } from './process-faults.js';
 
-/** The whole table takes some ten minutes; every run takes a cut of it. */
+/** The whole table takes most of an hour; every run takes a cut of it. */
 const ALL = process.env['PARLEY_LONG_TESTS'] === '1';
 
-/** Tests of the rows of these dependencies, in a world of their own: an outage is mostly waited for, so that two worlds run side by side. */
-export function tableOf(dependencies: readonly FaultyDependency[]): void {
+/** Tests of the rows of these subjects, in a world of their own: an outage is mostly waited for, so that two worlds run side by side. */
+export function tableOf(subjects: readonly string[]): void {
   let world: FaultyWorld;
   beforeAll(async () => {
     world = await FaultyWorld.start();
   }, 120_000);
   afterAll(() => world?.stop(), 60_000);
 
-  const rows = matrix.filter(({ dependency }) => dependencies.includes(dependency));
+  const rows = matrix.filter(({ subject }) => subjects.includes(subject));
   describe('in every run', () => {
     testsOf(rows.filter(({ isInCut }) => isInCut));
   });
-  describe.runIf(ALL)('with PARLEY_LONG_TESTS=1', () => {
+  describe.skipIf(!ALL)('with PARLEY_LONG_TESTS=1', () => {
     testsOf(rows.filter(({ isInCut }) => !isInCut));
   });
 
   function testsOf(outages: readonly Outage[]): void {
-    describe.each(outages)('$dependency, $mode: $means', (outage) => {
+    describe.each(outages)('$subject, $mode: $means', (outage) => {
+      const reason = outage.faults.flatMap((fault) => ('services' in fault ? (cannotDo(fault.mode) ?? []) : []))[0];
+      if (reason !== undefined) return it.skip(reason);
       let observed: Observed;
       beforeAll(async () => {
         observed = await experiment(world, outage);
@@ -34,8 +38,12 @@ export function tableOf(dependencies: readonly FaultyDependency[]): void {
         expect(complaintsAbout(operation, outage, observed)).toEqual([]);
       });
 
-      it(`Parley heals without a restart within ${RECOVERS_WITHIN_MS[outage.dependency] / 1_000} s`, () => {
+      it(`Parley heals without a restart within ${seconds(outage.recoversWithinMs)}`, () => {
         expect(complaintsAboutRecovery(outage, observed)).toEqual([]);
+      });
+
+      it('no process ends or grows without bound, and none takes its own trouble for an outage', () => {
+        expect(complaintsAboutProcesses(observed)).toEqual([]);
       });
 
       it('Parley loses nothing, repeats nothing, leaves no gap, counts no attempt and dead-letters nothing', () => {

@@ -5,18 +5,33 @@ import { type PrivateStack, type PrivateStackOptions, startPrivateStack } from '
 import { type RunningParley, startParley } from './running-parley.js';
 import { ScriptedLlm } from './scripted-llm.js';
 import { alwaysAnswering, MODEL_DIMENSION, openAiModel, ScriptedHttpServer } from './scripted-http-server.js';
+import { ScriptedFcm } from './scripted-fcm.js';
 import { ScriptedS3 } from './scripted-s3.js';
 
 /** What can be taken away from a Parley in a {@link FaultyWorld}. */
-export const faultyDependencies = ['postgres', 'rabbitmq', 'redis', 'chroma', 'embedder', 'llm', 'objectStore'] as const;
+export const faultyDependencies = ['postgres', 'rabbitmq', 'redis', 'chroma', 'embedder', 'llm', 'objectStore', 'memory', 'fcm'] as const;
 export type FaultyDependency = (typeof faultyDependencies)[number];
 
 /**
  * How it is taken away. `refused`: the port is closed. `slow`: an answer takes three times what Parley waits for.
  * `just in time`: it takes nearly as long as Parley waits, every time. `black hole`: connections stay
  * open and nothing comes through. `erroring`: it answers, that it cannot. `blocked`: RabbitMQ's memory alarm, which stops publishers.
+ * The others are of one dependency each: see {@link FaultyWorld.takeAway}.
  */
-export const outageModes = ['refused', 'slow', 'just in time', 'black hole', 'erroring', 'blocked'] as const;
+export const outageModes = [
+  'refused',
+  'slow',
+  'just in time',
+  'black hole',
+  'erroring',
+  'blocked',
+  'disk alarm',
+  'locked table',
+  'locked row',
+  'no connections',
+  'out of memory',
+  'paused',
+] as const;
 export type OutageMode = (typeof outageModes)[number];
 
 /** Added to each direction in mode `slow`, in milliseconds: three times the limit of a call that a caller waits for (docs/concepts/resilience.md). */
@@ -28,10 +43,18 @@ export const SLOW_MS: Readonly<Record<FaultyDependency, number>> = {
   embedder: 6_000,
   llm: 45_000,
   objectStore: 45_000,
+  memory: 15_000,
+  fcm: 15_000,
 };
 
 /** Added to each direction of Redis in mode `just in time`: four fifths of the 50 ms that a limiter waits for it. */
 export const JUST_IN_TIME_MS = 20;
+
+/** Title of the conversations whose rows are locked in mode `locked row`. */
+export const LOCKED_TITLE = 'its row is locked';
+
+/** How long `CLIENT PAUSE` lasts in mode `paused`: Redis ends it by itself. */
+const PAUSE_MS = 7_000;
 
 /**
  * A Parley of its own whose every dependency can be taken away and given back: private servers, a fault proxy before each, and a model
@@ -46,6 +69,8 @@ export class FaultyWorld {
     private readonly model: ScriptedHttpServer,
     private readonly llm: ScriptedLlm,
     private readonly s3: ScriptedS3,
+    private readonly memory: ScriptedHttpServer,
+    readonly fcm: ScriptedFcm,
     private readonly broken: ScriptedHttpServer,
   ) {}
 
@@ -68,6 +93,8 @@ export class FaultyWorld {
       const model = started(await ScriptedHttpServer.start(openAiModel()));
       const llm = started(await ScriptedLlm.start());
       const s3 = started(await ScriptedS3.start());
+      const memory = started(await ScriptedHttpServer.start(() => ({ status: 200, body: [] })));
+      const fcm = started(await ScriptedFcm.start());
       const broken = started(await ScriptedHttpServer.start(alwaysAnswering(500)));
       const before = async (url: string) => started(await FaultProxy.before(url));
       const { databaseUrl, rabbitmqUrl, rabbitmqManagementUrl, redisUrl, chromaUrl } = stack;
@@ -79,6 +106,8 @@ export class FaultyWorld {
         before(chromaUrl),
       ]);
       const [embedder, languageModel, objects] = await Promise.all([before(model.url), before(llm.url), before(s3.url)]);
+      const [memories, pushes] = await Promise.all([before(memory.url), before(fcm.url)]);
+      fcm.publicUrl = new URL(pushes.through(fcm.url)).origin;
       const secondChroma = options.twice === true ? await before(stack.chromaUrl) : undefined;
       const twice = secondChroma && { gateway: {}, realtime: {}, embedding: { CHROMA_URL: secondChroma.through(stack.chromaUrl) } };
       const parley = started(
@@ -103,6 +132,9 @@ export class FaultyWorld {
             OBJECT_STORE_URL: `s3://logs/parley?endpoint=${encodeURIComponent(objects.through(s3.url))}`,
             S3_ACCESS_KEY_ID: 'test',
             S3_SECRET_ACCESS_KEY: 'testsecret',
+            MEMORY_API_URL: memories.through(memory.url),
+            FCM_URL: fcm.publicUrl,
+            FCM_SERVICE_ACCOUNT: fcm.serviceAccount,
             RATE_LIMIT_PER_USER: '10000', // on, so that Redis is asked; never reached
             ...options.env,
           },
@@ -116,19 +148,29 @@ export class FaultyWorld {
         embedder: [embedder],
         llm: [languageModel],
         objectStore: [objects],
+        memory: [memories],
+        fcm: [pushes],
       };
-      return new FaultyWorld(stack, parley, proxies, secondChroma, model, llm, s3, broken);
+      return new FaultyWorld(stack, parley, proxies, secondChroma, model, llm, s3, memory, fcm, broken);
     } catch (error) {
       for (const one of undo) await one().catch(() => undefined);
       throw error;
     }
   }
 
-  /** Takes a dependency away. @returns gives it back; resolves when it is there again. @throws for a mode that it does not have. */
+  /**
+   * Takes a dependency away. `disk alarm` of RabbitMQ stops publishers as `blocked` does. Of Postgres: `locked table` is a migration without the
+   * lock_timeout that it should have; `locked row` another session that holds conversations of {@link LOCKED_TITLE}; `no connections` an answer
+   * to each new connection that there are too many. Of Redis: `out of memory` refuses what would store something; `paused` answers nothing.
+   * @returns gives it back; resolves when it is there again. @throws for a mode that it does not have.
+   */
   async takeAway(dependency: FaultyDependency, mode: OutageMode): Promise<() => Promise<void>> {
     const proxies = this.proxies[dependency];
     const heal = async () => {
       await Promise.all(proxies.map((proxy) => proxy.heal()));
+    };
+    const only = (one: FaultyDependency) => {
+      if (dependency !== one) throw new Error(`${dependency} does not have the mode ${mode}`);
     };
     switch (mode) {
       case 'refused':
@@ -139,7 +181,7 @@ export class FaultyWorld {
         await Promise.all(proxies.map((proxy) => proxy.set({ kind: 'latency', ms: SLOW_MS[dependency] })));
         return heal;
       case 'just in time':
-        if (dependency !== 'redis') throw new Error(`${dependency} is waited for much longer than it takes`);
+        only('redis');
         await Promise.all(proxies.map((proxy) => proxy.set({ kind: 'latency', ms: JUST_IN_TIME_MS })));
         return heal;
       case 'black hole':
@@ -148,11 +190,39 @@ export class FaultyWorld {
       case 'erroring':
         return this.makeErr(dependency);
       case 'blocked':
-        if (dependency !== 'rabbitmq') throw new Error(`${dependency} cannot be blocked`);
+        only('rabbitmq');
         await this.stack.rabbitmq.rabbitmqctl(['set_vm_memory_high_watermark', '0']);
         return async () => {
           await this.stack.rabbitmq.rabbitmqctl(['set_vm_memory_high_watermark', '0.4']);
         };
+      case 'disk alarm':
+        only('rabbitmq');
+        await this.stack.rabbitmq.rabbitmqctl(['set_disk_free_limit', '1000GB']);
+        return async () => {
+          await this.stack.rabbitmq.rabbitmqctl(['set_disk_free_limit', '50MB']);
+        };
+      case 'locked table':
+        only('postgres');
+        return this.holding('lock table messages in access exclusive mode');
+      case 'locked row':
+        only('postgres');
+        return this.holding(`select from conversations where title = '${LOCKED_TITLE}' for update`);
+      case 'no connections': {
+        only('postgres');
+        const limit = (count: number) => this.asPostgresAdmin(`alter database ${this.databaseName} connection limit ${count}`);
+        await limit(0);
+        await this.terminateSessions();
+        return () => limit(-1);
+      }
+      case 'out of memory': {
+        only('redis');
+        await this.redis('CONFIG', 'SET', 'maxmemory', '1mb');
+        return () => this.redis('CONFIG', 'SET', 'maxmemory', '0');
+      }
+      case 'paused':
+        only('redis');
+        await this.pauseRedis(PAUSE_MS);
+        return () => this.redis('PING'); // answered when the pause is over
       default:
         return mode satisfies never;
     }
@@ -197,7 +267,20 @@ export class FaultyWorld {
   async stop(): Promise<void> {
     await this.parley.stop();
     await Promise.all(Object.values(this.proxies).flatMap((proxies) => proxies.map((proxy) => proxy.stop())));
-    await Promise.all([this.model, this.llm, this.s3, this.broken, this.stack].map((server) => server.stop()));
+    await Promise.all([this.model, this.llm, this.s3, this.memory, this.fcm, this.broken, this.stack].map((server) => server.stop()));
+  }
+
+  /** A session of its own that runs a statement and holds the locks of it. @returns lets them go. */
+  private async holding(statement: string): Promise<() => Promise<void>> {
+    const client = new Client({ connectionString: this.parley.databaseUrl, connectionTimeoutMillis: 5_000, query_timeout: 20_000 });
+    client.on('error', () => undefined); // the statement below already fails with it
+    await client.connect();
+    await client.query('begin');
+    await client.query(statement);
+    return async () => {
+      await client.query('rollback').catch(() => undefined); // a session that was terminated holds no lock
+      await client.end();
+    };
   }
 
   private get databaseName(): string {
@@ -227,12 +310,21 @@ export class FaultyWorld {
       case 'chroma':
       case 'embedder':
       case 'llm':
-      case 'objectStore': {
+      case 'objectStore':
+      case 'memory':
+      case 'fcm': {
         const redirect = (url: string) => {
           for (const proxy of this.proxies[dependency]) proxy.redirect(url);
         };
         redirect(this.broken.url);
-        const urls = { chroma: this.stack.chromaUrl, embedder: this.model.url, llm: this.llm.url, objectStore: this.s3.url };
+        const urls = {
+          chroma: this.stack.chromaUrl,
+          embedder: this.model.url,
+          llm: this.llm.url,
+          objectStore: this.s3.url,
+          memory: this.memory.url,
+          fcm: this.fcm.url,
+        };
         return async () => redirect(urls[dependency]);
       }
       default:

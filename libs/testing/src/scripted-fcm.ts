@@ -44,10 +44,15 @@ export class ScriptedFcm {
   /** Access tokens that are not let in although they were given out. */
   readonly revoked = new Set<string>();
 
+  /** Where its clients find it: `url`, or a proxy before it. */
+  publicUrl: string;
+
   private constructor(
     private server: ScriptedHttpServer,
     private readonly keys: ReturnType<typeof generateKeyPairSync>,
-  ) {}
+  ) {
+    this.publicUrl = server.url;
+  }
 
   static async start(): Promise<ScriptedFcm> {
     const keys = generateKeyPairSync('rsa', { modulusLength: 2_048 });
@@ -69,7 +74,7 @@ export class ScriptedFcm {
       private_key_id: 'key-1',
       private_key: this.keys.privateKey.export({ type: 'pkcs8', format: 'pem' }),
       client_email: 'push@parley-test.example',
-      token_uri: `${this.url}/token`,
+      token_uri: `${this.publicUrl}/token`,
     });
   }
 
@@ -98,7 +103,7 @@ export class ScriptedFcm {
   private async giveToken({ grant_type: grant, assertion = '' }: Record<string, string>): Promise<ScriptedAnswer> {
     const key = { ...(await exportJWK(this.keys.publicKey)), kid: 'key-1', alg: 'RS256' };
     const { payload } = await jwtVerify(assertion, createLocalJWKSet({ keys: [key] }), {
-      audience: `${this.url}/token`,
+      audience: `${this.publicUrl}/token`,
       issuer: 'push@parley-test.example',
     });
     const isRight =

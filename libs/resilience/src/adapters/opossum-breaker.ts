@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import CircuitBreaker from 'opossum';
 import { type BreakerCause, BreakerPort, type BreakerSettings, type BreakerState, type Permit } from '../call/breaker.port.js';
 import { Breakers } from '../call/breakers.js';
+import { LoopClock } from '../call/loop-clock.js';
 
 const WINDOW_MS = 10_000;
 const BUCKETS = 10;
@@ -151,5 +152,5 @@ export class WindowClock {
 /** The breakers of a process: one for each operation class, made when it is first called. Make this once per process. */
 export const createBreakers = (): Breakers => {
   const clock = new WindowClock();
-  return new Breakers((settings) => new OpossumBreaker(settings, clock));
+  return new Breakers((settings) => new OpossumBreaker(settings, clock), new LoopClock());
 };

@@ -1,6 +1,7 @@
 import type { DependencyName } from '#lib/contracts/dependencies';
 import { metrics } from '#lib/runtime/metrics/metrics';
 import type { BreakerCause, BreakerFactory, BreakerPort, BreakerState } from './breaker.port.js';
+import type { LoopClock } from './loop-clock.js';
 import { RetryBudget } from './retry.js';
 
 /** A breaker as operators see it. */
@@ -41,7 +42,16 @@ export class Breakers {
   private readonly transitionListeners = new Set<(transition: BreakerTransition) => void>();
   private readonly startedAt = new Date();
 
-  constructor(private readonly create: BreakerFactory) {}
+  /** @param loop of the process that calls; without it standstills are not known. */
+  constructor(
+    private readonly create: BreakerFactory,
+    private readonly loop?: LoopClock,
+  ) {}
+
+  /** How long the event loop of this process has stood still so far, in milliseconds. */
+  get standstillMs(): number {
+    return this.loop?.standstillMs ?? 0;
+  }
 
   /** The breaker of one operation class. The first caller decides its `resetMs`. */
   of(dependency: DependencyName, operation: string, resetMs: number): BreakerPort {

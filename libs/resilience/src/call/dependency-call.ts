@@ -155,8 +155,12 @@ export class DependencyCall {
 
     const { timeoutMs, slowMs = Number.POSITIVE_INFINITY } = this.policy;
     const startedAt = performance.now();
+    const stoodStillMs = this.breakers.standstillMs;
+    const lagMs = () => this.breakers.standstillMs - stoodStillMs;
     const settle = (verdict: CallVerdict, outcome: Outcome, error?: unknown) => {
-      permit.verdict(verdict, error === undefined ? outcome : errorCode(error));
+      // Our own lag: the answer may have been there in time, or the question had not left.
+      const isOurs = verdict === 'failing' && lagMs() > timeoutMs / 2;
+      permit.verdict(isOurs ? 'unknown' : verdict, error === undefined ? outcome : errorCode(error));
       this.measure(outcome, performance.now() - startedAt);
     };
 
