@@ -24,7 +24,7 @@ describe('the plan of a random run', () => {
       expect(new Set(faults.map(({ target }) => target)).size).toBe(faults.length);
       expect(pausesMs).toHaveLength(faults.length);
     }
-    expect([...new Set(steps.map(({ faults }) => faults.length))].sort()).toEqual([1, 2, 3]);
+    expect(new Set(steps.map(({ faults }) => faults.length))).toEqual(new Set([1, 2, 3]));
   });
 
   it('holds faults for half as long as they say to half as long again, in both orders', () => {

@@ -23,7 +23,8 @@ const CONNECTIONS = 40;
 
 /** Why this machine cannot do it; undefined when it can. */
 export const cannotDo = (mode: ProcessFault): string | undefined => {
-  if (mode === 'no descriptors' && (process.platform !== 'linux' || findProgram('prlimit') === undefined)) return 'needs prlimit of Linux';
+  if (mode === 'no descriptors' && (process.platform !== 'linux' || findProgram('prlimit') === undefined))
+    return 'where there is prlimit (Linux)';
   return undefined;
 };
 

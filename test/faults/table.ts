@@ -18,17 +18,14 @@ export function tableOf(subjects: readonly string[]): void {
   afterAll(() => world?.stop(), 60_000);
 
   const rows = matrix.filter(({ subject }) => subjects.includes(subject));
-  describe('in every run', () => {
-    testsOf(rows.filter(({ isInCut }) => isInCut));
-  });
-  describe.skipIf(!ALL)('with PARLEY_LONG_TESTS=1', () => {
-    testsOf(rows.filter(({ isInCut }) => !isInCut));
-  });
+  for (const [reason, outages] of Map.groupBy(rows, whyNot)) {
+    describe.skipIf(reason !== undefined)(`run ${reason ?? 'now'}`, () => {
+      testsOf(outages);
+    });
+  }
 
   function testsOf(outages: readonly Outage[]): void {
     describe.each(outages)('$subject, $mode: $means', (outage) => {
-      const reason = outage.faults.flatMap((fault) => ('services' in fault ? (cannotDo(fault.mode) ?? []) : []))[0];
-      if (reason !== undefined) return it.skip(reason);
       let observed: Observed;
       beforeAll(async () => {
         observed = await experiment(world, outage);
@@ -52,3 +49,8 @@ export function tableOf(subjects: readonly string[]): void {
     });
   }
 }
+
+/** Why it is skipped; undefined when it is not. */
+const whyNot = ({ faults, isInCut }: Outage): string | undefined =>
+  faults.map((fault) => ('services' in fault ? cannotDo(fault.mode) : undefined)).find((reason) => reason !== undefined) ??
+  (isInCut || ALL ? undefined : 'with PARLEY_LONG_TESTS=1');
