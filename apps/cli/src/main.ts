@@ -8,6 +8,7 @@ import { listen } from './commands/listen.js';
 import { showLogs } from './commands/logs.js';
 import { migrate } from './commands/migrate.js';
 import { addOutboxCommands } from './commands/outbox.js';
+import { addAdviseCommand } from './commands/advise.js';
 import { addProcessCommands } from './commands/processes.js';
 import { showQueues } from './commands/queues.js';
 import { addRescoreCommand } from './commands/rescore.js';
@@ -68,6 +69,7 @@ program
   .action(compareVectors);
 addRescoreCommand(program);
 addProcessCommands(program);
+addAdviseCommand(program);
 
 program
   .command('config')

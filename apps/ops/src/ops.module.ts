@@ -26,6 +26,7 @@ import { MeasureQueues } from './measure-queues.js';
 import { CronNightlySchedule } from './adapters/cron-nightly-schedule.js';
 import { NightlySchedulePort } from './nightly/nightly-schedule.port.js';
 import { RunNightly } from './nightly/run-nightly.js';
+import { AdviceModule } from './advice/advice.module.js';
 import { ScrapeModule } from './scrape/scrape.module.js';
 import { CompareScores } from './scores/compare-scores.js';
 import { Upkeep } from './upkeep.js';
@@ -51,6 +52,7 @@ const DEAD_LETTERS_MS = 33_000;
     ObjectsModule.configured(),
     ErasureModule,
     ScrapeModule,
+    AdviceModule,
   ],
   providers: [
     Upkeep,

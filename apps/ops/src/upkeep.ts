@@ -7,6 +7,7 @@ import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import { Lifecycle } from '#lib/runtime/process/lifecycle';
 import { FollowUnsettledWrites } from './consistency/follow-unsettled-writes.js';
 import { RunConsistency } from './consistency/run-consistency.js';
+import { RunAdvice } from './advice/run-advice.js';
 import { RunScrape } from './scrape/run-scrape.js';
 import { RunNightly } from './nightly/run-nightly.js';
 import { CompareScores } from './scores/compare-scores.js';
@@ -16,6 +17,8 @@ import { PeriodicTasks } from '#lib/runtime/work/periodic-tasks';
 const MEASURE_QUEUES_EVERY_MS = 5_000;
 /** Of all processes, for alerts and advice: an alert of the highest severity is sent within 15 s. */
 const SCRAPE_EVERY_MS = 5_000;
+/** Windows of a minute do not change faster. */
+const ADVISE_EVERY_MS = 30_000;
 const FOLLOW_WRITES_EVERY_MS = 10_000;
 /** How long an operator waits for a comparison to begin. */
 const LOOK_FOR_RUNS_EVERY_MS = 2_000;
@@ -46,6 +49,7 @@ export class Upkeep extends PeriodicTasks {
   constructor(
     queues: MeasureQueues,
     scrape: RunScrape,
+    advice: RunAdvice,
     consistency: RunConsistency,
     writes: FollowUnsettledWrites,
     texts: IndexTexts,
@@ -61,6 +65,7 @@ export class Upkeep extends PeriodicTasks {
       [
         { name: 'measure queues', everyMs: MEASURE_QUEUES_EVERY_MS, run: () => queues.execute() },
         { name: 'scrape metrics', everyMs: SCRAPE_EVERY_MS, run: (signal) => scrape.execute(signal) },
+        { name: 'scaling advice', everyMs: ADVISE_EVERY_MS, run: () => advice.execute() },
         { name: 'consistency', everyMs: LOOK_FOR_RUNS_EVERY_MS, run: (signal) => consistency.execute(signal) },
         { name: 'unsettled vector writes', everyMs: FOLLOW_WRITES_EVERY_MS, run: () => writes.execute() },
         { name: 'index texts', everyMs: INDEX_TEXTS_EVERY_MS, run: (signal) => texts.execute(signal) },

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { everyDependency } from './dependencies.js';
+import { ScalingReport } from './scaling.js';
 
 /** Fanout exchange that takes a question to every process of every app (ADR 21). */
 export const CONTROL_EXCHANGE = 'parley.control';
@@ -82,6 +83,8 @@ export const controlAnswers = {
   report: ProcessState.nullable(),
   consumers: z.array(ConsumerState).max(200).nullable(),
   publisher: z.array(PublishTrouble).max(200).nullable(),
+  /** Answered by `ops` alone. */
+  scaling: ScalingReport.nullable(),
 } as const;
 export type ControlQuestion = keyof typeof controlAnswers;
 export type ControlAnswer<Q extends ControlQuestion> = z.infer<(typeof controlAnswers)[Q]>;

@@ -56,4 +56,5 @@ export const routeDeadlinesMs: Readonly<Record<string, number>> = {
   'POST /v1/admin/dead-letters/discard': ORDER_MS,
   'GET /v1/admin/in-flight': ACCESS_MS,
   'GET /v1/admin/breakers': ACCESS_MS,
+  'GET /v1/admin/scaling-advice': ACCESS_MS,
 };

@@ -10,6 +10,7 @@ import { AdminConsistencyController } from '../adapters/http/routes/admin/consis
 import { AdminDeadLettersController } from '../adapters/http/routes/admin/dead-letters.controller.js';
 import { AdminOutboxController } from '../adapters/http/routes/admin/outbox.controller.js';
 import { AdminProcessesController } from '../adapters/http/routes/admin/processes.controller.js';
+import { AdminScalingController } from '../adapters/http/routes/admin/scaling.controller.js';
 import { AdminQueuesController } from '../adapters/http/routes/admin/queues.controller.js';
 import { HealthController } from '../adapters/http/routes/health.controller.js';
 import { HomePageController } from '../adapters/http/routes/home-page.controller.js';
@@ -36,6 +37,7 @@ const pipelineProbe = (queues: QueueWatch, relay: OutboxRelay): HealthProbe => {
     AdminOutboxController,
     AdminConsistencyController,
     AdminProcessesController,
+    AdminScalingController,
     HealthController,
     ProblemsPageController,
     HomePageController,

@@ -36,6 +36,7 @@ const service = (differs: Partial<ServiceSnapshot> = {}): ServiceSnapshot => ({
   memoryLimit: 4 * GB,
   memoryPerWorker: 0.5 * GB,
   memoryEmpty: 0.2 * GB,
+  isLimited: { cpu: true, memory: true },
   memoryGrowth: 1,
   loadGrowth: 1,
   peakToMean: 1,
@@ -243,7 +244,7 @@ describe('The triggers of R045 to R055', () => {
   });
 
   it('R045: a pod without limits is told where to begin', () => {
-    const checks = advise(service({ cores: undefined, memoryLimit: undefined }), roomy).checks.join();
+    const checks = advise(service({ isLimited: { cpu: false, memory: false } }), roomy).checks.join();
     expect(checks).toContain('2 cores');
     expect(checks).toContain('4 GB');
   });

@@ -66,7 +66,7 @@ export function refuse({ service, pods, unknown }: UnknownService): ScalingAdvic
 /** The same service if so many times as much came in: what grows with the load is multiplied, what it costs to wait is not known and stays. */
 export function atLoad(service: ServiceSnapshot, factor: number): ServiceSnapshot {
   const { memoryLimit, memoryEmpty, queue, sockets } = service;
-  const empty = memoryLimit === undefined ? 0 : memoryEmpty / memoryLimit;
+  const empty = memoryEmpty / memoryLimit;
   const scaled = (window: LoadWindow): LoadWindow => ({
     ...window,
     cpu: window.cpu * factor,
@@ -166,7 +166,7 @@ const smallPool = (to: number, now: number): string[] =>
 
 /** Mistakes that are worth a word whatever the advice is (R045). */
 function mistakes(service: ServiceSnapshot): string[] {
-  const { pods, workers, cores, memoryLimit, memoryEmpty } = service;
+  const { pods, workers, isLimited, memoryEmpty } = service;
   const most = workersMax(service);
   const small = pods >= MANY_SMALL_PODS && workers === 1 && most > 1;
   return [
@@ -176,8 +176,8 @@ function mistakes(service: ServiceSnapshot): string[] {
         ]
       : []),
     ...(workers > MOST_WORKERS ? [`${workers} workers in a pod: beyond ${MOST_WORKERS} they get in each other's way (R045).`] : []),
-    ...(cores === undefined ? ['No CPU limit is set: 2 cores are where to begin (R045).'] : []),
-    ...(memoryLimit === undefined ? ['No memory limit is set: 4 GB are where to begin (R045).'] : []),
+    ...(!isLimited.cpu ? ['No CPU limit is set: 2 cores are where to begin (R045).'] : []),
+    ...(!isLimited.memory ? ['No memory limit is set: 4 GB are where to begin (R045).'] : []),
   ];
 }
 

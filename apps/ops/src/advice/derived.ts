@@ -16,8 +16,8 @@ export const floor = (value: number): number => Math.floor(value + 1e-9);
 
 /** Workers that fit into one pod: by cores, by memory, and by what is sensible. At least 1. */
 export function workersMax({ cores, coresPerWorker, memoryLimit, memoryPerWorker, workersLimit }: ServiceSnapshot): number {
-  const byCores = cores === undefined ? MOST_WORKERS : floor(cores / coresPerWorker);
-  const byMemory = memoryLimit === undefined || memoryPerWorker <= 0 ? MOST_WORKERS : floor((MEMORY_SHARE * memoryLimit) / memoryPerWorker);
+  const byCores = floor(cores / coresPerWorker);
+  const byMemory = memoryPerWorker <= 0 ? MOST_WORKERS : floor((MEMORY_SHARE * memoryLimit) / memoryPerWorker);
   return Math.max(1, Math.min(byCores, byMemory, MOST_WORKERS, workersLimit));
 }
 

@@ -69,14 +69,16 @@ export interface ServiceSnapshot {
   readonly workers: number;
   /** The most that this service can run in one pod: 1 where it has no supervisor of workers. */
   readonly workersLimit: number;
-  /** Of each pod; undefined = no limit is set. */
-  readonly cores?: number | undefined;
+  /** Of each pod. */
+  readonly cores: number;
   /** What one worker can use at most. */
   readonly coresPerWorker: number;
   /** Bytes of each pod, of each of its workers, and of an empty pod. */
-  readonly memoryLimit?: number | undefined;
+  readonly memoryLimit: number;
   readonly memoryPerWorker: number;
   readonly memoryEmpty: number;
+  /** Whether limits say so, or only the machine. */
+  readonly isLimited: { readonly cpu: boolean; readonly memory: boolean };
   /** Memory and load now as a multiple of ten minutes ago. */
   readonly memoryGrowth: number;
   readonly loadGrowth: number;

@@ -125,7 +125,7 @@ function memoryFull(situation: Situation): Finding | undefined {
       watch,
     };
   }
-  if (sockets !== undefined && sockets > 0 && memoryLimit !== undefined) {
+  if (sockets !== undefined && sockets > 0) {
     const perSocket = (memoryLimit * now.memory - memoryEmpty) / sockets;
     const perPod = floor((memoryLimit * MEMORY_GOAL - memoryEmpty) / perSocket);
     const all = sockets * pods;
@@ -155,7 +155,7 @@ function cpuFull(situation: Situation): Finding | undefined {
   const { pods, workers, cores, coresPerWorker } = service;
   if (!situation.isSustained(({ cpu }) => cpu >= FULL)) return undefined;
   const watch = ['process_cpu_seconds_total', 'process_cpu_throttled_seconds_total'];
-  if (cores !== undefined && workers > cores && situation.isSustained(({ throttled }) => throttled > 0)) {
+  if (workers > cores && situation.isSustained(({ throttled }) => throttled > 0)) {
     return {
       rule: 4,
       action: 'workers',

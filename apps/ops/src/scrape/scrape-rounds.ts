@@ -32,7 +32,15 @@ export interface SeriesValue {
   readonly value: number;
 }
 
-interface Point {
+/** The values of one series. */
+export interface SeriesHistory {
+  readonly target: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly points: readonly Point[];
+}
+
+/** A value and when it was read, in milliseconds since 1970. */
+export interface Point {
   readonly at: number;
   readonly value: number;
 }
@@ -107,6 +115,32 @@ export class ScrapeRounds {
     return total(this.values(name, selector, at));
   }
 
+  /** All values of each series within the window, oldest first. */
+  history(name: string, window: Window, selector: Selector = {}): SeriesHistory[] {
+    const until = this.until(window);
+    return this.series(name, selector).flatMap(({ target, labels, points }) => {
+      const within = points.filter(({ at }) => at >= until - window.ms && at <= until);
+      return within.length === 0 ? [] : [{ target, labels, points: within }];
+    });
+  }
+
+  /** When the oldest round that is kept was; undefined before the first. */
+  get begunAt(): number | undefined {
+    return this.roundTimes[0];
+  }
+
+  /** When a target of this service was first seen later than the rounds begin, or another one last; the newest of them. */
+  changedAt(service: string): number | undefined {
+    const newest = this.last?.at;
+    const changes = [...this.seenAt.values()]
+      .filter((seen) => seen.service === service)
+      .flatMap(({ times }) => [
+        ...(times[0] !== undefined && times[0] > (this.begunAt ?? 0) ? [times[0]] : []),
+        ...(times.at(-1) === newest ? [] : times.slice(-1)),
+      ]);
+    return changes.length === 0 ? undefined : Math.max(...changes);
+  }
+
   /** How much each counter has grown within the window. Series that were seen only once are left out. */
   increases(name: string, window: Window, selector: Selector = {}): SeriesValue[] {
     const until = this.until(window);
@@ -152,7 +186,8 @@ export class ScrapeRounds {
     return this.times(window, selector).length;
   }
 
-  private observedMs(window: Window, selector: Selector): number {
+  /** Time between the first and the last answer within the window. */
+  observedMs(window: Window, selector: Selector): number {
     const times = this.times(window, selector);
     return (times.at(-1) ?? 0) - (times[0] ?? 0);
   }

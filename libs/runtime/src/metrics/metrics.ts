@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type MetricObjectWithValues, type MetricValue, register } from 'prom-client';
+import { containerLimits, throttledSeconds } from './container-limits.js';
 import { parleyVersion } from '../process/parley-version.js';
 import { overdueWork } from '../work/work-registry.js';
 import { poolReports } from '../work/pools.js';
@@ -99,6 +100,7 @@ export const metrics = {
     'connection_budget_ratio',
     'Connections that all processes may open, as a share of those that Postgres has, when this process started (R057)',
   ),
+  dbPoolSize: highest('db_pool_size', 'Connections that one process may open (DB_POOL_SIZE)'),
   dbSlowQueries: counter('db_slow_queries_total', 'Statements slower than DB_SLOW_QUERY_MS', 'lane'),
   workerPoolActive: gauge('worker_pool_active', 'Calls that hold a place in a semaphore', 'pool'),
   workerPoolQueued: gauge('worker_pool_queued', 'Calls that wait for a place in a semaphore', 'pool'),
@@ -150,6 +152,26 @@ export const metrics = {
   alertsSent: counter('alerts_sent_total', 'Notices of the built-in alerter by what became of them', 'severity', 'outcome'),
   alertsSuppressed: counter('alerts_suppressed_total', 'Notices of the built-in alerter that were not sent, by why', 'reason'),
   alertsFiring: highest('alerts_firing', '1 while the built-in alerter holds an alert for true', 'alert', 'severity'),
+  eventLoopLowest: lowest('nodejs_eventloop_utilization_lowest', 'The same of the least busy worker behind a port'),
+  eventLoopActive: counter(
+    'nodejs_eventloop_active_seconds_total',
+    'Time in which event loops were busy: its rate is how many cores they fill',
+  ),
+  cpuLimit: highest('process_cpu_limit_cores', 'Cores that all workers behind a port may use; machine = no limit is set', 'source'),
+  memoryLimit: highest('process_memory_limit_bytes', 'Memory that all workers behind a port may use; machine = no limit is set', 'source'),
+  // Each worker of a pod sees what happened to all of them.
+  cpuThrottled: new Counter({
+    name: 'process_cpu_throttled_seconds_total',
+    help: 'Time in which the CPU limit of the container held its processes back',
+    aggregator: 'max',
+  }),
+  startDuration: highest('process_start_duration_seconds', 'From the start of the process until it was ready for work'),
+  scalingRecommendation: highest(
+    'scaling_recommendation',
+    '1 for what the advisor says of a service now, 0 for the rest',
+    'service',
+    'action',
+  ),
   workOverdue: gauge('work_overdue', 'Handlers that have outlived twice their deadline and have not ended'),
   poolExhaustedSeconds: highest('pool_exhausted_seconds', 'How long a pool has had all places taken and given none back', 'pool'),
   runtimeActiveHandles: gauge('runtime_active_handles', 'Open handles of the process (timers, sockets, ...)'),
@@ -160,12 +182,16 @@ for (const where of ['request', 'frame']) metrics.uncaughtErrors.inc({ where }, 
 
 let last = performance.eventLoopUtilization();
 
+let lastThrottled = throttledSeconds();
 let isStarted = false;
 
 /** Starts Node's own metrics (memory, event-loop lag, GC) beside ours, under the name of `service`; once per process, however often it is called. */
-export const startProcessMetrics = (service: string): void => {
+export const startProcessMetrics = (service: string, configuredMemoryBytes?: number): void => {
   if (isStarted) return;
   isStarted = true;
+  const { cores, memory } = containerLimits(configuredMemoryBytes);
+  metrics.cpuLimit.set({ source: cores.source }, cores.value);
+  metrics.memoryLimit.set({ source: memory.source }, memory.value);
   metrics.buildInfo.set({ service, version: parleyVersion }, 1);
   collectDefaultMetrics();
 };
@@ -173,7 +199,12 @@ export const startProcessMetrics = (service: string): void => {
 const measureNow = (): void => {
   const now = performance.eventLoopUtilization();
   metrics.eventLoopUtilization.set(performance.eventLoopUtilization(now, last).utilization);
+  metrics.eventLoopLowest.set(performance.eventLoopUtilization(now, last).utilization);
+  metrics.eventLoopActive.inc((now.active - last.active) / 1_000);
   last = now;
+  const throttled = throttledSeconds();
+  metrics.cpuThrottled.inc(Math.max(0, throttled - lastThrottled));
+  lastThrottled = throttled;
   metrics.runtimeActiveHandles.set(process.getActiveResourcesInfo().length);
   metrics.workOverdue.set(overdueWork(0).length);
   for (const { name, exhaustedForMs } of poolReports()) metrics.poolExhaustedSeconds.set({ pool: name }, exhaustedForMs / 1_000);

@@ -1,7 +1,7 @@
 import { setPriority } from 'node:os';
 import { type Config, ConfigError, EXIT_CONFIG, parseConfig } from '../config/config.js';
 import { createLogger, type Logger } from '../log/logger.js';
-import { startProcessMetrics } from '../metrics/metrics.js';
+import { metrics, startProcessMetrics } from '../metrics/metrics.js';
 import { processReport } from '../work/process-report.js';
 import { Readiness } from '../health/readiness.js';
 import { collectGarbage } from './collect-garbage.js';
@@ -104,7 +104,7 @@ export const runProcess = async (plan: ProcessPlan, host: ProcessHost = thisProc
   };
   host.on('uncaughtException', crash);
   host.on('unhandledRejection', crash);
-  startProcessMetrics(plan.service);
+  startProcessMetrics(plan.service, config.MEMORY_LIMIT_BYTES);
   shareMetrics();
   const report = () => processReport(LISTED, readiness.eventLoopLagMs);
   answerSiblings('report', report);
@@ -127,6 +127,7 @@ export const runProcess = async (plan: ProcessPlan, host: ProcessHost = thisProc
     await starting;
     host.collectGarbage?.();
     readiness.started();
+    metrics.startDuration.set(performance.now() / 1_000);
     logger.info({ durationMs: Math.round(performance.now() - startedAt) }, 'started');
   } catch (error) {
     const isConfiguration = error instanceof ConfigError;

@@ -2,6 +2,7 @@ import type { PoolConfig } from 'pg';
 import type { Breakers } from '#lib/resilience/call/breakers';
 import { databaseTimeouts } from '#lib/resilience/call/timeout-chain';
 import type { Logger } from '#lib/runtime/log/logger';
+import { metrics } from '#lib/runtime/metrics/metrics';
 import type { LaneName, PoolShares } from '../../pool-budget.js';
 import { PostgresLane, type StaleConnectionCutoff } from './postgres-lane.js';
 import { SafeClient } from './safe-client.js';
@@ -73,6 +74,7 @@ export class PostgresLanes {
     const cutoff: StaleConnectionCutoff = { madeBefore: 0, answeredAt: Number.NEGATIVE_INFINITY };
     const timeouts = databaseTimeouts({ DB_POOL_TIMEOUT_MS: acquireTimeoutMs, DB_STATEMENT_TIMEOUT_MS: statementTimeoutMs });
     const settings = connectionSettings(options);
+    metrics.dbPoolSize.set(Object.values(options.lanes).reduce((sum, size) => sum + size, 0));
     for (const [name, max] of Object.entries(options.lanes) as [LaneName, number][]) {
       const pool = { ...settings, ...(name === 'relay' ? RELAY_SETTINGS : {}), max };
       this.byName.set(name, new PostgresLane({ name, pool, timeouts, slowQueryMs, breakers, logger, cutoff }));
