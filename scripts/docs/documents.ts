@@ -4,6 +4,7 @@ import { definitionsFor } from '#lib/bus/permissions';
 import { queues } from '#lib/contracts/pipeline';
 import { renderAlertmanager, renderAlertTable, renderPrometheusRules, runbookFrames } from './render-alerts.js';
 import { chartSchemas } from './charts/render-chart-schemas.js';
+import { renderDashboard } from './dashboards/grafana.js';
 import { renderDecisions } from './render-decisions.js';
 import { renderEvents } from './render-events.js';
 import { renderFaults } from './render-faults.js';
@@ -25,6 +26,8 @@ const partOf = (path: string, printed: string): string => withPrintedPart(readFi
 
 /** Every document that is printed from code, by path: `npm run docs` writes them, test/docs compares them. */
 export const printedDocuments: Readonly<Record<string, () => string>> = {
+  'docker/grafana/parley.json': renderDashboard,
+  'helm/parley/files/dashboards/parley.json': renderDashboard,
   'docs/reference/events.md': renderEvents,
   'docker/rabbitmq/definitions.json': () => `${JSON.stringify(definitionsFor(queues), undefined, 2)}\n`,
   'docs/reference/faults.md': renderFaults,

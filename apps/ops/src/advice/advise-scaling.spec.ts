@@ -6,7 +6,7 @@ import { MemoryConnectionLimits } from './adapters/memory-connection-limits.js';
 import { AdviseScaling } from './advise-scaling.js';
 
 const START = 1_800_000_000_000;
-const settings = { METRICS_TARGETS: ['http://gateway-1/metrics'], ML_EMBED_WORKERS: 2, NIGHTLY_WINDOW_HOURS: 5 };
+const settings = { METRICS_TARGETS: ['http://gateway-1/metrics'], ML_EMBED_WORKERS: 2, NIGHTLY_WINDOW_HOURS: 5, ADVICE_WINDOW_MS: 60_000 };
 
 /** What one process shows: counters grow by so much per second, gauges stand still. */
 interface Process {
@@ -57,7 +57,11 @@ function addRound(
 }
 async function adviceOf(
   rounds: ScrapeRounds,
-  { maxConnections = 400 as number | null, afterMs = 0, targets = settings.METRICS_TARGETS } = {},
+  {
+    maxConnections = 400,
+    afterMs = 0,
+    targets = settings.METRICS_TARGETS,
+  }: { maxConnections?: number | null; afterMs?: number; targets?: string[] } = {},
 ) {
   const scaling = new AdviseScaling(rounds, new MemoryConnectionLimits(maxConnections ?? undefined), {
     ...settings,
@@ -123,7 +127,7 @@ describe('Advice from rounds of metrics', () => {
 
   it('refuses before it has seen two minutes, and says for how long it watches', async () => {
     const { of } = await adviceOf(watched(well, 60));
-    expect(of('gateway')?.reason).toBe('No advice: two windows of a minute (gateway is watched for 60 s) are not known.');
+    expect(of('gateway')?.reason).toBe('No advice: two windows of 60 s (gateway is watched for 60 s) are not known.');
   });
 
   it('refuses on stale metrics', async () => {

@@ -19,6 +19,7 @@ const LIMITS_KEPT_MS = 300_000;
 /** The settings that advice depends on. */
 export interface AdviceSettings extends QueueSettings {
   readonly METRICS_TARGETS: readonly string[];
+  readonly ADVICE_WINDOW_MS: number;
 }
 
 /** Says what to scale, derived from the newest rounds of metrics. */
@@ -45,10 +46,10 @@ export class AdviseScaling {
 
   /** What to do about every service, as of the newest round. */
   report(now = Date.now()): ScalingReport {
-    const { METRICS_TARGETS: targets } = this.settings;
+    const { METRICS_TARGETS: targets, ADVICE_WINDOW_MS: windowMs } = this.settings;
     // Names that are looked up mean pods behind them, which an orchestrator replaces one by one.
     const surge = targets.some((target) => target.startsWith('dns+')) ? 1 : 0;
-    const source = { rounds: this.rounds, settings: this.settings, now, surge };
+    const source = { rounds: this.rounds, settings: this.settings, now, surge, windowMs };
     const found = serviceProfiles.map((profile) => collectSnapshot(profile, source));
     const known = found.filter(isKnown);
     const on = (factor: number) => found.map((each) => this.adviseOn(isKnown(each) ? atLoad(each, factor) : each, known));

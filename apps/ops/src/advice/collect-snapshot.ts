@@ -3,9 +3,8 @@ import { collectQueue, type QueueSettings } from './collect-queue.js';
 import type { ServiceProfile } from './service-profiles.js';
 import type { DependencyView, LoadWindow, ServiceSnapshot, UnknownService } from './snapshot.js';
 
-const WINDOW_MS = 60_000;
-/** Of a window at least so much must have been observed. */
-const ENOUGH_MS = 40_000;
+/** Of a window at least this share must have been observed. */
+const ENOUGH = 1 / 2;
 const STALE_MS = 30_000;
 const LONGEST_MS = 600_000;
 const P95 = 0.95;
@@ -39,16 +38,18 @@ export interface SnapshotSource {
   readonly now: number;
   /** Pods that a rollout adds for a while: 1 where an orchestrator replaces them. */
   readonly surge: number;
+  /** ADVICE_windowMs. */
+  readonly windowMs: number;
 }
 
 /** What is known of one service, or what is not. */
 export function collectSnapshot(profile: ServiceProfile, source: SnapshotSource): ServiceSnapshot | UnknownService {
-  const { rounds, now, surge, settings } = source;
+  const { rounds, now, surge, settings, windowMs } = source;
   const { service } = profile;
   const processes = rounds.latest?.processes.filter((each) => each.service === service) ?? [];
   const pods = processes.length;
-  const newest: Window = { ms: WINDOW_MS };
-  const before: Window = { ms: WINDOW_MS, until: (rounds.latest?.at ?? 0) - WINDOW_MS };
+  const newest: Window = { ms: windowMs };
+  const before: Window = { ms: windowMs, until: (rounds.latest?.at ?? 0) - windowMs };
   const unknown = unknownOf(source, service, pods, [newest, before]);
   if (unknown.length > 0) return { service, pods, unknown };
   const workers = Math.max(1, ...rounds.values('worker_processes', { service, labels: { state: 'running' } }).map(({ value }) => value));
@@ -72,7 +73,7 @@ export function collectSnapshot(profile: ServiceProfile, source: SnapshotSource)
       cpu: rounds.values('process_cpu_limit_cores', { service, labels: { source: 'limit' } }).length > 0,
       memory: rounds.values('process_memory_limit_bytes', { service, labels: { source: 'limit' } }).length > 0,
     },
-    ...growthOf(rounds, profile),
+    ...growthOf(rounds, profile, windowMs),
     poolSize: greatest(rounds, 'db_pool_size', service),
     sockets,
     objective: profile.latency?.objective ?? Number.POSITIVE_INFINITY,
@@ -81,22 +82,22 @@ export function collectSnapshot(profile: ServiceProfile, source: SnapshotSource)
     windows: [windowOf(rounds, profile, newest), windowOf(rounds, profile, before)],
     dependencies: dependenciesOf(rounds, service, newest),
     queue: collectQueue(rounds, service, newest, settings),
-    quietSeconds: quietFor(rounds, profile),
+    quietSeconds: quietFor(rounds, profile, windowMs),
     changedSeconds: changedAt === undefined ? undefined : (now - changedAt) / 1_000,
     loadPoints: [],
   };
 }
 
-function unknownOf({ rounds, now }: SnapshotSource, service: string, pods: number, windows: readonly Window[]): string[] {
+function unknownOf({ rounds, now, windowMs }: SnapshotSource, service: string, pods: number, windows: readonly Window[]): string[] {
   const age = now - (rounds.latest?.at ?? 0);
   if (rounds.latest === undefined) return ['the metrics of any process are'];
   if (age > STALE_MS) return [`metrics newer than ${Math.round(age / 1_000)} s are`];
   if (pods === 0) return [`the metrics of any ${service} process are`];
   const absent = NEEDED.filter((name) => rounds.values(name, { service }).length === 0);
   if (absent.length > 0) return [`${absent.join(', ')} of ${service} ${absent.length === 1 ? 'is' : 'are'}`];
-  if (windows.every((window) => rounds.observedMs(window, { service }) >= ENOUGH_MS)) return [];
-  const seen = Math.round(rounds.observedMs({ ms: 2 * WINDOW_MS }, { service }) / 1_000);
-  return [`two windows of a minute (${service} is watched for ${seen} s) are`];
+  if (windows.every((window) => rounds.observedMs(window, { service }) >= ENOUGH * windowMs)) return [];
+  const seen = Math.round(rounds.observedMs({ ms: 2 * windowMs }, { service }) / 1_000);
+  return [`two windows of ${windowMs / 1_000} s (${service} is watched for ${seen} s) are`];
 }
 
 function windowOf(rounds: ScrapeRounds, { service, arrivals, latency }: ServiceProfile, window: Window): LoadWindow {
@@ -148,14 +149,14 @@ function dependenciesOf(rounds: ScrapeRounds, service: string, window: Window): 
 }
 
 /** Memory and load as multiples of what they were when the rounds begin, and how uneven the load is. */
-function growthOf(rounds: ScrapeRounds, { service, arrivals }: ServiceProfile) {
+function growthOf(rounds: ScrapeRounds, { service, arrivals }: ServiceProfile, windowMs: number) {
   const newest = rounds.latest?.at ?? 0;
   const begun = Math.max(rounds.begunAt ?? newest, newest - LONGEST_MS);
   const then = rounds.sum('process_resident_memory_bytes', { service }, begun);
   const now = rounds.sum('process_resident_memory_bytes', { service }) ?? 0;
   const rates: number[] = [];
-  for (let until = newest; until - WINDOW_MS >= begun; until -= WINDOW_MS) {
-    rates.push(rounds.rate(arrivals.metric, { ms: WINDOW_MS, until }, { service }) ?? 0);
+  for (let until = newest; until - windowMs >= begun; until -= windowMs) {
+    rates.push(rounds.rate(arrivals.metric, { ms: windowMs, until }, { service }) ?? 0);
   }
   const mean = sum(rates) / Math.max(1, rates.length);
   const first = rates.at(-1) ?? 0;
@@ -166,17 +167,17 @@ function growthOf(rounds: ScrapeRounds, { service, arrivals }: ServiceProfile) {
   };
 }
 
-/** For how long, minute by minute backwards, neither CPU nor event loops had much to do. */
-function quietFor(rounds: ScrapeRounds, { service }: ServiceProfile): number {
+/** For how long, window by window backwards, neither CPU nor event loops had much to do. */
+function quietFor(rounds: ScrapeRounds, { service }: ServiceProfile, windowMs: number): number {
   const newest = rounds.latest?.at ?? 0;
   const cores = sum(rounds.values('process_cpu_limit_cores', { service }).map(({ value }) => value));
   let seconds = 0;
-  for (let until = newest; seconds * 1_000 < LONGEST_MS; until -= WINDOW_MS) {
-    const window = { ms: WINDOW_MS, until };
+  for (let until = newest; seconds * 1_000 < LONGEST_MS; until -= windowMs) {
+    const window = { ms: windowMs, until };
     const cpu = rounds.rate('process_cpu_seconds_total', window, { service });
     const loops = rounds.history('nodejs_eventloop_utilization', window, { service }).map(meanOf);
     if (cpu === undefined || cpu / cores >= QUIET || Math.max(...loops) >= QUIET) break;
-    seconds += WINDOW_MS / 1_000;
+    seconds += windowMs / 1_000;
   }
   return seconds;
 }

@@ -99,6 +99,10 @@ export const settings = {
       ),
     'For `ops`: where the processes of Parley show their metrics, separated by commas, e.g. http://127.0.0.1:8080/metrics. `dns+http://name:9090/metrics` is looked up each time and means every address behind the name, such as the pods of a headless Service. Alerts and scaling advice know what they find there; empty = only of ops itself. `npm start` sets it.',
   ),
+  ADVICE_WINDOW_MS: setting(
+    count(10_000, 300_000).default(60_000),
+    'For `ops`: the window that scaling advice is derived from; two in a row must agree. Shorter follows bursts, longer is slower and calmer.',
+  ),
 
   DATABASE_URL: secret(url('postgres:', 'postgresql:'), 'Postgres: the truth. Required.'),
   DB_ROLE_PASSWORDS: secret(
