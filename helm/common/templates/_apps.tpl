@@ -15,40 +15,40 @@ gateway:
   workers: true
   objects: true
   required: [DATABASE_URL, RABBITMQ_URL]
-  optional: [RABBITMQ_MANAGEMENT_URL, CHROMA_TOKEN, EMBEDDING_API_KEY, S3_SECRET_ACCESS_KEY, LANGFUSE_SECRET_KEY]
+  optional: [RABBITMQ_MANAGEMENT_URL, CHROMA_TOKEN, EMBEDDING_API_KEY, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY, OTEL_EXPORTER_OTLP_HEADERS, LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY]
 realtime:
   drainMs: 5000
   drainSetting: WS_DRAIN_MS
   drainDefaultMs: 15000
   callers: true
   required: [DATABASE_URL, RABBITMQ_URL]
-  optional: [LANGFUSE_SECRET_KEY]
+  optional: [OTEL_EXPORTER_OTLP_HEADERS, LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY]
 embedding:
   drainMs: 15000
   drainSetting: BUS_DRAIN_MS
   drainDefaultMs: 35000
   required: [DATABASE_URL, RABBITMQ_URL]
-  optional: [CHROMA_TOKEN, EMBEDDING_API_KEY, LANGFUSE_SECRET_KEY]
+  optional: [CHROMA_TOKEN, EMBEDDING_API_KEY, OTEL_EXPORTER_OTLP_HEADERS, LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY]
 scoring:
   drainMs: 15000
   drainSetting: BUS_DRAIN_MS
   drainDefaultMs: 35000
   objects: true
   required: [DATABASE_URL, RABBITMQ_URL]
-  optional: [LLM_API_KEY, MEMORY_API_KEY, S3_SECRET_ACCESS_KEY, LANGFUSE_SECRET_KEY]
+  optional: [LLM_API_KEY, MEMORY_API_KEY, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY, OTEL_EXPORTER_OTLP_HEADERS, LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY]
 delivery:
   drainMs: 15000
   drainSetting: BUS_DRAIN_MS
   drainDefaultMs: 35000
   required: [DATABASE_URL, RABBITMQ_URL]
-  optional: [FCM_SERVICE_ACCOUNT, ONESIGNAL_API_KEY, LANGFUSE_SECRET_KEY]
+  optional: [FCM_SERVICE_ACCOUNT, ONESIGNAL_APP_ID, ONESIGNAL_API_KEY, OTEL_EXPORTER_OTLP_HEADERS, LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY]
 ops:
   drainMs: 15000
   drainSetting: BUS_DRAIN_MS
   drainDefaultMs: 35000
   objects: true
   required: [DATABASE_URL, RABBITMQ_URL]
-  optional: [RABBITMQ_MANAGEMENT_URL, CHROMA_TOKEN, S3_SECRET_ACCESS_KEY, GOOGLE_CHAT_WEBHOOK_URL, ALERT_WEBHOOK_URL, LANGFUSE_SECRET_KEY]
+  optional: [RABBITMQ_MANAGEMENT_URL, CHROMA_TOKEN, EMBEDDING_API_KEY, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY, GOOGLE_CHAT_WEBHOOK_URL, ALERT_WEBHOOK_URL, OTEL_EXPORTER_OTLP_HEADERS, LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY]
 {{- end }}
 
 {{/* The row of this chart's app, as YAML. */}}
@@ -67,17 +67,37 @@ ops:
 {{- $app := include "parley.app" . | fromYaml }}
 {{- $own := dict "PORT" "8080" "OPERATIONS_PORT" "9090" "DB_POOL_SIZE" (.Values.poolSize | toString) "HOME" "/tmp" "PARLEY_HOME" "/tmp/parley" }}
 {{- if $app.workers }}{{ $_ := set $own "WEB_CONCURRENCY" (.Values.workers | toString) }}{{ end }}
-{{- if $global.objectStore.existingClaim }}{{ $_ := set $own "OBJECT_STORE_URL" "file:///var/lib/parley/objects" }}{{ end }}
+{{- if and $app.objects $global.objectStore.existingClaim }}{{ $_ := set $own "OBJECT_STORE_URL" "file:///var/lib/parley/objects" }}{{ end }}
 {{- if eq .Chart.Name "ops" }}{{ $_ := set $own "METRICS_TARGETS" (include "parley.metricsTargets" .) }}{{ end }}
 {{- $heap := include "parley.heapMegabytes" . }}
 {{- $_ := set $own "NODE_OPTIONS" (printf "--max-old-space-size=%s" $heap) }}
 {{- $_ := set $own "UV_THREADPOOL_SIZE" (include "parley.uvThreads" .) }}
-{{- range $settings := list $global.config .Values.config }}
-{{- range $name, $value := $settings }}
+{{- range $name, $value := $global.config }}
+{{- if include "parley.reads" (dict "app" $.Chart.Name "setting" $name) }}{{ $_ := set $own $name (include "parley.text" $value) }}{{ end }}
+{{- end }}
+{{- range $name, $value := .Values.config }}
 {{- $_ := set $own $name (include "parley.text" $value) }}
 {{- end }}
-{{- end }}
 {{- toYaml $own }}
+{{- end }}
+
+{{/* Settings that only some apps read, by how they begin: the others would ask for secrets that go with them. */}}
+{{- define "parley.readers" -}}
+EMBEDDING_: [gateway, embedding, ops]
+LLM_: [gateway, scoring, ops]
+MEMORY_API_: [scoring]
+OBJECT_STORE_: [gateway, scoring, ops]
+FCM_: [delivery]
+ONESIGNAL_: [delivery]
+{{- end }}
+
+{{/* Not empty when `app` reads `setting`. */}}
+{{- define "parley.reads" -}}
+{{- $reads := true }}
+{{- range $prefix, $apps := include "parley.readers" . | fromYaml }}
+{{- if and (hasPrefix $prefix $.setting) (not (has $.app $apps)) }}{{ $reads = false }}{{ end }}
+{{- end }}
+{{- if $reads }}yes{{ end }}
 {{- end }}
 
 {{/* A value as an environment variable has it: whole numbers come from YAML as floats. */}}

@@ -44,6 +44,7 @@
 {{- $servers := list "postgres" "rabbitmq" "chroma" }}
 {{- if $global.redis.enabled }}{{ $servers = append $servers "redis" }}{{ end }}
 {{- if has "RABBITMQ_MANAGEMENT_URL" $app.optional }}{{ $servers = append $servers "rabbitmqManagement" }}{{ end }}
+{{- if (include "parley.settings" . | fromYaml).OTEL_EXPORTER_OTLP_ENDPOINT }}{{ $servers = append $servers "collector" }}{{ end }}
 {{- if $global.networkPolicy.enabled }}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy

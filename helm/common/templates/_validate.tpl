@@ -84,6 +84,11 @@ Fails when the pools of these apps could hold more connections than Postgres giv
 {{- if and $settings.EMBEDDING_CACHE_SIZE (eq $name "embedding") (gt (mul 2 ($settings.EMBEDDING_CACHE_SIZE | int) | int) (mul 512 $memory | int)) }}
 {{- fail (printf "embedding: EMBEDDING_CACHE_SIZE %s takes about 2 KB each, more than half of resources.memory %s" $settings.EMBEDDING_CACHE_SIZE .Values.resources.memory) }}
 {{- end }}
+{{- range list "EMBEDDING_PROVIDER" "EMBEDDING_MODEL" "EMBEDDING_DIMENSION" "CHROMA_URL" }}
+{{- if hasKey $.Values.config . }}
+{{- fail (printf "%s: config.%s: apps that differ in it look for vectors where the others put none: set it in global.config" $name .) }}
+{{- end }}
+{{- end }}
 {{- $chroma := $settings.CHROMA_URL }}
 {{- if not $chroma }}
 {{- fail (printf "%s: global.config.CHROMA_URL is not set, such as http://chroma:8000" $name) }}
@@ -99,7 +104,7 @@ Fails when the pools of these apps could hold more connections than Postgres giv
 {{- if and $app.callers $settings.AUTH_JWKS_URL }}{{ $asks = append $asks "AUTH_JWKS_URL" }}{{ end }}
 {{- if and $app.objects (hasPrefix "s3:" ($settings.OBJECT_STORE_URL | default "")) }}{{ $asks = append $asks "OBJECT_STORE_URL" }}{{ end }}
 {{- if and (eq $name "scoring") (eq ($settings.LLM_PROVIDER | default "local") "openai") }}{{ $asks = append $asks "LLM_PROVIDER" }}{{ end }}
-{{- if and (eq $name "embedding") (has ($settings.EMBEDDING_PROVIDER | default "local") (list "openai" "ollama")) }}{{ $asks = append $asks "EMBEDDING_PROVIDER" }}{{ end }}
+{{- if and (include "parley.reads" (dict "app" $name "setting" "EMBEDDING_PROVIDER")) (has ($settings.EMBEDDING_PROVIDER | default "local") (list "openai" "ollama")) }}{{ $asks = append $asks "EMBEDDING_PROVIDER" }}{{ end }}
 {{- if and $asks (not .Values.networkPolicy.httpsTo) (not .Values.networkPolicy.extraEgress) }}
 {{- fail (printf "%s: %s needs a way out, and the NetworkPolicy has none: name addresses in networkPolicy.httpsTo (port 443) or networkPolicy.extraEgress" $name (join ", " $asks)) }}
 {{- end }}

@@ -10,6 +10,9 @@ export type ChartedApp = (typeof chartedApps)[number];
 /** Settings that the chart works out of other values: to give them twice would be to contradict oneself. */
 const DECIDED: readonly SettingName[] = ['PORT', 'HOST', 'OPERATIONS_PORT', 'WEB_CONCURRENCY', 'DB_POOL_SIZE', 'METRICS_TARGETS'];
 
+/** Settings that are no secrets and work only with one: they are keys of the same Secret, so that a process has both or none. */
+const PAIRED: readonly SettingName[] = ['S3_ACCESS_KEY_ID', 'ONESIGNAL_APP_ID', 'LANGFUSE_PUBLIC_KEY'];
+
 const memory = text('Memory, asked for and limit in one: Mi or Gi. The heap gets 75 % of it, shared by the workers.', {
   pattern: '^[1-9][0-9]{0,5}(\\.[0-9]+)?(Mi|Gi)$',
 });
@@ -34,7 +37,7 @@ const server = (what: string): Schema =>
 const configFields = (): Record<string, Schema> =>
   Object.fromEntries(
     (Object.keys(settings) as SettingName[])
-      .filter((each) => !('secret' in settings[each]) && !DECIDED.includes(each))
+      .filter((each) => !('secret' in settings[each]) && !DECIDED.includes(each) && !PAIRED.includes(each))
       .map((each) => [each, settingSchema(each)]),
   );
 
@@ -78,6 +81,7 @@ const globalFields = (): Record<string, Schema> => ({
       rabbitmqManagement: server('the management API of RabbitMQ'),
       redis: server('Redis'),
       chroma: server('Chroma'),
+      collector: server('the collector of OTEL_EXPORTER_OTLP_ENDPOINT'),
     }),
   }),
   monitoring: object('Objects for Prometheus and Grafana.', {
