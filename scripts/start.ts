@@ -26,22 +26,24 @@ const program = new Command('start')
   .description('Starts Parley with all that it needs and stays in the foreground; Ctrl-C stops it in order, a second one at once.')
   .option('--detach', 'return when everything is ready; `npm run stop` ends it')
   .option('--realtime <n>', `so many realtime processes, 1-${MOST_REALTIME}`, howManyRealtime, 1)
+  .option('--trace', 'keep the spans of every request in .parley/traces, for `npm run parley -- trace <id>`')
   .option('--background', 'used by --detach: be the process in the background');
 
 interface Options {
   readonly detach?: boolean;
   readonly background?: boolean;
   readonly realtime: number;
+  readonly trace?: boolean;
 }
 
-program.action(async ({ detach = false, background = false, realtime }: Options) => {
+program.action(async ({ detach = false, background = false, realtime, trace = false }: Options) => {
   const processes = withRealtime(realtime);
   refuseBadEnvironment(processes.services, process.env);
   const home = parleyHome();
   refuseForeignHome(home, 'start');
   mkdirSync(home.folder, { recursive: true, mode: 0o711 }); // Postgres runs as another user when we are root and must pass through
-  if (detach) await startDetached(home, realtime);
-  else await run(home, processes, background);
+  if (detach) await startDetached(home, ['--realtime', String(realtime), ...(trace ? ['--trace'] : [])]);
+  else await run(home, processes, { isBackground: background, keepsTraces: trace });
 });
 
 await program.parseAsync().catch(explainAndExit);
@@ -54,10 +56,14 @@ function howManyRealtime(text: string): number {
   return count;
 }
 
-async function run(home: Home, processes: Processes, isBackground: boolean): Promise<void> {
+async function run(
+  home: Home,
+  processes: Processes,
+  { isBackground, keepsTraces }: { readonly isBackground: boolean; readonly keepsTraces: boolean },
+): Promise<void> {
   const startedAt = performance.now();
   const terminal = new Terminal(home, isBackground);
-  const supervisor = new Supervisor(home, processes, process.env, terminal);
+  const supervisor = new Supervisor(home, processes, process.env, terminal, { keepsTraces });
   const asked = stopWhenAsked(home, supervisor, terminal, isBackground);
   try {
     const state = await supervisor.start();
@@ -128,13 +134,13 @@ function leave(terminal: Terminal, exitCode: number): never {
   process.exit(exitCode);
 }
 
-async function startDetached(home: Home, realtime: number): Promise<void> {
+async function startDetached(home: Home, options: readonly string[]): Promise<void> {
   const startedAt = performance.now();
   mkdirSync(home.logs, { recursive: true });
   const log = join(home.logs, 'parley.log');
   const output = openSync(log, 'a', 0o640);
   const from = statSync(log).size;
-  const child = spawn(process.execPath, ['--enable-source-maps', import.meta.filename, '--background', '--realtime', String(realtime)], {
+  const child = spawn(process.execPath, ['--enable-source-maps', import.meta.filename, '--background', ...options], {
     detached: true,
     stdio: ['ignore', output, output],
   });

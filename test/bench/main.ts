@@ -21,11 +21,13 @@ import { measureSearch, type SearchFigure } from './search.js';
 import { compareSuggestions, renderSuggestions, type SuggestFigure } from './suggest.js';
 import { anonymousSenders, askDatabase, parleySenders, startBenchServer } from './targets.js';
 import { chatText } from './text.js';
+import { measureTraces, renderTraces, type TraceFigures } from './traces.js';
 import { compareVectorRates } from './vectors.js';
 import { freshDatabase, freshVhost } from '#lib/testing/databases';
 import { startPrivateStack } from '#lib/devstack/private-stack';
 import type { PrivateServer } from '#lib/devstack/process/server-process';
 import { type RunningParley, startParley } from '#lib/testing/running-parley';
+import { ScriptedCollector } from '#lib/testing/scripted-collector';
 import type { StackUrls } from '#lib/testing/vitest-stack';
 import { freePorts } from '#lib/devstack/ports/free-ports';
 
@@ -35,13 +37,13 @@ const options = new Command('bench')
   .addOption(
     new Option(
       '--only <part>',
-      'measure this part alone; live, nightly and large-log replace their part of the results, cost and suggest write none',
-    ).choices(['cost', 'live', 'nightly', 'suggest', 'large-log']),
+      'measure this part alone; live, nightly and large-log replace their part of the results, cost, suggest and traces write none',
+    ).choices(['cost', 'live', 'nightly', 'suggest', 'large-log', 'traces']),
   )
   .option('--messages <n>', 'stored messages of the largest search figure', '100000')
   .option('--stored <n>', 'messages in the database for the sends at size', '1500000')
   .parse()
-  .opts<{ quick: boolean; only?: 'cost' | 'live' | 'nightly' | 'suggest' | 'large-log'; messages: string; stored: string }>();
+  .opts<{ quick: boolean; only?: 'cost' | 'live' | 'nightly' | 'suggest' | 'large-log' | 'traces'; messages: string; stored: string }>();
 
 const startedAt = performance.now();
 const say = (line: string) => console.log(`${pc.dim(`${Math.round((performance.now() - startedAt) / 1_000)} s`.padStart(6))} ${line}`);
@@ -70,6 +72,7 @@ try {
   };
   if (options.only === 'live') replacePart({ live: await measureLiveOn(urls) });
   else if (options.only === 'nightly') replacePart({ nightly: await measureNightlyOn(urls) });
+  else if (options.only === 'traces') console.log(renderTraces(await measureTracesOn(urls)));
   else if (options.only === 'large-log') replacePart({ largeLogs: await measureLargeLogsOn(urls) });
   else await compareAll(urls);
 } finally {
@@ -92,6 +95,25 @@ async function measureNightlyOn(urls: StackUrls): Promise<NightlyFigures> {
     return await measureNightly(parley, { ...size, progress: say });
   } finally {
     await parley.stop();
+  }
+}
+
+/** Sends without traces, and with a collector that takes them or hangs. */
+async function measureTracesOn(urls: StackUrls): Promise<TraceFigures> {
+  const collector = await ScriptedCollector.start();
+  const off = await startParley({ stack: urls, env: wideLimits });
+  const on = await startParley({ stack: urls, env: { ...wideLimits, OTEL_EXPORTER_OTLP_ENDPOINT: collector.url } }).catch(
+    async (error: unknown) => {
+      await off.stop();
+      throw error;
+    },
+  );
+  try {
+    const size = options.quick ? { rounds: 3, seconds: 10 } : { rounds: 8, seconds: 20 };
+    return await measureTraces({ off, on, collector }, { ...size, perSecond: 100, progress: say });
+  } finally {
+    await Promise.all([off.stop(), on.stop()]);
+    await collector.stop();
   }
 }
 

@@ -14,6 +14,7 @@ import { showQueues } from './commands/queues.js';
 import { addRescoreCommand } from './commands/rescore.js';
 import { reset } from './commands/reset.js';
 import { retire } from './commands/retire-queue.js';
+import { showTrace } from './commands/trace.js';
 import { makeToken } from './commands/token.js';
 
 /** The operator's command line: `npm run parley -- <verb>`. Verbs work on what the environment names, else on the Parley that `npm start` runs here. */
@@ -87,11 +88,18 @@ program
   .command('logs')
   .description('what the services wrote, in the order of time; also after a stop')
   .argument('[service]', 'only of this one, such as gateway')
-  .option('--request <id>', 'only lines that name this request, conversation, message or event, as far back as there are any')
+  .option('--request <id>', 'only lines that name this request, trace, conversation, message or event, as far back as there are any')
   .option('--lines <n>', 'the last so many', wholeNumber, 50)
   .option('--follow', 'and those that come, until Ctrl-C')
   .option('--json', 'as they were written, one JSON object per line')
   .action(showLogs);
+
+program
+  .command('trace')
+  .description('the way of one message with its times, from logs and tables, also after the fact')
+  .argument('<id>', 'of its request (X-Request-Id), of the message, of its trace, or of the event of an ended conversation')
+  .option('--json', 'print {traceIds, requestIds, messageIds, steps, missing}')
+  .action(showTrace);
 
 program
   .command('listen')

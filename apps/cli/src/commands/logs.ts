@@ -1,14 +1,12 @@
 import { createReadStream, type Stats } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Explained } from '#lib/devstack/terminal/explain';
 import { parleyHome } from '#lib/devstack/home/home';
 import { refuseForeignHome } from '#lib/devstack/home/home-owner';
 import { readableLine } from '#lib/devstack/terminal/log-line';
-import { NOT_RUNNING, runningStack } from '#lib/devstack/home/running-stack';
-import { possibleServices } from '#lib/devstack/services';
+import { runningStack } from '#lib/devstack/home/running-stack';
+import { inOrder, type Line, linesOf, MOST_LINES, names, servicesWithLogs } from '../operator/service-logs.js';
 
 interface Options {
   readonly request?: string;
@@ -17,17 +15,7 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** A line of one service's log, with what it is sorted by. */
-interface Line {
-  readonly service: string;
-  readonly text: string;
-  readonly time: string;
-}
-
 const LOOK_EVERY_MS = 200;
-/** Of one service for one id: a message has a dozen. */
-const MOST_LINES = 10_000;
-const TIME = /^\{.*?"time":"([^"]+)"/;
 
 /**
  * `parley logs [service]`: the last lines of all services in the order of their times, or of one; with an id only those that name it, from as
@@ -36,51 +24,20 @@ const TIME = /^\{.*?"time":"([^"]+)"/;
 export async function showLogs(service: string | undefined, { request, lines, follow = false, json = false }: Options): Promise<void> {
   const home = parleyHome();
   refuseForeignHome(home, 'look');
-  const names = await namesOf(home.logs, service);
+  const services = await servicesWithLogs(home.logs, service);
   if ((await runningStack()) === undefined) process.stderr.write('Parley is not running: these are lines of an earlier run\n');
-  const ends = new Map(await Promise.all(names.map(async (name) => [name, (await statOf(home.logs, name))?.size ?? 0] as const)));
+  const ends = new Map(await Promise.all(services.map(async (name) => [name, (await statOf(home.logs, name))?.size ?? 0] as const)));
   const found = await Promise.all(
-    names.map((name) => linesOf(home.logs, name, { wanted: request, atMost: request === undefined ? lines : MOST_LINES })),
+    services.map((name) =>
+      linesOf(home.logs, name, {
+        wanted: request === undefined ? undefined : [request],
+        atMost: request === undefined ? lines : MOST_LINES,
+      }),
+    ),
   );
-  const sorted = found.flat().sort((one, other) => (one.time < other.time ? -1 : one.time > other.time ? 1 : 0));
+  const sorted = inOrder(found.flat());
   for (const line of request === undefined ? sorted.slice(-lines) : sorted) print(line, json);
   if (follow) await followAll(home.logs, ends, request, json);
-}
-
-async function namesOf(folder: string, service: string | undefined): Promise<string[]> {
-  const there = (await readdir(folder).catch(() => []))
-    .filter((file) => file.endsWith('.log'))
-    .map((file) => file.slice(0, -'.log'.length));
-  if (there.length === 0) throw new Explained(NOT_RUNNING);
-  if (service === undefined) return there.filter((name) => possibleServices.some((each) => each.name === name));
-  if (there.includes(service)) return [service];
-  throw new Explained(`there is no log of ${service}; there are: ${there.sort().join(', ')}`, 2);
-}
-
-/** The last so many of those that are wanted, oldest first. Without an id the newest file is enough. */
-async function linesOf(
-  folder: string,
-  service: string,
-  { wanted, atMost }: { readonly wanted: string | undefined; readonly atMost: number },
-): Promise<Line[]> {
-  const files = wanted === undefined ? [`${service}.log`] : [`${service}.log.2`, `${service}.log.1`, `${service}.log`];
-  const found: Line[] = [];
-  let time = '';
-  for (const file of files) {
-    if ((await stat(join(folder, file)).catch(() => undefined)) === undefined) continue;
-    for await (const text of createInterface({ input: createReadStream(join(folder, file)), crlfDelay: Infinity })) {
-      // A line without a time, such as a stack, belongs to the one before it.
-      time = TIME.exec(text)?.[1] ?? time;
-      if (text === '' || !names(text, wanted)) continue;
-      found.push({ service, text, time });
-      if (found.length > 2 * atMost) found.splice(0, atMost);
-    }
-  }
-  return found;
-}
-
-function names(text: string, id: string | undefined): boolean {
-  return id === undefined || text.includes(`"${id}"`);
 }
 
 async function followAll(folder: string, ends: Map<string, number>, wanted: string | undefined, json: boolean): Promise<never> {
@@ -98,7 +55,8 @@ async function followAll(folder: string, ends: Map<string, number>, wanted: stri
       for await (const chunk of createReadStream(join(folder, `${service}.log`), range)) text += String(chunk);
       const lines = text.split('\n');
       rests.set(service, lines.pop() ?? '');
-      for (const line of lines) if (line !== '' && names(line, wanted)) print({ service, text: line, time: '' }, json);
+      for (const line of lines)
+        if (line !== '' && (wanted === undefined || names(line, [wanted]))) print({ service, text: line, time: '' }, json);
     }
   }
 }

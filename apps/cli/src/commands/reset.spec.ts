@@ -10,7 +10,7 @@ describe('parley reset', () => {
     home = mkdtempSync(join(tmpdir(), 'parley-reset-'));
     vi.stubEnv('PARLEY_HOME', home);
     vi.spyOn(process.stdout, 'write').mockReturnValue(true);
-    for (const folder of ['data', 'logs', 'run']) mkdirSync(join(home, folder));
+    for (const folder of ['data', 'logs', 'traces', 'run']) mkdirSync(join(home, folder));
     writeFileSync(join(home, 'secrets.json'), '{}');
   });
   afterEach(() => {
@@ -26,12 +26,12 @@ describe('parley reset', () => {
 
   it('asks first, and without a terminal to ask in removes nothing', async () => {
     await expect(reset({})).rejects.toThrow('say --yes');
-    expect(readdirSync(home)).toHaveLength(4);
+    expect(readdirSync(home)).toHaveLength(5);
   });
 
   it('refuses a folder that holds anything else: PARLEY_HOME may be wrong', async () => {
     writeFileSync(join(home, 'thesis.tex'), '');
     await expect(reset({ yes: true })).rejects.toThrow(/thesis\.tex.*Nothing was removed/);
-    expect(readdirSync(home)).toHaveLength(5);
+    expect(readdirSync(home)).toHaveLength(6);
   });
 });

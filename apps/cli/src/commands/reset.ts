@@ -11,7 +11,7 @@ import { readState } from '#lib/devstack/home/state';
 import { stopStack } from '#lib/devstack/supervisor/stop-stack';
 
 /** All that `npm start` puts into a home. */
-const OURS = /^(data|logs|run|objects|secrets\.json|state\.json(\.\d+)?|supervisor\.lock)$/;
+const OURS = /^(data|logs|traces|run|objects|secrets\.json|state\.json(\.\d+)?|supervisor\.lock)$/;
 
 /** `parley reset`: stops the Parley of this home and removes its data, secrets and logs; the next start begins from nothing. */
 export async function reset({ yes = false, json = false }: { yes?: boolean; json?: boolean }): Promise<void> {

@@ -5,6 +5,8 @@ import { projectRoot } from '../project-root.js';
 export interface Home {
   readonly folder: string;
   readonly logs: string;
+  /** Spans of a run that keeps them. */
+  readonly traces: string;
   readonly dependencies: string;
   readonly secretsFile: string;
   readonly stateFile: string;
@@ -19,6 +21,7 @@ export function parleyHome(env: NodeJS.ProcessEnv = process.env): Home {
   return {
     folder,
     logs: join(folder, 'logs'),
+    traces: join(folder, 'traces'),
     dependencies: join(folder, 'data'),
     secretsFile: join(folder, 'secrets.json'),
     stateFile: join(folder, 'state.json'),

@@ -26,6 +26,7 @@ import { type Secrets, secretsOf } from '../home/secrets.js';
 import { environmentFor, migrationEnvironment, settingsIn } from './service-environment.js';
 import type { Processes, ServiceRow } from '../services.js';
 import { type Loan, readState, removeState, type StackState, writeState } from '../home/state.js';
+import { SpanReceiver } from '../traces/span-receiver.js';
 import type { Terminal } from './terminal.js';
 
 const SERVICE_READY_WITHIN_MS = 60_000;
@@ -52,6 +53,7 @@ export class Supervisor {
   private readonly servers = new Map<DependencyName, PrivateServer>();
   private readonly running = new Map<string, PrivateServer>();
   private readonly stopping = new AbortController();
+  private spans: SpanReceiver | undefined;
   private readonly keepAlive: KeepAlive;
   private readonly lending: Lending;
   private compose: ComposeProject | undefined;
@@ -67,6 +69,7 @@ export class Supervisor {
     private readonly processes: Processes,
     private readonly env: NodeJS.ProcessEnv,
     private readonly terminal: Terminal,
+    private readonly options: { readonly keepsTraces: boolean } = { keepsTraces: false },
   ) {
     this.keepAlive = new KeepAlive(
       (line) => terminal.say(line),
@@ -101,6 +104,7 @@ export class Supervisor {
     await this.recorded;
     await this.lending.stop();
     await Promise.all([...this.running].map(([name, service]) => this.drain(name, service)));
+    await this.spans?.stop();
     await Promise.all([...this.servers.values()].map((server) => server.stop()));
     if (this.compose !== undefined) await this.compose.down().catch((error: Error) => this.terminal.say(error.message));
     await revivals;
@@ -169,7 +173,14 @@ export class Supervisor {
     }
     const secrets = await secretsOf(this.home);
     const dependencies = planDependencies(origins, { env: this.env, ports, secrets });
-    return { ports, secrets, dependencies, environment: this.environment(dependencies, secrets) };
+    return { ports, secrets, dependencies, environment: { ...this.environment(dependencies, secrets), ...(await this.traceSettings()) } };
+  }
+
+  /** Where spans go: to what the environment names, else, when they are to be kept, to a receiver of this process, every one of them. */
+  private async traceSettings(): Promise<Record<string, string>> {
+    if (!this.options.keepsTraces || this.env['OTEL_EXPORTER_OTLP_ENDPOINT']) return {};
+    this.spans = new SpanReceiver(this.home.traces);
+    return { OTEL_EXPORTER_OTLP_ENDPOINT: await this.spans.start(), OTEL_TRACES_SAMPLER_ARG: this.env['OTEL_TRACES_SAMPLER_ARG'] || '1' };
   }
 
   /** What all services are given on top of what this process was given. */
