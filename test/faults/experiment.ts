@@ -8,7 +8,9 @@ import { SendJournal } from '#lib/testing/send-journal';
 import { servicesMiB } from '../chaos/observe.js';
 import { cellsOf, type Fault, type Operation, type Outage } from './outage.js';
 import { type Asked, conversationsWith, everyAsked, Probes, type Sample } from './probes.js';
+import type { MovedClocks } from './moved-clocks.js';
 import { hurt } from './process-faults.js';
+import type { SmallDisks } from './small-disks.js';
 
 /** What one outage looked like. Times in milliseconds. */
 export interface Observed {
@@ -30,6 +32,14 @@ export interface Observed {
   readonly grownMiB: Readonly<Record<string, number>>;
   /** What each client was told, compared with what is there, when all had settled. */
   readonly report: ConsistencyReport;
+}
+
+/** A world, and what rows about disks and clocks need besides. */
+export interface Stage {
+  readonly world: FaultyWorld;
+  readonly disks?: SmallDisks;
+  readonly clocks?: MovedClocks;
+  readonly stop: () => Promise<void>;
 }
 
 /** Operations in the background. */
@@ -55,7 +65,8 @@ const SETTLED_WITHIN_MS = 60_000;
 const GOOD_IN_A_ROW = 4;
 
 /** Takes a dependency away under light traffic, gives it back, and waits until everything has settled. @throws when Parley was not whole before. */
-export async function experiment(world: FaultyWorld, outage: Outage): Promise<Observed> {
+export async function experiment(stage: Stage, outage: Outage): Promise<Observed> {
+  const { world } = stage;
   const { parley } = world;
   const client = await parley.client('alice');
   const conversations = await Promise.all(Array.from({ length: CONVERSATIONS }, () => client.createConversation({ memberIds: [] })));
@@ -77,7 +88,7 @@ export async function experiment(world: FaultyWorld, outage: Outage): Promise<Ob
     const failedBefore = await failedAttempts(world);
     const [pidsBefore, memoryBefore] = [pidsOf(world), servicesMiB(world)];
     const openBefore = await openBreakers(world);
-    const giveBack = await takeAll(world, outage);
+    const giveBack = await takeAll(stage, outage);
     const brokenAt = performance.now();
     await sleep(outage.holdMs); // the outage itself is what is being tested
     const unpushed = unpushedOf(world, probes, brokenAt);
@@ -110,9 +121,13 @@ export async function experiment(world: FaultyWorld, outage: Outage): Promise<Ob
 }
 
 /** Lets all of it happen. @returns gives it back, one after another. */
-async function takeAll(world: FaultyWorld, { faults, backEveryMs = 0 }: Outage): Promise<() => Promise<void>> {
-  const take = (fault: Fault) =>
-    'dependency' in fault ? world.takeAway(fault.dependency, fault.mode) : hurt(world, fault.services, fault.mode);
+async function takeAll({ world, disks, clocks }: Stage, { faults, backEveryMs = 0 }: Outage): Promise<() => Promise<void>> {
+  const take = (fault: Fault): Promise<() => Promise<void>> => {
+    if ('dependency' in fault) return world.takeAway(fault.dependency, fault.mode);
+    if ('services' in fault) return hurt(world, fault.services, fault.mode);
+    if ('disk' in fault) return disks === undefined ? Promise.reject(new Error('this world has no small disks')) : disks.fill(fault.disk);
+    return clocks === undefined ? Promise.reject(new Error('the clocks of this world cannot be moved')) : clocks.move(fault.clockSeconds);
+  };
   const giveBacks: (() => Promise<void>)[] = [];
   for (const fault of faults) giveBacks.push(await take(fault));
   return async () => {

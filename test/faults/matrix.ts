@@ -19,6 +19,7 @@ import {
 } from './cells.js';
 import { rowsOfHelpers } from './rows-of-helpers.js';
 import { rowsOfLocks } from './rows-of-locks.js';
+import { rowsOfMachines } from './rows-of-machines.js';
 import { rowsOfProcesses } from './rows-of-processes.js';
 import { rowsTogether } from './rows-together.js';
 import { type Outage, seconds } from './outage.js';
@@ -256,4 +257,5 @@ export const matrix: readonly Outage[] = [
   ...rowsOfHelpers,
   ...rowsTogether,
   ...rowsOfProcesses,
+  ...rowsOfMachines,
 ];

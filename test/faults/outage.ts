@@ -2,6 +2,7 @@ import type { SearchPart } from '#lib/contracts/http';
 import type { ServiceName } from '#lib/devstack/services';
 import type { FaultyDependency, OutageMode } from '#lib/testing/faulty-world';
 import type { ProcessFault } from './process-faults.js';
+import type { ServerWithDisk } from './small-disks.js';
 
 /**
  * What is looked at while something is away. `live`: `/livez` of every process. `consume`: indexing a message from its queue; `deliver`: bringing it
@@ -60,7 +61,11 @@ export type Seen = Answered | Worked;
 /** One thing that is wrong: with a dependency, or with processes of ours. */
 export type Fault =
   | { readonly dependency: FaultyDependency; readonly mode: OutageMode }
-  | { readonly services: readonly ServiceName[]; readonly mode: ProcessFault };
+  | { readonly services: readonly ServiceName[]; readonly mode: ProcessFault }
+  /** No byte is free where a server keeps its data. */
+  | { readonly disk: ServerWithDisk }
+  /** The clocks of our processes are moved by so many seconds. */
+  | { readonly clockSeconds: number };
 
 /** One thing, or several at once, taken away in one way. */
 export interface Outage {
@@ -100,6 +105,7 @@ export const RECOVERS_WITHIN_MS: Readonly<Record<FaultyDependency, number>> = {
   memory: 32_000,
   // Its breaker waits 30 s, and what waits for it is looked at every 8 s.
   fcm: 42_000,
+  collector: 12_000,
 };
 
 /** What is looked at in an outage, with what is seen. */

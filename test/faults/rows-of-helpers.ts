@@ -1,9 +1,9 @@
-import { away, BLACK_HOLE, REFUSED, slow, withoutMemory, withoutPushes } from './cells.js';
+import { away, BLACK_HOLE, REFUSED, slow, whole, withoutMemory, withoutPushes } from './cells.js';
 import type { Outage } from './outage.js';
 
 const ERRORS = 'every request is answered 500';
 
-/** What Parley does without when it is away: the memory API, and the providers of pushes. */
+/** What Parley does without when it is away: the memory API, the collector of spans, and the providers of pushes. */
 export const rowsOfHelpers: readonly Outage[] = [
   {
     ...away('memory', 'refused'),
@@ -35,6 +35,38 @@ export const rowsOfHelpers: readonly Outage[] = [
     holdMs: 6_000,
     opensWithinMs: 3_000,
     cells: withoutMemory,
+    isInCut: false,
+  },
+  {
+    ...away('collector', 'refused'),
+    means: REFUSED,
+    holdMs: 8_000,
+    opensWithinMs: 0,
+    cells: whole,
+    isInCut: false,
+  },
+  {
+    ...away('collector', 'slow'),
+    means: slow('collector', 'the limit of an export'),
+    holdMs: 20_000,
+    opensWithinMs: 0,
+    cells: whole,
+    isInCut: false,
+  },
+  {
+    ...away('collector', 'black hole'),
+    means: BLACK_HOLE,
+    holdMs: 20_000,
+    opensWithinMs: 0,
+    cells: whole,
+    isInCut: false,
+  },
+  {
+    ...away('collector', 'erroring'),
+    means: ERRORS,
+    holdMs: 8_000,
+    opensWithinMs: 0,
+    cells: whole,
     isInCut: false,
   },
   {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FaultyWorld } from '#lib/testing/faulty-world';
 import { complaintsAbout, complaintsAboutLosses, complaintsAboutProcesses, complaintsAboutRecovery } from './complaints.js';
-import { experiment, type Observed } from './experiment.js';
+import { experiment, type Observed, type Stage } from './experiment.js';
 import { matrix } from './matrix.js';
 import { cellsOf, describeSeen, type Outage, seconds } from './outage.js';
 import { cannotDo } from './process-faults.js';
@@ -10,15 +10,21 @@ import { cannotDo } from './process-faults.js';
 const ALL = process.env['PARLEY_LONG_TESTS'] === '1';
 
 /** Tests of the rows of these subjects, in a world of their own: an outage is mostly waited for, so that two worlds run side by side. */
-export function tableOf(subjects: readonly string[]): void {
-  let world: FaultyWorld;
+export function tableOf(
+  subjects: readonly string[],
+  {
+    start = oneWorld,
+    cannot,
+  }: { start?: () => Promise<Stage> /** Why this machine cannot do any of them. */; cannot?: string | undefined } = {},
+): void {
+  let stage: Stage;
   beforeAll(async () => {
-    world = await FaultyWorld.start();
-  }, 120_000);
-  afterAll(() => world?.stop(), 60_000);
+    stage = await start();
+  }, 180_000);
+  afterAll(() => stage?.stop(), 60_000);
 
   const rows = matrix.filter(({ subject }) => subjects.includes(subject));
-  for (const [reason, outages] of Map.groupBy(rows, whyNot)) {
+  for (const [reason, outages] of Map.groupBy(rows, (outage) => cannot ?? whyNot(outage))) {
     describe.skipIf(reason !== undefined)(`run ${reason ?? 'now'}`, () => {
       testsOf(outages);
     });
@@ -28,7 +34,7 @@ export function tableOf(subjects: readonly string[]): void {
     describe.each(outages)('$subject, $mode: $means', (outage) => {
       let observed: Observed;
       beforeAll(async () => {
-        observed = await experiment(world, outage);
+        observed = await experiment(stage, outage);
       }, 240_000);
 
       it.each(cellsOf(outage).map(([operation, seen]) => [operation, describeSeen(operation, seen)] as const))('%s: %s', (operation) => {
@@ -48,6 +54,11 @@ export function tableOf(subjects: readonly string[]): void {
       });
     });
   }
+}
+
+async function oneWorld(): Promise<Stage> {
+  const world = await FaultyWorld.start({ traces: true });
+  return { world, stop: () => world.stop() };
 }
 
 /** Why it is skipped; undefined when it is not. */

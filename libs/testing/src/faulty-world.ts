@@ -9,7 +9,18 @@ import { ScriptedFcm } from './scripted-fcm.js';
 import { ScriptedS3 } from './scripted-s3.js';
 
 /** What can be taken away from a Parley in a {@link FaultyWorld}. */
-export const faultyDependencies = ['postgres', 'rabbitmq', 'redis', 'chroma', 'embedder', 'llm', 'objectStore', 'memory', 'fcm'] as const;
+export const faultyDependencies = [
+  'postgres',
+  'rabbitmq',
+  'redis',
+  'chroma',
+  'embedder',
+  'llm',
+  'objectStore',
+  'memory',
+  'fcm',
+  'collector',
+] as const;
 export type FaultyDependency = (typeof faultyDependencies)[number];
 
 /**
@@ -45,6 +56,7 @@ export const SLOW_MS: Readonly<Record<FaultyDependency, number>> = {
   objectStore: 45_000,
   memory: 15_000,
   fcm: 15_000,
+  collector: 15_000,
 };
 
 /** Added to each direction of Redis in mode `just in time`: four fifths of the 50 ms that a limiter waits for it. */
@@ -71,7 +83,9 @@ export class FaultyWorld {
     private readonly s3: ScriptedS3,
     private readonly memory: ScriptedHttpServer,
     readonly fcm: ScriptedFcm,
+    private readonly collector: ScriptedHttpServer,
     private readonly broken: ScriptedHttpServer,
+    private readonly ownsStack: boolean,
   ) {}
 
   /** @throws when a server or a service does not come up; then nothing is left running. */
@@ -81,6 +95,10 @@ export class FaultyWorld {
       env?: Readonly<Record<string, string>>;
       /** Two gateways, two realtime processes and two indexers; the second indexer has a proxy of its own before Chroma. */
       twice?: boolean;
+      /** Servers of the caller, which also ends them. Default: those of this world. */
+      stack?: PrivateStack;
+      /** Spans go to a collector, as with OTEL_EXPORTER_OTLP_ENDPOINT. */
+      traces?: boolean;
     } = {},
   ): Promise<FaultyWorld> {
     const undo: (() => Promise<void>)[] = [];
@@ -89,12 +107,13 @@ export class FaultyWorld {
       return thing;
     };
     try {
-      const stack = started(await startPrivateStack(options.progress === undefined ? {} : { progress: options.progress }));
+      const stack = options.stack ?? started(await startPrivateStack(options.progress === undefined ? {} : { progress: options.progress }));
       const model = started(await ScriptedHttpServer.start(openAiModel()));
       const llm = started(await ScriptedLlm.start());
       const s3 = started(await ScriptedS3.start());
       const memory = started(await ScriptedHttpServer.start(() => ({ status: 200, body: [] })));
       const fcm = started(await ScriptedFcm.start());
+      const collector = started(await ScriptedHttpServer.start(() => ({ status: 200 })));
       const broken = started(await ScriptedHttpServer.start(alwaysAnswering(500)));
       const before = async (url: string) => started(await FaultProxy.before(url));
       const { databaseUrl, rabbitmqUrl, rabbitmqManagementUrl, redisUrl, chromaUrl } = stack;
@@ -106,7 +125,7 @@ export class FaultyWorld {
         before(chromaUrl),
       ]);
       const [embedder, languageModel, objects] = await Promise.all([before(model.url), before(llm.url), before(s3.url)]);
-      const [memories, pushes] = await Promise.all([before(memory.url), before(fcm.url)]);
+      const [memories, pushes, spans] = await Promise.all([before(memory.url), before(fcm.url), before(collector.url)]);
       fcm.publicUrl = new URL(pushes.through(fcm.url)).origin;
       const secondChroma = options.twice === true ? await before(stack.chromaUrl) : undefined;
       const twice = secondChroma && { gateway: {}, realtime: {}, embedding: { CHROMA_URL: secondChroma.through(stack.chromaUrl) } };
@@ -135,6 +154,7 @@ export class FaultyWorld {
             MEMORY_API_URL: memories.through(memory.url),
             FCM_URL: fcm.publicUrl,
             FCM_SERVICE_ACCOUNT: fcm.serviceAccount,
+            ...(options.traces === true ? { OTEL_EXPORTER_OTLP_ENDPOINT: new URL(spans.through(collector.url)).origin } : {}),
             RATE_LIMIT_PER_USER: '10000', // on, so that Redis is asked; never reached
             ...options.env,
           },
@@ -150,8 +170,22 @@ export class FaultyWorld {
         objectStore: [objects],
         memory: [memories],
         fcm: [pushes],
+        collector: [spans],
       };
-      return new FaultyWorld(stack, parley, proxies, secondChroma, model, llm, s3, memory, fcm, broken);
+      return new FaultyWorld(
+        stack,
+        parley,
+        proxies,
+        secondChroma,
+        model,
+        llm,
+        s3,
+        memory,
+        fcm,
+        collector,
+        broken,
+        options.stack === undefined,
+      );
     } catch (error) {
       for (const one of undo) await one().catch(() => undefined);
       throw error;
@@ -267,7 +301,9 @@ export class FaultyWorld {
   async stop(): Promise<void> {
     await this.parley.stop();
     await Promise.all(Object.values(this.proxies).flatMap((proxies) => proxies.map((proxy) => proxy.stop())));
-    await Promise.all([this.model, this.llm, this.s3, this.memory, this.fcm, this.broken, this.stack].map((server) => server.stop()));
+    const { model, llm, s3, memory, fcm, collector, broken } = this;
+    await Promise.all([model, llm, s3, memory, fcm, collector, broken].map((server) => server.stop()));
+    if (this.ownsStack) await this.stack.stop();
   }
 
   /** A session of its own that runs a statement and holds the locks of it. @returns lets them go. */
@@ -312,7 +348,8 @@ export class FaultyWorld {
       case 'llm':
       case 'objectStore':
       case 'memory':
-      case 'fcm': {
+      case 'fcm':
+      case 'collector': {
         const redirect = (url: string) => {
           for (const proxy of this.proxies[dependency]) proxy.redirect(url);
         };
@@ -324,6 +361,7 @@ export class FaultyWorld {
           objectStore: this.s3.url,
           memory: this.memory.url,
           fcm: this.fcm.url,
+          collector: this.collector.url,
         };
         return async () => redirect(urls[dependency]);
       }

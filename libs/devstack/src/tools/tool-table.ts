@@ -24,6 +24,14 @@ export const toolTable = {
   'kube-score': { version: '1.20.0', origin: { kind: 'go', program: 'github.com/zegl/kube-score/cmd/kube-score' } },
   promtool: { version: 'debian', origin: { kind: 'debian', packages: ['promtool', 'prometheus'], file: 'usr/bin/promtool' } },
   amtool: { version: 'debian', origin: { kind: 'debian', packages: ['prometheus-alertmanager'], file: 'usr/bin/amtool' } },
+  libfaketime: {
+    version: 'debian',
+    origin: {
+      kind: 'debian',
+      packages: ['libfaketime'],
+      file: `usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/faketime/libfaketime.so.1`,
+    },
+  },
 } as const satisfies Readonly<Record<string, Tool>>;
 
 export type ToolName = keyof typeof toolTable;
