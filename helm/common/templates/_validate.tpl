@@ -112,10 +112,11 @@ Fails when the pools of these apps could hold more connections than Postgres giv
 {{- include "parley.requireSecret" (dict "root" . "name" (include "parley.secretName" .) "keys" (include "parley.requiredSecrets" . | fromYaml).items) }}
 {{- end }}
 
-{{/* A Secret that must be there before anything is installed. Only a cluster can be asked: without one there is nothing to see. */}}
+{{/* A Secret that must be there before anything is installed. Only a cluster can be asked,
+and every namespace of one has the account `default`. */}}
 {{- define "parley.requireSecret" -}}
 {{- $namespace := .root.Release.Namespace }}
-{{- if and (include "parley.global" .root | fromYaml).checkSecrets (lookup "v1" "Namespace" "" $namespace) }}
+{{- if and (include "parley.global" .root | fromYaml).checkSecrets (lookup "v1" "ServiceAccount" $namespace "default") }}
 {{- $secret := lookup "v1" "Secret" $namespace .name }}
 {{- if not $secret }}
 {{- fail (printf "Secret %s is missing in namespace %s; it needs the keys %s (docs/operate/kubernetes.md)" .name $namespace (join ", " .keys)) }}

@@ -69,16 +69,23 @@ export class Charts implements Disposable {
 
   /** Renders a scenario with values of one's own on top, as release `parley`. */
   async render(chart: Chart, scenario = 'default', values: object = {}, apis: readonly string[] = APIS): Promise<Rendered> {
+    return this.template(chart, [...this.files(chart, scenario, values), ...apis.flatMap((api) => ['--api-versions', api])]);
+  }
+
+  /** The same in namespace `chat` of a cluster that answers what templates look up. */
+  async renderInCluster(chart: Chart, scenario: string, values: object, kubeconfig: string): Promise<Rendered> {
+    const cluster = ['--dry-run=server', '--kubeconfig', kubeconfig, '--namespace', 'chat'];
+    return this.template(chart, [...this.files(chart, scenario, values), ...cluster]);
+  }
+
+  private files(chart: Chart, scenario: string, values: object): string[] {
     const own = join(this.folder, `values-${Math.random().toString(36).slice(2)}.json`);
     writeFileSync(own, JSON.stringify(values));
-    const files = ['--values', `${chart}/ci/${scenario}.yaml`, '--values', own];
-    const { code, stdout, stderr } = await this.run(
-      'template',
-      'parley',
-      chart,
-      ...files,
-      ...apis.flatMap((api) => ['--api-versions', api]),
-    );
+    return ['--values', `${chart}/ci/${scenario}.yaml`, '--values', own];
+  }
+
+  private async template(chart: Chart, options: readonly string[]): Promise<Rendered> {
+    const { code, stdout, stderr } = await this.run('template', 'parley', chart, ...options);
     return { code, text: stdout, manifests: code === 0 ? manifestsIn(stdout) : [], error: stderr };
   }
 
