@@ -15,6 +15,7 @@ import { RescoresPort } from '#lib/scores/rescoring/rescores.port';
 import { ScoresModule } from '#lib/scores/scores.module';
 import { VectorStorePort } from '#lib/vectors/store/vector-store.port';
 import { VectorsModule } from '#lib/vectors/vectors.module';
+import { AlertsModule } from './alerts/alerts.module.js';
 import { PostgresIndexableMessages } from './adapters/postgres-indexable-messages.js';
 import { CheckConsistency } from './consistency/check-consistency.js';
 import { FollowUnsettledWrites } from './consistency/follow-unsettled-writes.js';
@@ -51,6 +52,7 @@ const DEAD_LETTERS_MS = 33_000;
     ScoresModule.for('ops'),
     ObjectsModule.configured(),
     ErasureModule,
+    AlertsModule,
     ScrapeModule,
     AdviceModule,
   ],

@@ -5,6 +5,8 @@ import { IndexTexts } from '#lib/conversations/index-texts';
 import { JobStorePort } from '#lib/jobs/job-store.port';
 import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import { Lifecycle } from '#lib/runtime/process/lifecycle';
+import { Health } from '#lib/runtime/health/health';
+import { WatchAlerts } from './alerts/watch-alerts.js';
 import { FollowUnsettledWrites } from './consistency/follow-unsettled-writes.js';
 import { RunConsistency } from './consistency/run-consistency.js';
 import { RunAdvice } from './advice/run-advice.js';
@@ -43,6 +45,13 @@ const SCORE_WITHIN_MS = 24 * 3_600_000;
 const NOT_SCORED = 'The score was not calculated within 24 hours. Ask again.';
 const FAIL_JOBS_EVERY_MS = 600_000;
 
+/** What this process knows of its dependencies is fresh in the round that is looked at. */
+const watch = async (health: Health, scrape: RunScrape, alerts: WatchAlerts, signal: AbortSignal): Promise<void> => {
+  await health.report();
+  await scrape.execute(signal);
+  await alerts.execute();
+};
+
 /** Everything that the ops process does again and again, beside the sweeps of the outbox. */
 @Injectable()
 export class Upkeep extends PeriodicTasks {
@@ -50,6 +59,8 @@ export class Upkeep extends PeriodicTasks {
     queues: MeasureQueues,
     scrape: RunScrape,
     advice: RunAdvice,
+    alerts: WatchAlerts,
+    health: Health,
     consistency: RunConsistency,
     writes: FollowUnsettledWrites,
     texts: IndexTexts,
@@ -64,8 +75,8 @@ export class Upkeep extends PeriodicTasks {
     super(
       [
         { name: 'measure queues', everyMs: MEASURE_QUEUES_EVERY_MS, run: () => queues.execute() },
-        { name: 'scrape metrics', everyMs: SCRAPE_EVERY_MS, run: (signal) => scrape.execute(signal) },
         { name: 'scaling advice', everyMs: ADVISE_EVERY_MS, run: () => advice.execute() },
+        { name: 'scrape metrics and watch alerts', everyMs: SCRAPE_EVERY_MS, run: (signal) => watch(health, scrape, alerts, signal) },
         { name: 'consistency', everyMs: LOOK_FOR_RUNS_EVERY_MS, run: (signal) => consistency.execute(signal) },
         { name: 'unsettled vector writes', everyMs: FOLLOW_WRITES_EVERY_MS, run: () => writes.execute() },
         { name: 'index texts', everyMs: INDEX_TEXTS_EVERY_MS, run: (signal) => texts.execute(signal) },

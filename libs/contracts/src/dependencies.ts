@@ -5,7 +5,7 @@ export const dependencies = ['postgres', 'rabbitmq', 'redis', 'chroma', 'embedde
 
 /**
  * Every external dependency. One breaker per dependency and operation class; also labels of metrics. Health does not name the providers of
- * pushes and the memory API, without which nothing but them is missing: `GET /v1/admin/breakers` shows theirs.
+ * pushes, the memory API and the channels of alerts, without which nothing but them is missing: `GET /v1/admin/breakers` shows theirs.
  */
-export const everyDependency = [...dependencies, ...pushProviders, 'memory'] as const;
+export const everyDependency = [...dependencies, ...pushProviders, 'memory', 'googleChat', 'alertWebhook'] as const;
 export type DependencyName = (typeof everyDependency)[number];

@@ -115,7 +115,7 @@ export const rules: readonly AlertRule[] = [
     outageOf: 'rabbitmq',
     builtIn: {
       anyOf: [{ kind: 'value', metric: 'health_check_up', where: { check: 'rabbitmq' }, across: 'min', below: 1 }],
-      afterSeconds: 5,
+      afterSeconds: 10,
     },
   },
   {
@@ -130,7 +130,8 @@ export const rules: readonly AlertRule[] = [
     endsWhen: 'the alarm ends, and the outbox is empty',
     runbook: 'broker-away.md',
     outageOf: 'rabbitmq',
-    builtIn: { anyOf: [{ kind: 'value', metric: 'amqp_connection_blocked', above: 0 }], afterSeconds: 10 },
+    worseThan: 'BrokerUnreachable',
+    builtIn: { anyOf: [{ kind: 'value', metric: 'amqp_connection_blocked', above: 0 }], afterSeconds: 5 },
   },
   {
     name: 'PostgresBreakerOpen',

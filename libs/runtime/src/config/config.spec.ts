@@ -139,6 +139,8 @@ describe('showing the configuration', () => {
       CHROMA_URL: 'http://token:hunter2@chroma:8000',
       AUTH_JWT_SECRET: `hunter2-${randomBytes(32).toString('hex')}`,
       EMBEDDING_API_KEY: 'hunter2',
+      GOOGLE_CHAT_WEBHOOK_URL: 'https://chat.example/v1/spaces/hunter2/messages?key=a&token=b',
+      ALERT_WEBHOOK_URL: 'https://hooks.example/services/hunter2',
     }),
   );
 
@@ -147,6 +149,8 @@ describe('showing the configuration', () => {
     expect(shown).toMatchObject({
       DATABASE_URL: 'postgres://***:***@db:5432/parley?sslmode=require&password=***',
       CHROMA_URL: 'http://***:***@chroma:8000/',
+      GOOGLE_CHAT_WEBHOOK_URL: '***',
+      ALERT_WEBHOOK_URL: '***',
     });
   });
 

@@ -50,10 +50,14 @@ const isPrivateOrTls = ({ protocol, hostname }: URL): boolean =>
 interface Setting<Schema extends z.ZodType = z.ZodType> {
   readonly schema: Schema;
   readonly doc: string;
-  readonly secret?: true;
+  /** `whole`: also the parts of a URL that others may show. */
+  readonly secret?: true | 'whole';
 }
 const setting = <Schema extends z.ZodType>(schema: Schema, doc: string): Setting<Schema> => ({ schema, doc });
 const secret = <Schema extends z.ZodType>(schema: Schema, doc: string): Setting<Schema> => ({ schema, doc, secret: true });
+
+/** A URL whose path or parameters let anyone in who knows it. */
+const secretUrl = <Schema extends z.ZodType>(schema: Schema, doc: string): Setting<Schema> => ({ schema, doc, secret: 'whole' });
 
 /**
  * Every environment variable that Parley's services read: the single source for parsing, `.env.example`, `docs/reference/configuration.md`
@@ -430,6 +434,23 @@ export const settings = {
       .optional(),
     'Its secret. Users are named in spans by a hash that is keyed with it.',
   ),
+
+  GOOGLE_CHAT_WEBHOOK_URL: secretUrl(
+    url('http:', 'https:').optional(),
+    'Webhook of a space in Google Chat: `ops` sends its alerts there as cards. Its key is part of it: best as GOOGLE_CHAT_WEBHOOK_URL_FILE.',
+  ),
+  ALERT_WEBHOOK_URL: secretUrl(
+    url('http:', 'https:').optional(),
+    'Where `ops` posts its alerts in the format of Alertmanager: an on-call service, a ticket system, a bridge. Best as ALERT_WEBHOOK_URL_FILE.',
+  ),
+  ALERT_ENVIRONMENT: setting(
+    z.string().min(1).max(64).default('parley'),
+    'Name of this installation in alerts. Change it where several write into one space or one Redis.',
+  ),
+  ALERT_RUNBOOK_URL: setting(
+    url('http:', 'https:').optional(),
+    'Where the folder docs/operate/runbooks can be read, for the link of each alert. Without it alerts name the page.',
+  ),
 } satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof settings;
@@ -543,7 +564,7 @@ export const redactedConfig = (config: Config): Record<string, unknown> =>
     Object.entries<Setting>(settings).map(([name, { secret: isSecret }]) => {
       const value = config[name as SettingName];
       if (typeof value !== 'string') return [name, value ?? null];
-      const isUrl = URL.canParse(value);
+      const isUrl = isSecret !== 'whole' && URL.canParse(value);
       if (isUrl && (!isSecret || name.endsWith('_URL'))) return [name, redactUrl(value)];
       return [name, isSecret ? HIDDEN : value];
     }),

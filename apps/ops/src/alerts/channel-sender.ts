@@ -1,0 +1,199 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errorCode } from '#lib/runtime/log/error-code';
+import type { Logger } from '#lib/runtime/log/logger';
+import { metrics } from '#lib/runtime/metrics/metrics';
+import { type Backoff, exponential } from '#lib/runtime/work/backoff';
+import { type AlertChannelPort, ChannelBusy } from './alert-channel.port.js';
+import { fingerprintOf, type Notice } from './notice.js';
+import { NoticeQueue } from './notice-queue.js';
+import { type Severity, severities } from './rules.js';
+
+/** Pace and patience of one channel, in milliseconds; R066, and the quota of Google Chat: 60 notices a minute in a space. */
+export interface SenderSettings {
+  /** Between two notices. */
+  readonly everyMs: number;
+  /** Tries of one notice. */
+  readonly tries: number;
+  readonly backoff: Backoff;
+  /** Between two tries to tell what was missed. */
+  readonly missedEveryMs: number;
+  /** Longest pause that a channel may ask for: a wrong `Retry-After` must not silence alerts for a day. */
+  readonly longestPauseMs: number;
+}
+
+export const SENDER: SenderSettings = {
+  everyMs: 1_000,
+  tries: 3,
+  backoff: { baseMs: 1_000, capMs: 3_000 },
+  missedEveryMs: 30_000,
+  longestPauseMs: 600_000,
+};
+
+/** Different alerts that one notice of what was missed lists. */
+const MOST_MISSED = 100;
+
+/**
+ * Sends the notices of one channel, one after the other, so that a channel that hangs holds up no other and nothing else of the process.
+ *
+ *     idle --(a notice)--> sending --taken--> idle
+ *                             |--refused or late, three tries--> missed --(30 s, or another notice was taken)--> sending, as one notice
+ *                             `--asked for a pause--> pausing --> sending
+ */
+export class ChannelSender {
+  private readonly queue: NoticeQueue;
+  private readonly missed = new Map<string, { severity: Severity; alert: string; summary: string; at: number }>();
+  private readonly stopping = new AbortController();
+  private running: Promise<void> = Promise.resolve();
+  private wakeUp: () => void = () => undefined;
+  private isFailing = false;
+  private missedCount = 0;
+
+  constructor(
+    private readonly channel: AlertChannelPort,
+    private readonly logger: Logger,
+    private readonly settings: SenderSettings = SENDER,
+    limit?: number,
+  ) {
+    this.queue = new NoticeQueue(limit);
+  }
+
+  /** Notices that wait, and alerts that were missed. */
+  get load(): { readonly waiting: number; readonly missed: number } {
+    return { waiting: this.queue.size, missed: this.missed.size };
+  }
+
+  start(): void {
+    this.running = this.run();
+  }
+
+  /** Resolves when nothing is sent any more. What waits is given up. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    this.wakeUp();
+    this.channel.close();
+    await this.running;
+  }
+
+  /** Returns at once. */
+  offer(notice: Notice): void {
+    const lost = this.queue.add(notice);
+    if (lost !== undefined) {
+      metrics.alertsSent.inc({ severity: lost.severity, outcome: 'dropped' });
+      this.miss(lost);
+    }
+    this.wakeUp();
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.stopping;
+    while (!signal.aborted) {
+      const notice = this.queue.take();
+      if (notice === undefined) {
+        await this.untilOffered();
+        continue;
+      }
+      const isTaken = await this.deliver(notice);
+      if (isTaken && this.missed.size > 0) this.queue.add(this.missedNotice());
+      await this.pause(this.settings.everyMs);
+    }
+  }
+
+  /** @returns whether the channel took it. */
+  private async deliver(notice: Notice): Promise<boolean> {
+    const { tries, backoff, longestPauseMs } = this.settings;
+    const { signal } = this.stopping;
+    for (let attempt = 1; !signal.aborted; attempt += 1) {
+      try {
+        await this.channel.send(notice);
+        this.taken(notice);
+        return true;
+      } catch (error) {
+        if (signal.aborted) break;
+        if (error instanceof ChannelBusy) {
+          const pauseMs = Math.min(longestPauseMs, error.retryAfterMs ?? exponential(attempt, { baseMs: 2_000, capMs: 60_000 }));
+          this.logger.info({ channel: this.channel.name, pauseMs }, 'the channel of alerts asks for a pause');
+          // Back in line: a graver one that came meanwhile goes first, and one of the same alert takes its place.
+          this.queue.add(notice);
+          await this.pause(pauseMs);
+          return false;
+        }
+        if (attempt >= tries) {
+          this.failed(notice, error);
+          return false;
+        }
+        await this.pause(exponential(attempt, backoff));
+      }
+    }
+    return false;
+  }
+
+  private taken(notice: Notice): void {
+    metrics.alertsSent.inc({ severity: notice.severity, outcome: 'sent' });
+    if (notice.kind === 'missed') {
+      this.missed.clear();
+      this.missedCount = 0;
+    }
+    if (!this.isFailing) return;
+    this.isFailing = false;
+    this.logger.info({ channel: this.channel.name }, 'alerts can be sent again');
+  }
+
+  private failed(notice: Notice, error: unknown): void {
+    metrics.alertsSent.inc({ severity: notice.severity, outcome: 'failed' });
+    if (notice.kind !== 'missed') this.miss(notice);
+    if (this.isFailing) return;
+    this.isFailing = true;
+    this.logger.error({ channel: this.channel.name, alert: notice.alert, code: codeOf(error) }, 'alerts cannot be sent');
+  }
+
+  private miss({ fingerprint, kind, severity, alert, summary, at }: Notice): void {
+    if (kind === 'test') return;
+    this.missedCount += 1;
+    const key = `${fingerprint} ${kind}`;
+    const known = this.missed.get(key);
+    const text = kind === 'resolved' ? `resolved: ${summary}` : summary;
+    if (known !== undefined) known.summary = text;
+    else if (this.missed.size < MOST_MISSED) this.missed.set(key, { severity, alert, summary: text, at });
+  }
+
+  private missedNotice(): Notice {
+    const all = [...this.missed.values()].toSorted((one, other) => one.at - other.at);
+    const severity = severities.find((each) => all.some((missed) => missed.severity === each)) ?? 'P2';
+    const since = all[0]?.at ?? Date.now();
+    return {
+      kind: 'missed',
+      severity,
+      alert: 'NotSent',
+      fingerprint: fingerprintOf('NotSent', {}, this.channel.name),
+      labels: {},
+      summary: `${this.missedCount} notices could not be sent since ${new Date(since).toISOString()}`,
+      detail: all.map((each) => `[${each.severity}] ${each.alert}: ${each.summary} (${new Date(each.at).toISOString()})`).join('\n'),
+      runbook: 'alerts-not-sent.md',
+      since,
+      at: Date.now(),
+      suppressedCount: 0,
+    };
+  }
+
+  /** Waits for a notice; for what was missed at most as long as its pause. */
+  private async untilOffered(): Promise<void> {
+    const woken = new Promise<void>((resolve) => (this.wakeUp = resolve));
+    if (this.missed.size === 0) return woken;
+    const over = new AbortController();
+    const timer = sleep(this.settings.missedEveryMs, undefined, { signal: over.signal, ref: false }).catch(() => undefined);
+    await Promise.race([woken, timer]);
+    over.abort();
+    if (this.queue.size === 0) this.queue.add(this.missedNotice());
+  }
+
+  private async pause(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.stopping.signal, ref: false }).catch(() => undefined);
+  }
+}
+
+/** Of what was underneath: `http-404` says more than that the dependency is away. */
+const codeOf = (error: unknown): string => {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  const status = typeof cause === 'object' && cause !== null && 'status' in cause ? cause.status : undefined;
+  return typeof status === 'number' ? `http-${status}` : errorCode(cause);
+};

@@ -1,0 +1,61 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { Sample } from '../scrape/parse-metrics.js';
+import { ScrapeRounds } from '../scrape/scrape-rounds.js';
+import { Findings } from './find-alerts.js';
+
+let rounds: ScrapeRounds;
+let findings: Findings;
+let at: number;
+beforeEach(() => {
+  rounds = new ScrapeRounds();
+  findings = new Findings(rounds);
+  at = 1_000_000_000_000;
+});
+const round = (samples: readonly Sample[], failed: readonly string[] = []) => {
+  at += 5_000;
+  rounds.add({ at, processes: [{ target: 'g', service: 'gateway', samples }], failed: failed.map((target) => ({ target, code: 'x' })) });
+  findings.note();
+};
+const sample = (name: string, value: number, labels: Sample['labels'] = {}): Sample => ({ name, value, labels });
+
+describe('conditions', () => {
+  it('a process that does not answer is found by its address', () => {
+    round([], ['http://127.0.0.1:8083/metrics']);
+    expect(findings.of({ kind: 'unreachable' })).toEqual([
+      { labels: { instance: 'http://127.0.0.1:8083/metrics' }, value: 1, targets: [] },
+    ]);
+  });
+
+  it('three starts within ten minutes are found, and two are not; older ones do not count', () => {
+    const start = (seconds: number) => round([sample('process_start_time_seconds', seconds)]);
+    const found = () => findings.of({ kind: 'restarts', overSeconds: 600, above: 2 }).map(({ value }) => value);
+    for (const seconds of [1, 2, 3]) start(seconds);
+    expect(found()).toEqual([]);
+    start(4);
+    expect(found()).toEqual([3]);
+    for (let i = 0; i < 120; i += 1) start(4);
+    expect(found()).toEqual([]);
+  });
+
+  it('the first event of a counter is found, though its series was not there before', () => {
+    const condition = { kind: 'increase', metric: 'fallback_total', by: ['dependency', 'service'], overSeconds: 60, above: 0 } as const;
+    round([]);
+    expect(findings.of(condition)).toEqual([]);
+    round([sample('fallback_total', 1, { dependency: 'chroma' })]);
+    expect(findings.of(condition)).toEqual([{ labels: { dependency: 'chroma', service: 'gateway' }, value: 1, targets: ['g'] }]);
+    for (let i = 0; i < 14; i += 1) round([sample('fallback_total', 1, { dependency: 'chroma' })]);
+    expect(findings.of(condition)).toEqual([]);
+  });
+
+  it('a value that is not a number is not known, and not known is not true', () => {
+    round([sample('outbox_oldest_age_seconds', Number.NaN)]);
+    expect(findings.of({ kind: 'value', metric: 'outbox_oldest_age_seconds', above: 0 })).toEqual([]);
+    expect(findings.of({ kind: 'value', metric: 'outbox_oldest_age_seconds', below: 1 })).toEqual([]);
+    expect(findings.of({ kind: 'share', metric: 'a', of: { metric: 'b' }, overSeconds: 60, above: 0, atLeast: 0 })).toEqual([]);
+  });
+
+  it('patterns match whole labels', () => {
+    round([sample('queue_length', 5, { queue: 'x.dlq' }), sample('queue_length', 6, { queue: 'x.dlq.more' })]);
+    expect(findings.of({ kind: 'value', metric: 'queue_length', where: { queue: '.+[.]dlq' }, above: 0 })[0]?.value).toBe(5);
+  });
+});

@@ -1,0 +1,50 @@
+import type { Notice } from './notice.js';
+import type { Severity } from './rules.js';
+
+/** Notices that wait for one channel. */
+const MOST_WAITING = 1_000;
+const RANK: Readonly<Record<Severity, number>> = { P0: 0, P1: 1, P2: 2 };
+
+/**
+ * Notices in the order in which they are sent: P0 first, then P1, then P2, each in the order of their coming. A notice takes the place of one of
+ * the same alert that still waits. When it is full, the oldest of the mildest goes, and never a P0 for a milder one.
+ */
+export class NoticeQueue {
+  private readonly waiting = new Map<string, Notice>();
+
+  constructor(private readonly limit = MOST_WAITING) {}
+
+  get size(): number {
+    return this.waiting.size;
+  }
+
+  /** @returns the notice that lost its place, which may be the one that came; undefined = none. */
+  add(notice: Notice): Notice | undefined {
+    const key = keyOf(notice);
+    const known = this.waiting.get(key);
+    if (known !== undefined) {
+      // It keeps its place; nothing that was counted is lost.
+      this.waiting.set(key, { ...notice, suppressedCount: notice.suppressedCount + known.suppressedCount + 1 });
+      return undefined;
+    }
+    this.waiting.set(key, notice);
+    if (this.waiting.size <= this.limit) return undefined;
+    const mildest = Math.max(...[...this.waiting.values()].map(({ severity }) => RANK[severity]));
+    const victim = [...this.waiting.values()].find(({ severity }) => RANK[severity] === mildest);
+    if (victim !== undefined) this.waiting.delete(keyOf(victim));
+    return victim;
+  }
+
+  /** The next one to send. */
+  take(): Notice | undefined {
+    const next = [...this.waiting.values()].reduce<Notice | undefined>(
+      (best, each) => (best === undefined || RANK[each.severity] < RANK[best.severity] ? each : best),
+      undefined,
+    );
+    if (next !== undefined) this.waiting.delete(keyOf(next));
+    return next;
+  }
+}
+
+/** The end of an alert is another notice than its beginning, and a graver one another than a milder one. */
+const keyOf = ({ kind, severity, fingerprint }: Notice): string => `${kind} ${severity} ${fingerprint}`;

@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest';
+import { eventually } from '#lib/testing/eventually';
+import type { OncePort } from './once.port.js';
+
+/** What every adapter promises. @param pair two processes that share a store, or the same one twice. */
+export function onceContract(name: string, pair: () => Promise<readonly [OncePort, OncePort]>): void {
+  describe(`${name}, once`, () => {
+    it('lets one of many take a key', async () => {
+      const [one, other] = await pair();
+      const taken = await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? one : other).take('a card', 60_000)));
+      expect(taken.filter(Boolean)).toHaveLength(1);
+    });
+
+    it('keeps keys apart', async () => {
+      const [one, other] = await pair();
+      expect([await one.take('a P1', 60_000), await other.take('a P0', 60_000)]).toEqual([true, true]);
+    });
+
+    it('gives a key again when its time is over', async () => {
+      const [one, other] = await pair();
+      expect(await one.take('short', 100)).toBe(true);
+      expect(await other.take('short', 100)).toBe(false);
+      await eventually(async () => expect(await other.take('short', 100)).toBe(true), { timeoutMs: 2_000 });
+    });
+  });
+}
