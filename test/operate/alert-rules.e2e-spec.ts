@@ -10,6 +10,7 @@ import { metrics } from '#lib/runtime/metrics/metrics';
 import { recordings, rules } from '../../apps/ops/src/alerts/rules.js';
 import { RUNBOOKS } from '../../scripts/docs/render-alerts.js';
 import { type AlertCase, alertCases } from './alert-cases.js';
+import { metricsIn } from './metrics-in.js';
 
 const run = promisify(execFile);
 const promtool = await findTool('promtool');
@@ -120,18 +121,6 @@ describe('the table of alerts', () => {
 /** Of prom-client's own metrics, those that rules ask for. */
 const NODES = ['process_start_time_seconds', 'nodejs_eventloop_lag_p99_seconds'];
 const PROMETHEUSES = ['up'];
-
-/** Names before a selector, a range, or nothing: not functions, labels or words of PromQL. */
-const metricsIn = (expr: string): string[] => {
-  const bare = expr
-    .replaceAll(/"[^"]*"/g, '')
-    .replaceAll(/\{[^}]*\}/g, '')
-    .replaceAll(/\b(by|on|without) \([^)]*\)/g, '');
-  return [...bare.matchAll(/\b([a-z_][a-z0-9_:]*)\b(?! ?\()/gi)]
-    .map(([, name = '']) => name)
-    .filter((name) => !/^(and|or|unless|offset|sum|max|min|count|[smhd])$/.test(name))
-    .map((name) => name.replace(/_(bucket|count|sum)$/, ''));
-};
 
 const ruleOf = (name: string) => rules.find((rule) => rule.name === name);
 
