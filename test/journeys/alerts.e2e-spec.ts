@@ -56,9 +56,11 @@ beforeAll(async () => {
     },
   });
   rabbitmq = await connect(parley.rabbitmqUrl, { timeout: 5_000 });
-  for (const url of opsUrls()) {
-    await eventually(async () => expect((await metricsOf(url)).get('health_check_up{check="postgres"}')).toBe(1), { timeoutMs: 30_000 });
-  }
+  const haveLooked = async () => {
+    const all = await Promise.all(opsUrls().map((url) => metricsOf(url)));
+    if (!all.every((each) => each.get('health_check_up{check="postgres"}') === 1)) throw new Error('ops has not looked yet');
+  };
+  await eventually(haveLooked, { timeoutMs: 30_000 });
 });
 afterAll(async () => {
   await rabbitmq?.close();

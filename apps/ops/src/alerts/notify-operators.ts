@@ -5,7 +5,7 @@ import { fingerprintOf, type Notice } from './notice.js';
 import type { AlertRule, Severity } from './rules.js';
 
 /** While an alert stays true it is told again after this, in milliseconds; P2 waits for the digest. */
-export const COOLDOWN_MS: Readonly<Record<Exclude<Severity, 'P2'>, number>> = { P0: 300_000, P1: 900_000 };
+const COOLDOWN_MS: Readonly<Record<Exclude<Severity, 'P2'>, number>> = { P0: 300_000, P1: 900_000 };
 const HOUR_MS = 3_600_000;
 /** Another process of ops told it: this one asks again so soon, in case that process is gone. */
 const ASK_AGAIN_MS = 15_000;
@@ -174,7 +174,7 @@ const noticeOf = (
 });
 
 /** `{queue}` of the table as a person reads it. */
-export const filled = (text: string, labels: Readonly<Record<string, string>>, value: number): string =>
+const filled = (text: string, labels: Readonly<Record<string, string>>, value: number): string =>
   text.replaceAll(/\{(\w+)\}/g, (_, name: string) => (name === 'value' ? shown(value) : (labels[name] ?? '')));
 
 const shown = (value: number): string => (Number.isInteger(value) ? String(value) : value.toPrecision(3));

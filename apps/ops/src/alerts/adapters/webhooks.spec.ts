@@ -51,7 +51,7 @@ interface Card {
   readonly sections: readonly { readonly widgets: readonly Record<string, Record<string, unknown>>[] }[];
 }
 const cardOf = (request: ScriptedRequest | undefined) => {
-  const { text, cardsV2 } = request?.body as { text: string; cardsV2: { card: Card }[] };
+  const { text, cardsV2 } = (request?.body ?? { text: '', cardsV2: [] }) as { text: string; cardsV2: { card: Card }[] };
   return { text, card: cardsV2[0]?.card, widgets: cardsV2[0]?.card.sections[0]?.widgets ?? [] };
 };
 
