@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { type QueueRow, queues } from '#lib/contracts/pipeline';
@@ -91,6 +92,19 @@ describeCharts('every number of the charts is that of the code', () => {
       const drainSeconds = Math.ceil(drainTimes[app](configOf(scenario, app)) / 1_000);
       expect({ app, preStop: pod.containers[0].lifecycle.preStop.sleep.seconds }).toEqual({ app, preStop: PRE_STOP_SECONDS });
       expect({ app, grace: pod.terminationGracePeriodSeconds }).toEqual({ app, grace: PRE_STOP_SECONDS + drainSeconds + MARGIN_SECONDS });
+    }
+  });
+
+  it('the page for operators says the drains and grace periods of the code', () => {
+    for (const app of apps) {
+      const drain = drainTimes[app](configOf('default', app)) / 1_000;
+      const [, rowDrain, rowGrace] =
+        new RegExp(`^\\| [^|\\n]*\`${app}\`[^|\\n]*\\| (\\d+) s[^|\\n]*\\| (\\d+) s \\|$`, 'm').exec(page) ?? [];
+      expect({ app, rowDrain, rowGrace }).toEqual({
+        app,
+        rowDrain: String(drain),
+        rowGrace: String(PRE_STOP_SECONDS + drain + MARGIN_SECONDS),
+      });
     }
   });
 
@@ -490,6 +504,16 @@ describeCharts('a release', () => {
   it('has no CronJob: ops keeps the schedule of the night itself', () => {
     for (const scenario of scenarios) expect(of(scenario).filter(({ kind }) => kind === 'CronJob')).toEqual([]);
     expect(configOf('production', 'ops')).toMatchObject({ NIGHTLY_AT: '03:00', NIGHTLY_TIME_ZONE: 'Asia/Ho_Chi_Minh' });
+  });
+
+  it('brings every dashboard as it is, for the sidecar of Grafana', async () => {
+    const board = '{\n  "title": "{{ $labels.queue }} of $queue"\n}';
+    mkdirSync(join(built?.folder ?? '', 'parley/files/dashboards'), { recursive: true });
+    writeFileSync(join(built?.folder ?? '', 'parley/files/dashboards/Example.json'), `${board}\n`);
+    const { manifests } = (await built?.render('parley', 'production')) ?? { manifests: [] };
+    const { data, metadata } = named(manifests, 'ConfigMap', 'parley-dashboard-example');
+    expect((data as Record<string, string>)['Example.json']?.trim()).toBe(board);
+    expect(metadata.labels).toMatchObject({ grafana_dashboard: '1' });
   });
 
   it('brings the alert rules that Prometheus is tested with', () => {
