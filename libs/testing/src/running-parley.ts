@@ -29,6 +29,8 @@ export interface RunningParleyOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Leads the processes to a server by another way, such as a fault proxy. The test itself goes the direct way. */
   readonly via?: Readonly<Partial<Record<ConnectionVariable, (url: string) => string>>>;
+  /** Uses these, which are prepared already and stay, instead of new ones. */
+  readonly places?: { readonly database: FreshPlace; readonly vhost: FreshPlace & { readonly name: string } };
   /** Runs the processes as containers of the image: its user, a read-only root; see {@link containedIn}. Needs root. */
   readonly contained?: boolean;
   /** Services that run in a second process too, each with the settings that are its own. */
@@ -64,9 +66,12 @@ export async function startParley({
   via = {},
   twice = {},
   contained = false,
+  places,
 }: RunningParleyOptions): Promise<RunningParley> {
   refuseWithoutBuild();
-  const [database, vhost] = await Promise.all([freshDatabase(stack.databaseUrl, stack.template), freshVhost(stack)]);
+  const [database, vhost] = places
+    ? [places.database, places.vhost]
+    : await Promise.all([freshDatabase(stack.databaseUrl, stack.template), freshVhost(stack)]);
   const folder = await mkdtemp(join(tmpdir(), 'parley-services-'));
   const watcher = watchOver(folder, true);
   const secret = randomBytes(32).toString('base64url');
@@ -92,13 +97,15 @@ export async function startParley({
   const all = [...Object.values(services), ...Object.values(seconds)];
   const stop = async () => {
     await Promise.all(all.map((server) => server.kill()));
-    await Promise.all([database.drop(), vhost.drop()]);
+    if (places === undefined) await Promise.all([database.drop(), vhost.drop()]);
     watcher.dismiss();
     await rm(folder, { recursive: true, force: true });
   };
   try {
     await Promise.all([
-      stack.template === undefined ? migrate({ ...shared, DB_ROLE_PASSWORDS: rolePasswordsFor(database.url) }) : undefined,
+      stack.template === undefined && places === undefined
+        ? migrate({ ...shared, DB_ROLE_PASSWORDS: rolePasswordsFor(database.url) })
+        : undefined,
       importRabbitmqUsers(stack.rabbitmqManagementUrl, vhost.name),
     ]);
     await Promise.all(all.map((server) => server.start()));
@@ -140,7 +147,8 @@ function rerouted(urls: Record<ConnectionVariable, string>, via: RunningParleyOp
   return Object.fromEntries(Object.entries(urls).map(([name, url]) => [name, via[name as ConnectionVariable]?.(url) ?? url]));
 }
 
-function environmentOf(stack: StackUrls, database: FreshPlace, vhost: FreshPlace) {
+/** The settings of all processes on these servers, under the administrators' logins. */
+export function environmentOf(stack: StackUrls, database: FreshPlace, vhost: FreshPlace) {
   return {
     DATABASE_URL: database.url,
     RABBITMQ_URL: vhost.url,
@@ -154,13 +162,13 @@ function environmentOf(stack: StackUrls, database: FreshPlace, vhost: FreshPlace
 }
 
 /** Without the developer's own settings: those are for another Parley. */
-function serviceEnvironment(given: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+export function serviceEnvironment(given: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   const inherited = Object.entries(withoutSettings(process.env)).filter(([name]) => !name.startsWith('VITEST'));
   return { ...Object.fromEntries(inherited), NODE_ENV: 'production', ...given };
 }
 
 /** Each under its own logins, as in production: a missing grant is a failing journey. */
-function environmentFor(service: ServiceName | 'cli', shared: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+export function environmentFor(service: ServiceName | 'cli', shared: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   const { DATABASE_URL = '', RABBITMQ_URL = '', RABBITMQ_MANAGEMENT_URL = '' } = shared;
   return serviceEnvironment({
     ...shared,

@@ -35,16 +35,19 @@ export function withRabbitmqLogin(adminUrl: string, user: ServiceUser): string {
   return withLogin(adminUrl, `parley-${user}`, passwordOf(adminUrl, `parley-${user}`));
 }
 
+/** What import-definitions.mjs asks for: RABBITMQ_PASSWORD_PARLEY_GATEWAY and so on. Takes the administrator's URL. */
+export function rabbitmqPasswordsFor(managementUrl: string): Record<string, string> {
+  const { users } = JSON.parse(readFileSync(join(RABBITMQ_FOLDER, 'definitions.json'), 'utf8')) as { users: { name: string }[] };
+  return Object.fromEntries(
+    users.map(({ name }) => [`RABBITMQ_PASSWORD_${name.toUpperCase().replaceAll('-', '_')}`, passwordOf(managementUrl, name)]),
+  );
+}
+
 /** Gives each service its RabbitMQ user with the permissions of docker/rabbitmq/definitions.json in this virtual host. Safe to repeat. */
 export async function importRabbitmqUsers(managementUrl: string, vhost: string): Promise<void> {
-  const { users } = JSON.parse(readFileSync(join(RABBITMQ_FOLDER, 'definitions.json'), 'utf8')) as { users: { name: string }[] };
-  const passwords = users.map(({ name }) => [
-    `RABBITMQ_PASSWORD_${name.toUpperCase().replaceAll('-', '_')}`,
-    passwordOf(managementUrl, name),
-  ]);
   await runOrThrow(process.execPath, [join(RABBITMQ_FOLDER, 'import-definitions.mjs')], {
     timeoutMs: IMPORT_WITHIN_MS,
-    env: { ...process.env, ...Object.fromEntries(passwords), RABBITMQ_MANAGEMENT_URL: managementUrl, RABBITMQ_VHOST: vhost },
+    env: { ...process.env, ...rabbitmqPasswordsFor(managementUrl), RABBITMQ_MANAGEMENT_URL: managementUrl, RABBITMQ_VHOST: vhost },
   });
 }
 

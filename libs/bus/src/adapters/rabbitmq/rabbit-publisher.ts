@@ -48,6 +48,8 @@ interface Pending {
 
 const WAITING_PER_PLACE = 4;
 const FLUSH_MS = 3_000;
+/** Until the queues are there that others declare, at most 20 s. */
+const LOOK_FOR_QUEUES_MS = 100;
 const CHANNEL_BACKOFF = { baseMs: 50, capMs: 2_000 };
 const NOT_FOUND = 404;
 const ACCESS_REFUSED = 403;
@@ -93,7 +95,8 @@ export class RabbitPublisher extends PublisherPort {
       logger,
       onOpen: async (model) => {
         await this.topology.declare(model);
-        await this.openChannel(model);
+        if (this.topology.isStillComing) this.openWhenDeclared(model);
+        else await this.openChannel(model);
       },
       onLost: () => this.healthMayHaveChanged(),
       onBlocked: () => this.healthMayHaveChanged(),
@@ -319,6 +322,18 @@ export class RabbitPublisher extends PublisherPort {
     this.closedWith = undefined;
     this.endSilence();
     this.healthMayHaveChanged();
+  }
+
+  /**
+   * An event that one queue takes counts as confirmed, so what is published while another queue is missing would be lost for that one's consumer:
+   * with a new virtual host and a full outbox, the outbox keeps it until the queues are there.
+   */
+  private openWhenDeclared(model: ChannelModel): void {
+    setTimeout(() => {
+      if (this.isStopping || this.connection.current !== model || this.channel !== undefined) return;
+      if (this.topology.isStillComing) this.openWhenDeclared(model);
+      else this.openChannel(model).catch(() => this.reopenChannel(model, 1));
+    }, LOOK_FOR_QUEUES_MS).unref();
   }
 
   /**

@@ -46,6 +46,11 @@ export class RabbitTopology {
     return this.found;
   }
 
+  /** Queues are missing that a process which starts beside this one declares: what is published now would not reach them. */
+  get isStillComing(): boolean {
+    return this.found?.isOnlyIncomplete === true && performance.now() - this.foundAt < DECLARED_WITHIN_MS;
+  }
+
   /** Declares everything. Does not reject for a drift. @throws when the connection fails underneath. */
   async declare(model: ChannelModel): Promise<void> {
     clearTimeout(this.timer);
@@ -61,8 +66,7 @@ export class RabbitTopology {
       if (!(error instanceof TopologyDrift)) throw error;
       if (this.found === undefined) this.foundAt = performance.now();
       this.found = error;
-      const mayComeYet = error.isOnlyIncomplete && performance.now() - this.foundAt < DECLARED_WITHIN_MS;
-      if (!this.isTold && !mayComeYet) {
+      if (!this.isTold && !this.isStillComing) {
         this.isTold = true;
         this.logger.error({ differences: error.differences }, error.message);
       }
