@@ -42,7 +42,7 @@ export const rowsTogether: readonly Outage[] = [
     holdMs: 6_000,
     opensWithinMs: 0,
     cells: withoutRabbitmq,
-    isInCut: true,
+    isInCut: false,
   },
   {
     ...awayTogether(['rabbitmq', 'redis'], 'black hole'),
