@@ -102,6 +102,8 @@ describe('a message', () => {
       named(spans(), 'write to sockets');
       named(spans(), 'process embedding.messages');
       named(spans(), SEND);
+      named(spans(), 'send parley.events', 'gateway');
+      named(spans(), 'process delivery.messages');
     });
     expect(named(spans(), SEND)).toMatchObject({
       service: 'gateway',
@@ -174,6 +176,30 @@ describe('a message', () => {
       named(collector.traceOf(batch.traceId), 'chroma upsert');
     });
   });
+
+  it('that shares its commit with others has its own span of it, linked to the commit, and the commit to all of them', {
+    timeout: 60_000,
+  }, async () => {
+    const { id: conversationId } = await alice.createConversation({ memberIds: [] });
+    const traces = Array.from({ length: 40 }, () => newTrace());
+    await Promise.all(traces.map((trace) => sendIn(conversationId, CANARY, trace)));
+
+    await untilTaken('a shared commit', () => {
+      const sends = traces.map(({ traceId }) => named(collector.traceOf(traceId), 'shared commit'));
+      const own = new Set(sends.map(({ spanId }) => spanId));
+      const commit = collector.spans.find(
+        ({ name, links }) => name === 'commit' && links.length > 1 && links.some(({ spanId }) => own.has(spanId)),
+      );
+      if (commit === undefined) throw new Error('no commit of several sends');
+      expect(commit.parentSpanId).toBeUndefined();
+      const members = sends.filter(({ links }) => links.some(({ spanId }) => spanId === commit.spanId));
+      expect(new Set(members.map(({ spanId }) => spanId))).toEqual(new Set(commit.links.map(({ spanId }) => spanId)));
+      expect(pathTo(named(collector.traceOf(commit.traceId), 'postgres ingest-messages'), collector.spans)).toEqual([
+        'gateway: commit',
+        'gateway: postgres ingest-messages',
+      ]);
+    });
+  });
 });
 
 describe('the end of a conversation', () => {
@@ -196,7 +222,11 @@ describe('the end of a conversation', () => {
 
     const spans = () => collector.traceOf(trace.traceId);
     await untilTaken('the score reached the socket', () => named(spans(), 'write to sockets'));
-    await untilTaken('scoring ended', () => named(spans(), 'process scoring.conversations'));
+    await untilTaken('scoring ended', () => {
+      named(spans(), 'process scoring.conversations');
+      named(spans(), 'POST /v1/conversations/end');
+      named(spans(), 'send parley.events', 'gateway');
+    });
     const chats = spans().filter(({ name }) => name === 'chat scripted');
     expect(new Set(chats.map((chat) => chat.attributes['app.step']))).toEqual(new Set(['session_emotion', 'user_questions']));
     const [chat] = chats;

@@ -46,6 +46,9 @@ export const childTraceparent = (parent: unknown, sampled?: boolean): string => 
   return formatTraceparent({ traceId, spanId: randomHex(8), flags: (sampled ?? isNewSampled(traceId)) ? '01' : '00' });
 };
 
+/** The same below a `traceparent` that this program made or has parsed, without parsing it again: that was more than half of what a span costs. */
+export const childOfOwn = (parent: string): string => `${parent.slice(0, 36)}${randomHex(8)}${parent.slice(52)}`;
+
 /** The lowest bit of the flags, of a `traceparent` that this program made or has parsed. */
 export const isSampled = (traceparent: string): boolean => (Number.parseInt(traceparent.slice(-1), 16) & 1) === 1;
 

@@ -1,6 +1,6 @@
 import { errorCode } from '../log/error-code.js';
 import { currentContext, runInContext, type WorkContext } from '../log/context.js';
-import { childTraceparent, isSampled, parseTraceparent } from '../log/traceparent.js';
+import { childOfOwn, childTraceparent, isSampled, parseTraceparent } from '../log/traceparent.js';
 
 /** What a span stands for: work inside a process, or one side of a call or of a message. */
 export type SpanKind = 'internal' | 'server' | 'client' | 'producer' | 'consumer';
@@ -68,7 +68,7 @@ export class Span {
     private readonly name: string,
     private readonly kind: SpanKind,
     private readonly parent: string | undefined,
-    traceparent = childTraceparent(parent),
+    traceparent: string,
   ) {
     this.traceparent = traceparent;
   }
@@ -137,7 +137,11 @@ export class Span {
  *     span?.set('gen_ai.request.model', model);
  */
 export const startSpan = (name: string, kind: SpanKind, parent = currentContext().traceparent): Span | undefined =>
-  sink === undefined || parent === undefined ? undefined : new Span(name, kind, parent);
+  sink === undefined || parent === undefined ? undefined : new Span(name, kind, parent, below(parent));
+
+/** What comes from a queue or a table may be of another version, or of another program. */
+const below = (parent: string): string => (parent.length === OWN_LENGTH ? childOfOwn(parent) : childTraceparent(parent));
+const OWN_LENGTH = 55;
 
 /**
  * Begins the first span of a new trace: for work that is done for several traces at once. It is sampled when one of those that it is linked to is;
@@ -148,7 +152,7 @@ export const startSharedSpan = (name: string, kind: SpanKind, causes: readonly (
   const known = causes.filter((cause) => cause !== undefined);
   const [first] = known;
   if (first === undefined) return undefined;
-  if (known.length === 1) return new Span(name, kind, first);
+  if (known.length === 1) return new Span(name, kind, first, below(first));
   const span = new Span(name, kind, undefined, childTraceparent(undefined, known.some(isSampled)));
   // Sampled ones first: the others are not exported, and there is no room for all.
   for (const cause of known) if (isSampled(cause)) span.link(cause);

@@ -121,6 +121,16 @@ describe('a collector', () => {
     await eventually(() => expect(messages()).toEqual(both));
   });
 
+  it('that is away is tried for 5 s, then its spans are dropped and counted', { timeout: 20_000 }, async () => {
+    const before = await valueOf(metrics.traceSpansDropped, { exporter: 'otlp', reason: 'not-taken' });
+    await start({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' });
+    for (let i = 0; i < 128; i += 1) startSpan('work', 'internal', sampled)?.end();
+    await eventually(
+      async () => expect(await valueOf(metrics.traceSpansDropped, { exporter: 'otlp', reason: 'not-taken' })).toBe(before + 128),
+      { timeoutMs: 9_000 },
+    );
+  });
+
   it('that sends a byte now and then is given up after 5 s', { timeout: 15_000 }, async () => {
     let closed = false;
     collector.fault = (response) => {
