@@ -10,6 +10,8 @@ import { CONTROL_EXCHANGE } from '#lib/contracts/control';
 import { EMBED_NOW_QUEUE, pipeline } from '#lib/contracts/pipeline';
 import { createLogger } from '#lib/runtime/log/logger';
 import { aMessageCreated } from './builders.js';
+import { freshVhost } from './databases.js';
+import { eventually } from './eventually.js';
 import { importRabbitmqUsers, type ServiceUser, withRabbitmqLogin } from '#lib/devstack/servers/service-logins';
 
 const { rabbitmqUrl, rabbitmqManagementUrl } = inject('stack');
@@ -85,6 +87,33 @@ describe('the RabbitMQ users of the services', () => {
       await expect(seen).resolves.toBeUndefined();
     } finally {
       await publisher.stop();
+    }
+  });
+
+  it('let no event be published while a queue is missing that another process declares: its consumer would never hear of it', async () => {
+    const vhost = await freshVhost({ rabbitmqUrl, rabbitmqManagementUrl });
+    await importRabbitmqUsers(rabbitmqManagementUrl, vhost.name);
+    const logger = createLogger('test', 'silent');
+    const url = withRabbitmqLogin(vhost.url, 'gateway');
+    const publisher = new RabbitPublisher({ url, app: 'gateway', heartbeatS: 10, logger, window: 8, confirmTimeoutMs: 5_000 });
+    const ops = await connect(withRabbitmqLogin(vhost.url, 'ops'), { timeout: 5_000 });
+    try {
+      const { exchange, queues, bindings } = topologyOf(pipeline);
+      // As far as ops has come: one queue that hears of messages is there, the others are not yet.
+      const only = ({ name }: { name: string }) => name.startsWith('embedding.messages');
+      await assertTopology(ops, { exchange, queues: queues.filter(only), bindings: bindings.filter(({ queue }) => only({ name: queue })) });
+      await publisher.start();
+      expect(await publisher.publish(aMessageCreated())).toMatchObject({ kind: 'nacked' });
+      await assertTopology(ops, { exchange, queues, bindings });
+      const event = aMessageCreated();
+      await eventually(async () => expect(await publisher.publish(event)).toEqual({ kind: 'confirmed' }), { timeoutMs: 15_000 });
+      const channel = await ops.createChannel();
+      for (const name of ['embedding.messages', 'delivery.messages', 'scoring.messages'])
+        expect(await channel.checkQueue(name)).toMatchObject({ messageCount: 1 });
+    } finally {
+      await publisher.stop();
+      await ops.close();
+      await vhost.drop();
     }
   });
 
