@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { type ChannelModel, connect } from 'amqplib';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { AlertsReport } from '#lib/contracts/alerts';
 import { EVENTS_EXCHANGE } from '#lib/contracts/pipeline';
 import { newId } from '#lib/contracts/ids';
 import { type PrivateStack, startPrivateStack } from '#lib/devstack/private-stack';
@@ -102,6 +103,11 @@ it('a Postgres that is gone is told within 15 s, by one of two processes, once h
   await eventually(async () => expect(await suppressed('cooldown')).toBeGreaterThan(3), { timeoutMs: 40_000 });
   await eventually(async () => expect(await suppressed('muted')).toBeGreaterThan(0), { timeoutMs: 40_000 });
   expect(cards.map(({ text }) => text)).toEqual([card?.text]);
+  const admin = await parley.client('olga', ['admin']);
+  // The gateway needs no Postgres for this.
+  const { channels, items } = AlertsReport.parse((await admin.request('GET', '/v1/admin/alerts')).body);
+  expect(channels).toEqual(['Google Chat', 'webhook']);
+  expect(items[0]).toMatchObject({ alert: 'DBConnectionFailure', severity: 'P0', state: 'firing', mutedBy: null });
   await own.postgres.start();
   await eventually(() => expect(about('resolved: DBConnectionFailure')).toHaveLength(1), { timeoutMs: 40_000 });
   expect(about('DBConnectionFailure').map(({ thread }) => thread)).toEqual([card?.thread, card?.thread]);

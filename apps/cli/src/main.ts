@@ -9,6 +9,7 @@ import { showLogs } from './commands/logs.js';
 import { migrate } from './commands/migrate.js';
 import { addOutboxCommands } from './commands/outbox.js';
 import { addAdviseCommand } from './commands/advise.js';
+import { addAlertsCommand } from './commands/alerts.js';
 import { addProcessCommands } from './commands/processes.js';
 import { showQueues } from './commands/queues.js';
 import { addRescoreCommand } from './commands/rescore.js';
@@ -71,6 +72,7 @@ program
 addRescoreCommand(program);
 addProcessCommands(program);
 addAdviseCommand(program);
+addAlertsCommand(program);
 
 program
   .command('config')

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AlertsReport } from './alerts.js';
 import { everyDependency } from './dependencies.js';
 import { ScalingReport } from './scaling.js';
 
@@ -85,6 +86,8 @@ export const controlAnswers = {
   publisher: z.array(PublishTrouble).max(200).nullable(),
   /** Answered by `ops` alone. */
   scaling: ScalingReport.nullable(),
+  /** Answered by `ops` alone. */
+  alerts: AlertsReport.nullable(),
 } as const;
 export type ControlQuestion = keyof typeof controlAnswers;
 export type ControlAnswer<Q extends ControlQuestion> = z.infer<(typeof controlAnswers)[Q]>;

@@ -57,4 +57,5 @@ export const routeDeadlinesMs: Readonly<Record<string, number>> = {
   'GET /v1/admin/in-flight': ACCESS_MS,
   'GET /v1/admin/breakers': ACCESS_MS,
   'GET /v1/admin/scaling-advice': ACCESS_MS,
+  'GET /v1/admin/alerts': ACCESS_MS,
 };

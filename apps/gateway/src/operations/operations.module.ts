@@ -11,6 +11,7 @@ import { AdminDeadLettersController } from '../adapters/http/routes/admin/dead-l
 import { AdminOutboxController } from '../adapters/http/routes/admin/outbox.controller.js';
 import { AdminProcessesController } from '../adapters/http/routes/admin/processes.controller.js';
 import { AdminScalingController } from '../adapters/http/routes/admin/scaling.controller.js';
+import { AdminAlertsController } from '../adapters/http/routes/admin/alerts.controller.js';
 import { AdminQueuesController } from '../adapters/http/routes/admin/queues.controller.js';
 import { HealthController } from '../adapters/http/routes/health.controller.js';
 import { HomePageController } from '../adapters/http/routes/home-page.controller.js';
@@ -38,6 +39,7 @@ const pipelineProbe = (queues: QueueWatch, relay: OutboxRelay): HealthProbe => {
     AdminConsistencyController,
     AdminProcessesController,
     AdminScalingController,
+    AdminAlertsController,
     HealthController,
     ProblemsPageController,
     HomePageController,

@@ -7,6 +7,7 @@ import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import { metrics } from '#lib/runtime/metrics/metrics';
 import { Lifecycle } from '#lib/runtime/process/lifecycle';
 import { processName } from '#lib/runtime/process/process-name';
+import { answerSiblings } from '#lib/runtime/workers/sibling-workers';
 import { ScrapeModule } from '../scrape/scrape.module.js';
 import { ScrapeRounds } from '../scrape/scrape-rounds.js';
 import { GoogleChatAlertChannel } from './adapters/google-chat-channel.js';
@@ -56,9 +57,13 @@ import { WatchAlerts } from './watch-alerts.js';
     {
       provide: WatchAlerts,
       inject: [ScrapeRounds, NotifyOperators, CONFIG],
-      useFactory: (rounds: ScrapeRounds, notify: NotifyOperators, { ALERT_ENVIRONMENT: environment }: Config) => {
+      useFactory: (rounds: ScrapeRounds, notify: NotifyOperators, config: Config) => {
+        const { ALERT_ENVIRONMENT: environment } = config;
         const findings = new Findings(rounds);
-        return new WatchAlerts(rounds, findings, new AlertStates(rules, findings, environment), notify);
+        const channels = namesOf(config);
+        const watch = new WatchAlerts(rounds, findings, new AlertStates(rules, findings, environment), notify, { environment, channels });
+        answerSiblings('alerts', () => watch.report());
+        return watch;
       },
     },
   ],
@@ -78,3 +83,8 @@ const channelsOf = (config: Config, breakers: Breakers): AlertChannelPort[] => {
     ...(webhook === undefined ? [] : [new WebhookAlertChannel({ url: webhook, environment }, breakers)]),
   ];
 };
+
+const namesOf = ({ GOOGLE_CHAT_WEBHOOK_URL: chat, ALERT_WEBHOOK_URL: webhook }: Config): string[] => [
+  ...(chat === undefined ? [] : ['Google Chat']),
+  ...(webhook === undefined ? [] : ['webhook']),
+];

@@ -147,7 +147,6 @@ export class ChannelSender {
   }
 
   private miss({ fingerprint, kind, severity, alert, summary, at }: Notice): void {
-    if (kind === 'test') return;
     this.missedCount += 1;
     const key = `${fingerprint} ${kind}`;
     const known = this.missed.get(key);

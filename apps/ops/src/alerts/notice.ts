@@ -3,7 +3,7 @@ import type { Severity } from './rules.js';
 
 /** What a channel is told. Text holds names and numbers, never what users wrote, and no URL of a channel. */
 export interface Notice {
-  readonly kind: 'firing' | 'resolved' | 'digest' | 'missed' | 'test';
+  readonly kind: 'firing' | 'resolved' | 'digest' | 'missed';
   readonly severity: Severity;
   /** Name of the rule; of a digest or of what was missed its kind. */
   readonly alert: string;

@@ -14,6 +14,8 @@ const RESOLVED_ONCE_MS = 60_000;
 /** Alerts that a digest lists; more are only counted. */
 const MOST_IN_DIGEST = 100;
 
+const MOST_REMEMBERED = 20;
+
 /** Where notices go. */
 export interface NoticeSink {
   offer(notice: Notice): void;
@@ -32,6 +34,8 @@ interface Told {
  * A graver alert about the same thing has a cooldown of its own, so it is told at once.
  */
 export class NotifyOperators {
+  /** What this process told last, the newest first. */
+  readonly lastSent: Notice[] = [];
   private readonly told = new Map<string, Told>();
   private digest = new Map<string, { rule: AlertRule; summary: string; since: number; until: number; count: number }>();
   private digestCount = 0;
@@ -94,25 +98,6 @@ export class NotifyOperators {
     else count('elsewhere');
   }
 
-  /** A notice that only shows that notices arrive. @returns whether it was this process that sent it. */
-  async test(requestId: string, at: number): Promise<boolean> {
-    if (!(await this.once.take(`test:${requestId}`, RESOLVED_ONCE_MS))) return false;
-    this.offer({
-      kind: 'test',
-      severity: 'P2',
-      alert: 'Test',
-      fingerprint: fingerprintOf('Test', {}, this.environment),
-      labels: {},
-      summary: 'This is a test: an operator asked for it',
-      detail: 'Alerts of Parley arrive here.',
-      runbook: undefined,
-      since: at,
-      at,
-      suppressedCount: 0,
-    });
-    return true;
-  }
-
   private addToDigest({ rule, fingerprint, labels, value }: AlertState, at: number): void {
     count('digest');
     this.digestCount += 1;
@@ -148,6 +133,8 @@ export class NotifyOperators {
   }
 
   private offer(notice: Notice): void {
+    this.lastSent.unshift(notice);
+    this.lastSent.length = Math.min(this.lastSent.length, MOST_REMEMBERED);
     for (const sink of this.sinks) sink.offer(notice);
   }
 }
@@ -174,7 +161,7 @@ const noticeOf = (
 });
 
 /** `{queue}` of the table as a person reads it. */
-const filled = (text: string, labels: Readonly<Record<string, string>>, value: number): string =>
+export const filled = (text: string, labels: Readonly<Record<string, string>>, value: number): string =>
   text.replaceAll(/\{(\w+)\}/g, (_, name: string) => (name === 'value' ? shown(value) : (labels[name] ?? '')));
 
 const shown = (value: number): string => (Number.isInteger(value) ? String(value) : value.toPrecision(3));

@@ -675,7 +675,7 @@ export const rules: readonly AlertRule[] = [
     by: [],
     summary: 'The built-in alerter could not send {value} notices',
     means: 'Google Chat or the webhook does not take them. Alerts of Prometheus are not concerned.',
-    firstCommands: [HEALTH, 'grep -h alert .parley/logs/ops.log | tail', BREAKERS],
+    firstCommands: ['npm run parley -- alerts', 'grep -h alert .parley/logs/ops.log | tail', BREAKERS],
     endsWhen: 'none failed for a quarter of an hour',
     runbook: 'alerts-not-sent.md',
   },

@@ -1,8 +1,9 @@
+import type { AlertsReport } from '#lib/contracts/alerts';
 import { metrics } from '#lib/runtime/metrics/metrics';
 import type { ScrapeRounds } from '../scrape/scrape-rounds.js';
 import type { AlertState, AlertStates } from './alert-states.js';
 import type { Findings } from './find-alerts.js';
-import type { NotifyOperators } from './notify-operators.js';
+import { filled, type NotifyOperators } from './notify-operators.js';
 
 /** Looks at each round of metrics, and tells operators what has begun and what has ended. */
 export class WatchAlerts {
@@ -11,7 +12,28 @@ export class WatchAlerts {
     private readonly findings: Findings,
     private readonly states: AlertStates,
     private readonly notify: NotifyOperators,
+    private readonly shown: Pick<AlertsReport, 'environment' | 'channels'>,
   ) {}
+
+  /** What is true now, and what was told last. */
+  report(): AlertsReport {
+    const items = this.states.all.toSorted((one, other) => one.rule.severity.localeCompare(other.rule.severity) || one.since - other.since);
+    return {
+      at: timeOf(this.rounds.latest?.at ?? 0),
+      ...this.shown,
+      items: items.slice(0, MOST_SHOWN).map(({ rule, state, labels, value, since, mutedBy }) => ({
+        alert: rule.name,
+        severity: rule.severity,
+        state,
+        labels,
+        summary: filled(rule.summary, labels, value),
+        since: timeOf(since),
+        mutedBy: mutedBy ?? null,
+        runbook: rule.runbook,
+      })),
+      lastSent: this.notify.lastSent.map(({ at, kind, severity, alert, summary }) => ({ at: timeOf(at), kind, severity, alert, summary })),
+    };
+  }
 
   /** Call it after each round. Waits for Redis at most half a second, for no channel. */
   async execute(): Promise<void> {
@@ -25,6 +47,10 @@ export class WatchAlerts {
     await this.notify.tick(latest.at);
   }
 }
+
+const MOST_SHOWN = 100;
+
+const timeOf = (at: number): string => new Date(at).toISOString();
 
 const show = (firing: readonly AlertState[]): void => {
   metrics.alertsFiring.reset();
