@@ -4,6 +4,7 @@ import { definitionsFor } from '#lib/bus/permissions';
 import { queues } from '#lib/contracts/pipeline';
 import { renderAlertmanager, renderAlertTable, renderPrometheusRules, runbookFrames } from './render-alerts.js';
 import { chartSchemas } from './charts/render-chart-schemas.js';
+import { renderCapacity } from './capacity/render-capacity.js';
 import { renderDashboard } from './dashboards/grafana.js';
 import { renderDecisions } from './render-decisions.js';
 import { renderEvents } from './render-events.js';
@@ -44,5 +45,6 @@ export const printedDocuments: Readonly<Record<string, () => string>> = {
   // A chart reads no file outside of its folder.
   'helm/parley/files/dev/rabbitmq.conf': () => readFileSync('docker/rabbitmq/rabbitmq.conf', 'utf8'),
   'helm/parley/files/dev/enabled_plugins': () => readFileSync('docker/rabbitmq/enabled_plugins', 'utf8'),
+  'docs/operate/capacity.md': () => partOf('docs/operate/capacity.md', renderCapacity()),
   'docs/reference/metrics.md': () => partOf('docs/reference/metrics.md', renderMetricsTable()),
 };

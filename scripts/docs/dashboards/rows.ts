@@ -229,7 +229,7 @@ export const dashboardRows: readonly DashboardRow[] = [
         unit: 'percentunit',
         queries: [
           {
-            expr: `sum by (queue) (rate(event_attempts_total{outcome="retry"}[${INTERVAL}])) / sum by (queue) (rate(event_attempts_total[${INTERVAL}]))`,
+            expr: `(sum by (queue) (rate(event_attempts_total{outcome="retry"}[${INTERVAL}])) or sum by (queue) (rate(event_attempts_total[${INTERVAL}])) * 0) / sum by (queue) (rate(event_attempts_total[${INTERVAL}]))`,
             legend: '{{queue}}',
           },
         ],
@@ -470,7 +470,7 @@ export const dashboardRows: readonly DashboardRow[] = [
         help: 'What the advisor says now: docs/operate/scaling.md. Ask why with `npm run parley -- advise`.',
         kind: 'states',
         unit: 'short',
-        queries: [{ expr: 'max by (service, action) (scaling_recommendation)', legend: '{{service}}: {{action}}' }],
+        queries: [{ expr: 'max by (service, action) (scaling_recommendation{action!="none"})', legend: '{{service}}: {{action}}' }],
         states: { 0: { text: '-', colour: 'gray' }, 1: { text: 'advised', colour: 'orange' } },
       },
       {

@@ -24,6 +24,7 @@ export const toolTable = {
   'kube-score': { version: '1.20.0', origin: { kind: 'go', program: 'github.com/zegl/kube-score/cmd/kube-score' } },
   // The loader that `docker compose` itself has, as a program of its own.
   'compose-go': { version: '2.16.2', origin: { kind: 'go', program: 'github.com/compose-spec/compose-go/v2/cmd' } },
+  prometheus: { version: 'debian', origin: { kind: 'debian', packages: ['prometheus'], file: 'usr/bin/prometheus' } },
   promtool: { version: 'debian', origin: { kind: 'debian', packages: ['promtool', 'prometheus'], file: 'usr/bin/promtool' } },
   amtool: { version: 'debian', origin: { kind: 'debian', packages: ['prometheus-alertmanager'], file: 'usr/bin/amtool' } },
   libfaketime: {
