@@ -6,7 +6,7 @@ import { hurt, type ProcessFault } from '../faults/process-faults.js';
 import type { PrivateServer } from '#lib/devstack/process/server-process';
 
 /** What a fault hits, and with that what may be expected of sends meanwhile. */
-export type Target = ServiceName | Exclude<FaultyDependency, 'llm' | 'objectStore' | 'memory' | 'fcm' | 'collector'>;
+export type Target = ServiceName | Exclude<FaultyDependency, 'llm' | 'objectStore' | 'memory' | 'fcm' | 'collector' | 'webhook'>;
 
 /** One thing that goes wrong. */
 export interface ChaosFault {

@@ -24,11 +24,13 @@ export const complaintsAbout = (operation: Operation, { cells }: Outage, observe
 };
 
 /** What took too long to work again, or never did. */
-export const complaintsAboutRecovery = ({ recoversWithinMs }: Outage, { recoveredAfterMs }: Observed): string[] => {
+export const complaintsAboutRecovery = ({ recoversWithinMs, faults }: Outage, { recoveredAfterMs, postedAlerts }: Observed): string[] => {
   const limitMs = recoversWithinMs + NOISE.recoveryMs;
-  return Object.entries(recoveredAfterMs).flatMap(([operation, ms]) =>
+  const late = Object.entries(recoveredAfterMs).flatMap(([operation, ms]) =>
     ms !== undefined && ms <= limitMs ? [] : [`${operation} ${ms === undefined ? 'did not recover' : `recovered after ${ms} ms`}`],
   );
+  const hasWebhook = faults.some((fault) => 'dependency' in fault && fault.dependency === 'webhook');
+  return hasWebhook && postedAlerts === 0 ? [...late, 'no alert was posted when the webhook was back'] : late;
 };
 
 /** Processes that ended, grew without bound, or took their own trouble for an outage of others. */

@@ -30,6 +30,8 @@ export interface Observed {
   readonly endedProcesses: readonly string[];
   /** By how much the resident memory of each process was larger after it than before, in MiB. */
   readonly grownMiB: Readonly<Record<string, number>>;
+  /** That the webhook took, from before it to when all had settled. */
+  readonly postedAlerts: number;
   /** What each client was told, compared with what is there, when all had settled. */
   readonly report: ConsistencyReport;
 }
@@ -57,6 +59,7 @@ interface Backlog {
 
 const isAsked = (operation: Operation): operation is Asked => everyAsked.includes(operation as Asked);
 const CONVERSATIONS = 4;
+const NO_BACKLOG = { unindexed: 0, undelivered: 0, unscored: 0, unstored: 0, unpublished: 0, parked: 0 } as const;
 /** How long health remembers what it found. */
 const HEALTH_REMEMBERED_MS = 1_100;
 const WHOLE_WITHIN_MS = 20_000;
@@ -88,11 +91,12 @@ export async function experiment(stage: Stage, outage: Outage): Promise<Observed
     const failedBefore = await failedAttempts(world);
     const [pidsBefore, memoryBefore] = [pidsOf(world), servicesMiB(world)];
     const openBefore = await openBreakers(world);
+    const postedBefore = world.posted.count;
     const giveBack = await takeAll(stage, outage);
     const brokenAt = performance.now();
     await sleep(outage.holdMs); // the outage itself is what is being tested
     const unpushed = unpushedOf(world, probes, brokenAt);
-    const atItsEnd = { ...(await backlogOf(parley.databaseUrl)), unpushed };
+    const atItsEnd = { ...(await backlogAt(parley.databaseUrl, outage)), unpushed };
     const opened = outage.opensNoBreaker === true ? await openBreakers(world) : [];
     const endedAt = performance.now();
     await giveBack();
@@ -113,6 +117,7 @@ export async function experiment(stage: Stage, outage: Outage): Promise<Observed
       openedBreakers: [...new Set(openedBreakers)].filter((breaker) => !openBefore.includes(breaker)),
       endedProcesses: Object.entries(pidsBefore).flatMap(([name, pid]) => (pidsOf(world)[name] === pid ? [] : [name])),
       grownMiB: Object.fromEntries(Object.entries(memoryBefore).map(([name, mib]) => [name, (memoryAfter[name] ?? 0) - mib])),
+      postedAlerts: world.posted.count - postedBefore,
       report,
     };
   } finally {
@@ -272,6 +277,12 @@ async function ask<Row extends object>(databaseUrl: string, sql: string, values:
   }
 }
 
+/** Postgres is asked past the proxies; where it has ended itself, there is nothing that could wait. */
+async function backlogAt(databaseUrl: string, { faults }: Outage): Promise<Omit<Backlog, 'unpushed'>> {
+  const hasEnded = faults.some((fault) => 'disk' in fault && fault.disk === 'postgres');
+  return hasEnded ? NO_BACKLOG : backlogOf(databaseUrl);
+}
+
 async function backlogOf(databaseUrl: string): Promise<Omit<Backlog, 'unpushed'>> {
   const row = await ask<Omit<Backlog, 'unpushed'>>(
     databaseUrl,
@@ -286,7 +297,7 @@ async function backlogOf(databaseUrl: string): Promise<Omit<Backlog, 'unpushed'>
             (select count(*) from outbox where created_at < now() - interval '3 s')::int as unpublished,
             (select count(*) from outbox where parked_at is not null)::int as parked`,
   );
-  return row ?? { unindexed: 0, undelivered: 0, unscored: 0, unstored: 0, unpublished: 0, parked: 0 };
+  return row ?? NO_BACKLOG;
 }
 
 async function passedSince(databaseUrl: string, since: Date): Promise<Record<Exclude<Worker, 'push'>, boolean> | undefined> {

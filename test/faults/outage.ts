@@ -106,6 +106,7 @@ export const RECOVERS_WITHIN_MS: Readonly<Record<FaultyDependency, number>> = {
   // Its breaker waits 30 s, and what waits for it is looked at every 8 s.
   fcm: 42_000,
   collector: 12_000,
+  webhook: 32_000,
 };
 
 /** What is looked at in an outage, with what is seen. */

@@ -1,9 +1,24 @@
-import { away, BLACK_HOLE, REFUSED, slow, whole, withoutMemory, withoutPushes } from './cells.js';
+import type { OutageMode } from '#lib/testing/faulty-world';
+import { away, BLACK_HOLE, REFUSED, slow, whole, withoutMemory, withoutPushes, withoutRabbitmq } from './cells.js';
 import type { Outage } from './outage.js';
 
 const ERRORS = 'every request is answered 500';
 
-/** What Parley does without when it is away: the memory API, the collector of spans, and the providers of pushes. */
+/** Alerts that are due, because RabbitMQ is away as well, and a webhook that does not take them: as without RabbitMQ alone. */
+const webhook = (mode: OutageMode, means: string, holdMs: number): Outage => ({
+  ...away('webhook', mode),
+  faults: [
+    { dependency: 'webhook', mode },
+    { dependency: 'rabbitmq', mode: 'refused' },
+  ],
+  means: `${means}; and RabbitMQ refuses connections, so that there is something to alert`,
+  holdMs,
+  opensWithinMs: 0,
+  cells: withoutRabbitmq,
+  isInCut: false,
+});
+
+/** What Parley does without when it is away: the memory API, the collector of spans, the webhook of alerts, and the providers of pushes. */
 export const rowsOfHelpers: readonly Outage[] = [
   {
     ...away('memory', 'refused'),
@@ -69,6 +84,10 @@ export const rowsOfHelpers: readonly Outage[] = [
     cells: whole,
     isInCut: false,
   },
+  webhook('refused', REFUSED, 12_000),
+  webhook('slow', slow('webhook', 'the limit of a post'), 25_000),
+  webhook('black hole', BLACK_HOLE, 25_000),
+  webhook('erroring', ERRORS, 12_000),
   {
     ...away('fcm', 'refused'),
     means: REFUSED,

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { matrix } from './matrix.js';
 import { tableOf } from './table.js';
 
-const subjects = ['redis', 'embedder', 'objectStore', 'llm', 'memory', 'collector', 'fcm', 'our own processes'];
+const subjects = ['redis', 'embedder', 'objectStore', 'llm', 'memory', 'collector', 'webhook', 'fcm', 'our own processes'];
 tableOf(subjects);
 
 it('every subject of the table is in one of these files', () => {

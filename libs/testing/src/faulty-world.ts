@@ -20,6 +20,7 @@ export const faultyDependencies = [
   'memory',
   'fcm',
   'collector',
+  'webhook',
 ] as const;
 export type FaultyDependency = (typeof faultyDependencies)[number];
 
@@ -57,6 +58,7 @@ export const SLOW_MS: Readonly<Record<FaultyDependency, number>> = {
   memory: 15_000,
   fcm: 15_000,
   collector: 15_000,
+  webhook: 15_000,
 };
 
 /** Added to each direction of Redis in mode `just in time`: four fifths of the 50 ms that a limiter waits for it. */
@@ -84,6 +86,9 @@ export class FaultyWorld {
     private readonly memory: ScriptedHttpServer,
     readonly fcm: ScriptedFcm,
     private readonly collector: ScriptedHttpServer,
+    private readonly webhook: ScriptedHttpServer,
+    /** Alerts that the webhook took. */
+    readonly posted: { readonly count: number },
     private readonly broken: ScriptedHttpServer,
     private readonly ownsStack: boolean,
   ) {}
@@ -114,6 +119,13 @@ export class FaultyWorld {
       const memory = started(await ScriptedHttpServer.start(() => ({ status: 200, body: [] })));
       const fcm = started(await ScriptedFcm.start());
       const collector = started(await ScriptedHttpServer.start(() => ({ status: 200 })));
+      const posted = { count: 0 };
+      const webhook = started(
+        await ScriptedHttpServer.start(() => {
+          posted.count += 1;
+          return { status: 200 };
+        }),
+      );
       const broken = started(await ScriptedHttpServer.start(alwaysAnswering(500)));
       const before = async (url: string) => started(await FaultProxy.before(url));
       const { databaseUrl, rabbitmqUrl, rabbitmqManagementUrl, redisUrl, chromaUrl } = stack;
@@ -125,7 +137,8 @@ export class FaultyWorld {
         before(chromaUrl),
       ]);
       const [embedder, languageModel, objects] = await Promise.all([before(model.url), before(llm.url), before(s3.url)]);
-      const [memories, pushes, spans] = await Promise.all([before(memory.url), before(fcm.url), before(collector.url)]);
+      const [memories, pushes] = await Promise.all([before(memory.url), before(fcm.url)]);
+      const [spans, alerts] = await Promise.all([before(collector.url), before(webhook.url)]);
       fcm.publicUrl = new URL(pushes.through(fcm.url)).origin;
       const secondChroma = options.twice === true ? await before(stack.chromaUrl) : undefined;
       const twice = secondChroma && { gateway: {}, realtime: {}, embedding: { CHROMA_URL: secondChroma.through(stack.chromaUrl) } };
@@ -152,6 +165,7 @@ export class FaultyWorld {
             S3_ACCESS_KEY_ID: 'test',
             S3_SECRET_ACCESS_KEY: 'testsecret',
             MEMORY_API_URL: memories.through(memory.url),
+            ALERT_WEBHOOK_URL: alerts.through(webhook.url),
             FCM_URL: fcm.publicUrl,
             FCM_SERVICE_ACCOUNT: fcm.serviceAccount,
             ...(options.traces === true ? { OTEL_EXPORTER_OTLP_ENDPOINT: new URL(spans.through(collector.url)).origin } : {}),
@@ -171,6 +185,7 @@ export class FaultyWorld {
         memory: [memories],
         fcm: [pushes],
         collector: [spans],
+        webhook: [alerts],
       };
       return new FaultyWorld(
         stack,
@@ -183,6 +198,8 @@ export class FaultyWorld {
         memory,
         fcm,
         collector,
+        webhook,
+        posted,
         broken,
         options.stack === undefined,
       );
@@ -301,8 +318,8 @@ export class FaultyWorld {
   async stop(): Promise<void> {
     await this.parley.stop();
     await Promise.all(Object.values(this.proxies).flatMap((proxies) => proxies.map((proxy) => proxy.stop())));
-    const { model, llm, s3, memory, fcm, collector, broken } = this;
-    await Promise.all([model, llm, s3, memory, fcm, collector, broken].map((server) => server.stop()));
+    const { model, llm, s3, memory, fcm, collector, webhook, broken } = this;
+    await Promise.all([model, llm, s3, memory, fcm, collector, webhook, broken].map((server) => server.stop()));
     if (this.ownsStack) await this.stack.stop();
   }
 
@@ -349,7 +366,8 @@ export class FaultyWorld {
       case 'objectStore':
       case 'memory':
       case 'fcm':
-      case 'collector': {
+      case 'collector':
+      case 'webhook': {
         const redirect = (url: string) => {
           for (const proxy of this.proxies[dependency]) proxy.redirect(url);
         };
@@ -362,6 +380,7 @@ export class FaultyWorld {
           memory: this.memory.url,
           fcm: this.fcm.url,
           collector: this.collector.url,
+          webhook: this.webhook.url,
         };
         return async () => redirect(urls[dependency]);
       }
