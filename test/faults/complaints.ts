@@ -29,7 +29,7 @@ export const complaintsAboutRecovery = ({ recoversWithinMs, faults }: Outage, { 
   const late = Object.entries(recoveredAfterMs).flatMap(([operation, ms]) =>
     ms !== undefined && ms <= limitMs ? [] : [`${operation} ${ms === undefined ? 'did not recover' : `recovered after ${ms} ms`}`],
   );
-  const hasWebhook = faults.some((fault) => 'dependency' in fault && fault.dependency === 'webhook');
+  const hasWebhook = faults.some((fault) => 'dependency' in fault && fault.dependency === 'webhook' && fault.mode === 'refused');
   return hasWebhook && postedAlerts === 0 ? [...late, 'no alert was posted when the webhook was back'] : late;
 };
 

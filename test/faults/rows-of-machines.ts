@@ -43,7 +43,7 @@ export const rowsOfMachines: readonly Outage[] = [
   },
   {
     ...fullDisk('chroma'),
-    means: 'no byte is free where its data are: it answers questions and stores nothing',
+    means: 'no byte is free where its data are: it answers questions and stores nothing until it is started again',
     holdMs: 8_000,
     opensWithinMs: 3_000,
     cells: { ...withoutMeaning(3_000), search: answered(200, 3_000, 500), consume: worked('waits'), health: health(200, 'degraded') },

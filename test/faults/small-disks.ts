@@ -60,7 +60,8 @@ export class SmallDisks {
     return async () => {
       await rm(filler);
       const process = this.stack[server];
-      if (process.pid === undefined) await process.start();
+      // Chroma goes on to refuse what it should store, until it is started again.
+      if (process.pid === undefined || server === 'chroma') await process.restart();
     };
   }
 
