@@ -37,7 +37,7 @@ export async function hurt(world: FaultyWorld, services: readonly ServiceName[],
     case 'no descriptors': {
       const ends = await Promise.all(servers.map(takeDescriptors));
       return async () => {
-        for (const end of ends) end();
+        for (const end of ends) await end();
       };
     }
     default:
@@ -61,7 +61,8 @@ async function blockAgainAndAgain(servers: readonly PrivateServer[]): Promise<()
   };
 }
 
-async function takeDescriptors({ pid, url }: PrivateServer): Promise<() => void> {
+async function takeDescriptors(server: PrivateServer): Promise<() => Promise<void>> {
+  const { pid, url } = server;
   if (pid === undefined) throw new Error(`${url} does not run`);
   const soft = /^Max open files\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'utf8'))?.[1];
   const limit = (count: string) => execFileSync('prlimit', ['--pid', String(pid), `--nofile=${count}:`], { timeout: 5_000 });
@@ -71,8 +72,10 @@ async function takeDescriptors({ pid, url }: PrivateServer): Promise<() => void>
     { length: CONNECTIONS },
     () => connect({ host: hostname, port: Number(port) }).on('error', () => undefined), // refused is what is expected
   );
-  return () => {
-    limit(soft ?? '1024');
+  return async () => {
     for (const socket of sockets) socket.destroy();
+    // One that ended of it is started again, as a supervisor would; its row says so.
+    if (server.pid === pid) limit(soft ?? '1024');
+    else await server.start();
   };
 }
