@@ -112,12 +112,10 @@ export const withoutPostgres = (limits: { send: number; read: number; search: nu
     store: worked('waits'),
     push: worked('waits'),
   }) as const;
-/** Without the memory API a score counts no memories; health does not name it. */
-export const withoutMemory = { ...withoutHelp, health: health(200, 'ok'), score: worked('goes on'), store: worked('goes on') } as const;
+/** As if nothing were wrong; so it looks without the memory API too: a score counts no memories then, and health does not name it. */
+export const whole = { ...withoutHelp, health: health(200, 'ok'), score: worked('goes on'), store: worked('goes on') } as const;
 /** Pushes wait for their provider; health does not name it. */
-export const withoutPushes = { ...withoutMemory, push: worked('waits') } as const;
-/** As if nothing were wrong. */
-export const whole = withoutMemory;
+export const withoutPushes = { ...whole, push: worked('waits') } as const;
 
 /** What was queued before is handled, or what little comes through. */
 export const crawling = {

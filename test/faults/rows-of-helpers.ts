@@ -1,5 +1,5 @@
 import type { OutageMode } from '#lib/testing/faulty-world';
-import { away, BLACK_HOLE, REFUSED, slow, whole, withoutMemory, withoutPushes, withoutRabbitmq } from './cells.js';
+import { away, BLACK_HOLE, REFUSED, slow, whole, withoutPushes, withoutRabbitmq } from './cells.js';
 import type { Outage } from './outage.js';
 
 const ERRORS = 'every request is answered 500';
@@ -25,7 +25,7 @@ export const rowsOfHelpers: readonly Outage[] = [
     means: REFUSED,
     holdMs: 6_000,
     opensWithinMs: 3_000,
-    cells: withoutMemory,
+    cells: whole,
     isInCut: true,
   },
   {
@@ -33,7 +33,7 @@ export const rowsOfHelpers: readonly Outage[] = [
     means: slow('memory', 'the limit of a call'),
     holdMs: 40_000,
     opensWithinMs: 30_000,
-    cells: withoutMemory,
+    cells: whole,
     isInCut: false,
   },
   {
@@ -41,7 +41,7 @@ export const rowsOfHelpers: readonly Outage[] = [
     means: BLACK_HOLE,
     holdMs: 40_000,
     opensWithinMs: 30_000,
-    cells: withoutMemory,
+    cells: whole,
     isInCut: false,
   },
   {
@@ -49,7 +49,7 @@ export const rowsOfHelpers: readonly Outage[] = [
     means: ERRORS,
     holdMs: 6_000,
     opensWithinMs: 3_000,
-    cells: withoutMemory,
+    cells: whole,
     isInCut: false,
   },
   {

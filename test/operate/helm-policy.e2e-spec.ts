@@ -516,6 +516,22 @@ describeCharts('a release', () => {
     expect(metadata.labels).toMatchObject({ grafana_dashboard: '1' });
   });
 
+  it('gives scraped metrics the labels that the rules ask for', () => {
+    interface Endpoint {
+      readonly honorLabels: boolean;
+      readonly relabelings: readonly { readonly targetLabel: string; readonly replacement: string }[];
+    }
+    const monitors = of('production').filter(({ kind }) => kind === 'ServiceMonitor');
+    const endpoints = monitors.flatMap(({ spec }) => (spec as { endpoints: readonly Endpoint[] }).endpoints);
+    const given = endpoints.map(({ honorLabels, relabelings }) => ({
+      honorLabels,
+      labels: Object.fromEntries(relabelings.map(({ targetLabel, replacement }) => [targetLabel, replacement])),
+    }));
+
+    expect(given).toHaveLength(apps.length);
+    expect(given).toEqual(expect.arrayContaining(apps.map((service) => ({ honorLabels: true, labels: { job: 'parley', service } }))));
+  });
+
   it('brings the alert rules that Prometheus is tested with', () => {
     const { groups } = parse(readFileSync('docker/prometheus/rules.yml', 'utf8')) as { groups: object[] };
     expect(groups.length).toBeGreaterThan(1);

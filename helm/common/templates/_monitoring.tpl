@@ -11,7 +11,6 @@ metadata:
     {{- toYaml . | nindent 4 }}
     {{- end }}
 spec:
-  jobLabel: app.kubernetes.io/name
   selector:
     matchLabels:
       {{- include "parley.selectorLabels" . | nindent 6 }}
@@ -21,5 +20,12 @@ spec:
       path: /metrics
       interval: {{ $monitor.intervalSeconds }}s
       scrapeTimeout: 5s
+      # The rules look for jobs with `parley` in their name and for the label `service`; a process that says its own (build_info) is believed.
+      honorLabels: true
+      relabelings:
+        - targetLabel: job
+          replacement: parley
+        - targetLabel: service
+          replacement: {{ .Chart.Name }}
 {{- end }}
 {{- end }}
