@@ -55,7 +55,7 @@ export class Findings {
 
   private byValue(condition: Extract<Condition, { kind: 'value' }>): Finding[] {
     const { metric, by = [], across = 'max', above, below, and = [], unless = [] } = condition;
-    const samples = matching(this.valuesOf(metric), condition).filter(({ value }) => !Number.isNaN(value));
+    const samples = matching(this.rounds.values(metric), condition).filter(({ value }) => !Number.isNaN(value));
     const others = and.map((each) => this.of(each));
     const exceptions = unless.flatMap((each) => this.of(each));
     return grouped(samples, by).flatMap(({ labels, members }) => {
@@ -66,12 +66,6 @@ export class Findings {
       const guilty = members.filter((each) => (above === undefined ? each.value < (below ?? 0) : each.value > above));
       return [{ labels, value: above === undefined ? guilty.length : value, targets: targetsOf(guilty) }];
     });
-  }
-
-  /** Of the processes that answered in the newest round: what another one said before says nothing about now. */
-  private valuesOf(metric: string): SeriesValue[] {
-    const answered = new Set(this.rounds.latest?.processes.map(({ target }) => target));
-    return this.rounds.values(metric).filter(({ target }) => answered.has(target));
   }
 
   private byShare(condition: Extract<Condition, { kind: 'share' }>): Finding[] {

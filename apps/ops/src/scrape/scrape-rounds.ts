@@ -101,12 +101,12 @@ export class ScrapeRounds {
     return this.seenAt.get(target)?.service;
   }
 
-  /** The last value of each series at `at`, the latest round unless given; only of targets that answered then. */
+  /** The value of each series in the newest round at `at`, the latest unless given: what a process said before says nothing about then. */
   values(name: string, selector: Selector = {}, at = this.last?.at ?? 0): SeriesValue[] {
+    const roundAt = this.roundTimes.findLast((time) => time <= at);
     return this.series(name, selector).flatMap((series) => {
       const point = series.points.findLast((each) => each.at <= at);
-      const answeredAt = this.seenAt.get(series.target)?.times.findLast((time) => time <= at);
-      return point === undefined || point.at !== answeredAt ? [] : [valueOf(series, point.value)];
+      return point === undefined || point.at !== roundAt ? [] : [valueOf(series, point.value)];
     });
   }
 
