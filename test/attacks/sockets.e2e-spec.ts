@@ -207,7 +207,7 @@ describe('S14: frames', () => {
       for (const reader of stalled) reader.stall();
       readers.push(...stalled);
       // 30 a second: what is measured is who does not read, not 45 users who send all that they may at once.
-      id = await attacked.conversationWith('slow-reader', texts);
+      id = await attacked.conversationWith('slow-reader', texts, { pauseMs: 1_500 });
       // At once over the limit of the buffer; 10 s later where a gap had them catch up, which never fills it.
       await eventually(async () => expect((await closedWith(4008)) - before).toBeGreaterThanOrEqual(5), { timeoutMs: 20_000 });
     }, 'realtime');

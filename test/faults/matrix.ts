@@ -45,7 +45,7 @@ export const matrix: readonly Outage[] = [
   {
     ...away('postgres', 'black hole'),
     means: BLACK_HOLE,
-    holdMs: 10_000,
+    holdMs: 14_000,
     opensWithinMs: 7_000,
     cells: withoutPostgres({ send: 5_500, read: 6_000, search: 10_000, end: 8_000 }),
     isInCut: true,
@@ -143,7 +143,7 @@ export const matrix: readonly Outage[] = [
   {
     ...away('chroma', 'black hole'),
     means: BLACK_HOLE,
-    holdMs: 9_000,
+    holdMs: 13_000,
     opensWithinMs: 5_000,
     cells: withoutMeaning(3_000),
     isInCut: true,

@@ -30,7 +30,7 @@ const PLAN: Readonly<Record<Asked, { readonly askers: number; readonly pauseMs: 
   suggest: { askers: 2, pauseMs: 250 },
   health: { askers: 1, pauseMs: 400 },
   // A conversation that ends is two requests to the language model, so that its breaker opens within seconds.
-  end: { askers: 1, pauseMs: 600 },
+  end: { askers: 2, pauseMs: 300 },
 };
 
 /**

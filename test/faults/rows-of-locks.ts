@@ -26,7 +26,7 @@ export const rowsOfLocks: readonly Outage[] = [
   {
     ...away('postgres', 'locked row'),
     means: 'a session holds the row of one conversation (`SELECT FOR UPDATE`)',
-    holdMs: 8_000,
+    holdMs: 14_000,
     opensWithinMs: 2_500,
     cells: { ...whole, 'send there': answered(503, 5_500, 5_500) }, // each waits for the row by itself
     sendersThere: 4,
@@ -37,7 +37,7 @@ export const rowsOfLocks: readonly Outage[] = [
     ...away('postgres', 'locked row'),
     mode: 'pool exhausted',
     means: 'the same, with 100 senders to that conversation at once: every connection for sends waits for the row',
-    holdMs: 10_000,
+    holdMs: 14_000,
     opensWithinMs: 2_500,
     cells: { ...whole, 'send there': answered(503, 5_500, 5_500) },
     sendersThere: 100,

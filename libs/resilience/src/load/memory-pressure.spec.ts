@@ -66,3 +66,17 @@ it('memory pressure measures this process', () => {
   expect(residentBytes).toBeGreaterThan(heapBytes / 2);
   expect(heapLimitBytes).toBeGreaterThan(heapBytes);
 });
+
+it('memory that cannot be read, because no descriptor is left, is judged by the heap', () => {
+  const rss = vi.spyOn(process.memoryUsage, 'rss').mockImplementation(() => {
+    throw Object.assign(new Error('too many open files'), { code: 'EMFILE' });
+  });
+  const use = memoryUse(1_000 * MB);
+  rss.mockRestore();
+
+  expect(use.residentBytes).toBeUndefined();
+  expect(use.heapBytes).toBeGreaterThan(0);
+  const pressure = new MemoryPressure(() => use, createLogger('test', 'silent'));
+  pressure.sample();
+  expect(pressure.allowsBody(undefined)).toBe(true);
+});

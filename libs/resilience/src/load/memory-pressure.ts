@@ -16,7 +16,8 @@ export const LARGE_BODY_BYTES = 65_536;
 
 /** How much memory a process uses and may use, in bytes. */
 export interface MemoryUse {
-  readonly residentBytes: number;
+  /** Undefined = it cannot be read now. */
+  readonly residentBytes: number | undefined;
   /** Undefined = no limit is known but that of the heap. */
   readonly limitBytes: number | undefined;
   readonly heapBytes: number;
@@ -33,7 +34,16 @@ export const memoryLimitBytes = (configuredBytes: number | undefined, workers: n
 /** What this process uses now; some microseconds. */
 export const memoryUse = (limitBytes: number | undefined): MemoryUse => {
   const { used_heap_size: heapBytes, heap_size_limit: heapLimitBytes } = getHeapStatistics();
-  return { residentBytes: process.memoryUsage.rss(), limitBytes, heapBytes, heapLimitBytes };
+  return { residentBytes: residentBytes(), limitBytes, heapBytes, heapLimitBytes };
+};
+
+/** Node opens a file for it, which fails with EMFILE while the process has no descriptor left: no reason to end. */
+const residentBytes = (): number | undefined => {
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    return undefined;
+  }
 };
 
 /**
@@ -83,6 +93,6 @@ export class MemoryPressure {
 }
 
 const ratioOf = ({ residentBytes, limitBytes, heapBytes, heapLimitBytes }: MemoryUse): number =>
-  Math.max(heapBytes / heapLimitBytes, limitBytes === undefined ? 0 : residentBytes / limitBytes);
+  Math.max(heapBytes / heapLimitBytes, limitBytes === undefined || residentBytes === undefined ? 0 : residentBytes / limitBytes);
 
 const rounded = (ratio: number): number => Math.round(ratio * 100) / 100;
