@@ -6,9 +6,13 @@ export type ScalingAction = (typeof scalingActions)[number];
 
 const Size = z.object({
   pods: z.int().min(0).meta({ description: 'Processes of the service that answer, one per pod' }),
-  workers: z.int().min(0).meta({ description: 'Workers of each pod (WEB_CONCURRENCY)' }),
-  poolSize: z.int().min(0).meta({ description: 'Connections to Postgres of each worker (DB_POOL_SIZE)' }),
-  concurrency: z.int().min(0).nullable().meta({ description: 'Batches that each worker handles at once; null = it consumes no queue' }),
+  workers: z.int().min(0).nullable().meta({ description: 'Workers of each pod (WEB_CONCURRENCY); null = not known' }),
+  poolSize: z.int().min(0).nullable().meta({ description: 'Connections to Postgres of each worker (DB_POOL_SIZE); null = not known' }),
+  concurrency: z
+    .int()
+    .min(0)
+    .nullable()
+    .meta({ description: 'Batches that each worker handles at once; null = it consumes no queue, or not known' }),
 });
 
 /** What the advisor says of one service. */

@@ -45,7 +45,7 @@ export function advise(service: ServiceSnapshot, shared: SharedLimits): ScalingA
 
 /** The refusal to advise on a service about which too little is known. */
 export function refuse({ service, pods, unknown }: UnknownService): ScalingAdvice {
-  const size = { pods, workers: 0, poolSize: 0, concurrency: null };
+  const size = { pods, workers: null, poolSize: null, concurrency: null };
   return {
     service,
     action: 'none',
