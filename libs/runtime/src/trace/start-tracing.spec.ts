@@ -85,19 +85,6 @@ describe('a collector', () => {
     ]);
   });
 
-  it('that hangs holds 2,048 spans and one batch; the others are dropped and counted, and a stop waits no longer than it may', async () => {
-    const before = await valueOf(metrics.traceSpansDropped, { exporter: 'otlp', reason: 'queue-full' });
-    collector.fault = () => undefined;
-    await start(toCollector());
-    for (let i = 0; i < 10_000; i += 1) startSpan('work', 'internal', sampled)?.end();
-
-    const dropped = (await valueOf(metrics.traceSpansDropped, { exporter: 'otlp', reason: 'queue-full' })) - before;
-    expect(dropped).toBe(10_000 - 2_048 - 128);
-    const stoppedAt = performance.now();
-    await tracing?.stop(200);
-    expect(performance.now() - stoppedAt).toBeLessThan(1_500);
-  });
-
   it.each([
     ['refuses', 400],
     ['answers with an error', 500],
@@ -144,6 +131,20 @@ describe('a collector', () => {
     await start(toCollector());
     for (let i = 0; i < 128; i += 1) startSpan('work', 'internal', sampled)?.end();
     await eventually(() => expect(closed).toBe(true), { timeoutMs: 9_000 });
+  });
+
+  // The last of them: what it leaves in its queue is counted as not taken while the next test runs.
+  it('that hangs holds 2,048 spans and one batch; the others are dropped and counted, and a stop waits no longer than it may', async () => {
+    const before = await valueOf(metrics.traceSpansDropped, { exporter: 'otlp', reason: 'queue-full' });
+    collector.fault = () => undefined;
+    await start(toCollector());
+    for (let i = 0; i < 10_000; i += 1) startSpan('work', 'internal', sampled)?.end();
+
+    const dropped = (await valueOf(metrics.traceSpansDropped, { exporter: 'otlp', reason: 'queue-full' })) - before;
+    expect(dropped).toBe(10_000 - 2_048 - 128);
+    const stoppedAt = performance.now();
+    await tracing?.stop(200);
+    expect(performance.now() - stoppedAt).toBeLessThan(1_500);
   });
 });
 
