@@ -76,12 +76,14 @@ export class ChannelSender {
 
   /** Returns at once. */
   offer(notice: Notice): void {
-    const lost = this.queue.add(notice);
-    if (lost !== undefined) {
-      metrics.alertsSent.inc({ severity: lost.severity, outcome: 'dropped' });
-      this.miss(lost);
-    }
+    this.lose(this.queue.add(notice));
     this.wakeUp();
+  }
+
+  private lose(lost: Notice | undefined): void {
+    if (lost === undefined) return;
+    metrics.alertsSent.inc({ severity: lost.severity, outcome: 'dropped' });
+    this.miss(lost);
   }
 
   private async run(): Promise<void> {
@@ -112,8 +114,8 @@ export class ChannelSender {
         if (error instanceof ChannelBusy) {
           const pauseMs = Math.min(longestPauseMs, error.retryAfterMs ?? exponential(attempt, { baseMs: 2_000, capMs: 60_000 }));
           this.logger.info({ channel: this.channel.name, pauseMs }, 'the channel of alerts asks for a pause');
-          // Back in line: a graver one that came meanwhile goes first, and one of the same alert takes its place.
-          this.queue.add(notice);
+          // Back in line: a graver one that came meanwhile goes first, and a newer one of the same alert takes its place.
+          this.lose(this.queue.putBack(notice));
           await this.pause(pauseMs);
           return false;
         }

@@ -29,6 +29,15 @@ describe('notices that wait', () => {
     ]);
   });
 
+  it('say what is newest, also when an older one comes back that could not be sent', () => {
+    const queue = new NoticeQueue();
+    queue.add(aNotice({ summary: '7 wait', suppressedCount: 2 }));
+    const older = queue.take();
+    queue.add(aNotice({ summary: '9 wait', suppressedCount: 3 }));
+    if (older !== undefined) queue.putBack(older);
+    expect(drained(queue).map(({ summary, suppressedCount }) => [summary, suppressedCount])).toEqual([['9 wait', 6]]);
+  });
+
   it.each([1, 2, 3, 4, 5])(
     'are never more than the limit, lose the oldest of the mildest, and no P0 for a milder one (seed %i)',
     (seed) => {

@@ -35,6 +35,15 @@ export class NoticeQueue {
     return victim;
   }
 
+  /** Like {@link add} for a notice that could not be sent yet: one of the same alert that came meanwhile is newer, and stays. */
+  putBack(notice: Notice): Notice | undefined {
+    const newer = this.waiting.get(keyOf(notice));
+    if (newer === undefined) return this.add(notice);
+    this.waiting.delete(keyOf(notice));
+    this.add(notice);
+    return this.add(newer);
+  }
+
   /** The next one to send. */
   take(): Notice | undefined {
     const next = [...this.waiting.values()].reduce<Notice | undefined>(
