@@ -1,5 +1,13 @@
-import { describe, expect, it } from 'vitest';
-import { childTraceparent, formatTraceparent, parseTraceparent, traceIdOf } from './traceparent.js';
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  childOfCaller,
+  childTraceparent,
+  formatTraceparent,
+  parseTraceparent,
+  SAMPLED_BY_CALLERS_PER_SECOND,
+  sampleNewTraces,
+  traceIdOf,
+} from './traceparent.js';
 
 const trace = '4bf92f3577b34da6a3ce929d0e0e4736';
 const span = '00f067aa0ba902b7';
@@ -52,5 +60,23 @@ describe('a new unit of work', () => {
 
     expect(traceIdOf(one)).toMatch(/^[0-9a-f]{32}$/);
     expect(traceIdOf(one)).not.toBe(traceIdOf(other));
+  });
+});
+
+describe('a unit of work for a caller', () => {
+  afterEach(() => sampleNewTraces(() => true));
+  const flagged = `00-${trace}-${span}-01`;
+  const flagsOf = (made: string) => parseTraceparent(made)?.flags;
+
+  it('is sampled by its flag for some a second, then as the process says, and stays in its trace', () => {
+    sampleNewTraces(() => false);
+    const made = Array.from({ length: SAMPLED_BY_CALLERS_PER_SECOND + 1 }, () => childOfCaller(flagged, 10_000));
+
+    expect(made.map(flagsOf)).toEqual([...Array.from({ length: SAMPLED_BY_CALLERS_PER_SECOND }, () => '01'), '00']);
+    expect(new Set(made.map(traceIdOf))).toEqual(new Set([trace]));
+    expect(flagsOf(childOfCaller(flagged, 11_000))).toBe('01');
+    expect(flagsOf(childOfCaller(`00-${trace}-${span}-00`, 11_000))).toBe('00');
+    sampleNewTraces(() => true);
+    expect(flagsOf(childOfCaller(flagged, 11_000))).toBe('01');
   });
 });

@@ -46,10 +46,31 @@ export const childTraceparent = (parent: unknown, sampled?: boolean): string => 
   return formatTraceparent({ traceId, spanId: randomHex(8), flags: (sampled ?? isNewSampled(traceId)) ? '01' : '00' });
 };
 
-/** The same below a `traceparent` that this program made or has parsed, without parsing it again: that was more than half of what a span costs. */
+/** Traces per second and process that callers may have exported by their own flag: a tenth of what the queue of spans holds, at some twenty spans each. */
+export const SAMPLED_BY_CALLERS_PER_SECOND = 10;
+let secondBeganAt = Number.NEGATIVE_INFINITY;
+let sampledByCallers = 0;
+
+/**
+ * {@link childTraceparent} for what comes from a caller, with or without a token: its flag counts for a few traces a second. Beyond these the
+ * process decides by the trace id, so that callers who flag every request do not crowd out the spans of others.
+ */
+export const childOfCaller = (parent: unknown, now = performance.now()): string => {
+  const known = parseTraceparent(parent);
+  if (known === undefined || !isSampled(known.flags)) return childTraceparent(parent);
+  if (now - secondBeganAt >= 1_000) {
+    secondBeganAt = now;
+    sampledByCallers = 0;
+  }
+  sampledByCallers += 1;
+  const flags = sampledByCallers <= SAMPLED_BY_CALLERS_PER_SECOND || isNewSampled(known.traceId) ? '01' : '00';
+  return formatTraceparent({ traceId: known.traceId, spanId: randomHex(8), flags });
+};
+
+/** {@link childTraceparent} below a `traceparent` that this program made or has parsed, without parsing it again: that was more than half of what a span costs. */
 export const childOfOwn = (parent: string): string => `${parent.slice(0, 36)}${randomHex(8)}${parent.slice(52)}`;
 
-/** The lowest bit of the flags, of a `traceparent` that this program made or has parsed. */
+/** The lowest bit of the flags, of flags alone or of a `traceparent` that this program made or has parsed. */
 export const isSampled = (traceparent: string): boolean => (Number.parseInt(traceparent.slice(-1), 16) & 1) === 1;
 
 // Filled again when it is used up: to ask the kernel for each id was 4 % of a busy gateway.

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { withDeadline } from '#lib/resilience/call/deadline';
 import type { WorkContext } from '#lib/runtime/log/context';
 import { beginWork, type UnitOfWork } from '#lib/runtime/work/work-registry';
-import { childTraceparent } from '#lib/runtime/log/traceparent';
+import { childOfCaller } from '#lib/runtime/log/traceparent';
 import { remoteAddressOf } from '#lib/runtime/process/remote-address';
 import type { Caller } from '#lib/auth/caller';
 import { addressKey, userKey } from '#lib/resilience/limit/fair-share';
@@ -69,7 +69,7 @@ export class RequestWork {
     const given = headers['x-request-id'];
     this.context = {
       requestId: typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID(),
-      traceparent: childTraceparent(parent),
+      traceparent: childOfCaller(parent),
     };
   }
 
