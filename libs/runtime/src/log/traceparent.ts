@@ -46,8 +46,8 @@ export const childTraceparent = (parent: unknown, sampled?: boolean): string => 
   return formatTraceparent({ traceId, spanId: randomHex(8), flags: (sampled ?? isNewSampled(traceId)) ? '01' : '00' });
 };
 
-/** Traces per second and process that callers may have exported by their own flag: a tenth of what the queue of spans holds, at some twenty spans each. */
-export const SAMPLED_BY_CALLERS_PER_SECOND = 10;
+/** Traces per second and process that callers may have exported by their own flag: with five spans each in the busiest process, a quarter of the queue of spans. */
+export const SAMPLED_BY_CALLERS_PER_SECOND = 100;
 let secondBeganAt = Number.NEGATIVE_INFINITY;
 let sampledByCallers = 0;
 

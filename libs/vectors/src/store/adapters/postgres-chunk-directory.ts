@@ -10,6 +10,8 @@ const FEW = 1_000;
  * let through, 0.001 ms each (server 1.0.0, docs/performance/search.md).
  */
 const FEW_IN = 64;
+/** So few are compared one by one in a table of any size: 4 ms, and Chroma's index finds none of them once in a while, when they are new among many. */
+const FEW_ALWAYS = 64;
 
 // $1-$3 filter
 const FILTER = `
@@ -27,7 +29,7 @@ const PLACES = {
 const HAS_FEW = {
   name: 'chunk-directory-has-few',
   text: `
-    SELECT coalesce(sum(head_seq), 0) <= (SELECT least(${FEW}, reltuples / ${FEW_IN}) FROM pg_class WHERE oid = 'messages'::regclass) AS "hasFew"
+    SELECT coalesce(sum(head_seq), 0) <= (SELECT least(${FEW}, greatest(${FEW_ALWAYS}, reltuples / ${FEW_IN})) FROM pg_class WHERE oid = 'messages'::regclass) AS "hasFew"
     FROM conversations WHERE id = ANY ($1::uuid[])`,
 };
 
