@@ -27,8 +27,8 @@ module.exports = {
   forbidden: [
     rule(
       'apps-are-islands',
-      'Processes talk through events, not through imports.',
-      { path: '^apps/([^/]+)/' },
+      'Processes talk through events, not through imports; the embedded mode is all of them in one.',
+      { path: '^apps/([^/]+)/', pathNot: '^apps/standalone/' },
       { path: '^apps/', pathNot: '^apps/$1/' },
     ),
     rule('libs-never-import-apps', 'A lib that knows an app cannot serve another one.', { path: '^libs/' }, { path: '^apps/' }),
@@ -95,6 +95,7 @@ module.exports = {
     home('@nestjs/terminus', ['libs/runtime/src/health/']),
     home('jose', ['libs/auth/src/adapters/', 'apps/delivery/src/adapters/']),
     home('ws', ['apps/realtime/src/adapters/']),
+    home('@modelcontextprotocol', ['apps/gateway/src/adapters/mcp/']),
     home('croner', ['apps/ops/src/adapters/']),
     home('piscina', ['apps/gateway/src/adapters/', '^libs/vectors/src/chunking/adapters/']),
     rule(

@@ -62,6 +62,31 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: {
+          ...shared,
+          name: 'embedded',
+          include: ['test/embedded/**/*.e2e-spec.ts'],
+          globalSetup: ['./libs/testing/src/vitest-stack.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          maxWorkers: 2,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          ...shared,
+          name: 'console',
+          include: ['test/console/**/*.e2e-spec.ts'],
+          globalSetup: ['./libs/testing/src/vitest-stack.ts'],
+          testTimeout: 60_000,
+          // A machine without Chromium fetches it, once.
+          hookTimeout: 600_000,
+          maxWorkers: 2,
+        },
+      },
+      {
+        extends: true,
         // Servers of its own: what it does to them no other test should meet.
         test: {
           ...shared,

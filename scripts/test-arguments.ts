@@ -10,6 +10,8 @@ export const kinds = {
   integration: 'adapters against real servers',
   operate: 'charts, alert rules, dashboards and the image, by the tools of their fields',
   journeys: 'what a user or an operator would notice, all processes together',
+  embedded: 'the embedded mode: the same journeys in one process, and what is its own',
+  console: 'the web console in a real browser against the whole of Parley',
   attacks: 'what one caller can do to the others, to the data and to the processes',
   faults: 'servers that fail, hang and lie (PARLEY_LONG_TESTS=1: all of them)',
 } as const;

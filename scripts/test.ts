@@ -11,7 +11,7 @@ import { explainAndExit } from '#lib/devstack/terminal/explain';
 import { type Kind, type Wanted, wantedFrom } from './test-arguments.js';
 import { COUNTS_FILE_VARIABLE, type SkippedTests, type TestCounts } from './vitest-counts.js';
 
-const NEEDS_STACK: readonly Kind[] = ['integration', 'journeys', 'attacks'];
+const NEEDS_STACK: readonly Kind[] = ['integration', 'journeys', 'embedded', 'console', 'attacks'];
 const CHECK_WITHIN_MS = 180_000;
 /** Checks that run side by side: most use one core. */
 const AT_ONCE = Math.min(4, availableParallelism());
