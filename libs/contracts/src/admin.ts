@@ -38,6 +38,7 @@ export const deadLetterFilter = {
   type: name.optional(),
   errorClass: name.optional(),
   conversationId: name.optional(),
+  text: name.optional().meta({ description: 'Part of its id, conversation, error or payload, in upper or lower case' }),
 } as const;
 
 /** `GET /v1/admin/dead-letters`; without `queue` those of all queues. */

@@ -21,6 +21,7 @@ interface Filter {
   readonly type?: string;
   readonly errorClass?: string;
   readonly conversation?: string;
+  readonly text?: string;
 }
 interface ListOptions extends Filter {
   readonly queue?: string;
@@ -48,7 +49,8 @@ export function addDeadLetterCommands(program: Command): void {
     command
       .option('--type <type>', 'only events of this type, e.g. message.created')
       .option('--error-class <name>', 'only those that failed with this error')
-      .option('--conversation <id>', 'only those of this conversation');
+      .option('--conversation <id>', 'only those of this conversation')
+      .option('--text <text>', 'only those with this in their id, error or payload');
 
   filtered(dlq.command('list'))
     .description('what is there, oldest first')
@@ -126,7 +128,7 @@ async function carryOut(deed: 'replay' | 'discard', ids: string[], options: Orde
 
 function orderFrom(
   ids: string[],
-  { queue, all, rate, dryRun, force, watch, type, errorClass, conversation }: OrderOptions,
+  { queue, all, rate, dryRun, force, watch, type, errorClass, conversation, text }: OrderOptions,
 ): DeadLetterOrder {
   const given = {
     queue: queue ?? onlyQueue(),
@@ -135,6 +137,7 @@ function orderFrom(
     type,
     errorClass,
     conversationId: conversation,
+    text,
     ratePerSecond: rate,
     watchSeconds: watch,
     dryRun,
@@ -217,8 +220,8 @@ async function withDeadLetters<T>(audit: Logger, work: (deadLetters: DeadLetters
 
 const print = (answer: unknown): void => void process.stdout.write(`${printable(JSON.stringify(answer, undefined, 2))}\n`);
 
-const withoutJson = ({ type, errorClass, queue, limit }: Partial<ListOptions>) =>
-  Object.fromEntries(Object.entries({ type, errorClass, queue, limit }).filter(([, value]) => value !== undefined));
+const withoutJson = ({ type, errorClass, text, queue, limit }: Partial<ListOptions>) =>
+  Object.fromEntries(Object.entries({ type, errorClass, text, queue, limit }).filter(([, value]) => value !== undefined));
 
 function wholeNumber(text: string): number {
   if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('must be a whole number from 1 on');

@@ -66,12 +66,20 @@ export interface DeadLetterFilter {
   readonly type?: string | undefined;
   readonly errorClass?: string | undefined;
   readonly conversationId?: string | undefined;
+  /** Part of its id, conversation, error or payload, in any case. */
+  readonly text?: string | undefined;
 }
 
-export const matches = (letter: DeadLetter, { type, errorClass, conversationId }: DeadLetterFilter): boolean =>
+/** Whether the filter selects a dead letter. @param message the one that `letter` describes. */
+export const matches = (letter: DeadLetter, message: WireMessage, { type, errorClass, conversationId, text }: DeadLetterFilter): boolean =>
   (type === undefined || letter.type === type) &&
   (errorClass === undefined || letter.errorClass === errorClass) &&
-  (conversationId === undefined || letter.conversationId === conversationId);
+  (conversationId === undefined || letter.conversationId === conversationId) &&
+  (text === undefined || mentions(letter, message, text.toLowerCase()));
+
+const mentions = ({ id, conversationId, errorClass, error }: DeadLetter, { body }: WireMessage, text: string): boolean =>
+  [id, conversationId, errorClass, error].some((field) => field?.toLowerCase().includes(text)) ||
+  body.toString().toLowerCase().includes(text);
 
 const KEPT = [header.schemaVersion, header.conversationId, header.requestId, header.traceparent, header.firstFailedAt];
 

@@ -134,6 +134,22 @@ export const deadLettersContract = (start: () => Promise<DeadLettersUnderTest>):
       expect(await find({ limit: 1 })).toEqual({ ids: [plain?.id], isComplete: false });
     });
 
+    it('a text selects letters that have it in their error or payload, and an order with it takes no other', async () => {
+      const [plain, far, other] = await bury(
+        aDeadLetter(),
+        aDeadLetter({ error: new RangeError('too FAR away') }),
+        aDeadLetter({ conversationId: newId() }),
+      );
+      const find = async (text: string) => (await deadLetters.list({ limit: 50, text })).items.map(({ id }) => id);
+      expect(await find('too far')).toEqual([far?.id]);
+      expect(await find('xin CHÀO')).toEqual(idsOf([plain, far, other].filter((letter) => letter !== undefined)));
+      expect(await find(other?.id?.slice(5) ?? '')).toEqual([other?.id]);
+      expect(await find('nowhere')).toEqual([]);
+      expect(await deadLetters.discard(all({ text: 'too far' }), 'alice')).toMatchObject({ done: 1, remaining: 0 });
+      expect(await listed()).toEqual(idsOf([plain, other].filter((letter) => letter !== undefined)));
+      expect(JSON.stringify(logged.filter((line) => 'audit' in line))).not.toContain('too far');
+    });
+
     it('a message without properties is described from its body', async () => {
       const event = aMessageCreated();
       const bare = { id: undefined, publishedAt: undefined, headers: {} };

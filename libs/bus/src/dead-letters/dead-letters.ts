@@ -42,7 +42,7 @@ export class DeadLetters {
     const items: DeadLetter[] = [];
     const isComplete = await this.readAll(queue, (name, message) => {
       const letter = describeDeadLetter(name, message);
-      if (!matches(letter, filter)) return 'continue';
+      if (!matches(letter, message, filter)) return 'continue';
       if (items.length === limit) return 'stop';
       items.push(letter);
       return 'continue';

@@ -43,7 +43,7 @@ export const executeOrder = async (
     audit: `dead-letters.${action.name}`,
     by,
     queue,
-    ...(ids === undefined ? { all, ...filterOf(order) } : { idCount: ids.length, ids: ids.slice(0, MAX_IDS_LOGGED) }),
+    ...(ids === undefined ? { all, ...filterForAudit(order) } : { idCount: ids.length, ids: ids.slice(0, MAX_IDS_LOGGED) }),
     ...(force ? { force } : {}),
     ...(ratePerSecond === undefined ? {} : { ratePerSecond }),
   };
@@ -87,7 +87,7 @@ const runOver = async (
     const letter = await letters.next();
     if (letter === undefined) break;
     const shown = describeDeadLetter(order.queue, letter);
-    if (!selection.includes(shown)) continue;
+    if (!selection.includes(shown, letter)) continue;
     const refusal = action.refusal(letter, order);
     if (refusal !== undefined) tally.refused(shown, refusal);
     else if (order.dryRun) tally.wouldBeDone(shown);
@@ -103,7 +103,20 @@ const runOver = async (
   return tally.finished(selection.missing);
 };
 
-const filterOf = ({ type, errorClass, conversationId }: DeadLetterOrder): DeadLetterFilter => ({ type, errorClass, conversationId });
+const filterOf = ({ type, errorClass, conversationId, text }: DeadLetterOrder): DeadLetterFilter => ({
+  type,
+  errorClass,
+  conversationId,
+  text,
+});
+
+/** Without the text: it may be a part of a message, which no log holds. */
+const filterForAudit = ({ type, errorClass, conversationId, text }: DeadLetterOrder) => ({
+  type,
+  errorClass,
+  conversationId,
+  ...(text === undefined ? {} : { isByText: true }),
+});
 
 /** The letters that an order selects, and those of its ids that were not met yet. */
 class Selection {
@@ -123,8 +136,8 @@ class Selection {
   }
 
   /** Of two letters with one id only the older is selected: they are the same event, which is handled once. */
-  includes(letter: DeadLetter): boolean {
-    return matches(letter, filterOf(this.order)) && this.wanted?.has(letter.id) !== false;
+  includes(letter: DeadLetter, message: WireMessage): boolean {
+    return matches(letter, message, filterOf(this.order)) && this.wanted?.has(letter.id) !== false;
   }
 
   settled(letter: DeadLetter): void {
