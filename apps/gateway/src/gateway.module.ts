@@ -23,6 +23,7 @@ import { EndsModule } from './ends/ends.module.js';
 import { ErasureModule } from './erasure/erasure.module.js';
 import { LiveModule } from '#lib/live/live.module';
 import { LoadModule } from '#lib/database/load.module';
+import { McpModule } from './adapters/mcp/mcp.module.js';
 import { MessagesModule } from './messages/messages.module.js';
 import { OperationsModule } from './operations/operations.module.js';
 import { PresenceModule } from './presence/presence.module.js';
@@ -46,6 +47,7 @@ const foundIn =
     MessagesModule,
     SearchModule,
     ContextModule,
+    McpModule,
     DevicesModule,
     FriendshipModule,
     PresenceModule,

@@ -148,6 +148,15 @@ export const ConversationSummary = z
   .meta({ id: 'ConversationSummary' });
 export type ConversationSummary = z.infer<typeof ConversationSummary>;
 
+/** Answer of `GET /v1/conversations`. */
+export const ConversationList = z
+  .object({
+    items: z.array(ConversationSummary).meta({ description: 'Newest activity first' }),
+    nextCursor: z.string().nullable().meta({ description: '`cursor` of the next page; null: this was the last' }),
+  })
+  .meta({ id: 'ConversationList' });
+export type ConversationList = z.infer<typeof ConversationList>;
+
 /** `PUT /v1/conversations/{id}/receipts`; each number only ever rises. */
 export const Receipt = z
   .strictObject({
@@ -215,6 +224,15 @@ export const MessagePage = z
   })
   .refine((page) => page.afterSeq === undefined || page.beforeSeq === undefined, 'afterSeq and beforeSeq exclude each other');
 export type MessagePage = z.infer<typeof MessagePage>;
+
+/** Answer of `GET /v1/conversations/{id}/messages`. */
+export const MessageList = z
+  .object({
+    items: z.array(MessageView).meta({ description: 'Ascending by `seq`' }),
+    headSeq: z.int().nonnegative().meta({ description: '`seq` of the newest message; 0: there is none' }),
+  })
+  .meta({ id: 'MessageList' });
+export type MessageList = z.infer<typeof MessageList>;
 
 const flag = (description: string) => z.stringbool().default(false).meta({ description });
 

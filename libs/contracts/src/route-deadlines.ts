@@ -6,6 +6,8 @@ const END_MS = 8_000;
 const ACCESS_MS = 6_000;
 /** R104; its stages have 2 s each, a reranker takes the rest. */
 const SEARCH_MS = 10_000;
+/** A tool call has the deadline of the route that it stands for, a search at most; loading the SDK for the first one, and an answer. */
+const TOOL_MS = 11_000;
 /** A body of 10 MB: read in a thread (5 s at most), and one commit. */
 const UPLOAD_MS = 8_000;
 /** The scoring service has 25 s (`scoring.requests`); before it Postgres is asked. R104. */
@@ -44,6 +46,7 @@ export const routeDeadlinesMs: Readonly<Record<string, number>> = {
   'GET /v1/jobs/:jobId': ACCESS_MS,
   'GET /v1/search': SEARCH_MS,
   'POST /v1/conversations/:conversationId/context': SEARCH_MS,
+  'POST /mcp': TOOL_MS,
   'GET /v1/admin/queues': BROKER_MS,
   'GET /v1/admin/dead-letters': LETTERS_MS,
   'GET /v1/admin/dead-letters/:letterId': LETTERS_MS,

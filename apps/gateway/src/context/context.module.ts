@@ -7,6 +7,7 @@ import { MessagesModule } from '../messages/messages.module.js';
 import { SearchMessages } from '../search/search-messages.js';
 import { SearchModule } from '../search/search.module.js';
 import { TextWorkPort } from '../search/text-work.port.js';
+import { AnswerContext } from './answer-context.js';
 import { BuildContext } from './build-context.js';
 
 /** Context windows for LLM agents. */
@@ -14,6 +15,7 @@ import { BuildContext } from './build-context.js';
   imports: [MessagesModule, SearchModule],
   controllers: [ContextController],
   providers: [
+    AnswerContext,
     {
       provide: BuildContext,
       inject: [MessageStorePort, ChunkLedgerPort, SearchMessages, TextWorkPort],
@@ -21,5 +23,6 @@ import { BuildContext } from './build-context.js';
         new BuildContext(messages, ledger, search, new CachedTokenCounter(text)),
     },
   ],
+  exports: [AnswerContext],
 })
 export class ContextModule {}

@@ -11,6 +11,7 @@ import { LoadModule } from '#lib/database/load.module';
 import { DeleteMessage } from './delete-message.js';
 import { EditMessage } from './edit-message.js';
 import { EmbedNow } from './embed-now.js';
+import { ReadMessages } from './read-messages.js';
 import { ShowMessages } from './show-messages.js';
 import { StoreMessage } from './store-message.js';
 
@@ -24,12 +25,13 @@ import { StoreMessage } from './store-message.js';
     EditMessage,
     DeleteMessage,
     ShowMessages,
+    ReadMessages,
     ListConversations,
     StartConversation,
     AddMember,
     RemoveMember,
     RecordReceipt,
   ],
-  exports: [ShowMessages],
+  exports: [ShowMessages, ReadMessages, ListConversations, StoreMessage],
 })
 export class MessagesModule {}

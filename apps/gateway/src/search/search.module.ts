@@ -13,6 +13,7 @@ import { LexicalOverlapReranker } from '../adapters/search/lexical-overlap-reran
 import { PooledTextWork } from '../adapters/search/pooled-text-work.js';
 import { LoadModule } from '#lib/database/load.module';
 import { MessagesModule } from '../messages/messages.module.js';
+import { AnswerSearch } from './answer-search.js';
 import { BoundedReranker } from './bounded-reranker.js';
 import { LexicalIndexPort } from './lexical-index.port.js';
 import { LOCAL_NOISE_FLOOR, NearestMessages } from './nearest-messages.js';
@@ -56,6 +57,7 @@ const searchMessages = (
   imports: [MessagesModule, LoadModule],
   controllers: [SearchController],
   providers: [
+    AnswerSearch,
     { provide: TextWorkPort, inject: [CONFIG, LOGGER, Lifecycle], useFactory: textWork },
     { provide: NearestMessages, inject: [LateVectors, CONFIG], useFactory: nearestMessages },
     { provide: RerankerPort, inject: [TextWorkPort, Pressure, CONFIG], useFactory: boundedReranker },
@@ -75,6 +77,6 @@ const searchMessages = (
       useFactory: searchMessages,
     },
   ],
-  exports: [SearchMessages, TextWorkPort],
+  exports: [AnswerSearch, SearchMessages, TextWorkPort],
 })
 export class SearchModule {}

@@ -32,6 +32,8 @@ const isMetricsTarget = (value: string): boolean => {
   const address = value.replace(/^dns\+/, '');
   return URL.canParse(address) && ['http:', 'https:'].includes(new URL(address).protocol);
 };
+/** As RFC 8414 has it; plain http only on this machine. */
+const isIssuer = (value: string): boolean => URL.canParse(value) && isPrivateOrTls(new URL(value));
 const isTimeZone = (name: string): boolean => {
   try {
     return Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
@@ -40,6 +42,16 @@ const isTimeZone = (name: string): boolean => {
   }
 };
 const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+/** Values that are separated by commas; empty = none. */
+const list = z
+  .string()
+  .default('')
+  .transform((values) =>
+    values
+      .split(',')
+      .map((value) => value.trim())
+      .filter((value) => value !== ''),
+  );
 const milliseconds = (max: number) => count(1, max);
 
 /** Whether no one in between can change what it answers: https, or this machine. */
@@ -88,19 +100,10 @@ export const settings = {
   ),
 
   METRICS_TARGETS: setting(
-    z
-      .string()
-      .default('')
-      .transform((list) =>
-        list
-          .split(',')
-          .map((target) => target.trim())
-          .filter((target) => target !== ''),
-      )
-      .refine(
-        (targets) => targets.every(isMetricsTarget),
-        'must be URLs that begin with http://, https:// or dns+http://, separated by commas',
-      ),
+    list.refine(
+      (targets) => targets.every(isMetricsTarget),
+      'must be URLs that begin with http://, https:// or dns+http://, separated by commas',
+    ),
     'For `ops`: where the processes of Parley show their metrics, separated by commas, e.g. http://127.0.0.1:8080/metrics. `dns+http://name:9090/metrics` is looked up each time and means every address behind the name, such as the pods of a headless Service. Alerts and scaling advice know what they find there; empty = only of ops itself. `npm start` sets it.',
   ),
   ADVICE_WINDOW_MS: setting(
@@ -292,17 +295,16 @@ export const settings = {
     'Largest request body of any route before 413 (R101); most routes take 128 KiB or less.',
   ),
   CORS_ORIGINS: setting(
-    z
-      .string()
-      .default('')
-      .transform((list) =>
-        list
-          .split(',')
-          .map((origin) => origin.trim())
-          .filter((origin) => origin !== ''),
-      )
-      .refine((origins) => origins.every(isOrigin), 'must be `*` or origins like https://app.example.com, separated by commas'),
+    list.refine((origins) => origins.every(isOrigin), 'must be `*` or origins like https://app.example.com, separated by commas'),
     'Origins whose pages may call the API from a browser, separated by commas; `*` = any. Empty = none.',
+  ),
+  MCP_URL: setting(
+    url('http:', 'https:').optional(),
+    'Public URL of `/mcp`, such as `https://api.example.com/mcp`: what the metadata of the endpoint call it. Set it behind a proxy; without it the host that a caller used is named.',
+  ),
+  MCP_AUTHORIZATION_SERVERS: setting(
+    list.refine((issuers) => issuers.every(isIssuer), 'must be URLs that begin with https://, separated by commas'),
+    'Issuers of tokens, separated by commas, that agents without a token are sent to (RFC 9728). Empty = none: agents are given tokens.',
   ),
 
   WS_PING_MS: setting(

@@ -92,6 +92,7 @@ export const metrics = {
     'scope',
   ),
   searchDuration: histogram('search_duration_seconds', 'One search', INTERACTIVE, 'mode'),
+  mcpToolDuration: histogram('mcp_tool_duration_seconds', 'One call of a tool by an agent', INTERACTIVE, 'tool', 'outcome'),
   dbConnUsage: gauge('db_conn_usage', 'Pool connections', 'lane', 'state'),
   dbPoolWait: histogram('db_pool_wait_seconds', 'Wait for a pool connection', INTERACTIVE, 'lane'),
   dbConnectFailures: counter('db_connect_failures_total', 'Connections to Postgres that could not be made'),

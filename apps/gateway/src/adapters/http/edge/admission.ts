@@ -24,12 +24,23 @@ const RETRY_AFTER_SECONDS = 5;
 /** Refuses with 503, before their body is read, what would overflow the system (ruling C4) or the memory of this process (R105). */
 export const admit = (instance: FastifyInstance, pressure: Pressure, memory: MemoryPressure): void => {
   instance.addHook('onRequest', (request, _reply, done) => {
-    const priority = priorities[`${request.method} ${workOf(request).route.url ?? ''}`];
-    if (priority !== undefined && !pressure.allows(priority))
-      return done(refused(priority, 'The system has as much to do as it can take.'));
+    const refusal = refusalOf(pressure, `${request.method} ${workOf(request).route.url ?? ''}`);
+    if (refusal !== undefined) return done(refusal);
     if (!memory.allowsBody(bodyBytesOf(request.headers))) return done(refused('memory', 'There is no memory for a large body now.'));
     done();
   });
+};
+
+/** For what stands for a route and came another way. @throws ProblemError `overloaded` when a request to `route` would be refused now. */
+export const verifyAdmitted = (pressure: Pressure, route: string): void => {
+  const refusal = refusalOf(pressure, route);
+  if (refusal !== undefined) throw refusal;
+};
+
+const refusalOf = (pressure: Pressure, route: string): ProblemError | undefined => {
+  const priority = priorities[route];
+  if (priority === undefined || pressure.allows(priority)) return undefined;
+  return refused(priority, 'The system has as much to do as it can take.');
 };
 
 /** 0 without a body; undefined when it comes in chunks of unknown length. */

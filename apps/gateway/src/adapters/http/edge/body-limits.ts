@@ -35,6 +35,7 @@ export const routeBodyLimitsBytes: Readonly<Record<string, number>> = {
   'DELETE /v1/users/:userId/data': SMALL_BYTES,
   'POST /v1/friendship_status/calculate-score/:conversationId': SMALL_BYTES,
   'POST /v1/friendship_status/calculate-score-and-update': SMALL_BYTES,
+  'POST /mcp': MESSAGE_BYTES,
   'POST /v1/admin/consistency/check': SMALL_BYTES,
   'POST /v1/admin/consistency/repair': SMALL_BYTES,
   'POST /v1/admin/outbox/unpark': LETTERS_BYTES,

@@ -26,6 +26,8 @@ import { problemOfHead } from './request-head.js';
 import { recordRequest } from './request-log.js';
 import { RequestWork, workOf } from './request-work.js';
 import { headersOf } from './response-headers.js';
+import { handOverMcpBodies, MCP_ROUTE } from '../../mcp/mcp-body.js';
+import { nameResourceMetadata } from '../../mcp/protected-resource.js';
 import { handOverLargeBodies } from '../large-bodies/large-body-routes.js';
 
 /** What the edge of the gateway asks before it lets a request in. */
@@ -54,6 +56,8 @@ export const buildEdge = (instance: FastifyInstance, { verifier, limiters, limit
   const bytes = new ByteQuota(userLimits(config).bytesPerSecond);
   acceptJsonOnly(instance, limits);
   handOverLargeBodies(instance, new ByteQuota(userLimits(config).bodyBytesPerSecond));
+  handOverMcpBodies(instance);
+  nameResourceMetadata(instance, config.MCP_URL);
   giveEveryRouteItsBodyLimit(instance, config.HTTP_BODY_LIMIT_BYTES);
   giveEveryRouteItsDeadline(instance);
 
@@ -83,7 +87,8 @@ export const buildEdge = (instance: FastifyInstance, { verifier, limiters, limit
       leave();
     }
     takeFromByteQuota(bytes, work.callerKey);
-    await takeFromRequestQuota(limiters, caller.userId, request.method, reply);
+    // A tool call counts as the route that it stands for, and which that is stands in its body.
+    if (route !== MCP_ROUTE) await takeFromRequestQuota(limiters, caller.userId, request.method, reply);
     work.admissionMs = performance.now() - work.startedAt;
   };
   instance.addHook('onRequest', (request, reply, done) => {

@@ -22,12 +22,18 @@ export const sendProblem = (request: FastifyRequest, reply: FastifyReply, error:
   const { requestId } = work.context;
   const retryAfter = retryAfterOf(problem);
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
-  if (problem.code === 'unauthenticated') reply.header('www-authenticate', challengeOf(problem));
+  if (problem.code === 'unauthenticated') reply.header('www-authenticate', challengeOf(request, problem));
   // Bytes, because Fastify would add a charset to a text, and this media type has none.
   const body = Buffer.from(JSON.stringify(renderProblem(problem, { url: request.raw.url ?? '', requestId })));
   void reply.code(problem.status).header('x-request-id', requestId).header('cache-control', 'no-store').type(PROBLEM_TYPE).send(body);
 };
 
 // RFC 6750: `error` only when a token came and is not accepted.
-const challengeOf = ({ cause }: ProblemError): string =>
-  cause === undefined ? 'Bearer realm="parley"' : 'Bearer realm="parley", error="invalid_token"';
+const challengeOf = (request: FastifyRequest, { cause }: ProblemError): string => {
+  const metadata = request.routeOptions.config.resourceMetadataOf?.(request);
+  return [
+    'Bearer realm="parley"',
+    ...(cause === undefined ? [] : ['error="invalid_token"']),
+    ...(metadata === undefined ? [] : [`resource_metadata="${metadata}"`]),
+  ].join(', ');
+};

@@ -1,9 +1,8 @@
 import { Controller, Delete, Get, HttpCode, Post, Put, Res } from '@nestjs/common';
 import { ApiCreatedResponse, ApiHeader, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { z } from 'zod';
 import type { EventHeaders } from '#lib/bus/publish/publisher.port';
-import { ConversationPage, ConversationSummary, ConversationView, NewConversation, Receipt } from '#lib/contracts/http';
+import { ConversationList, ConversationPage, ConversationView, NewConversation, Receipt } from '#lib/contracts/http';
 import type { UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
 import type { Conversation } from '#lib/conversations/conversation-store.port';
@@ -16,10 +15,6 @@ import { RemoveMember } from '../../../conversations/remove-member.js';
 import { StartConversation } from '../../../conversations/start-conversation.js';
 import { Caller, ConversationRef, IdempotencyKey, MemberRef } from './parameters.js';
 import { FromBody, FromPath, FromQuery } from '../problems/validation.js';
-
-const ConversationList = z
-  .object({ items: z.array(ConversationSummary), nextCursor: z.string().nullable() })
-  .meta({ id: 'ConversationList' });
 
 const noSuchConversation = () => new ProblemError('not-found', 'There is no such conversation.');
 
@@ -60,7 +55,7 @@ export class ConversationsController {
   @Get()
   @ApiOperation({ operationId: 'listConversations', summary: 'My conversations, newest activity first' })
   @ApiOkResponse({ standardSchema: ConversationList })
-  list(@Caller() reader: UserId, @FromQuery(ConversationPage) page: ConversationPage): Promise<z.infer<typeof ConversationList>> {
+  list(@Caller() reader: UserId, @FromQuery(ConversationPage) page: ConversationPage): Promise<ConversationList> {
     return this.listConversations.execute(reader, page);
   }
 

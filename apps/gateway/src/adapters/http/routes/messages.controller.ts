@@ -1,28 +1,23 @@
 import { Controller, Get, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { z } from 'zod';
-import { MessagePage, MessageView, NewMessage } from '#lib/contracts/http';
+import { MessageList, MessagePage, MessageView, NewMessage } from '#lib/contracts/http';
 import type { UserId } from '#lib/contracts/ids';
 import { ProblemError } from '#lib/contracts/problems';
-import { MessageStorePort } from '#lib/conversations/message-store.port';
 import { currentContext, enrichContext } from '#lib/runtime/log/context';
 import { atAcknowledgement } from '#lib/conversations/first-stages';
 import { viewOf } from '#lib/conversations/message-view';
-import { ShowMessages } from '../../../messages/show-messages.js';
+import { ReadMessages } from '../../../messages/read-messages.js';
 import { StoreMessage } from '../../../messages/store-message.js';
 import { Caller, ConversationRef, IdempotencyKey } from './parameters.js';
 import { FromBody, FromPath, FromQuery } from '../problems/validation.js';
-
-const MessageList = z.object({ items: z.array(MessageView), headSeq: z.int().nonnegative() }).meta({ id: 'MessageList' });
 
 @ApiTags('messages')
 @Controller('v1/conversations/:conversationId/messages')
 export class MessagesController {
   constructor(
     private readonly storeMessage: StoreMessage,
-    private readonly messages: MessageStorePort,
-    private readonly showMessages: ShowMessages,
+    private readonly readMessages: ReadMessages,
   ) {}
 
   /** Called by direct-send.ts: its decorators register and describe the route, but no pipe, guard or interceptor of Nest runs (ADR 23). */
@@ -58,15 +53,12 @@ export class MessagesController {
   @Get()
   @ApiOperation({ operationId: 'listMessages', summary: 'Messages of a conversation, by seq' })
   @ApiOkResponse({ standardSchema: MessageList })
-  async page(
+  page(
     @Caller() reader: UserId,
     @FromPath(ConversationRef) { conversationId }: ConversationRef,
     @FromQuery(MessagePage) range: MessagePage,
-  ): Promise<z.infer<typeof MessageList>> {
-    enrichContext({ conversationId });
-    const page = await this.messages.page(conversationId, reader, range);
-    if (page === undefined) throw new ProblemError('not-found', 'There is no such conversation.');
-    return { items: await this.showMessages.execute(page.messages), headSeq: page.headSeq };
+  ): Promise<MessageList> {
+    return this.readMessages.execute(conversationId, reader, range);
   }
 }
 

@@ -1,0 +1,20 @@
+import type { FoundMessage } from '#lib/contracts/http';
+import { NOTICE } from './agent-tool.js';
+
+/**
+ * One message on one line. Its text is a JSON string, so no text can pass for another line, and its end is where it says.
+ * @param maxLength characters of the text; the rest is left out.
+ */
+export const lineOf = ({ seq, senderId, createdAt, content, deletedAt }: FoundMessage, maxLength = Number.POSITIVE_INFINITY): string => {
+  if (deletedAt !== undefined) return `seq ${seq}, ${senderId}, ${createdAt}: deleted`;
+  const text = content.length > maxLength ? `${content.slice(0, maxLength)}…` : content;
+  return `seq ${seq}, ${senderId}, ${createdAt}: ${JSON.stringify(text)}`;
+};
+
+/** The text of a result: what it is, how to take it, then its lines. */
+export const textOf = (summary: string, lines: readonly string[]): string =>
+  lines.length === 0 ? summary : [summary, NOTICE, ...lines].join('\n');
+
+/** A sentence on what was left out; empty when nothing was. */
+export const leftOut = (degraded: readonly string[]): string =>
+  degraded.length === 0 ? '' : ` Incomplete: ${degraded.join(', ')} was left out because it failed; ask again later.`;
