@@ -10,6 +10,7 @@ import { renderDecisions } from './render-decisions.js';
 import { renderEvents } from './render-events.js';
 import { renderFaults } from './render-faults.js';
 import { renderMetricsTable } from './render-metrics.js';
+import { renderSocket } from './render-socket.js';
 import { renderProblems } from './render-problems.js';
 
 const BEGIN = '<!-- printed by `npm run docs` -->';
@@ -30,6 +31,7 @@ export const printedDocuments: Readonly<Record<string, () => string>> = {
   'docker/grafana/parley.json': renderDashboard,
   'helm/parley/files/dashboards/parley.json': renderDashboard,
   'docs/reference/events.md': renderEvents,
+  'docs/reference/websocket.md': () => partOf('docs/reference/websocket.md', renderSocket()),
   'docker/rabbitmq/definitions.json': () => `${JSON.stringify(definitionsFor(queues), undefined, 2)}\n`,
   'docs/reference/faults.md': renderFaults,
   'docs/reference/configuration.md': renderConfigurationDoc,

@@ -1,31 +1,49 @@
-import { z } from 'zod';
-import { header } from '#lib/bus/wire-message';
+import { deadLetterQueue, retryQueue } from '#lib/bus/topology';
 import { type EventType, eventSchemas } from '#lib/contracts/events';
-import { EVENTS_EXCHANGE, pipeline, queues, requests, RETRY_DELAYS_MS } from '#lib/contracts/pipeline';
+import { EVENTS_EXCHANGE, pipeline, publishersOf, queues, requests, RETRY_DELAYS_MS } from '#lib/contracts/pipeline';
+import { asyncApi, fieldRows, payloadOf } from './asyncapi-tables.js';
 
-const rowsOf = (type: EventType): string => {
-  const schema = z.toJSONSchema(eventSchemas[type].shape.data, { io: 'input', unrepresentable: 'any' }) as {
-    properties: Record<string, { type?: string; format?: string }>;
-    required?: string[];
-  };
-  return Object.entries(schema.properties)
-    .map(
-      ([name, field]) => `| \`${name}\` | ${field.format ?? field.type ?? 'value'} | ${schema.required?.includes(name) ? 'yes' : 'no'} |`,
-    )
-    .join('\n');
+const HEAD = '| --- | --- | --- | --- |';
+
+const listeners = (type: EventType): string =>
+  Object.entries(pipeline)
+    .flatMap(([queue, { hears, app }]) => (hears.includes(type) ? [`${app} (\`${queue}\`)`] : []))
+    .join(', ');
+
+const section = (type: EventType): string => {
+  const message = asyncApi.components.messages[type];
+  if (message === undefined) throw new Error(`AsyncAPI has no ${type}`);
+  const { summary, examples } = message;
+  const [example] = examples;
+  return `### \`${type}\`
+
+${summary}
+
+Sent by ${publishersOf(type).join(', ')}; received by ${listeners(type) || 'none'}.
+
+| field of \`data\` | type | always there | |
+${HEAD}
+${fieldRows(payloadOf(message).properties?.['data'] ?? {})}
+
+\`\`\`json
+${JSON.stringify(example?.payload.data, undefined, 2)}
+\`\`\`
+`;
 };
 
 /** `docs/reference/events.md`: the queues and what the events carry, printed from `pipeline.ts` and the event schemas. */
 export const renderEvents = (): string => `# Events
 
-Printed from \`libs/contracts/src/{pipeline,events}.ts\` by \`npm run docs\`; a test keeps it true. The same as AsyncAPI: \`GET /asyncapi.json\`.
+Printed by \`npm run docs\` from the AsyncAPI document, which is made of \`libs/contracts/src/{pipeline,events}.ts\`; a test keeps it true.
+\`GET /asyncapi.json\` has all of it for programs, with every queue, its arguments, and who sends and receives as operations.
 
 Topic exchange \`${EVENTS_EXCHANGE}\`; the routing key is the event's type. Envelope: \`{eventId, type, version, occurredAt, conversationId, data}\`.
 Consumers ignore fields they do not know; \`eventId\` stays the same through every retry and replay.
 Properties: \`message_id\` = \`eventId\`, \`type\` = the event's type, \`timestamp\`, \`content_type: application/json\`, persistent.
-Headers, each where it applies: ${Object.values(header)
-  .map((name) => `\`${name}\``)
-  .join(', ')}.
+
+| header | type | always there | |
+${HEAD}
+${fieldRows(asyncApi.components.schemas['EventHeaders'] ?? {})}
 
 ## Queues
 
@@ -48,8 +66,8 @@ ${Object.entries(pipeline)
   )
   .join('\n')}
 
-A failed event waits in \`<queue>.retry.<n>\` (${RETRY_DELAYS_MS.map((ms) => `${ms / 1000} s`).join(', ')}) and comes back to its queue; after its last attempt it goes to
-\`<queue>.dlq\` with \`x-error\`, \`x-error-class\`, \`x-first-failed-at\` and \`x-origin-queue\`. An open breaker of the last column pauses the queue;
+A failed event waits in \`${retryQueue('<queue>', 1)}\` and on (${RETRY_DELAYS_MS.map((ms) => `${ms / 1000} s`).join(', ')}) and comes back to its queue; after its last attempt it goes to
+\`${deadLetterQueue('<queue>')}\` with \`x-error\`, \`x-error-class\`, \`x-first-failed-at\` and \`x-origin-queue\`. An open breaker of the last column pauses the queue;
 no attempt is counted.
 
 ### Queues of requests
@@ -64,6 +82,4 @@ ${Object.entries(requests)
 
 ## What they carry
 
-${(Object.keys(eventSchemas) as EventType[])
-  .map((type) => `### \`${type}\`\n\n| field of \`data\` | type | always there |\n| --- | --- | --- |\n${rowsOf(type)}\n`)
-  .join('\n')}`;
+${(Object.keys(eventSchemas) as EventType[]).map(section).join('\n')}`;

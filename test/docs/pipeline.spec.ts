@@ -2,8 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import type { EventType } from '#lib/contracts/events';
-import { type PipelineRow, pipeline, type QueueRow, queues, requests } from '#lib/contracts/pipeline';
+import { isFromOutbox, type PipelineRow, pipeline, type QueueRow, queues, requests } from '#lib/contracts/pipeline';
 
 const rows = Object.entries<QueueRow>(queues);
 const eventRows = Object.entries<PipelineRow>(pipeline);
@@ -26,10 +25,6 @@ const appsWithRelay = (): string[] =>
     const module = `apps/${app}/src/${app}.module.ts`;
     return existsSync(module) && /DatabaseModule\.for\([^)]*\brelay: true/.test(readFileSync(module, 'utf8'));
   });
-
-const emitted = new Set(eventRows.flatMap(([, { emits }]) => emits));
-/** What handlers return does not pass the outbox; the nightly run and operators write this one into it as well. */
-const isFromOutbox = (type: EventType): boolean => !emitted.has(type) || type === 'score.recalculate';
 
 describe('the table of queues', () => {
   it.each(eventRows)(

@@ -5,18 +5,18 @@ import { StoredContent } from './text.js';
 
 const time = z.iso.datetime({ offset: true });
 /** Version of a message, a Postgres `int`: an unreachable number must not outrank every real version. */
-const version = z.int().positive().max(2_147_483_647);
+const version = z.int().positive().max(2_147_483_647).meta({ description: 'Of the message: 1, raised by each edit and by the deletion' });
 /** Position in a conversation, at most 2^53 - 1 as `int` says: beyond it JSON numbers are no longer exact. */
-const seq = z.int().positive();
+const seq = z.int().positive().meta({ description: 'Place of the message in its conversation: 1, 2, 3, ... without gaps' });
 
 /** Fields of all events about a message. `version` starts at 1 and rises with each edit and with the deletion. */
 const MessageFacts = z.object({
   messageId: MessageId,
   conversationId: ConversationId,
   seq,
-  senderId: UserId,
+  senderId: UserId.meta({ description: 'Who wrote it' }),
   version,
-  createdAt: time,
+  createdAt: time.meta({ description: 'When the message was accepted' }),
 });
 
 const isAboutOneConversation = (envelope: object): boolean => {
@@ -37,11 +37,11 @@ const event = <
   z
     .object({
       /** UUIDv7; the same event keeps its id through every retry and replay, so consumers can recognise it. */
-      eventId: z.uuid(),
-      type: z.literal(type),
+      eventId: z.uuid().meta({ description: 'The same through every retry and replay' }),
+      type: z.literal(type).meta({ description: 'The routing key' }),
       /** Version of this event's schema. Consumers ignore fields they do not know; a breaking change gets a new number. */
-      version: z.literal(1),
-      occurredAt: time,
+      version: z.literal(1).meta({ description: 'Of the schema of this event' }),
+      occurredAt: time.meta({ description: 'When it happened, in UTC' }),
       conversationId: about,
       data,
     })
@@ -83,7 +83,7 @@ export const MessageEmbedded = event(
 );
 export type MessageEmbedded = z.infer<typeof MessageEmbedded>;
 
-const membersVersion = z.int().nonnegative();
+const membersVersion = z.int().nonnegative().meta({ description: 'Rises with each change of the members' });
 
 /** A conversation was started with these members; `membersVersion` rises with each change of the members. */
 export const ConversationCreated = event(

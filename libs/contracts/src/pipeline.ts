@@ -255,6 +255,19 @@ export const pipeline = rowsOfKind('events') as Record<NamesOf<'events'>, Pipeli
 /** The queues of requests, in the order of {@link queues}. */
 export const requests = rowsOfKind('requests') as Record<NamesOf<'requests'>, RequestRow>;
 
+/** What handlers return does not pass the outbox; the nightly run and operators write this one into it as well. */
+const RETURNED_AND_STORED: ReadonlySet<EventType> = new Set(['score.recalculate']);
+
+/** Whether an event is written into the outbox, which any app with a relay publishes. */
+export const isFromOutbox = (type: EventType): boolean =>
+  RETURNED_AND_STORED.has(type) || !Object.values(pipeline).some(({ emits }) => emits.includes(type));
+
+/** The apps that publish an event: those with a relay of the outbox, and those whose handlers return it. */
+export const publishersOf = (type: EventType): readonly ProducingApp[] => {
+  const returning = Object.values(pipeline).flatMap(({ app, emits }) => (emits.includes(type) ? [app] : []));
+  return [...new Set<ProducingApp>([...(isFromOutbox(type) ? RELAYING : []), ...returning])];
+};
+
 /** Longest wait for {@link EMBED_NOW_QUEUE} in milliseconds. */
 export const EMBED_NOW_TIMEOUT_MS = requests[EMBED_NOW_QUEUE].timeoutMs;
 

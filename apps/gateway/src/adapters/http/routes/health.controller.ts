@@ -1,16 +1,17 @@
 import { Controller, Get, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { renderAsyncApi } from '#lib/contracts/asyncapi';
 import { dependencies } from '#lib/contracts/dependencies';
 import { type CheckReport, Health, type HealthReport } from '#lib/runtime/health/health';
+import { renderAsyncApi } from '../schema/asyncapi/asyncapi.js';
 import { API_VERSION } from '../schema/openapi.js';
 
 @ApiTags('operations')
 @Controller()
 export class HealthController {
   private readonly startedAt = new Date().toISOString();
-  private readonly asyncApi = renderAsyncApi(API_VERSION);
+  /** Made for the first reader. */
+  private asyncApi: object | undefined;
 
   constructor(private readonly health: Health) {}
 
@@ -24,8 +25,9 @@ export class HealthController {
   }
 
   @Get('asyncapi.json')
-  @ApiOperation({ operationId: 'getAsyncApi', summary: 'The events, as an AsyncAPI document' })
+  @ApiOperation({ operationId: 'getAsyncApi', summary: 'Events and the socket protocol, as an AsyncAPI document' })
   events(): object {
+    this.asyncApi ??= renderAsyncApi(API_VERSION);
     return this.asyncApi;
   }
 
