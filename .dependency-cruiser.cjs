@@ -4,8 +4,10 @@ const siblings = ['conversations', 'vectors', 'live', 'scores', 'jobs', 'objects
 const lib = (name) => `^libs/${name}/`;
 const outside = '/adapters/';
 const tests = '\\.(spec|int-spec|e2e-spec|contract)\\.ts$';
-const wiring = ['\\.module\\.ts$', '/main\\.ts$', '/create-gateway\\.ts$', tests];
+const wiring = ['\\.module\\.ts$', '/main\\.tsx?$', '/create-gateway\\.ts$', tests];
 const ours = '^(apps|libs)/';
+/** What runs in browsers: built by Vite, with everything in it. */
+const pages = '^apps/console/';
 /** What operates Parley from outside, on a developer's machine or an operator's terminal: wires what each command needs. */
 const operating = ['^apps/cli/', lib('devstack')];
 
@@ -66,7 +68,7 @@ module.exports = {
     rule(
       'core-does-not-see-vendors',
       'Outside adapters only zod, Injectable and ids: everything else is an adapter with a port.',
-      { path: ours, pathNot: [outside, ...wiring, ...operating, lib('runtime'), lib('testing')] },
+      { path: ours, pathNot: [outside, ...wiring, ...operating, lib('runtime'), lib('testing'), pages] },
       { dependencyTypes: ['npm', 'npm-dev', 'npm-optional', 'npm-peer'], pathNot: 'node_modules/(zod|uuid|@nestjs/common)/' },
     ),
     home('amqplib', ['libs/bus/src/adapters/', 'apps/cli/src/adapters/']),
@@ -105,6 +107,21 @@ module.exports = {
       { pathNot: '^clients/' },
     ),
     rule(
+      'console-runs-in-browsers',
+      'The console has the client and its own packages; of contracts it takes types, which are gone when it is built.',
+      { path: '^apps/console/src/', pathNot: tests },
+      {
+        pathNot: ['^apps/console/', '^clients/', 'node_modules/(react|react-dom|@base-ui/react|uplot|wouter)/'],
+        dependencyTypesNot: ['type-only'],
+      },
+    ),
+    rule(
+      'console-takes-types-of-contracts',
+      'What a page may know of the libs are the shapes of what goes over the wire.',
+      { path: '^apps/console/src/', pathNot: tests },
+      { path: '^libs/', pathNot: '^libs/contracts/' },
+    ),
+    rule(
       'tests-stay-in-tests',
       'Nothing that runs in production leans on test code.',
       { path: ours, pathNot: [tests, lib('testing')] },
@@ -113,7 +130,7 @@ module.exports = {
     rule(
       'runs-without-dev-packages',
       'The image has what `npm ci --omit=dev` installs and nothing else.',
-      { path: ours, pathNot: [tests, lib('testing')] },
+      { path: ours, pathNot: [tests, lib('testing'), pages] },
       { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
     ),
     rule(

@@ -7,13 +7,15 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, linkSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { delimiter, dirname, join, resolve } from 'node:path';
+import { delimiter, dirname, join, resolve, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, 'node_modules');
 const dist = join(root, 'dist');
+/** What Vite writes, and clears, itself. */
+const pages = join(dist, 'console') + sep;
 const marker = join(dist, '.fingerprint');
 const lockFile = join(root, '.parley-bootstrap.lock');
 const OLDEST_NPM = 9; // the one that came with Node 20; older ones read our lock file differently
@@ -242,7 +244,19 @@ async function build(node) {
   // `npm test` goes on with what could be compiled: it has a step for types and a closing line to print.
   if (result.code !== 0 && (verb !== 'test' || emitted.size === 0)) stopWith(`the build failed:\n${tail(said, 60)}`);
   removeStale(emitted);
+  if (result.code === 0) await buildConsole(node);
   if (result.code === 0) writeFileSync(marker, fingerprint);
+}
+
+/** The pages of the console, into dist/console. */
+async function buildConsole(node) {
+  const result = await runWithTicker(
+    'building the console',
+    node,
+    [join(modules, 'vite', 'bin', 'vite.js'), 'build', 'apps/console'],
+    BUILD_TIMEOUT_MS,
+  );
+  if (result.code !== 0) stopWith(`the build of the console failed:\n${tail(result.output, 60)}`);
 }
 
 function splitEmitted(output) {
@@ -254,7 +268,7 @@ function splitEmitted(output) {
 
 function removeStale(emitted) {
   for (const file of readdirSync(dist, { recursive: true }).map((name) => join(dist, name))) {
-    if (/\.(js|map|json)$/.test(file) && !emitted.has(file)) rmSync(file, { force: true });
+    if (/\.(js|map|json)$/.test(file) && !emitted.has(file) && !file.startsWith(pages)) rmSync(file, { force: true });
   }
 }
 
@@ -268,7 +282,7 @@ function sourcesFingerprint() {
   for (const folder of ['apps', 'clients', 'libs', 'scripts', 'test']) {
     if (!existsSync(join(root, folder))) continue;
     const files = readdirSync(join(root, folder), { recursive: true }).map((file) => join(folder, file));
-    for (const file of files.filter((each) => /\.(ts|json)$/.test(each)).sort()) add(file);
+    for (const file of files.filter((each) => /\.(tsx?|json|css|html|svg)$/.test(each)).sort()) add(file);
   }
   for (const file of ['package.json', 'package-lock.json', 'tsconfig.base.json', 'tsconfig.json', 'tsconfig.build.json']) add(file);
   return hash.digest('hex');

@@ -1,4 +1,5 @@
 import pc from 'picocolors';
+import { consoleLink } from '#lib/devstack/console-link';
 import { mintToken } from '#lib/devstack/mint-token';
 import { SOCKET_PATH } from '#lib/contracts/socket';
 import type { StackState } from '#lib/devstack/home/state';
@@ -50,8 +51,10 @@ async function firstMessage({ gatewayUrl, environment }: StackState): Promise<st
   const secret = environment['AUTH_JWT_SECRET'];
   if (secret === undefined) return 'Tokens come from your identity provider (AUTH_JWKS_URL); send one as `Authorization: Bearer ...`.';
   const token = await mintToken(secret, { user: 'alice', ttlSeconds: TOKEN_SECONDS });
+  const admin = await mintToken(secret, { user: 'alice', scopes: ['admin'], ttlSeconds: TOKEN_SECONDS });
   const curl = 'curl -s -H "authorization: Bearer $TOKEN" -H \'content-type: application/json\'';
   return [
+    `${pc.bold('Console')} (as alice, admin; others: npx parley console --user bob): ${consoleLink(gatewayUrl, admin)}`,
     `${pc.bold('Listen as bob')} (in another terminal): npx parley listen --user bob`,
     pc.bold('Write as alice (paste into a shell):'),
     `TOKEN='${token}'`,

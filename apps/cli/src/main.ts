@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { showConfig } from './commands/config.js';
 import { explainAndExit } from '#lib/devstack/terminal/explain';
+import { showConsoleLink } from './commands/console.js';
 import { compareVectors } from './commands/consistency.js';
 import { addDeadLetterCommands } from './commands/dead-letters.js';
 import { examine } from './doctor/doctor.js';
@@ -43,6 +44,16 @@ program
   .option('--ttl <duration>', 'lifetime, such as 30s, 15m, 1h, 7d', '1h')
   .option('--json', 'print {token, user, scope, expiresAt}')
   .action(makeToken);
+
+program
+  .command('console')
+  .description('print the link that signs a user in to the console; it works for whom it is given to, until its token expires')
+  .requiredOption('--user <id>', 'user id (`sub`): 1-64 characters of A-Z a-z 0-9 _ . : -')
+  .option('--admin', 'opens the rooms Pipeline and Repair too')
+  .option('--ttl <duration>', 'lifetime, such as 30s, 15m, 1h, 7d', '12h')
+  .option('--url <url>', 'of another gateway, such as https://chat.example; tokens are signed with AUTH_JWT_SECRET')
+  .option('--json', 'print {url, user, scope, expiresAt}')
+  .action(showConsoleLink);
 
 const queues = program
   .command('queues')

@@ -19,6 +19,7 @@ import { routeDeadlinesMs } from '#lib/contracts/route-deadlines';
 import { type EdgeLimits, edgeLimits } from './adapters/http/edge/edge-limits.js';
 import { buildEdge } from './adapters/http/edge/edge.js';
 import { linger } from './adapters/http/edge/linger.js';
+import { serveConsole } from './adapters/http/console/serve-console.js';
 import { serveOpenApi } from './adapters/http/schema/openapi.js';
 import { ProblemFilter, sendProblem } from './adapters/http/problems/problem-filter.js';
 import { LIMITERS, type Limiters } from '#lib/resilience/limit/limiters';
@@ -70,6 +71,7 @@ export const createGateway = async (
     refuseAddress,
   );
   admit(instance, app.get(Pressure), app.get(MemoryPressure));
+  serveConsole(instance, config);
   serveOpenApi(app);
   return app;
 };

@@ -17,6 +17,7 @@ import { projectRoot } from '#lib/devstack/project-root';
 import { importRabbitmqUsers, rolePasswordsFor, withPostgresLogin, withRabbitmqLogin } from '#lib/devstack/servers/service-logins';
 import { asPrivateServer, type PrivateServer } from '#lib/devstack/process/server-process';
 import { serviceProcess } from '#lib/devstack/process/service-process';
+import { SOCKET_PATH } from '#lib/contracts/socket';
 import type { StackUrls } from './vitest-stack.js';
 
 const serviceNames: readonly ServiceName[] = [...new Set(processes.services.map(({ app }) => app))];
@@ -185,9 +186,28 @@ function plannedServices(
   through: readonly string[],
 ): Record<ServiceName, PrivateServer> {
   const entries = serviceNames.map(
-    (name, i) => [name, plannedService({ name, folder, port: ports[i] ?? 0, environment: environmentFor(name, shared), through })] as const,
+    (name, i) =>
+      [
+        name,
+        plannedService({
+          name,
+          folder,
+          port: ports[i] ?? 0,
+          environment: { ...consoleSettings(ports), ...environmentFor(name, shared) },
+          through,
+        }),
+      ] as const,
   );
   return Object.fromEntries(entries) as Record<ServiceName, PrivateServer>;
+}
+
+/** The console of this gateway finds and may use this `realtime`. */
+function consoleSettings(ports: readonly number[]): Record<string, string> {
+  const portOf = (name: ServiceName) => ports[serviceNames.indexOf(name)] ?? 0;
+  return {
+    CONSOLE_REALTIME_URL: `ws://127.0.0.1:${portOf('realtime')}${SOCKET_PATH}`,
+    CORS_ORIGINS: `http://127.0.0.1:${portOf('gateway')}`,
+  };
 }
 
 function plannedService({

@@ -14,7 +14,8 @@ import { AdminScalingController } from '../adapters/http/routes/admin/scaling.co
 import { AdminAlertsController } from '../adapters/http/routes/admin/alerts.controller.js';
 import { AdminQueuesController } from '../adapters/http/routes/admin/queues.controller.js';
 import { HealthController } from '../adapters/http/routes/health.controller.js';
-import { HomePageController } from '../adapters/http/routes/home-page.controller.js';
+import { ConsoleController } from '../adapters/http/console/console.controller.js';
+import { CONSOLE_MODE } from '../adapters/http/console/console-page.js';
 import { ProblemsPageController } from '../adapters/http/routes/problems-page.controller.js';
 import { llmProbe } from './llm-probe.js';
 
@@ -42,8 +43,9 @@ const pipelineProbe = (queues: QueueWatch, relay: OutboxRelay): HealthProbe => {
     AdminAlertsController,
     HealthController,
     ProblemsPageController,
-    HomePageController,
+    ConsoleController,
   ],
+  providers: [{ provide: CONSOLE_MODE, useValue: 'cluster' }],
 })
 export class OperationsModule {
   constructor(

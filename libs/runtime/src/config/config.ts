@@ -296,7 +296,12 @@ export const settings = {
   ),
   CORS_ORIGINS: setting(
     list.refine((origins) => origins.every(isOrigin), 'must be `*` or origins like https://app.example.com, separated by commas'),
-    'Origins whose pages may call the API from a browser, separated by commas; `*` = any. Empty = none.',
+    'Origins whose pages may call the API from a browser, separated by commas; `*` = any. Empty = none. For the console, `realtime` needs the origin of the gateway.',
+  ),
+  CONSOLE: setting(z.enum(['on', 'off']).default('on'), 'off: the gateway serves a plain page with links at `/` instead of the console.'),
+  CONSOLE_REALTIME_URL: setting(
+    url('ws:', 'wss:').optional(),
+    'Where the console finds the WebSocket of `realtime`, e.g. wss://live.example.com/v1/ws. Without it: the host of the page, one port higher.',
   ),
   MCP_URL: setting(
     url('http:', 'https:').optional(),

@@ -3,6 +3,7 @@ import { RESOURCE_METADATA_PATH } from '../../mcp/protected-resource.js';
 /** Where orchestrators, Prometheus and people with a browser look: no token, no quota, no place in flight needed. */
 const OPERATIONS = new Set([
   '/',
+  '/console.json',
   '/livez',
   '/readyz',
   '/metrics',
@@ -14,7 +15,11 @@ const OPERATIONS = new Set([
 ]);
 
 /** Whether a route (its template, not a path that a client sent) is an operations route. */
-export const isOperations = (route: string | undefined): boolean => route !== undefined && (OPERATIONS.has(route) || isDocs(route));
+export const isOperations = (route: string | undefined): boolean =>
+  route !== undefined && (OPERATIONS.has(route) || isDocs(route) || isAsset(route));
 
-/** Whether a route belongs to Swagger UI, the only HTML that we serve. */
+/** Whether a route is a file that the page of the console loads. */
+export const isAsset = (route: string | undefined): boolean => route !== undefined && route.startsWith('/assets/');
+
+/** Whether a route belongs to Swagger UI. */
 export const isDocs = (route: string | undefined): boolean => route !== undefined && (route === '/docs' || route.startsWith('/docs/'));

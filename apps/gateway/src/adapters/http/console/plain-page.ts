@@ -1,13 +1,10 @@
 import { createHash } from 'node:crypto';
-import { Controller, Get, Req, Res } from '@nestjs/common';
-import { ApiExcludeController } from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ProblemError } from '#lib/contracts/problems';
 
 const STYLE =
   'body{font:16px/1.6 system-ui,sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem;color-scheme:light dark}code{font-size:.9em}dt{margin-top:.8rem}';
 
-const PAGE = `<!doctype html>
+/** Where to go from here, for a gateway that serves no console. */
+export const PLAIN_PAGE = `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
@@ -26,16 +23,5 @@ const PAGE = `<!doctype html>
 </html>
 `;
 
-// The page has one style: a browser may load, run, frame and send nothing.
-const CONTENT_SECURITY_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
-
-/** `GET /` for people with a browser: where to go from here. Everything else gets the 404 of an unknown route. */
-@ApiExcludeController()
-@Controller()
-export class HomePageController {
-  @Get()
-  show(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
-    if (!(request.headers.accept ?? '').includes('text/html')) throw new ProblemError('not-found', 'No such route');
-    void reply.header('content-security-policy', CONTENT_SECURITY_POLICY).type('text/html; charset=utf-8').send(PAGE);
-  }
-}
+/** The page has one style: a browser may load, run, frame and send nothing. */
+export const PLAIN_PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
