@@ -41,11 +41,11 @@ function Rooms({ session }: { readonly session: Session }) {
       <ErrorBoundary>
         <Suspense fallback={<p className={s['loading']}>{words.loading}</p>}>
           <Switch>
-            <Route path="/chat/:rest*">
+            <Route path="/chat/*?">
               <ChatRoom />
             </Route>
-            <Route path="/pipeline/:rest*">{isAdmin(session) ? <PipelineRoom /> : needsAdmin}</Route>
-            <Route path="/repair/:rest*">{isAdmin(session) ? <RepairRoom /> : needsAdmin}</Route>
+            <Route path="/pipeline/*?">{isAdmin(session) ? <PipelineRoom /> : needsAdmin}</Route>
+            <Route path="/repair/*?">{isAdmin(session) ? <RepairRoom /> : needsAdmin}</Route>
             <Route>
               <Redirect to="/chat" replace />
             </Route>
