@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { explainAndExit } from '#lib/devstack/terminal/explain';
 import { type Home, parleyHome } from '#lib/devstack/home/home';
 import { refuseForeignHome } from '#lib/devstack/home/home-owner';
+import { stopEmbedded } from '#lib/devstack/embedded/stop-embedded';
 import { stopStack } from '#lib/devstack/supervisor/stop-stack';
 
 await new Command('stop')
@@ -12,7 +13,10 @@ await new Command('stop')
 
 async function stop(home: Home): Promise<void> {
   refuseForeignHome(home, 'look');
-  const { wasRunning, leftovers } = await stopStack(home, say);
+  const embedded = await stopEmbedded(home, say);
+  const { wasRunning: wasStack, leftovers: left } = await stopStack(home, say);
+  const wasRunning = wasStack || embedded === 'parley';
+  const leftovers = embedded === 'orphan' ? [...left, 'postgres'] : left;
   if (!wasRunning && leftovers.length === 0) say('Parley is not running.');
   else say(`Parley has stopped${leftovers.length === 0 ? '' : ` (and ${leftovers.join(', ')}, left behind by a run that was killed)`}.`);
 }

@@ -119,6 +119,7 @@ async function privateProcess(dependency: Breakable): Promise<ProcessIdentity> {
   const stack = await runningStack();
   if (stack === undefined) throw new Explained('no Parley is running here: start one with `npm start -- --detach`, then break it.');
   const recorded = stack.dependencies.find(({ name }) => name === dependency);
+  if (stack.embedded !== undefined) throw new Explained('the embedded mode has no servers to break: see it with the four of `npm start`.');
   if (recorded === undefined) throw new Explained(`this Parley runs without ${dependency}: there is nothing to break.`);
   if (recorded.origin !== 'local' || recorded.process === undefined) {
     const where = recorded.origin === 'env' ? 'is the one that your environment names' : 'runs in Docker';

@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { startChroma } from './servers/chroma.js';
 import { packageInstaller, type Progress } from './provisioning/debian-packages.js';
 import { freePorts } from './ports/free-ports.js';
-import { reachableFolder, startPostgres } from './servers/postgres.js';
-import { dependencyNames, findServer, unprivilegedUser, type DependencyName } from './provisioning/programs.js';
+import { startPostgres } from './servers/postgres.js';
+import { reachableFolder, unprivilegedUser } from './process/unprivileged-user.js';
+import { dependencyNames, findServer, type DependencyName } from './provisioning/programs.js';
 import { decideSources, installServers, refuseIfMissing, serverProgram } from './provisioning/provisioning.js';
 import { startRabbitmq, type PrivateRabbitmq } from './servers/rabbitmq.js';
 import { startRedis } from './servers/redis.js';
@@ -69,7 +70,7 @@ export async function startPrivateStack(options: PrivateStackOptions = {}): Prom
 /** Where Postgres' user may pass too: a root whose TMPDIR is closed to others gets the folder that is open to all. */
 async function temporaryFolder(): Promise<string> {
   const usual = tmpdir();
-  return (await reachableFolder(usual, await unprivilegedUser())) === usual ? usual : '/var/tmp';
+  return reachableFolder(usual, await unprivilegedUser()) === usual ? usual : '/var/tmp';
 }
 
 type Servers = { postgres?: PrivateServer; rabbitmq?: PrivateRabbitmq; redis?: PrivateServer; chroma?: PrivateServer };
@@ -98,7 +99,7 @@ async function startAll(wanted: readonly DependencyName[], folder: string): Prom
   const starters: Record<DependencyName, () => Promise<unknown>> = {
     postgres: async () => {
       const as = await unprivilegedUser();
-      const data = await reachableFolder(join(folder, 'postgres'), as);
+      const data = reachableFolder(join(folder, 'postgres'), as);
       servers.postgres = await startPostgres({
         ...place('postgres'),
         folder: data,

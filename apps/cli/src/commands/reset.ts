@@ -2,16 +2,17 @@ import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { ComposeProject, composeProjectOf } from '#lib/devstack/provisioning/docker-engine';
-import { reachableFolder } from '#lib/devstack/servers/postgres';
-import { unprivilegedUser } from '#lib/devstack/provisioning/programs';
+import { reachableFolder, unprivilegedUser } from '#lib/devstack/process/unprivileged-user';
+import { commandFor } from '#lib/devstack/installation';
 import { Explained } from '#lib/devstack/terminal/explain';
 import { type Home, parleyHome } from '#lib/devstack/home/home';
 import { refuseForeignHome } from '#lib/devstack/home/home-owner';
 import { readState } from '#lib/devstack/home/state';
+import { stopEmbedded } from '#lib/devstack/embedded/stop-embedded';
 import { stopStack } from '#lib/devstack/supervisor/stop-stack';
 
 /** All that `npm start` puts into a home. */
-const OURS = /^(data|logs|traces|run|objects|secrets\.json|state\.json(\.\d+)?|supervisor\.lock)$/;
+const OURS = /^(data|embedded|logs|traces|run|objects|secrets\.json|state\.json(\.\d+)?|supervisor\.lock)$/;
 
 /** `parley reset`: stops the Parley of this home and removes its data, secrets and logs; the next start begins from nothing. */
 export async function reset({ yes = false, json = false }: { yes?: boolean; json?: boolean }): Promise<void> {
@@ -27,13 +28,16 @@ export async function reset({ yes = false, json = false }: { yes?: boolean; json
   }
   if (!yes) await confirm(home);
   const isContained = (await readState(home))?.state.dependencies.some(({ origin }) => origin === 'docker') === true;
-  await stopStack(home, (line) => process.stderr.write(`${line}\n`));
+  const tell = (line: string) => void process.stderr.write(`${line}\n`);
+  await stopEmbedded(home, tell);
+  await stopStack(home, tell);
   if (isContained) await new ComposeProject(composeProjectOf(home.folder), {}).down({ withData: true });
-  const postgres = await reachableFolder(join(home.dependencies, 'postgres'), await unprivilegedUser());
-  const removed = [postgres, ...entries.map((name) => join(home.folder, name))];
+  const user = await unprivilegedUser();
+  const postgres = [join(home.dependencies, 'postgres'), home.embedded].map((folder) => reachableFolder(folder, user));
+  const removed = [...postgres, ...entries.map((name) => join(home.folder, name))];
   for (const path of removed) await rm(path, { recursive: true, force: true });
   await rmdir(home.folder).catch(() => undefined);
-  say(json, { removed }, `removed ${home.folder}: the next \`npm start\` begins from nothing`);
+  say(json, { removed }, `removed ${home.folder}: the next \`${commandFor('start')}\` begins from nothing`);
 }
 
 async function confirm({ folder }: Home): Promise<void> {

@@ -58,6 +58,8 @@ async function runningServices(home: Home, name: string): Promise<readonly Recor
   if (found?.supervisor === undefined) {
     throw new Explained(`${NOT_RUNNING} (in another terminal, or with -- --detach), then npm run dev -- ${name}`);
   }
+  if (found.state.embedded !== undefined)
+    throw new Explained('npm run dev needs a process for each service: npm start with the four servers');
   if (found.state.phase === 'ready') return found.state.services;
   throw new Explained(`Parley is ${found.state.phase}: try again when \`npm run status\` says that everything is ready.`);
 }

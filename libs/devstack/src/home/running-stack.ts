@@ -1,4 +1,5 @@
 import { parleyHome } from './home.js';
+import { commandFor } from '../installation.js';
 import { refuseForeignHome } from './home-owner.js';
 import { readState, type StackState } from './state.js';
 
@@ -11,4 +12,4 @@ export async function runningStack(): Promise<StackState | undefined> {
 }
 
 /** What every command says that finds no Parley. */
-export const NOT_RUNNING = 'Parley is not running: npm start';
+export const NOT_RUNNING = `Parley is not running: ${commandFor('start')}`;

@@ -1,11 +1,17 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { lockHolder } from '../process/lock-file.js';
+import { HomeLock } from '../embedded/home-lock.js';
 import type { ProcessIdentity } from '../process/process-identity.js';
 import type { DependencyName } from '../provisioning/programs.js';
 import type { Home } from './home.js';
 
-/** Where a dependency came from: the caller's environment, Docker, or a private process. */
-export type Origin = 'env' | 'docker' | 'local';
+/** Where a dependency came from: the caller's environment, Docker, a private process, or what the embedded mode brings. */
+export type Origin = 'env' | 'docker' | 'local' | 'embedded';
+
+/** Where the process that runs the embedded mode takes orders: on the loopback interface, from the owner of the record. Secret. */
+export interface Control {
+  readonly url: string;
+  readonly token: string;
+}
 
 /** A service that `npm run dev` runs instead of the supervisor. */
 export interface Loan {
@@ -37,6 +43,8 @@ export interface RecordedDependency {
 /** What `npm start` writes down, readable by its owner only, so that other commands find it and nothing is ever left behind. */
 export interface StackState {
   readonly phase: 'starting' | 'ready' | 'stopping';
+  /** Where all of Parley is one process; undefined: a process for each service. */
+  readonly embedded?: Control;
   /** The run that this is true of: what a killed run wrote down says nothing about the next one. */
   readonly supervisor: ProcessIdentity | undefined;
   readonly gatewayUrl: string;
@@ -61,6 +69,9 @@ export interface FoundState {
 export async function readState(home: Home): Promise<FoundState | undefined> {
   const state = await readJson(home.stateFile);
   if (state === undefined) return undefined;
+  if (state.embedded !== undefined) return { state, supervisor: HomeLock.isClaimed(home.embeddedLock) ? state.supervisor : undefined };
+  // Only where four servers were started, which needs /proc or ps.
+  const { lockHolder } = await import('../process/lock-file.js');
   const holder = await lockHolder(home.lockFile);
   const isOfThisRun = holder !== undefined && holder.pid === state.supervisor?.pid && holder.startedAt === state.supervisor.startedAt;
   return { state, supervisor: isOfThisRun ? holder : undefined };

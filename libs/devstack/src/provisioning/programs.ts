@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { findProgram, runCommand } from '../process/commands.js';
+import { findProgram } from '../process/commands.js';
 import type { ServerPackage } from './debian-packages.js';
 import { chromaProgram } from '../servers/chroma.js';
 
@@ -40,16 +40,6 @@ export function findServer(name: DependencyName): string | undefined {
     case 'chroma':
       return existsSync(chromaProgram) && hasChromaBinding() ? chromaProgram : undefined;
   }
-}
-
-/** The user that Postgres runs as: itself refuses to be root. Undefined when we are not root, so that it runs as ourselves. */
-export async function unprivilegedUser(): Promise<{ uid: number; gid: number } | undefined> {
-  if (process.getuid?.() !== 0) return undefined;
-  for (const name of ['postgres', 'nobody']) {
-    const [uid, gid] = await Promise.all(['-u', '-g'].map((what) => runCommand('id', [what, name], { timeoutMs: 5_000 })));
-    if (uid?.code === 0 && gid?.code === 0) return { uid: Number(uid.stdout), gid: Number(gid.stdout) };
-  }
-  throw new Error('Postgres refuses to run as root and this machine has neither a user postgres nor nobody; run npm as another user');
 }
 
 function newestPostgres(): string | undefined {

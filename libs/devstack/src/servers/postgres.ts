@@ -1,9 +1,7 @@
-import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Client } from 'pg';
-import { runCommand, runOrThrow } from '../process/commands.js';
+import { runOrThrow } from '../process/commands.js';
 import { asPrivateServer, ServerProcess, type PrivateServer } from '../process/server-process.js';
 
 /** Where and how a private Postgres runs. */
@@ -48,24 +46,6 @@ export async function startPostgres(options: PostgresOptions): Promise<PrivateSe
   });
   await server.start();
   return asPrivateServer('postgres', url, options.logFile, server);
-}
-
-/**
- * Where the user that Postgres runs as can have its data: the wanted folder or, when that user may not pass through a folder above it
- * (a checkout in /root, say), one under /var/lib that is always the same for the same wish. Only root needs that, and may write there.
- */
-export async function reachableFolder(wanted: string, as: PostgresOptions['as']): Promise<string> {
-  if (as === undefined || (await canEnter(nearestExisting(wanted), as))) return wanted;
-  return join('/var/lib/parley', createHash('sha256').update(wanted).digest('hex').slice(0, 12));
-}
-
-function nearestExisting(folder: string): string {
-  return existsSync(folder) ? folder : nearestExisting(dirname(folder));
-}
-
-async function canEnter(folder: string, as: { readonly uid: number; readonly gid: number }): Promise<boolean> {
-  const { code } = await runCommand('/bin/sh', ['-c', 'cd "$0"', folder], { timeoutMs: 5_000, as, cwd: '/' });
-  return code === 0;
 }
 
 async function createCluster(options: PostgresOptions): Promise<void> {

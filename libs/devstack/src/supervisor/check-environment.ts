@@ -6,7 +6,9 @@ import { routeDeadlinesMs } from '#lib/contracts/route-deadlines';
 import { Explained } from '../terminal/explain.js';
 import { parleyHome } from '../home/home.js';
 import { PortProblem, portWishes } from '../ports/port-plan.js';
-import type { ServiceRow } from '../services.js';
+
+/** A process that listens; see PortWish. */
+type PortRow = Parameters<typeof portWishes>[0][number];
 
 /** `npm start` provides these itself when they are not given. */
 const PROVIDED = { DATABASE_URL: 'postgres://private', RABBITMQ_URL: 'amqp://private', CHROMA_URL: 'http://private' } as const;
@@ -14,12 +16,12 @@ const PROVIDED = { DATABASE_URL: 'postgres://private', RABBITMQ_URL: 'amqp://pri
 const LISTED_COLLISIONS = 3;
 
 /** All that is wrong with what the environment asks of `npm start`, one line each: the services' settings, the ports, the home. */
-export function environmentProblems(rows: readonly ServiceRow[], env: NodeJS.ProcessEnv): string[] {
+export function environmentProblems(rows: readonly PortRow[], env: NodeJS.ProcessEnv): string[] {
   return [...homeProblems(env), ...portProblems(rows, env), ...settingProblems(env)];
 }
 
 /** @throws Explained, exit code 78, with every problem at once. Takes milliseconds and touches nothing. */
-export function refuseBadEnvironment(rows: readonly ServiceRow[], env: NodeJS.ProcessEnv): void {
+export function refuseBadEnvironment(rows: readonly PortRow[], env: NodeJS.ProcessEnv): void {
   const problems = environmentProblems(rows, env);
   if (problems.length === 0) return;
   const list = problems.map((problem) => `  - ${problem}`).join('\n');
@@ -39,7 +41,7 @@ function homeProblems(env: NodeJS.ProcessEnv): string[] {
   return [];
 }
 
-function portProblems(rows: readonly ServiceRow[], env: NodeJS.ProcessEnv): string[] {
+function portProblems(rows: readonly PortRow[], env: NodeJS.ProcessEnv): string[] {
   try {
     portWishes(rows, env);
     return [];

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { startChroma } from '../servers/chroma.js';
 import { packageInstaller, type Progress } from '../provisioning/debian-packages.js';
 import { ComposeProject, composeProjectOf, dockerAnswers } from '../provisioning/docker-engine.js';
-import { reachableFolder, startPostgres } from '../servers/postgres.js';
-import { type DependencyName, dependencyNames, findServer, unprivilegedUser } from '../provisioning/programs.js';
+import { startPostgres } from '../servers/postgres.js';
+import { reachableFolder, unprivilegedUser } from '../process/unprivileged-user.js';
+import { type DependencyName, dependencyNames, findServer } from '../provisioning/programs.js';
 import { decideSources, installServers, refuseIfMissing, serverProgram, type Source, urlVariables } from '../provisioning/provisioning.js';
 import { startRabbitmq } from '../servers/rabbitmq.js';
 import { startRedis } from '../servers/redis.js';
@@ -84,7 +85,7 @@ export async function startPrivately(
   switch (name) {
     case 'postgres': {
       const as = await unprivilegedUser();
-      const folder = await reachableFolder(place.folder, as);
+      const folder = reachableFolder(place.folder, as);
       return startPostgres({ ...place, folder, port, password: secrets.postgresPassword, programs: serverProgram(name), as });
     }
     case 'rabbitmq':

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { HomeLock } from '../embedded/home-lock.js';
 import { runCommand } from '../process/commands.js';
 import type { ComposeProject } from '../provisioning/docker-engine.js';
 import { dropLock, lockHolder, takeLock } from '../process/lock-file.js';
@@ -133,7 +134,7 @@ export class Supervisor {
   private async claimHome(): Promise<void> {
     await mkdir(this.home.folder, { recursive: true });
     await mkdir(serviceRunFolder(this.home), { recursive: true });
-    if (!(await takeLock(this.home.lockFile))) throw new Explained(await this.whoIsHere());
+    if (HomeLock.isClaimed(this.home.embeddedLock) || !(await takeLock(this.home.lockFile))) throw new Explained(await this.whoIsHere());
     this.hasLock = true;
     const leftovers = await findLeftovers(this.home);
     if (leftovers.length > 0) await this.clearUp(leftovers);
@@ -149,8 +150,8 @@ export class Supervisor {
   }
 
   private async whoIsHere(): Promise<string> {
-    const holder = await lockHolder(this.home.lockFile);
     const found = await readState(this.home);
+    const holder = found?.supervisor ?? (await lockHolder(this.home.lockFile));
     return [
       `Parley already runs from ${this.home.folder} (pid ${holder?.pid ?? 'unknown'}${found === undefined ? '' : `, ${found.state.gatewayUrl}`}).`,
       'See it with `npm run status`, end it with `npm run stop`, or run a second one with PARLEY_HOME=<folder> and PARLEY_PORT_BASE=<port>.',

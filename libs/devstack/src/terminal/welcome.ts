@@ -1,6 +1,7 @@
 import pc from 'picocolors';
 import { consoleLink } from '#lib/devstack/console-link';
 import { mintToken } from '#lib/devstack/mint-token';
+import { isCheckout } from '../installation.js';
 import { SOCKET_PATH } from '#lib/contracts/socket';
 import type { StackState } from '#lib/devstack/home/state';
 import { tableOf } from '#lib/devstack/terminal/table';
@@ -14,7 +15,7 @@ export async function welcome(state: StackState): Promise<string> {
     addresses(state),
     logins(state),
     await firstMessage(state),
-    pc.dim('A whole conversation: npm run demo · what runs: npx parley status · operate: npx parley --help'),
+    pc.dim(`${isCheckout ? 'A whole conversation: npm run demo · ' : ''}what runs: npx parley status · operate: npx parley --help`),
   ]
     .filter(Boolean)
     .join('\n\n');
@@ -24,7 +25,7 @@ function socketUrl(url: string): string {
   return `${url.replace(/^http/, 'ws')}${SOCKET_PATH}`;
 }
 
-function addresses({ gatewayUrl, services, dependencies }: StackState): string {
+function addresses({ gatewayUrl, services, dependencies, embedded }: StackState): string {
   const others = services.filter(({ url }) => url !== gatewayUrl);
   return tableOf(
     ['what', 'where', 'origin'],
@@ -36,6 +37,7 @@ function addresses({ gatewayUrl, services, dependencies }: StackState): string {
         app === 'realtime' ? [name, socketUrl(url), 'npx parley listen'] : [name, `${url}/readyz`, 'and /metrics'],
       ),
       ...dependencies.map(({ name, url, origin }) => [name, withoutLogin(url), origin]),
+      ...(embedded === undefined ? [] : [['queues, vectors, live signals', 'inside of the process', 'kept in postgres']]),
     ],
   );
 }

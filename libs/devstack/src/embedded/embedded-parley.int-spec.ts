@@ -1,0 +1,103 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '#lib/testing/eventually';
+import { type Home, parleyHome } from '../home/home.js';
+import { readState } from '../home/state.js';
+import { freePorts } from '../ports/free-ports.js';
+import { isReady } from '../supervisor/is-ready.js';
+import { Terminal } from '../supervisor/terminal.js';
+import { EmbeddedParley } from './embedded-parley.js';
+import { findPostgresPackage } from './postgres-programs.js';
+import { stopEmbedded } from './stop-embedded.js';
+
+/** Stands for the app: ready on both ports at once, and writes how it ended. */
+const STAND_IN = `
+import { createServer } from 'node:http';
+import { appendFileSync } from 'node:fs';
+const tell = (word) => appendFileSync(process.env.TOLD, word + '\\n');
+const servers = [process.env.PORT, process.env.REALTIME_PORT].map((port) => createServer((_, response) => response.end('ready')).listen(port, '127.0.0.1'));
+process.on('SIGTERM', () => { tell('drained'); process.exit(0); });
+tell('started ' + (process.env.DATABASE_URL ?? '').replace(/:[^:]*@.*/, '') + ' ' + process.env.RABBITMQ_URL);
+`;
+
+describe.skipIf(findPostgresPackage() === undefined)('the process that runs the embedded mode', () => {
+  let home: Home;
+  let env: NodeJS.ProcessEnv;
+  let told: () => string[];
+  const started: EmbeddedParley[] = [];
+  const newParley = () => {
+    const parley: EmbeddedParley = new EmbeddedParley(home, env, new Terminal(home, true), {
+      keepsTraces: false,
+      entry: join(home.folder, 'stand-in.mjs'),
+      stopOrdered: () => void parley.stop(),
+    });
+    started.push(parley);
+    return parley;
+  };
+
+  beforeAll(async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'parley-home-'));
+    home = parleyHome({ PARLEY_HOME: folder });
+    const [base = 0] = await freePorts(1);
+    const file = join(folder, 'told');
+    writeFileSync(join(folder, 'stand-in.mjs'), STAND_IN);
+    writeFileSync(file, '');
+    told = () => readFileSync(file, 'utf8').trim().split('\n').filter(Boolean);
+    env = { ...process.env, PARLEY_PORT_BASE: String(base), TOLD: file, RABBITMQ_URL: 'amqp://not.used' };
+  });
+  afterEach(async () => {
+    for (const each of started.splice(0)) await each.stop();
+    writeFileSync(join(home.folder, 'told'), '');
+  });
+  afterAll(() => rmSync(home.folder, { recursive: true, force: true }));
+
+  it('starts Postgres and the app, says where they are, refuses a second one, and stops in order when it is told to', async () => {
+    const state = await newParley().start();
+    expect(told()).toEqual(['started postgres://parley undefined']);
+    expect(state).toMatchObject({
+      phase: 'ready',
+      services: [{ name: 'gateway' }, { name: 'realtime-1' }],
+      dependencies: [{ name: 'postgres', origin: 'embedded' }],
+    });
+    for (const { url } of state.services) expect(await isReady(url)).toBe(true);
+    expect((await readState(home))?.supervisor?.pid).toBe(process.pid);
+    await expect(newParley().start()).rejects.toThrow(/already runs from .*PARLEY_HOME=/s);
+
+    expect(await stopEmbedded(home, () => undefined)).toBe('parley');
+    expect(told()).toEqual(['started postgres://parley undefined', 'drained']);
+    expect(await readState(home)).toBeUndefined();
+    expect(await stopEmbedded(home, () => undefined)).toBe('nothing');
+  });
+
+  it('starts again what dies: the app and Postgres', async () => {
+    const state = await newParley().start();
+    const pids = async () => {
+      const found = await readState(home);
+      return [found?.state.services[0]?.process?.pid, found?.state.dependencies[0]?.process?.pid];
+    };
+    const [app = 0, postgres = 0] = await pids();
+    process.kill(app, 'SIGKILL');
+    await eventually(async () => {
+      const [now] = await pids();
+      expect(now).toBeDefined();
+      expect(now).not.toBe(app);
+      expect(await isReady(state.gatewayUrl)).toBe(true);
+    });
+    process.kill(postgres, 'SIGKILL');
+    await eventually(async () => {
+      const [, now] = await pids();
+      expect(now).toBeDefined();
+      expect(now).not.toBe(postgres);
+    });
+  });
+
+  it('tells why the app does not start, with what it said, and leaves nothing running', async () => {
+    writeFileSync(join(home.folder, 'stand-in.mjs'), `console.error('DATABASE_URL: wrong'); process.exit(78);`);
+    const parley = newParley();
+    await expect(parley.start()).rejects.toThrow(/exited with code 78 while it was starting\n.*DATABASE_URL: wrong/s);
+    await parley.stop();
+    expect(await stopEmbedded(home, () => undefined)).toBe('nothing');
+  });
+});
