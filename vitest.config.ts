@@ -4,7 +4,12 @@ import { defineConfig } from 'vitest/config';
 /** Tests mostly wait; left to itself Vitest would run one file at a time on two cores. */
 const cores = Math.max(2, availableParallelism());
 
-const shared = { environment: 'node' as const, setupFiles: ['./vitest.setup.ts'] };
+const shared = {
+  environment: 'node' as const,
+  setupFiles: ['./vitest.setup.ts'],
+  // The client of the MCP SDK leans on a package that offers its TypeScript under our condition `source`, which Node refuses to run.
+  server: { deps: { inline: [/sdk\/dist\/esm\/client\/streamableHttp/, /eventsource-parser/] } },
+};
 
 /** Projects, from fast to whole: `npm test -- unit` runs one of them. Names and file patterns: CONTRIBUTING.md. */
 export default defineConfig({

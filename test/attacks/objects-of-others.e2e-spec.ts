@@ -99,6 +99,43 @@ describe.each([
   });
 });
 
+describe('the tools of agents', () => {
+  const rpc = async (client: ParleyClient, method: string, params: object) => {
+    const message = { jsonrpc: '2.0', id: 1, method, params };
+    const answer = await client.request('POST', '/mcp', message, { accept: 'application/json, text/event-stream' });
+    return (answer.body as { result: Record<string, unknown> }).result;
+  };
+  /** Valid arguments of each tool that takes a conversation. A tool of `tools/list` that is missing here fails the test. */
+  const given: Readonly<Record<string, object>> = {
+    search_messages: { q: 'secret coffee machine' },
+    get_context: { query: 'secret', maxTokens: 100 },
+    read_messages: {},
+    send_message: { content: 'let me in', clientMessageId: 'in' },
+  };
+  /** What an answer says but for the ids of the request. */
+  const saying = (answer: object) => JSON.stringify(answer).replaceAll(/[0-9a-f-]{36}/g, 'id');
+
+  it('answer a stranger and a removed member about a conversation of others what they answer about none', async () => {
+    const { tools } = (await rpc(stranger, 'tools/list', {})) as { tools: { name: string; inputSchema: { properties: object } }[] };
+    const named = tools.filter(({ inputSchema }) => 'conversationId' in inputSchema.properties).map(({ name }) => name);
+    expect(named.sort()).toEqual(Object.keys(given).sort());
+    for (const client of [stranger, removed]) {
+      for (const [name, rest] of Object.entries(given)) {
+        const ask = (id: string) => rpc(client, 'tools/call', { name, arguments: { conversationId: id, ...rest } });
+        const theirs = await ask(conversationId);
+        expect(theirs, name).toMatchObject({ isError: true, _meta: { 'parley/problem': { code: 'not-found' } } });
+        expect(saying(theirs), name).toBe(saying(await ask(newId())));
+      }
+      for (const name of ['list_conversations', 'search_messages']) {
+        const all = await rpc(client, 'tools/call', { name, arguments: name === 'list_conversations' ? {} : given[name] });
+        expect(all, name).toMatchObject({ structuredContent: { items: [] } });
+        expect(JSON.stringify(all)).not.toContain('coffee machine');
+      }
+    }
+    expect((await owner.messages(conversationId)).headSeq).toBe(1);
+  });
+});
+
 describe('a document of others', () => {
   const upload = (client: ParleyClient, to: string) =>
     client.request('POST', '/v1/documents', { conversationId: to, title: 'Vault', content: 'the marmot guards the vault' });

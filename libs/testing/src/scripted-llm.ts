@@ -82,6 +82,26 @@ export const completion = (content: unknown): ScriptedAnswer => ({
   },
 });
 
+/** A completion that calls a tool instead of saying something. */
+export const toolCall = (name: string, given: object): ScriptedAnswer => ({
+  status: 200,
+  body: {
+    object: 'chat.completion',
+    choices: [
+      {
+        index: 0,
+        finish_reason: 'tool_calls',
+        message: {
+          role: 'assistant',
+          content: null,
+          tool_calls: [{ id: `call_${name}`, type: 'function', function: { name, arguments: JSON.stringify(given) } }],
+        },
+      },
+    ],
+    usage: { prompt_tokens: 120, completion_tokens: 12, total_tokens: 132 },
+  },
+});
+
 /** A model that does what texts tell it: with "999" in the conversation it claims 999 questions. */
 export const obedient = ({ body }: ChatRequest): ScriptedAnswer | undefined =>
   body.messages.at(-1)?.content.includes('999') === true
