@@ -123,12 +123,12 @@ describe('the tools of agents', () => {
       for (const [name, rest] of Object.entries(given)) {
         const ask = (id: string) => rpc(client, 'tools/call', { name, arguments: { conversationId: id, ...rest } });
         const theirs = await ask(conversationId);
-        expect(theirs, name).toMatchObject({ isError: true, _meta: { 'parley/problem': { code: 'not-found' } } });
-        expect(saying(theirs), name).toBe(saying(await ask(newId())));
+        expect({ name, ...theirs }).toMatchObject({ name, isError: true, _meta: { 'parley/problem': { code: 'not-found' } } });
+        expect(saying({ name, ...theirs })).toBe(saying({ name, ...(await ask(newId())) }));
       }
       for (const name of ['list_conversations', 'search_messages']) {
         const all = await rpc(client, 'tools/call', { name, arguments: name === 'list_conversations' ? {} : given[name] });
-        expect(all, name).toMatchObject({ structuredContent: { items: [] } });
+        expect({ name, ...all }).toMatchObject({ name, structuredContent: { items: [] } });
         expect(JSON.stringify(all)).not.toContain('coffee machine');
       }
     }
