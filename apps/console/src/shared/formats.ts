@@ -12,8 +12,6 @@ const formatsOf = (language: Language) => {
   const unit = (name: string, digits = 1) =>
     new Intl.NumberFormat(language, { style: 'unit', unit: name, unitDisplay: 'short', maximumFractionDigits: digits });
   const units = {
-    millisecond: unit('millisecond', 0),
-    second: unit('second'),
     minute: unit('minute', 0),
     hour: unit('hour', 0),
     day: unit('day', 0),
@@ -33,8 +31,9 @@ const formatsOf = (language: Language) => {
     full: (moment: string | number) => full.format(new Date(moment)),
     /** 12 ms, 1.4 s, 3 min. */
     duration: (ms: number) => {
-      if (ms < 1_000) return units.millisecond.format(ms);
-      if (ms < 120_000) return units.second.format(ms / 1_000);
+      // Symbols of the SI are the same in every language, and shorter than its words.
+      if (ms < 1_000) return `${number.format(Math.round(ms))} ms`;
+      if (ms < 120_000) return `${number.format(ms / 1_000)} s`;
       if (ms < 7_200_000) return units.minute.format(ms / 60_000);
       if (ms < 172_800_000) return units.hour.format(ms / 3_600_000);
       return units.day.format(ms / 86_400_000);

@@ -1,0 +1,37 @@
+import { messagesOf } from '../../i18n/messages.js';
+
+/** The words for how current the picture of an operators' room is. */
+export const liveMessages = messagesOf(
+  {
+    connecting: 'Connecting …',
+    live: 'Live',
+    stale: (time: string, ago: string) => `Stale since ${time} (${ago})`,
+    never: 'No figures yet: the gateway does not answer.',
+    retry: 'Try now',
+    reasons: {
+      network: 'The connection is cut.',
+      ended: 'The gateway ended the stream.',
+      silent: 'Nothing has come for a while.',
+      overloaded: 'The gateway has too many readers.',
+      other: 'The gateway refuses the stream.',
+    },
+    whatYouSee: 'What you see is as it was then.',
+    refused: 'This room needs a token with the scope admin. Sign in with one: npm run parley -- console --user you --admin',
+  },
+  {
+    connecting: 'Đang kết nối …',
+    live: 'Trực tiếp',
+    stale: (time: string, ago: string) => `Số liệu cũ từ ${time} (${ago})`,
+    never: 'Chưa có số liệu: cổng không trả lời.',
+    retry: 'Thử ngay',
+    reasons: {
+      network: 'Kết nối bị ngắt.',
+      ended: 'Cổng đã kết thúc luồng.',
+      silent: 'Một lúc rồi không nhận được gì.',
+      overloaded: 'Cổng có quá nhiều người đọc.',
+      other: 'Cổng từ chối luồng.',
+    },
+    whatYouSee: 'Số liệu đang hiển thị là của lúc đó.',
+    refused: 'Phòng này cần mã truy cập có phạm vi admin. Đăng nhập bằng mã đó: npm run parley -- console --user you --admin',
+  },
+);
