@@ -4,8 +4,8 @@ import { expect, it } from 'vitest';
 const page = readFileSync('docs/develop/add-an-app.md', 'utf8');
 const [, tables = ''] = page.split('## 2. Where its name stands');
 const places = [...tables.matchAll(/^\| `([\w./-]+)` \|/gm)].map(([, path = '']) => path);
-/** The apps that are services; no supervisor runs the command line, and the console runs in browsers. */
-const services = readdirSync('apps').filter((name) => !['cli', 'console'].includes(name));
+/** The apps that are services: neither the command line, nor the console, which runs in browsers, nor all services in one process. */
+const services = readdirSync('apps').filter((name) => !['cli', 'console', 'standalone'].includes(name));
 
 it('the page on adding an app names only files that exist, but for those of the new app', () => {
   const paths = [...page.matchAll(/`((?:apps|libs|docs|scripts|docker|test)\/[\w./-]+)`/g)].map(([, path = '']) => path);

@@ -4,7 +4,7 @@ import { DeliveryModule } from './delivery.module.js';
 
 appModuleContract({
   service: 'delivery',
-  start: startOperationsApp(DeliveryModule),
+  start: startOperationsApp(DeliveryModule.live()),
   refusals: [
     {
       when: 'when a slow Postgres and a slow Redis do not fit into the deadline of a handler',

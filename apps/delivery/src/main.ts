@@ -7,5 +7,5 @@ import { DeliveryModule } from './delivery.module.js';
 await runProcess({
   service: 'delivery',
   drainMs: drainTimes.delivery,
-  start: startOperationsApp(DeliveryModule),
+  start: startOperationsApp(DeliveryModule.live()),
 });

@@ -4,7 +4,7 @@ import { EmbeddingModule } from './embedding.module.js';
 
 appModuleContract({
   service: 'embedding',
-  start: startOperationsApp(EmbeddingModule),
+  start: startOperationsApp(EmbeddingModule.live()),
   refusals: [
     {
       when: 'when a slow Postgres and a slow embedder do not fit into the deadline of a handler',

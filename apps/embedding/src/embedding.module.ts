@@ -1,11 +1,12 @@
-import { Module } from '@nestjs/common';
+import { type DynamicModule, Module } from '@nestjs/common';
+import type { SharedBus } from '#lib/bus/adapters/embedded/journaled-providers';
 import { BusModule } from '#lib/bus/bus.module';
 import { MessageCreated } from '#lib/contracts/events';
 import { EMBED_NOW_QUEUE } from '#lib/contracts/pipeline';
 import { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
 import { DatabaseModule } from '#lib/database/database.module';
-import { ResilienceModule } from '#lib/resilience/resilience.module';
-import { VectorsModule } from '#lib/vectors/vectors.module';
+import { ResilienceModule, type SharedResilience } from '#lib/resilience/resilience.module';
+import { type SharedVectors, VectorsModule } from '#lib/vectors/vectors.module';
 import { CONFIG, type Config } from '#lib/runtime/config/config';
 import { LOGGER, type Logger } from '#lib/runtime/log/logger';
 import { Lifecycle } from '#lib/runtime/process/lifecycle';
@@ -87,22 +88,48 @@ const indexDocument = {
   },
 };
 
+/** What it shares with the other apps of one process, in place of servers. */
+interface Shared {
+  readonly resilience: SharedResilience;
+  readonly lanes: PostgresLanes;
+  readonly bus: SharedBus;
+  readonly vectors: SharedVectors;
+}
+
+const on = ({ resilience, lanes, bus, vectors }: Partial<Shared>): DynamicModule => ({
+  module: EmbeddingModule,
+  imports: [
+    ResilienceModule.for('embedding', {}, resilience),
+    DatabaseModule.for('embedding', {}, lanes),
+    VectorsModule.forIndexing(vectors),
+    BusModule.for(
+      'embedding',
+      {
+        consumes: {
+          concurrency: (config) => ({ 'embedding.messages': config.ML_EMBED_WORKERS }),
+          deadLetters: MarkFailed,
+          slowestCall: { name: 'one call of the embedder', timeoutMs: EMBED_CALL_TIMEOUT_MS },
+        },
+        answers: { queue: EMBED_NOW_QUEUE, question: MessageCreated, by: EmbedNow, concurrency: (config) => config.ML_EMBED_WORKERS },
+      },
+      bus,
+    ),
+  ],
+});
+
 /** The embedding process: turns messages and documents into vectors. */
 @Module({
-  imports: [
-    ResilienceModule.for('embedding'),
-    DatabaseModule.for('embedding'),
-    VectorsModule.forIndexing(),
-    BusModule.for('embedding', {
-      consumes: {
-        concurrency: (config) => ({ 'embedding.messages': config.ML_EMBED_WORKERS }),
-        deadLetters: MarkFailed,
-        slowestCall: { name: 'one call of the embedder', timeoutMs: EMBED_CALL_TIMEOUT_MS },
-      },
-      answers: { queue: EMBED_NOW_QUEUE, question: MessageCreated, by: EmbedNow, concurrency: (config) => config.ML_EMBED_WORKERS },
-    }),
-  ],
   controllers: [MessagesConsumer, DocumentsConsumer],
   providers: [indexMessages, indexDocument, EmbedNow, MarkFailed, currentMessages, documentIndexing],
 })
-export class EmbeddingModule {}
+export class EmbeddingModule {
+  /** On Postgres, RabbitMQ and Chroma. */
+  static live(): DynamicModule {
+    return on({});
+  }
+
+  /** In one process with the other apps. */
+  static embedded(shared: Shared): DynamicModule {
+    return on(shared);
+  }
+}

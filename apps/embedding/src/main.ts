@@ -8,5 +8,5 @@ await runProcess({
   service: 'embedding',
   isBackground: true,
   drainMs: drainTimes.embedding,
-  start: startOperationsApp(EmbeddingModule),
+  start: startOperationsApp(EmbeddingModule.live()),
 });

@@ -10,5 +10,5 @@ await runProcess({
   service: 'ops',
   isBackground: true,
   drainMs: drainTimes.ops,
-  start: startOperationsApp(OpsModule),
+  start: startOperationsApp(OpsModule.live()),
 });

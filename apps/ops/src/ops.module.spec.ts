@@ -7,11 +7,11 @@ import { appModuleContract, partsWithoutDependencies } from '#lib/testing/app-mo
 import { OpsModule } from './ops.module.js';
 import { Upkeep } from './upkeep.js';
 
-appModuleContract({ service: 'ops', start: startOperationsApp(OpsModule) });
+appModuleContract({ service: 'ops', start: startOperationsApp(OpsModule.live()) });
 
 it('the ops process has a relay and its periodic tasks', async () => {
   const module = await Test.createTestingModule({
-    imports: [ProcessModule.of(await partsWithoutDependencies('ops')), OpsModule],
+    imports: [ProcessModule.of(await partsWithoutDependencies('ops')), OpsModule.live()],
   }).compile();
   expect(module.get(OutboxRelay, { strict: false })).toBeInstanceOf(OutboxRelay);
   expect(module.get(Upkeep)).toBeInstanceOf(Upkeep);

@@ -8,5 +8,5 @@ await runProcess({
   service: 'scoring',
   isBackground: true,
   drainMs: drainTimes.scoring,
-  start: startOperationsApp(ScoringModule),
+  start: startOperationsApp(ScoringModule.live()),
 });

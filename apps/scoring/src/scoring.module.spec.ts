@@ -4,7 +4,7 @@ import { ScoringModule } from './scoring.module.js';
 
 appModuleContract({
   service: 'scoring',
-  start: startOperationsApp(ScoringModule),
+  start: startOperationsApp(ScoringModule.live()),
   refusals: [
     {
       when: 'with a language model and without its address and its name',

@@ -1,4 +1,5 @@
-import { Module } from '@nestjs/common';
+import { type DynamicModule, Module } from '@nestjs/common';
+import type { SharedBus } from '#lib/bus/adapters/embedded/journaled-providers';
 import { BusModule } from '#lib/bus/bus.module';
 import { SCORE_NOW_QUEUE } from '#lib/contracts/pipeline';
 import { ScoreQuestion } from '#lib/contracts/scores';
@@ -7,7 +8,7 @@ import { DatabaseModule } from '#lib/database/database.module';
 import { JobsModule } from '#lib/jobs/jobs.module';
 import { ObjectsModule } from '#lib/objects/objects.module';
 import { ObjectStorePort } from '#lib/objects/object-store.port';
-import { ResilienceModule } from '#lib/resilience/resilience.module';
+import { ResilienceModule, type SharedResilience } from '#lib/resilience/resilience.module';
 import { ConversationEndStorePort } from '#lib/scores/ends/conversation-end-store.port';
 import { ScoresModule } from '#lib/scores/scores.module';
 import { AnalysisModule } from './analysis/analysis.module.js';
@@ -43,22 +44,46 @@ const transcripts = {
 const messages = [ScoreMessages, MarkFailed, currentMessages];
 const conversations = [StoreLogs, transcripts, AssessConversation, ScoreConversation, RescoreConversations, AnswerScore];
 
-/** The scoring process: what messages and conversations say about their users. */
-@Module({
+/** What it shares with the other apps of one process, in place of servers. */
+interface Shared {
+  readonly resilience: SharedResilience;
+  readonly lanes: PostgresLanes;
+  readonly bus: SharedBus;
+}
+
+const on = ({ resilience, lanes, bus }: Partial<Shared>): DynamicModule => ({
+  module: ScoringModule,
   imports: [
-    ResilienceModule.for('scoring'),
-    DatabaseModule.for('scoring', { entities: 'work' }),
+    ResilienceModule.for('scoring', {}, resilience),
+    DatabaseModule.for('scoring', { entities: 'work' }, lanes),
     ScoresModule.for('scoring'),
     ObjectsModule.configured(),
     JobsModule.onPostgres(),
-    AnalysisModule,
-    MemoryModule,
-    BusModule.for('scoring', {
-      consumes: { deadLetters: MarkFailed },
-      answers: { queue: SCORE_NOW_QUEUE, question: ScoreQuestion, by: AnswerScore, concurrency: () => 4 },
-    }),
+    BusModule.for(
+      'scoring',
+      {
+        consumes: { deadLetters: MarkFailed },
+        answers: { queue: SCORE_NOW_QUEUE, question: ScoreQuestion, by: AnswerScore, concurrency: () => 4 },
+      },
+      bus,
+    ),
   ],
+});
+
+/** The scoring process: what messages and conversations say about their users. */
+@Module({
+  imports: [AnalysisModule, MemoryModule],
   controllers: [MessagesConsumer, LogsConsumer, ConversationsConsumer],
   providers: [...messages, ...conversations],
 })
-export class ScoringModule {}
+export class ScoringModule {
+  /** On Postgres and RabbitMQ. */
+  static live(): DynamicModule {
+    return on({});
+  }
+
+  /** In one process with the other apps. */
+  static embedded(shared: Shared): DynamicModule {
+    return on(shared);
+  }
+}

@@ -1,4 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { journaledProviders, type SharedBus } from './adapters/embedded/journaled-providers.js';
 import { type InMemoryOptions, memoryProviders } from './adapters/memory/memory-providers.js';
 import { type BusProvider, rabbitProviders } from './adapters/rabbitmq/rabbit-providers.js';
 import type { BusOptions } from './bus-options.js';
@@ -11,9 +12,12 @@ import type { BusOptions } from './bus-options.js';
  */
 @Module({})
 export class BusModule {
-  /** @param app whose rows of the pipeline it handles; it names the connections. */
-  static for(app: string, options: BusOptions = {}): DynamicModule {
-    return of(rabbitProviders(app, options));
+  /**
+   * On RabbitMQ. @param app whose rows of the pipeline it handles; it names the connections.
+   * @param shared the bus of a process with several apps, in place of RabbitMQ.
+   */
+  static for(app: string, options: BusOptions = {}, shared?: SharedBus): DynamicModule {
+    return of(shared === undefined ? rabbitProviders(app, options) : journaledProviders(app, options, shared));
   }
 
   /** All ports of the bus inside the process. @param app whose rows it handles when it consumes. */

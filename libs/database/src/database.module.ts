@@ -40,12 +40,16 @@ export interface DatabaseOptions {
 /** The lanes of connections to Postgres, the outbox with its relay, the inbox. Exports PostgresLanes and what is asked for; adds the probe `postgres`. */
 @Module({})
 export class DatabaseModule {
-  /** @param app whose share of connections it is, and their name. */
-  static for(app: string, { relay, inbox, entities, lockWaits, warnsOfBudget }: DatabaseOptions = {}): DynamicModule {
+  /** @param app whose share of connections it is, and their name. @param shared the lanes of a process with several apps; who made them closes them. */
+  static for(
+    app: string,
+    { relay, inbox, entities, lockWaits, warnsOfBudget }: DatabaseOptions = {},
+    shared?: PostgresLanes,
+  ): DynamicModule {
     const lanes: Provider = {
       provide: PostgresLanes,
       inject: [CONFIG, Breakers, LOGGER, Lifecycle, Health],
-      useFactory: lanesOf(app, warnsOfBudget === true),
+      useFactory: lanesOf(app, warnsOfBudget === true, shared),
     };
     return of([
       lanes,
@@ -82,24 +86,28 @@ const dataSourceOver = (lane: LaneName) => ({
   ...withLanes(async (lanes) => (await import('./adapters/lane-data-source.js')).LaneDataSource.over(lanes.lane(lane))),
 });
 
+/** The connections of one process. @param app their name and their shares. */
+export const makeLanes = (app: string, config: Config, breakers: Breakers, logger: Logger): PostgresLanes =>
+  new PostgresLanes({
+    url: config.DATABASE_URL,
+    applicationName: processName(app),
+    lanes: poolShares(config.DB_POOL_SIZE, app),
+    acquireTimeoutMs: config.DB_POOL_TIMEOUT_MS,
+    statementTimeoutMs: config.DB_STATEMENT_TIMEOUT_MS,
+    slowQueryMs: config.DB_SLOW_QUERY_MS,
+    breakers,
+    logger,
+  });
+
 const lanesOf =
-  (app: string, warnsOfBudget: boolean) =>
+  (app: string, warnsOfBudget: boolean, shared: PostgresLanes | undefined) =>
   (config: Config, breakers: Breakers, logger: Logger, lifecycle: Lifecycle, health: Health): PostgresLanes => {
-    const lanes = new PostgresLanes({
-      url: config.DATABASE_URL,
-      applicationName: processName(app),
-      lanes: poolShares(config.DB_POOL_SIZE, app),
-      acquireTimeoutMs: config.DB_POOL_TIMEOUT_MS,
-      statementTimeoutMs: config.DB_STATEMENT_TIMEOUT_MS,
-      slowQueryMs: config.DB_SLOW_QUERY_MS,
-      breakers,
-      logger,
-    });
+    const lanes = shared ?? makeLanes(app, config, breakers, logger);
     lifecycle.add({
       name: 'postgres',
       phase: 'stores',
-      start: () => (warnsOfBudget ? warnOfBudget(lanes, config, logger) : undefined),
-      stop: () => lanes.close(),
+      start: () => (warnsOfBudget && shared === undefined ? warnOfBudget(lanes, config, logger) : undefined),
+      stop: () => (shared === undefined ? lanes.close() : undefined),
     });
     const ask = async () => void (await lanes.lane('health').query('SELECT 1'));
     health.add(dependencyProbe('postgres', breakers, ask, { isVital: true }));

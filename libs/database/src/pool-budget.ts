@@ -1,7 +1,7 @@
 import { type Config, ConfigError } from '#lib/runtime/config/config';
 
-/** Kinds of work with connections of their own. `work` is what a consumer or a job does. */
-export const laneNames = ['sends', 'reads', 'edits', 'relay', 'work', 'health'] as const;
+/** Kinds of work with connections of their own. `work` is what a consumer or a job does, `journal` what the bus of the embedded mode keeps. */
+export const laneNames = ['sends', 'reads', 'edits', 'relay', 'work', 'journal', 'health'] as const;
 export type LaneName = (typeof laneNames)[number];
 
 /** Connections per lane of one process. */
@@ -12,15 +12,28 @@ export type PoolShares = Readonly<Partial<Record<LaneName, number>>>;
  * The gateway sends, reads and edits. A send holds its connection for one shared commit, so a few serve many users; but there are always
  * two: one commit may wait for a conversation that another process holds, and the others must not wait with it. Edits are rare and have
  * connections of their own, because one heavy text holds one for as long as a statement may take. Reads get the rest.
+ * The process that is all apps has every lane, and one for its journal, which two need: a commit, and a read beside it.
  * Realtime sends and reads: who hears what, what a client missed, and receipts. Every other app works, and sends, reads and edits nothing of its own.
  */
 export const poolShares = (poolSize: number, app: string): PoolShares => {
   const relay = poolSize >= 8 ? 2 : 1;
+  if (app === STANDALONE) return standaloneShares(poolSize, relay);
   if (app !== 'gateway' && app !== 'realtime') return { work: poolSize - relay - 1, relay, health: 1 };
   const edits = app === 'realtime' ? 0 : poolSize >= 12 ? 2 : 1;
   const rest = poolSize - relay - edits - 1;
   const sends = Math.max(2, Math.min(4, Math.floor(rest / 2)));
   return { sends, reads: rest - sends, ...(edits > 0 && { edits }), relay, health: 1 };
+};
+
+/** The process that is all apps. */
+const STANDALONE = 'standalone';
+
+const standaloneShares = (poolSize: number, relay: number): PoolShares => {
+  const journal = poolSize >= 12 ? 2 : 1;
+  const rest = Math.max(3, poolSize - relay - journal - 2);
+  const sends = Math.max(1, Math.floor(rest / 5));
+  const work = Math.max(1, Math.floor((2 * rest) / 5));
+  return { sends, reads: rest - sends - work, edits: 1, work, relay, journal, health: 1 };
 };
 
 /** Connections that Parley does not use all the time but must find when it needs them: a migration (2) and an operator's psql. */

@@ -22,6 +22,12 @@ export interface LiveUses {
   readonly presence?: true;
 }
 
+/** Signals and presence that the apps of one process share; who makes them stops them. */
+export interface SharedLive {
+  readonly fanOut: MemoryFanOut;
+  readonly presence: MemoryPresence;
+}
+
 type OwnProvider = Exclude<Provider, Type>;
 type Redis = ReturnType<typeof import('#lib/resilience/adapters/redis-connection')['connectRedis']>;
 /** The connection for commands; undefined without REDIS_URL. */
@@ -30,8 +36,10 @@ const REDIS = Symbol('LiveRedis');
 /** Fan-out of signals, and presence: on Redis, without REDIS_URL inside this process. */
 @Module({})
 export class LiveModule {
-  /** Adds the probe `redis`. @param app names the connections to Redis. */
-  static for(app: string, { publishes, follows, presence }: LiveUses): DynamicModule {
+  /** Adds the probe `redis`. @param app names the connections to Redis. @param shared those of a process with several apps, in place of Redis. */
+  static for(app: string, uses: LiveUses, shared?: SharedLive): DynamicModule {
+    const { publishes, follows, presence } = uses;
+    if (shared !== undefined) return of(sharedProviders(uses, shared));
     return of([
       { provide: MemoryFanOut, useFactory: () => new MemoryFanOut() },
       { provide: REDIS, inject: [CONFIG, LOGGER, Lifecycle, Health, Breakers], useFactory: redisOf(app) },
@@ -58,6 +66,13 @@ const of = (providers: OwnProvider[]): DynamicModule => ({
   providers,
   exports: providers.map(({ provide }) => provide),
 });
+
+const sharedProviders = ({ publishes, follows, presence }: LiveUses, shared: SharedLive): OwnProvider[] => [
+  ...(publishes ? [{ provide: FanOutPort, useValue: shared.fanOut }] : []),
+  // All signals there are come from this process: it is live.
+  ...(follows ? [{ provide: SubscriptionPort, useFactory: () => shared.fanOut.subscribe() }] : []),
+  ...(presence ? [{ provide: PresencePort, useValue: shared.presence }] : []),
+];
 
 // Adapters on Redis are loaded where they are used, so that a process without it does not hold ioredis in memory.
 const redisOf =

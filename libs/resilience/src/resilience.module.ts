@@ -18,14 +18,21 @@ type Redis = ReturnType<typeof import('./adapters/redis-connection.js')['connect
 /** The connection to Redis; undefined without REDIS_URL. */
 const REDIS = Symbol('Redis');
 
+/** What the apps of one process share: what one of them has learnt or counted, all have. */
+export interface SharedResilience {
+  readonly breakers: Breakers;
+  readonly limiters: Limiters;
+}
+
 /**
  * Circuit breakers, and rate limiters for a process that serves users. Exports Breakers, and LIMITERS where they are asked for: on Redis with
  * REDIS_URL, else counted in this process. Adds the probe `redis`.
  */
 @Module({})
 export class ResilienceModule {
-  /** @param app names the connection to Redis. */
-  static for(app: string, { limiters = false }: { readonly limiters?: boolean } = {}): DynamicModule {
+  /** @param app names the connection to Redis. @param shared those of a process with several apps, which has no Redis. */
+  static for(app: string, { limiters = false }: { readonly limiters?: boolean } = {}, shared?: SharedResilience): DynamicModule {
+    if (shared !== undefined) return of(limiters ? [redisTwin, { provide: LIMITERS, useValue: shared.limiters }] : [], shared.breakers);
     return of(
       limiters ? [{ provide: REDIS, inject: [CONFIG, LOGGER, Lifecycle, Health, Breakers], useFactory: redisOf(app) }, sharedLimiters] : [],
     );
@@ -38,10 +45,10 @@ export class ResilienceModule {
 
 const breakers: Provider = { provide: Breakers, inject: [LOGGER], useFactory: (logger: Logger) => shareBreakers(createBreakers(), logger) };
 
-const of = (limiters: readonly Provider[]): DynamicModule => ({
+const of = (limiters: readonly Provider[], shared?: Breakers): DynamicModule => ({
   module: ResilienceModule,
   global: true,
-  providers: [breakers, ...limiters],
+  providers: [shared === undefined ? breakers : { provide: Breakers, useValue: shared }, ...limiters],
   exports: limiters.length === 0 ? [Breakers] : [Breakers, LIMITERS],
 });
 
@@ -60,7 +67,15 @@ const redisOf =
     return redis;
   };
 
-const limitersInMemory = ({ RATE_LIMIT_PER_USER, RATE_LIMIT_GLOBAL }: Config): Limiters => ({
+/** What Redis does elsewhere is done by this process itself: there when it is. */
+const redisTwin: Provider = {
+  provide: REDIS,
+  inject: [Health, Breakers],
+  useFactory: (health: Health, all: Breakers) => health.add(dependencyProbe('redis', all, async () => undefined)),
+};
+
+/** Limiters that count in this process. */
+export const limitersInMemory = ({ RATE_LIMIT_PER_USER, RATE_LIMIT_GLOBAL }: Config): Limiters => ({
   perUser: new MemoryRateLimiter(userLimit(RATE_LIMIT_PER_USER)),
   global: new MemoryRateLimiter(globalLimit(RATE_LIMIT_GLOBAL)),
 });

@@ -24,6 +24,7 @@ import { chromaHeartbeat, type ChromaOptions, ChromaVectorStore } from './store/
 import { MemoryVectorStore } from './store/adapters/memory-vector-store.js';
 import { MemoryVectorWrites } from './store/adapters/memory-vector-writes.js';
 import { PostgresChunkDirectory } from './store/adapters/postgres-chunk-directory.js';
+import type { PostgresVectorStore } from './store/adapters/postgres-vector-store.js';
 import { PostgresVectorWrites } from './store/adapters/postgres-vector-writes.js';
 import { LateVectorStore } from './store/late-vector-store.js';
 import { VectorStorePort } from './store/vector-store.port.js';
@@ -31,11 +32,18 @@ import { VectorWritesPort } from './store/vector-writes.port.js';
 
 type OwnProvider = Exclude<Provider, Type>;
 
+/** The embedder and the vectors that the apps of one process share; who makes them closes them. */
+export interface SharedVectors {
+  readonly embedder: EmbedderPort;
+  readonly vectors: PostgresVectorStore;
+}
+
 /** Embedder, vector store, the ledger of what is indexed, and the runs that compare them. Each way in exports what its kind of process needs. */
 @Module({})
 export class VectorsModule {
   /** EmbedderPort, VectorStorePort, ChunkLedgerPort, VectorWritesPort. A model that must be asked for its dimension has to answer at start. */
-  static forIndexing(): DynamicModule {
+  static forIndexing(shared?: SharedVectors): DynamicModule {
+    if (shared !== undefined) return of([...builtFrom(shared), ledger('work'), vectorWrites]);
     return of([
       { provide: EmbedderPort, inject: [CONFIG, Breakers, Lifecycle], useFactory: embedderForIndexing },
       {
@@ -53,22 +61,26 @@ export class VectorsModule {
   }
 
   /** LateVectors, which open at start or later; ChunkLedgerPort and ConsistencyRunsPort to read. Adds the probes `chroma` and `embedder`. */
-  static forSearching(): DynamicModule {
+  static forSearching(shared?: SharedVectors): DynamicModule {
     return of([
-      {
-        provide: LateVectors,
-        inject: [CONFIG, LOGGER, Breakers, PostgresLanes, Lifecycle, Health],
-        useFactory: vectorsForSearching,
-      },
+      shared === undefined
+        ? {
+            provide: LateVectors,
+            inject: [CONFIG, LOGGER, Breakers, PostgresLanes, Lifecycle, Health],
+            useFactory: vectorsForSearching,
+          }
+        : { provide: LateVectors, inject: [LOGGER, Breakers, Lifecycle, Health], useFactory: sharedForSearching(shared) },
       ledger('reads'),
       consistencyRuns,
     ]);
   }
 
   /** VectorStorePort, which its first call opens; VectorWritesPort and ConsistencyRunsPort. */
-  static forUpkeep(): DynamicModule {
+  static forUpkeep(shared?: SharedVectors): DynamicModule {
     return of([
-      { provide: VectorStorePort, inject: [CONFIG, LOGGER, Breakers, Lifecycle], useFactory: storeForUpkeep },
+      shared === undefined
+        ? { provide: VectorStorePort, inject: [CONFIG, LOGGER, Breakers, Lifecycle], useFactory: storeForUpkeep }
+        : { provide: VectorStorePort, useValue: shared.vectors },
       vectorWrites,
       consistencyRuns,
     ]);
@@ -154,6 +166,22 @@ const vectorsForSearching = (
   health.add(dependencyProbe('embedder', breakers, async () => void (await late.get().embedder.embed(['health']))));
   return late;
 };
+
+const builtFrom = ({ embedder, vectors }: SharedVectors): OwnProvider[] => [
+  { provide: EmbedderPort, useValue: embedder },
+  { provide: VectorStorePort, useValue: vectors },
+];
+
+const sharedForSearching =
+  ({ embedder, vectors }: SharedVectors) =>
+  (logger: Logger, breakers: Breakers, lifecycle: Lifecycle, health: Health): LateVectors => {
+    const query = new QueryEmbedder(embedder, breakers);
+    const late = new LateVectors(async () => ({ embedder: query, vectors }), logger);
+    lifecycle.add({ name: 'vectors', phase: 'stores', start: () => late.start() });
+    health.add(dependencyProbe('chroma', breakers, async () => vectors.check()));
+    health.add(dependencyProbe('embedder', breakers, async () => void (await query.embed(['health']))));
+    return late;
+  };
 
 const chromaCheck = ({ CHROMA_URL: url, CHROMA_TOKEN: token }: Config) => {
   const isChromaThere = chromaHeartbeat({ url, token });

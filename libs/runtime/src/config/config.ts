@@ -77,6 +77,10 @@ const secretUrl = <Schema extends z.ZodType>(schema: Schema, doc: string): Setti
  */
 export const settings = {
   PORT: setting(count(0, 65_535).default(8080), 'HTTP port of the process (0 = any free one). `npm start` sets it per service.'),
+  REALTIME_PORT: setting(
+    count(0, 65_535).optional(),
+    'For the embedded mode, which is all apps in one process: the port of the WebSockets. Without it PORT + 1.',
+  ),
   HOST: setting(z.string().default('0.0.0.0'), 'Address to listen on. 127.0.0.1 keeps a process private to its machine.'),
   OPERATIONS_PORT: setting(
     count(1, 65_535).optional(),

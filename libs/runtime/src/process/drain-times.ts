@@ -11,6 +11,7 @@ const CLOSING_CONSUMER_MS = 15_000;
 const CLOSING_SOCKETS_MS = 5_000;
 
 const consumer = ({ BUS_DRAIN_MS }: DrainConfig): number => BUS_DRAIN_MS + CLOSING_CONSUMER_MS;
+const longestOfAll = (config: DrainConfig): number => Math.max(REQUESTS_MS, consumer(config), config.WS_DRAIN_MS + CLOSING_SOCKETS_MS);
 
 /**
  * How long each app may take to end after SIGTERM, in milliseconds: what is left then is cut off. The grace period of an orchestrator is longer
@@ -25,4 +26,6 @@ export const drainTimes = {
   scoring: consumer,
   delivery: consumer,
   ops: consumer,
+  // All apps at once, then what they share.
+  standalone: (config) => longestOfAll(config) + CLOSING_SOCKETS_MS,
 } as const satisfies Readonly<Record<string, (config: DrainConfig) => number>>;

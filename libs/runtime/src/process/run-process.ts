@@ -79,7 +79,7 @@ const LISTED = 100;
  *     await runProcess({
  *       service: 'embedding',
  *       drainMs: drainTimes.embedding,
- *       start: startOperationsApp(EmbeddingModule),
+ *       start: startOperationsApp(EmbeddingModule.live()),
  *     });
  *
  *     start --(listening)--> run --SIGTERM, SIGINT--> drain --(stopped)--> exit 0

@@ -13,7 +13,7 @@ class OperationsRoot {}
 /**
  * The `start` of a background process (embedding, ops): the module of its app and the operations endpoints, listening before anything else.
  *
- *     await runProcess({ service: 'ops', drainMs: () => 15_000, start: startOperationsApp(OpsModule) });
+ *     await runProcess({ service: 'ops', drainMs: () => 15_000, start: startOperationsApp(OpsModule.live()) });
  *
  * @param connections for a process whose port others than operators and probes use too.
  */
@@ -24,6 +24,14 @@ export const startOperationsApp =
     return startApp(await createOperationsApp(root, connections?.(parts.config)), parts.config);
   };
 
+/** Like {@link startOperationsApp}, for an app whose process answers operators and probes at another port: it listens nowhere. */
+export const startSilentApp =
+  (appModule: DynamicModule) =>
+  async (parts: ProcessParts): Promise<() => Promise<void>> => {
+    const root: DynamicModule = { module: OperationsRoot, imports: [ProcessModule.of(parts), appModule] };
+    return startApp(await createOperationsApp(root), 'nowhere');
+  };
+
 /**
  * Listens and starts everything in the order of {@link Lifecycle}. Resolves when it takes work, also when everything that it depends on is away.
  * @returns what stops it all in order; rejects when something did not stop as it should.
@@ -31,14 +39,15 @@ export const startOperationsApp =
  */
 export const startApp = async (
   app: NestFastifyApplication,
-  { PORT, HOST }: Pick<Config, 'PORT' | 'HOST'>,
+  address: Pick<Config, 'PORT' | 'HOST'> | 'nowhere',
 ): Promise<() => Promise<void>> => {
   const lifecycle = app.get(Lifecycle);
   for (const { strategy, filters } of lifecycle.transports) {
     // Deferred, because a filter that is added after initialization is ignored.
     app.connectMicroservice({ strategy }, { deferInitialization: true }).useGlobalFilters(...filters);
   }
-  await app.listen(PORT, HOST);
+  if (address === 'nowhere') await app.init();
+  else await app.listen(address.PORT, address.HOST);
   await lifecycle.start();
   await app.startAllMicroservices();
   return async () => {

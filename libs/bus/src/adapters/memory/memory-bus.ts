@@ -2,9 +2,10 @@ import type { ParleyEvent } from '#lib/contracts/events';
 import { pipeline } from '#lib/contracts/pipeline';
 import { currentContext } from '#lib/runtime/log/context';
 import { metrics } from '#lib/runtime/metrics/metrics';
-import { type EventHeaders, PublisherPort, type PublishOutcome } from '../../publish/publisher.port.js';
+import type { EventHeaders, PublishOutcome } from '../../publish/publisher.port.js';
 import { deadLetterQueue, type PipelineRows, RETRY_TIERS, retryDelayMs, retryQueue } from '../../topology.js';
 import { toWireMessage, type WireMessage } from '../../wire-message.js';
+import { InProcessBus } from './in-process-bus.js';
 import { MemoryQueue } from './memory-queue.js';
 
 /** How a memory bus is set up. */
@@ -21,7 +22,7 @@ export interface MemoryBusOptions {
  * The bus inside one process: the queues, retries and dead letters of RabbitMQ without durability. Its events are lost when the process
  * ends, unless an outbox still has them.
  */
-export class MemoryBus extends PublisherPort {
+export class MemoryBus extends InProcessBus {
   /** The rows of this bus. */
   readonly pipeline: PipelineRows;
   /** Work queues and dead-letter queues by name. */

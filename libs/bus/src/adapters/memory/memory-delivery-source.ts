@@ -2,16 +2,16 @@ import type { Delivery } from '../../consume/source/delivery.js';
 import { type DeliveryListener, DeliverySourcePort, DeliverySourcesPort } from '../../consume/source/delivery-source.port.js';
 import type { PublishOutcome } from '../../publish/publisher.port.js';
 import type { WireMessage } from '../../wire-message.js';
-import type { MemoryBus } from './memory-bus.js';
+import type { InProcessBus } from './in-process-bus.js';
 import type { MemoryConsumption, MemoryQueue } from './memory-queue.js';
 
-/** The deliveries of one queue of the memory bus. It never loses a generation: there is no connection that could break. */
+/** The deliveries of one queue of a bus inside the process. It never loses a generation: there is no connection that could break. */
 export class MemoryDeliverySource extends DeliverySourcePort {
   private readonly queue: MemoryQueue;
   private consumption: MemoryConsumption | undefined;
 
   constructor(
-    private readonly bus: MemoryBus,
+    private readonly bus: InProcessBus,
     queue: string,
     private readonly prefetch: number,
   ) {
@@ -45,11 +45,11 @@ export class MemoryDeliverySource extends DeliverySourcePort {
   }
 }
 
-/** Delivers from a memory bus; there is nothing to connect to. */
+/** Delivers from a bus inside the process; there is nothing to connect to. */
 export class MemoryDeliverySources extends DeliverySourcesPort {
   private readonly opened: MemoryDeliverySource[] = [];
 
-  constructor(override readonly client: MemoryBus) {
+  constructor(override readonly client: InProcessBus) {
     super();
   }
 

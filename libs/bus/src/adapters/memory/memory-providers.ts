@@ -16,6 +16,7 @@ import { RequesterPort } from '../../request-reply/requester.port.js';
 import { consuming } from '../nest/consuming.js';
 import { OriginalErrors } from '../nest/original-errors.filter.js';
 import type { BusProvider } from '../rabbitmq/rabbit-providers.js';
+import { InProcessBus } from './in-process-bus.js';
 import { MemoryBus } from './memory-bus.js';
 import { MemoryControlChannel } from './memory-control-channel.js';
 import { MemoryDeadLetters } from './memory-dead-letters.js';
@@ -41,6 +42,7 @@ export const memoryProviders = (app: string, { consumes, answers, bus }: InMemor
       return made;
     },
   },
+  { provide: InProcessBus, useExisting: MemoryBus },
   { provide: PublisherPort, useExisting: MemoryBus },
   { provide: ControlChannelPort, useFactory: () => new MemoryControlChannel(app) },
   { provide: QueueStatusPort, inject: [MemoryBus], useFactory: (memory: MemoryBus) => new MemoryQueueStatus(memory) },
@@ -71,14 +73,15 @@ export const memoryProviders = (app: string, { consumes, answers, bus }: InMemor
     useFactory: (letters: DeadLettersPort, logger: Logger, { pipeline }: MemoryBus) =>
       new DeadLetters(letters, logger, undefined, pipeline),
   },
-  ...(consumes ? [serverProvider(app, consumes)] : []),
+  ...(consumes ? [inProcessServer(app, consumes)] : []),
 ];
 
-const serverProvider = (app: string, options: true | ConsumerOptions): BusProvider => ({
+/** Consumes from the InProcessBus of its module. */
+export const inProcessServer = (app: string, options: true | ConsumerOptions): BusProvider => ({
   provide: MemoryServer,
-  inject: [MemoryBus, Breakers, CONFIG, ModuleRef, LOGGER, Lifecycle, { token: InboxPort, optional: true }],
+  inject: [InProcessBus, Breakers, CONFIG, ModuleRef, LOGGER, Lifecycle, { token: InboxPort, optional: true }],
   useFactory: (
-    bus: MemoryBus,
+    bus: InProcessBus,
     breakers: Breakers,
     config: Config,
     moduleRef: ModuleRef,

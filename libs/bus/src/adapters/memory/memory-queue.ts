@@ -37,7 +37,12 @@ export class MemoryConsumption {
 
   /** Settles deliveries by tag; an unknown tag is ignored. */
   settle(tags: readonly number[]): void {
-    for (const tag of tags) if (this.unsettled.delete(tag)) this.queue.removed();
+    for (const tag of tags) {
+      const stored = this.unsettled.get(tag);
+      if (stored === undefined) continue;
+      this.unsettled.delete(tag);
+      this.queue.settled(stored.message);
+    }
   }
 }
 
@@ -49,10 +54,14 @@ export class MemoryQueue {
   private generation = 0;
   private isDispatching = false;
 
-  /** @param size messages in the queue, unsettled ones included; as many publishers may wait for room. */
+  /**
+   * @param size messages in the queue, unsettled ones included; as many publishers may wait for room.
+   * @param onSettled told of each message that a consumer has settled.
+   */
   constructor(
     readonly name: string,
     size: number,
+    private readonly onSettled: (message: WireMessage) => void = () => undefined,
   ) {
     this.room = new Semaphore(undefined, { concurrent: size, queued: size });
   }
@@ -98,15 +107,21 @@ export class MemoryQueue {
   }
 
   /** Puts a message into reserved room. */
-  put(message: WireMessage): void {
-    this.ready.push({ message, returnCount: 0 });
+  put(message: WireMessage, returnCount = 0): void {
+    this.ready.push({ message, returnCount });
     this.dispatchSoon();
   }
 
-  /** Puts a message back that waited for its retry, whether there is room or not. */
-  putAnyway(message: WireMessage): void {
+  /** Puts a message in whether there is room or not: one that waited for its retry, or that lay here before. */
+  putAnyway(message: WireMessage, returnCount = 0): void {
     this.room.acquireAnyway();
-    this.put(message);
+    this.put(message, returnCount);
+  }
+
+  /** A consumer is done with a message. */
+  settled(message: WireMessage): void {
+    this.onSettled(message);
+    this.removed();
   }
 
   /** Releases the room of a settled message or of an unused reservation. */

@@ -1,13 +1,13 @@
 import { EventServer, type EventServerOptions } from '../nest/event-server.js';
-import type { MemoryBus } from './memory-bus.js';
+import type { InProcessBus } from './in-process-bus.js';
 import { MemoryDeliverySources } from './memory-delivery-source.js';
 
-/** How a process that consumes from the memory bus is set up. */
+/** How a process that consumes from a bus inside it is set up. */
 export interface MemoryServerOptions extends EventServerOptions {
-  readonly bus: MemoryBus;
+  readonly bus: InProcessBus;
 }
 
-/** The event server over the memory bus. */
+/** The event server over a bus inside the process. */
 export class MemoryServer extends EventServer {
   constructor({ bus, ...options }: MemoryServerOptions) {
     const timing = { ...options.timing, retryDelaysMs: options.timing?.retryDelaysMs ?? bus.retryDelaysMs };
