@@ -4,7 +4,7 @@ const siblings = ['conversations', 'vectors', 'live', 'scores', 'jobs', 'objects
 const lib = (name) => `^libs/${name}/`;
 const outside = '/adapters/';
 const tests = '\\.(spec|int-spec|e2e-spec|contract)\\.ts$';
-const wiring = ['\\.module\\.ts$', '/main\\.tsx?$', '/create-gateway\\.ts$', tests];
+const wiring = ['\\.module\\.ts$', '/main\\.tsx?$', '/create-gateway\\.ts$', '/start-standalone\\.ts$', tests];
 const ours = '^(apps|libs)/';
 /** What runs in browsers: built by Vite, with everything in it. */
 const pages = '^apps/console/';
