@@ -66,6 +66,7 @@ const on = ({ resilience, lanes, bus, live, vectors }: Partial<Shared>): Dynamic
     ObjectsModule.configured(),
     LexicalIndexModule.onPostgres(),
     CatalogueStoreModule.onPostgres(),
+    OperationsModule.in(bus === undefined ? 'cluster' : 'embedded'),
   ],
 });
 
@@ -84,7 +85,6 @@ const on = ({ resilience, lanes, bus, live, vectors }: Partial<Shared>): Dynamic
     EndsModule,
     ActivitiesModule,
     DocumentsModule,
-    OperationsModule,
     ErasureModule,
   ],
 })
@@ -115,6 +115,7 @@ export class GatewayModule {
         ObjectsModule.inMemory(),
         LexicalIndexModule.inMemory(),
         CatalogueStoreModule.inMemory(),
+        OperationsModule.in('cluster'),
       ],
     };
   }

@@ -1,4 +1,4 @@
-import { Inject, Module } from '@nestjs/common';
+import { type DynamicModule, Inject, Module } from '@nestjs/common';
 import { ControlChannelPort } from '#lib/bus/control/control-channel.port';
 import { PipelineTroubles } from '#lib/bus/queue-status/pipeline-trouble';
 import { QueueWatch } from '#lib/bus/queue-status/queue-watch';
@@ -15,7 +15,7 @@ import { AdminAlertsController } from '../adapters/http/routes/admin/alerts.cont
 import { AdminQueuesController } from '../adapters/http/routes/admin/queues.controller.js';
 import { HealthController } from '../adapters/http/routes/health.controller.js';
 import { ConsoleController } from '../adapters/http/console/console.controller.js';
-import { CONSOLE_MODE } from '../adapters/http/console/console-page.js';
+import { CONSOLE_MODE, type ConsoleMode } from '../adapters/http/console/console-page.js';
 import { ProblemsPageController } from '../adapters/http/routes/problems-page.controller.js';
 import { llmProbe } from './llm-probe.js';
 
@@ -45,9 +45,13 @@ const pipelineProbe = (queues: QueueWatch, relay: OutboxRelay): HealthProbe => {
     ProblemsPageController,
     ConsoleController,
   ],
-  providers: [{ provide: CONSOLE_MODE, useValue: 'cluster' }],
 })
 export class OperationsModule {
+  /** @param mode as the console shows it. */
+  static in(mode: ConsoleMode): DynamicModule {
+    return { module: OperationsModule, providers: [{ provide: CONSOLE_MODE, useValue: mode }] };
+  }
+
   constructor(
     health: Health,
     queues: QueueWatch,

@@ -27,7 +27,7 @@ export interface Reading {
 }
 
 /**
- * The vectors of whole conversations, within a limit of bytes: those that were searched least recently leave. Kept in step by whoever writes;
+ * The vectors of whole conversations, within a limit of bytes: those that were searched least recently leave. The store tells of what it writes;
  * a conversation that is written while it is read is not kept, because the read may not have seen the write.
  */
 export class HeldVectors {
