@@ -666,11 +666,16 @@ it('the OpenAPI document describes every route, with its token and its problems'
     Object.values(item).map((facts) => ({ ...facts, path })),
   );
   expect(operations.length).toBeGreaterThan(10);
-  for (const { path, summary, security, responses } of operations.filter(
+  for (const { path = '', summary, security, responses } of operations.filter(
     ({ path = '' }) => path.startsWith('/v1/') && path !== '/v1/health',
   )) {
-    expect({ path, summary, security }).toEqual({ path, summary: expect.any(String), security: undefined });
-    expect(responses).toHaveProperty(['default', '$ref'], '#/components/responses/Problem-default');
+    const isForAdmins = /^\/v1\/(admin|users)\//.test(path);
+    expect({ path, summary, security }).toEqual({
+      path,
+      summary: expect.any(String),
+      security: isForAdmins ? [{ token: ['admin'] }] : undefined,
+    });
+    expect(responses).toHaveProperty(['503', '$ref'], '#/components/responses/UnavailableProblem');
   }
   expect(body['security']).toEqual([{ token: [] }]);
 });

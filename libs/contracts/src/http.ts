@@ -10,7 +10,7 @@ export const StageState = z.enum(['pending', 'done', 'failed', 'skipped']);
 export type StageState = z.infer<typeof StageState>;
 
 /** State of a message in each stage after its acknowledgement. */
-export const PipelineState = z.object({ delivery: StageState, embedding: StageState, scoring: StageState });
+export const PipelineState = z.object({ delivery: StageState, embedding: StageState, scoring: StageState }).meta({ id: 'PipelineState' });
 export type PipelineState = z.infer<typeof PipelineState>;
 
 const depthOf = (value: unknown, limit: number): boolean => {
@@ -234,7 +234,8 @@ export const MessageList = z
   .meta({ id: 'MessageList' });
 export type MessageList = z.infer<typeof MessageList>;
 
-const flag = (description: string) => z.stringbool().default(false).meta({ description });
+// Sent as `true` or `false`: for a client it is a boolean.
+const flag = (description: string) => z.stringbool().default(false).meta({ description, type: 'boolean', default: false });
 
 /** `GET /v1/search`. */
 export const SearchQuery = z.strictObject({
@@ -267,34 +268,36 @@ export const FoundMessage = MessageView.extend({
 export type FoundMessage = z.infer<typeof FoundMessage>;
 
 /** One search hit: `ranks` are 1-based places per stage, `score` is what the list is ordered by. */
-export const SearchHit = z.object({
-  kind: z.enum(['message', 'document']).meta({ description: 'document: `message` is its best passage, with the id of the document' }),
-  message: FoundMessage,
-  document: z
-    .object({
-      id: DocumentId,
-      title: z.string(),
-      part: z.int().positive().meta({ description: 'The part that the passage is from: 1, 2, 3, ...' }),
-    })
-    .optional()
-    .meta({ description: 'The document, for a hit of that kind' }),
-  score: z.number().meta({ description: 'What the list is ordered by; comparable within one answer only' }),
-  ranks: z.object({
-    dense: z.int().positive().optional(),
-    sparse: z.int().positive().optional(),
-    rrf: z.int().positive(),
-    rerank: z.int().positive().optional(),
-  }),
-  highlight: z.string().meta({ description: 'An excerpt as safe HTML, with <mark> around the words that match' }),
-  explain: z
-    .object({
-      denseScore: z.number().optional(),
-      sparseScore: z.number().optional(),
-      rrfScore: z.number(),
-      rerankScore: z.number().optional(),
-    })
-    .optional(),
-});
+export const SearchHit = z
+  .object({
+    kind: z.enum(['message', 'document']).meta({ description: 'document: `message` is its best passage, with the id of the document' }),
+    message: FoundMessage,
+    document: z
+      .object({
+        id: DocumentId,
+        title: z.string(),
+        part: z.int().positive().meta({ description: 'The part that the passage is from: 1, 2, 3, ...' }),
+      })
+      .optional()
+      .meta({ description: 'The document, for a hit of that kind' }),
+    score: z.number().meta({ description: 'What the list is ordered by; comparable within one answer only' }),
+    ranks: z.object({
+      dense: z.int().positive().optional(),
+      sparse: z.int().positive().optional(),
+      rrf: z.int().positive(),
+      rerank: z.int().positive().optional(),
+    }),
+    highlight: z.string().meta({ description: 'An excerpt as safe HTML, with <mark> around the words that match' }),
+    explain: z
+      .object({
+        denseScore: z.number().optional(),
+        sparseScore: z.number().optional(),
+        rrfScore: z.number(),
+        rerankScore: z.number().optional(),
+      })
+      .optional(),
+  })
+  .meta({ id: 'SearchHit' });
 export type SearchHit = z.infer<typeof SearchHit>;
 
 /** Answer of `GET /v1/search`; `degraded` names the parts that were left out. */

@@ -5,32 +5,34 @@ import { humanText } from './text.js';
 const time = z.iso.datetime({ offset: true }).meta({ examples: ['2026-01-31T09:30:00.000Z'] });
 
 /** How well a user is known, by score: below 100, below 500, and beyond. */
-export const Level = z.enum(['stranger', 'acquaintance', 'friend']);
+export const Level = z.enum(['stranger', 'acquaintance', 'friend']).meta({ id: 'Level' });
 export type Level = z.infer<typeof Level>;
 
 /** The mood of a conversation's user. `neutral` is also the fallback when it cannot be analysed (ruling C12). */
-export const Emotion = z.enum(['happy', 'interested', 'neutral', 'bored', 'sad', 'angry']);
+export const Emotion = z.enum(['happy', 'interested', 'neutral', 'bored', 'sad', 'angry']).meta({ id: 'Emotion' });
 export type Emotion = z.infer<typeof Emotion>;
 
 /** What conversations are about: a closed list, so that neither a model nor a log can name others. */
-export const Topic = z.enum([
-  'family',
-  'friends',
-  'school',
-  'work',
-  'food',
-  'games',
-  'sports',
-  'movies',
-  'music',
-  'books',
-  'animals',
-  'travel',
-  'technology',
-  'health',
-  'feelings',
-  'other',
-]);
+export const Topic = z
+  .enum([
+    'family',
+    'friends',
+    'school',
+    'work',
+    'food',
+    'games',
+    'sports',
+    'movies',
+    'music',
+    'books',
+    'animals',
+    'travel',
+    'technology',
+    'health',
+    'feelings',
+    'other',
+  ])
+  .meta({ id: 'Topic' });
 export type Topic = z.infer<typeof Topic>;
 
 /** Longest entry of a log in UTF-16 units, and most entries: the body's limit of 10 MB bounds them together. */
@@ -80,11 +82,13 @@ export type ConversationEndView = z.infer<typeof ConversationEndView>;
 /** What a user's conversations were about. The scores of all topics add up to the score of the user (R088). */
 export const TopicMetrics = z.partialRecord(
   Topic,
-  z.object({
-    conversations: z.int().nonnegative().meta({ description: 'Ended conversations in which it came up' }),
-    score: z.int().meta({ description: 'Its part of the score' }),
-    lastAt: time.meta({ description: 'When it last came up' }),
-  }),
+  z
+    .object({
+      conversations: z.int().nonnegative().meta({ description: 'Ended conversations in which it came up' }),
+      score: z.int().meta({ description: 'Its part of the score' }),
+      lastAt: time.meta({ description: 'When it last came up' }),
+    })
+    .meta({ id: 'TopicMetric' }),
 );
 export type TopicMetrics = z.infer<typeof TopicMetrics>;
 

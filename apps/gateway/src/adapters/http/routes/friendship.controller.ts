@@ -69,7 +69,7 @@ export class FriendshipController {
 
   @Post('calculate-score-and-update')
   @ApiOperation({
-    operationId: 'calculateAndUpdateScore',
+    operationId: 'startScoring',
     summary: 'Score a conversation now; one of Parley that goes on is ended first, with what was said so far',
     description: 'An end that has its score keeps it. While a job for it is open, its id is answered again.',
   })
@@ -88,7 +88,7 @@ export class FriendshipController {
 
   @Post('calculate-score/:conversationId')
   @ApiOperation({
-    operationId: 'calculateScore',
+    operationId: 'previewScore',
     summary: 'What a conversation would be worth now, ended or not; changes nothing',
     description:
       'Answers within 30 s. When the scoring service or its model does not answer in time, the answer is `degraded` and worth 0.',

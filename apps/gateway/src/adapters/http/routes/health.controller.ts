@@ -1,12 +1,10 @@
 import { Controller, Get, Res } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { dependencies } from '#lib/contracts/dependencies';
 import { type CheckReport, Health, type HealthReport } from '#lib/runtime/health/health';
 import { renderAsyncApi } from '../schema/asyncapi/asyncapi.js';
 import { API_VERSION } from '../schema/openapi.js';
 
-@ApiTags('operations')
 @Controller()
 export class HealthController {
   private readonly startedAt = new Date().toISOString();
@@ -17,7 +15,6 @@ export class HealthController {
 
   /** Probes every dependency within 2.5 s. 503 when Postgres is down, 200 otherwise. */
   @Get('v1/health')
-  @ApiOperation({ operationId: 'getHealth', summary: 'How this process and everything behind it are' })
   async deep(@Res({ passthrough: true }) reply: FastifyReply): Promise<HealthReport> {
     const { status, checks } = await this.health.report();
     reply.code(status === 'down' ? 503 : 200);
@@ -25,7 +22,6 @@ export class HealthController {
   }
 
   @Get('asyncapi.json')
-  @ApiOperation({ operationId: 'getAsyncApi', summary: 'Events and the socket protocol, as an AsyncAPI document' })
   events(): object {
     this.asyncApi ??= renderAsyncApi(API_VERSION);
     return this.asyncApi;

@@ -13,7 +13,7 @@ export class PresenceController {
 
   @Get()
   @ApiOperation({
-    operationId: 'showPresence',
+    operationId: 'getPresence',
     summary: 'Who is online',
     description:
       'Of myself and of users in a conversation with me; any other is shown like an unknown one. A token with the scope `service` sees all. ' +

@@ -1,88 +1,118 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
-import { problems } from '#lib/contracts/problems';
+import { z } from 'zod';
 import { isOperations } from '../edge/operations-routes.js';
-import { PROBLEM_TYPE } from '../problems/problems.js';
+import { type Json, JsonSchemas, refTo } from './json-schemas.js';
+import { parameterExamples, schemaExamples } from './openapi-examples.js';
+import { answerHeaders, headerParameters, headerSchemas, headers } from './openapi-headers.js';
+import { operationsRoutes, operationsSchemas } from './openapi-operations.js';
+import { problemResponse, problemResponses, problemStatusesOf } from './openapi-problems.js';
 
-type PathItem = OpenAPIObject['paths'][string];
-type Operation = NonNullable<PathItem['get']>;
-type Responses = NonNullable<NonNullable<OpenAPIObject['components']>['responses']>;
-type Json = { [key: string]: unknown };
+interface Content {
+  readonly 'application/json'?: { schema?: Json; example?: unknown };
+}
+interface Parameter {
+  readonly name: string;
+  readonly in: string;
+  readonly required?: boolean;
+  readonly schema?: Json;
+}
+interface Operation {
+  operationId?: string;
+  summary?: string;
+  tags?: string[];
+  security?: object[];
+  parameters?: (Parameter | Json)[];
+  requestBody?: { content: Content };
+  responses: Record<string, Json & { content?: Content }>;
+}
 
 // An identifier is new in 3.1, and Nest's types do not know it.
 const LICENSE: { name: string; identifier: string } = { name: 'Proprietary', identifier: 'LicenseRef-Proprietary' };
 
-/** Operation ids and summaries of the routes that every process has: their controller in libs/runtime does not know OpenAPI. */
-const ofEveryProcess: Readonly<Record<string, Pick<Operation, 'operationId' | 'summary' | 'tags'>>> = {
-  '/livez': { operationId: 'getLiveness', summary: 'Whether this process runs', tags: ['operations'] },
-  '/readyz': { operationId: 'getReadiness', summary: 'Whether to send work to this process', tags: ['operations'] },
-  '/metrics': { operationId: 'getMetrics', summary: 'Metrics, as Prometheus reads them', tags: ['operations'] },
-};
+/** Beginnings of the routes whose token needs the scope `admin`, as in authentication.ts. */
+const FOR_ADMINS = ['/v1/admin/', '/v1/users/'];
 
 /**
- * Completes the document that Nest prints: adds the problems of each operation, takes the token off operations routes, and rewrites schemas to
- * OpenAPI 3.1 (Nest writes some as in 3.0).
+ * Completes the document that Nest prints: schemas as zod has them (Nest takes those of OpenAPI 3.0, which loses keys of records and forbids new
+ * fields in answers), problems, headers, examples and scopes of each operation.
  */
-export const completeDocument = (document: OpenAPIObject): OpenAPIObject => {
-  for (const [path, item] of Object.entries(document.paths)) {
-    for (const [method, operation] of Object.entries(item) as [string, Operation][]) {
-      Object.assign(operation, ofEveryProcess[path]);
-      if (isOperations(path)) operation.security = [];
-      operation.responses = { ...operation.responses, ...problemsOf(path, method, operation), default: { $ref: responseRef('default') } };
-    }
+export const completeDocument = (printed: OpenAPIObject): OpenAPIObject => {
+  const document = inWordsOf31(renamed(printed)) as OpenAPIObject & Json;
+  const schemas = new JsonSchemas('draft-2020-12');
+  for (const name of Object.keys(document.components?.schemas ?? {})) {
+    const schema = schemaNamed(name);
+    if (schema !== undefined) schemas.add(name, schema);
   }
-  document.components = { ...document.components, responses: problemResponses() };
+  for (const [path, item] of Object.entries(document.paths)) {
+    for (const operation of Object.values(item) as Operation[]) complete(path, operation);
+  }
+  const responses = problemResponses(schemas);
+  document.components = {
+    ...document.components,
+    schemas: { ...document.components?.schemas, ...schemas.components, ...operationsSchemas },
+    responses,
+    headers,
+    parameters: headerParameters,
+  } as unknown as NonNullable<OpenAPIObject['components']>;
   document.info = { ...document.info, license: LICENSE };
-  return renamed(inWordsOf31(document) as OpenAPIObject);
+  return document;
 };
 
-/** The statuses of the problems that an operation may answer with, by what it takes: a token, a body, ids, a precondition, a key. */
-const problemStatusesOf = (path: string, method: string, { requestBody, parameters = [] }: Operation): number[] => {
-  if (isOperations(path)) return [400];
-  const takes = (name: string) => parameters.some((parameter) => 'name' in parameter && parameter.name === name);
-  const isForOthers = path === '/v1/conversations/end';
-  const namesSomething = path.includes('{') || path === '/v1/activities/suggest' || takes('conversationId');
-  const isForSome =
-    isForOthers || path.startsWith('/v1/admin/') || takes('If-Match') || (method === 'delete' && path.includes('/members/'));
-  return [
-    400,
-    401,
-    ...(isForSome ? [403] : []),
-    ...(isForOthers || namesSomething ? [404] : []),
-    ...(takes('If-Match') ? [412] : []),
-    ...(requestBody === undefined ? [] : [413, 415]),
-    ...(takes('Idempotency-Key') ? [422] : []),
-    429,
-    503,
+/** The zod schema with this id in its `meta`. */
+const schemaNamed = (id: string): z.ZodType | undefined => z.globalRegistry._idmap.get(id) as z.ZodType | undefined;
+
+const complete = (path: string, operation: Operation): void => {
+  const isOpen = isOperations(path);
+  const isForAdmins = FOR_ADMINS.some((beginning) => path.startsWith(beginning));
+  const route = operationsRoutes[path];
+  if (route !== undefined) {
+    const { operationId, summary, answers } = route;
+    Object.assign(operation, { operationId, summary, tags: ['operations'], responses: answers });
+  }
+  if (isOpen) operation.security = [];
+  else if (isForAdmins) operation.security = [{ token: ['admin'] }];
+
+  const { operationId = '', requestBody } = operation;
+  const takesKey = operation.parameters?.some((parameter) => 'name' in parameter && parameter.name === 'Idempotency-Key') === true;
+  const statuses = problemStatusesOf({ path, operationId, hasBody: requestBody !== undefined, takesKey, isForAdmins });
+  const problems = Object.fromEntries(statuses.map((status) => [status, problemResponse(status)]));
+  const { default: _, ...own } = operation.responses;
+  const answers = Object.entries(own).map(([status, answer]) => [status, completeAnswer(operationId, isOpen, answer)]);
+  operation.responses = { ...problems, ...Object.fromEntries(answers) } as Operation['responses'];
+  if (requestBody !== undefined) withExample(requestBody.content);
+  operation.parameters = [
+    ...(operation.parameters ?? []).map((parameter) => completeParameter(parameter as Parameter & Json)),
+    ...(isOpen ? [] : [{ ...refTo('components', 'parameters', 'X-Request-Id') }]),
   ];
 };
 
-const responseRef = (status: number | 'default'): string => `#/components/responses/Problem-${status}`;
-
-const problemsOf = (path: string, method: string, operation: Operation): Operation['responses'] =>
-  Object.fromEntries(problemStatusesOf(path, method, operation).map((status) => [status, { $ref: responseRef(status) }]));
-
-/** The problems of each status; `validation` also has 415, for another media type. */
-const meanings = (): Map<number, string[]> => {
-  const byStatus = new Map<number, string[]>([[415, ['`validation`: The body is of another media type than application/json']]]);
-  for (const [code, { status, title }] of Object.entries(problems)) {
-    byStatus.set(status, [...(byStatus.get(status) ?? []), `\`${code}\`: ${title}`]);
-  }
-  return byStatus;
+const completeAnswer = (operationId: string, isOpen: boolean, answer: Json & { content?: Content }): Json => {
+  if (answer.content !== undefined) withExample(answer.content);
+  const schema = answer.content?.['application/json']?.schema?.['$ref'];
+  const name = typeof schema === 'string' ? schema.split('/').at(-1) : undefined;
+  const description = answer['description'] === '' ? (name ?? 'Done') : answer['description'];
+  return { ...answer, description, headers: answerHeaders(operationId, isOpen) };
 };
 
-const RETRY_AFTER = { description: 'Seconds after which it is worth trying again', schema: { type: 'integer' as const, minimum: 1 } };
-
-const problemResponses = (): Responses => {
-  const content = { [PROBLEM_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } };
-  const asked = [...meanings()].filter(([status]) => status !== 500);
-  const responses = asked.map(([status, said]) => {
-    const headers = status === 429 || status === 503 ? { 'Retry-After': RETRY_AFTER } : {};
-    return [`Problem-${status}`, { description: said.join('; '), headers, content }] as const;
-  });
-  return Object.fromEntries([...responses, ['Problem-default', { description: 'Any other problem (RFC 9457)', content }]]);
+/** Gives a body the example of its schema. */
+const withExample = (content: Content): void => {
+  const media = content['application/json'];
+  const ref = media?.schema?.['$ref'];
+  if (media === undefined || typeof ref !== 'string') return;
+  const name = ref.split('/').at(-1) ?? '';
+  const [ofMeta] = (schemaNamed(name)?.meta()?.['examples'] as unknown[] | undefined) ?? [];
+  const example = ofMeta ?? schemaExamples[name];
+  if (example !== undefined) media.example ??= example;
 };
 
-/** A copy with every schema in JSON Schema 2020-12. */
+/** Only what has to be there has an example: Swagger UI would send those of optional filters. */
+const completeParameter = (parameter: Parameter & Json): Json => {
+  const { example: _, ...schema } = { ...parameter.schema, ...headerSchemas[parameter.name] };
+  const example = parameter.required === true ? parameterExamples[parameter.name] : undefined;
+  return { ...parameter, schema, ...(example === undefined ? {} : { example }) };
+};
+
+/** A copy with every schema in JSON Schema 2020-12: what is left are those of parameters, and the few without a name. */
 const inWordsOf31 = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(inWordsOf31);
   if (typeof value !== 'object' || value === null) return value;
@@ -91,8 +121,7 @@ const inWordsOf31 = (value: unknown): unknown => {
 };
 
 const asSchemaOf31 = (schema: Json): Json => {
-  const { minimum, maximum, exclusiveMinimum, pattern, format, required, properties, additionalProperties, ...rest } = schema;
-  if (Array.isArray(rest['enum']) && rest['enum'].length === 1 && rest['enum'][0] === null) return { type: 'null' };
+  const { minimum, maximum, exclusiveMinimum, pattern, format, ...rest } = schema;
   const isUnbounded = (bound: unknown) => typeof bound === 'number' && Math.abs(bound) >= Number.MAX_SAFE_INTEGER;
   return {
     ...rest,
@@ -100,22 +129,10 @@ const asSchemaOf31 = (schema: Json): Json => {
     ...(isUnbounded(maximum) ? {} : given({ maximum })),
     // A format is enough; tools make unusable examples of its pattern.
     ...given(format === undefined ? { pattern } : { format }),
-    ...given({ required }),
-    ...withNamedProperties({ required, properties, additionalProperties }),
   };
 };
 
 const given = (parts: Json): Json => Object.fromEntries(Object.entries(parts).filter(([, part]) => part !== undefined));
-
-/** A record with known keys is an object with properties; Nest only lists them as required. */
-const withNamedProperties = ({ required, properties, additionalProperties }: Json): Json => {
-  const isRecord = Array.isArray(required) && properties === undefined && typeof additionalProperties === 'object';
-  if (!isRecord) return given({ properties, additionalProperties });
-  return {
-    properties: Object.fromEntries((required as string[]).map((name) => [name, additionalProperties])),
-    additionalProperties: false,
-  };
-};
 
 // The name that the schema of any JSON value gets from its first use.
 const NAMELESS = /__schema0/g;

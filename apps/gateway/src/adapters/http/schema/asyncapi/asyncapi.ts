@@ -4,7 +4,7 @@ import type { DocumentPart } from './channels.js';
 import { controlPart } from './control-channel.js';
 import { eventPart } from './event-channels.js';
 import { headerComponents } from './event-headers.js';
-import { JsonSchemas } from './json-schemas.js';
+import { JsonSchemas } from '../json-schemas.js';
 import { requestPart } from './request-channels.js';
 import { socketPart } from './socket-channel.js';
 
@@ -17,7 +17,7 @@ const DESCRIPTION = [
 
 /** Everything that is sent in messages, as an AsyncAPI 3.0 document: what `GET /asyncapi.json` answers. */
 export const renderAsyncApi = (version: string): object => {
-  const schemas = new JsonSchemas();
+  const schemas = new JsonSchemas('draft-7');
   const parts = [eventPart(schemas), requestPart(schemas), controlPart(schemas), socketPart(schemas)];
   const all = (kind: keyof DocumentPart): object => Object.assign({}, ...parts.map((part) => part[kind]));
   return {

@@ -1,6 +1,6 @@
 import { EVENTS_EXCHANGE } from '#lib/contracts/pipeline';
 import type { QueuePlan } from '#lib/bus/topology';
-import { type Json, type Ref, refTo } from './json-schemas.js';
+import { type Json, type Ref, refTo } from '../json-schemas.js';
 
 /** A part of an AsyncAPI document. */
 export interface DocumentPart {

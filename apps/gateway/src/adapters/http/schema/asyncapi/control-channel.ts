@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { CONTROL_EXCHANGE, ControlMessage, ControlReply, controlAnswers } from '#lib/contracts/control';
 import { type DocumentPart, exchangeChannel, inChannel, replyChannel } from './channels.js';
-import { type Json, type JsonSchemas, refTo } from './json-schemas.js';
+import { type Json, type JsonSchemas, refTo } from '../json-schemas.js';
 
 /** Questions to every process over a fanout exchange (ADR 21). */
 export const controlPart = (schemas: JsonSchemas): DocumentPart => {

@@ -3,7 +3,7 @@ import { type EventType, eventSchemas } from '#lib/contracts/events';
 import { EVENTS_EXCHANGE, type PipelineRow, pipeline, publishersOf, RETRY_DELAYS_MS } from '#lib/contracts/pipeline';
 import { type DocumentPart, exchangeChannel, inChannel, queueChannel, seconds } from './channels.js';
 import { eventTexts } from './event-texts.js';
-import { type Json, type JsonSchemas, refTo } from './json-schemas.js';
+import { type Json, type JsonSchemas, refTo } from '../json-schemas.js';
 import { pascal } from './names.js';
 
 const types = Object.keys(eventSchemas) as EventType[];

@@ -1,5 +1,5 @@
 import { header } from '#lib/bus/wire-message';
-import type { Json } from './json-schemas.js';
+import type { Json } from '../json-schemas.js';
 
 const text = (description: string): Json => ({ type: 'string', description });
 const count = (description: string): Json => ({ type: 'integer', minimum: 1, description });

@@ -5,7 +5,7 @@ import { EMBED_NOW_QUEUE, requests, SCORE_NOW_QUEUE } from '#lib/contracts/pipel
 import { ScoreAnswer, ScoreQuestion } from '#lib/contracts/scores';
 import { type DocumentPart, inChannel, queueChannel, replyChannel, seconds } from './channels.js';
 import { exampleOf } from './event-channels.js';
-import { type Json, type JsonSchemas, refTo } from './json-schemas.js';
+import { type Json, type JsonSchemas, refTo } from '../json-schemas.js';
 import { pascal } from './names.js';
 
 const conversationId = '0199a2f0-7d1c-7000-8000-000000000001';

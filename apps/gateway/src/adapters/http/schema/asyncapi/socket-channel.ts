@@ -1,7 +1,7 @@
 import { ClientFrame, closeCodes, ServerFrame, type ServerFrameType, SOCKET_PATH, SUBPROTOCOL } from '#lib/contracts/socket';
 import type { DocumentPart } from './channels.js';
 import { clientFrameTexts, closeTexts, serverFrameTexts } from './frame-texts.js';
-import { type Json, type JsonSchemas, type Ref, refTo } from './json-schemas.js';
+import { type Json, type JsonSchemas, type Ref, refTo } from '../json-schemas.js';
 import { pascal } from './names.js';
 
 const CHANNEL = 'socket';
