@@ -104,6 +104,8 @@ export function OfSection<Section extends { readonly state: string }>({
 export interface Column {
   readonly head: string;
   readonly isNumber?: boolean;
+  /** For screen readers alone: what stands below says what it is. */
+  readonly isHidden?: boolean;
 }
 
 /** Rows of cells under heads; `empty` stands for no row. */
@@ -125,9 +127,9 @@ export function Table({
       <table className={s['table']} aria-label={label}>
         <thead>
           <tr>
-            {columns.map(({ head, isNumber }) => (
+            {columns.map(({ head, isNumber, isHidden }) => (
               <th key={head} scope="col" data-number={isNumber === true ? '' : undefined}>
-                {head}
+                {isHidden === true ? <span className="visually-hidden">{head}</span> : head}
               </th>
             ))}
           </tr>

@@ -220,7 +220,7 @@ function Inside({
   const hasSign = node.kind !== 'exchange';
   return (
     <>
-      {hasSign && <SignShape level={state.level} isPaused={isPaused} x={10} y={9} />}
+      {hasSign && <SignShape level={state.level} {...(isPaused ? { as: 'paused' } : {})} x={10} y={9} />}
       <text x={hasSign ? 34 : 10} y={21} className={s['name']}>
         {node.label}
       </text>
@@ -312,7 +312,7 @@ const StateOf = ({ state: { level, state } }: { readonly state: NodeState }) => 
   return word === '' ? (
     '–'
   ) : (
-    <State level={level} isPaused={state === 'paused'}>
+    <State level={level} {...(state === 'paused' ? { as: 'paused' } : {})}>
       {word}
     </State>
   );
@@ -340,7 +340,7 @@ function Legend() {
           {words.levels[level]}
         </State>
       ))}
-      <State level="attention" isPaused>
+      <State level="attention" as="paused">
         {words.states.paused}
       </State>
       <span className={s['soft']}>{words.diagramHint}</span>

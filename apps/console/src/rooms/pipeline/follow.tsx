@@ -1,5 +1,6 @@
 import { type FormEvent, useEffect, useState } from 'react';
 import type { LiveMessage, MessageTrace, MessagesSection, TraceStep } from '#lib/contracts/admin-live';
+import { useParams } from 'wouter';
 import type { z } from 'zod';
 import { useApi } from '../../app/api.js';
 import { useMessages } from '../../i18n/messages.js';
@@ -13,6 +14,7 @@ import { Notice } from '../../shared/ui/notice.js';
 import { Card, OfSection } from '../live/room.js';
 import { SignShape } from '../live/sign.js';
 import { pipelineMessages } from './messages.js';
+import type { Level } from './node-state.js';
 import s from './pipeline.module.css';
 
 type Messages = z.infer<typeof MessagesSection>;
@@ -26,7 +28,8 @@ export function Follow({
   readonly onSteps: (steps: readonly TraceStep[]) => void;
 }) {
   const words = useMessages(pipelineMessages);
-  const [id, setId] = useState<string>();
+  const linked = useParams<{ '*'?: string }>()['*'] ?? '';
+  const [id, setId] = useState<string | undefined>(linked === '' ? undefined : linked);
   const items = messages?.state === 'known' ? messages.items : [];
   const chosen = items.find((message) => message.id === id);
   const submit = (event: FormEvent<HTMLFormElement>) => {
@@ -74,6 +77,11 @@ export function Follow({
   );
 }
 
+const signOf = (outcome: string, isFailed: boolean): { level: Level; as?: 'waiting' } => {
+  if (isFailed) return { level: 'bad' };
+  return outcome === 'waiting' ? { level: 'unknown', as: 'waiting' } : { level: 'calm' };
+};
+
 const levelOf = { pending: 'unknown', done: 'calm', failed: 'bad', skipped: 'unknown' } as const;
 
 function MessageButton({
@@ -103,7 +111,7 @@ function MessageButton({
           // oxlint-disable-next-line jsx-a11y/prefer-tag-over-role -- an <img> cannot have the colour of the text
           <svg key={stage} viewBox="0 0 16 16" width="16" height="16" role="img" aria-label={text}>
             <title>{text}</title>
-            <SignShape level={levelOf[state]} />
+            <SignShape level={levelOf[state]} {...(state === 'pending' ? { as: 'waiting' } : {})} />
           </svg>
         ))}
       </span>
@@ -206,7 +214,7 @@ function Steps({ trace: { steps, missing } }: { readonly trace: MessageTrace }) 
                     <td>
                       <span className={s['outcome']}>
                         <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden>
-                          <SignShape level={isFailed ? 'bad' : outcome === 'waiting' || outcome === 'pending' ? 'unknown' : 'calm'} />
+                          <SignShape {...signOf(outcome, isFailed)} />
                         </svg>
                         {outcome}
                       </span>

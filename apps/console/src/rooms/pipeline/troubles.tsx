@@ -27,7 +27,7 @@ export function Troubles({ nodes, picture }: { readonly nodes: readonly FlowNode
         const name = node.kind === 'dead-letters' ? (node.queue ?? node.label) : node.label;
         return (
           <li key={node.id} data-level={state.level}>
-            <State level={state.level} isPaused={state.state === 'paused'}>
+            <State level={state.level} {...(state.state === 'paused' ? { as: 'paused' } : {})}>
               {name}
             </State>
             <span>{all.slice(0, 3).join(' · ')}</span>
