@@ -12,6 +12,11 @@ const shared = {
 };
 
 /** Projects, from fast to whole: `npm test -- unit` runs one of them. Names and file patterns: CONTRIBUTING.md. */
+/** Journeys that one process takes as well: the same files, with all apps in one process on a Postgres (`isEmbedded`). */
+const embeddedJourneys = ['client', 'documents', 'ends', 'exactly-once', 'malformed', 'searchable', 'signals'].map(
+  (name) => `test/journeys/${name}.e2e-spec.ts`,
+);
+
 export default defineConfig({
   ssr: { resolve: { conditions: ['source'] } },
   test: {
@@ -70,7 +75,8 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'embedded',
-          include: ['test/embedded/**/*.e2e-spec.ts'],
+          include: ['test/embedded/**/*.e2e-spec.ts', ...embeddedJourneys],
+          env: { PARLEY_TEST_EMBEDDED: '1' },
           globalSetup: ['./libs/testing/src/vitest-stack.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,

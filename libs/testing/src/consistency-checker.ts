@@ -114,7 +114,9 @@ function countChanges(journal: readonly JournalEntry[]) {
 /** Where to look. */
 export interface CheckedParley {
   readonly databaseUrl: string;
+  /** Empty in the embedded mode: its vectors are in the database. */
   readonly chromaUrl: string;
+  /** Empty in the embedded mode: its queues are in the database. */
   readonly rabbitmqUrl: string;
 }
 
@@ -151,7 +153,7 @@ export async function checkConsistency(
   { embed }: { readonly embed?: Embed } = {},
 ): Promise<ConsistencyReport> {
   const { messages, heads, outbox, straySignals } = await readPostgres(parley.databaseUrl);
-  const chunks = await readChroma(parley.chromaUrl, [...heads.keys()]);
+  const chunks = await (parley.chromaUrl === '' ? readVectors(parley.databaseUrl) : readChroma(parley.chromaUrl, [...heads.keys()]));
   const ofOtherTexts = embed === undefined ? [] : await findOtherTexts(parley.chromaUrl, messages, embed);
   return {
     lost: findLost(journal, messages),
@@ -166,7 +168,7 @@ export async function checkConsistency(
     strayVectors: findStray(chunks, messages),
     undelivered: messages.flatMap(ifUndelivered),
     wrongSignals: [...messages.flatMap(ifWronglyScored), ...straySignals],
-    inLimbo: [...outbox, ...(await readQueues(parley.rabbitmqUrl))],
+    inLimbo: [...outbox, ...(await (parley.rabbitmqUrl === '' ? readJournal(parley.databaseUrl) : readQueues(parley.rabbitmqUrl)))],
   };
 }
 
@@ -293,6 +295,37 @@ async function readPostgres(databaseUrl: string) {
       heads: new Map(conversations.map(({ id, head_seq }) => [id, Number(head_seq)])),
       outbox: outbox.map(({ event_id, attempts, parked }) => `outbox ${event_id}${parked ? ' parked' : ''} after ${attempts} attempts`),
     };
+  } finally {
+    await client.end();
+  }
+}
+
+/** The same of the embedded mode. */
+async function readVectors(databaseUrl: string): Promise<Map<string, Map<string, number>>> {
+  const found = new Map<string, Map<string, number>>();
+  const rows = await rowsOf<{ id: string; messageId: string; version: number }>(
+    databaseUrl,
+    'select chunk_id as id, message_id as "messageId", version from embedded.vectors',
+  );
+  for (const { id, messageId, version } of rows) found.set(messageId, (found.get(messageId) ?? new Map<string, number>()).set(id, version));
+  return found;
+}
+
+/** What the bus of the embedded mode holds, in hand or not. */
+async function readJournal(databaseUrl: string): Promise<string[]> {
+  const rows = await rowsOf<{ queue: string; count: number }>(
+    databaseUrl,
+    'select queue, count(*)::int as count from embedded.deliveries group by queue',
+  );
+  return rows.map(({ queue, count }) => `${count} in ${queue}`);
+}
+
+async function rowsOf<Row extends object>(databaseUrl: string, statement: string): Promise<Row[]> {
+  const client = new Client({ connectionString: databaseUrl, connectionTimeoutMillis: TIMEOUT_MS, query_timeout: TIMEOUT_MS });
+  client.on('error', () => undefined); // the query below already fails with it
+  await client.connect();
+  try {
+    return (await client.query<Row>(statement)).rows;
   } finally {
     await client.end();
   }

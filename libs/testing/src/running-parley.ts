@@ -34,6 +34,8 @@ export interface RunningParleyOptions {
   readonly places?: { readonly database: FreshPlace; readonly vhost: FreshPlace & { readonly name: string } };
   /** Runs the processes as containers of the image: its user, a read-only root; see {@link containedIn}. Needs root. */
   readonly contained?: boolean;
+  /** All apps in one process: none of the servers but Postgres. Default: whether the kind of test says so, see vitest.config.ts. */
+  readonly embedded?: boolean;
   /** Services that run in a second process too, each with the settings that are its own. */
   readonly twice?: Readonly<Partial<Record<ServiceName, Readonly<Record<string, string>>>>>;
 }
@@ -41,14 +43,19 @@ export interface RunningParleyOptions {
 /** The settings that say where a server is. */
 type ConnectionVariable = 'DATABASE_URL' | 'RABBITMQ_URL' | 'RABBITMQ_MANAGEMENT_URL' | 'REDIS_URL' | 'CHROMA_URL';
 
-/** Parley as it runs in production: each app as a process of its own, from `dist`. */
+/** Whether tests of this kind run the embedded mode; those of one service among others are skipped then. */
+export const isEmbedded = process.env['PARLEY_TEST_EMBEDDED'] === '1';
+
+/** Parley as it runs in production: each app as a process of its own, from `dist`; embedded all of them are one and the same. */
 export interface RunningParley extends Record<ServiceName, PrivateServer> {
   /** Of the gateway. */
   readonly url: string;
   /** The second processes of the services that were to run twice. */
   readonly seconds: Readonly<Partial<Record<ServiceName, PrivateServer>>>;
   readonly databaseUrl: string;
+  /** Empty when it is embedded: there is none. */
   readonly rabbitmqUrl: string;
+  /** Empty when it is embedded. */
   readonly chromaUrl: string;
   /** What the processes were given, under the logins of the operator's command line; for commands that operate this Parley. */
   readonly environment: NodeJS.ProcessEnv;
@@ -61,15 +68,10 @@ export interface RunningParley extends Record<ServiceName, PrivateServer> {
 }
 
 /** Migrates a new database and starts all services on free ports. @throws when one does not come up; then nothing is left running. */
-export async function startParley({
-  stack,
-  env = {},
-  via = {},
-  twice = {},
-  contained = false,
-  places,
-}: RunningParleyOptions): Promise<RunningParley> {
+export async function startParley(options: RunningParleyOptions): Promise<RunningParley> {
+  const { stack, env = {}, via = {}, twice = {}, contained = false, places, embedded = isEmbedded } = options;
   refuseWithoutBuild();
+  if (embedded) return startEmbedded(options);
   const [database, vhost] = places
     ? [places.database, places.vhost]
     : await Promise.all([freshDatabase(stack.databaseUrl, stack.template), freshVhost(stack)]);
@@ -130,7 +132,63 @@ export async function startParley({
   };
 }
 
-function mainOf(service: ServiceName): string {
+/** The same in one process. @throws for what one process cannot do. */
+async function startEmbedded({ stack, env = {}, via = {}, twice, contained, places }: RunningParleyOptions): Promise<RunningParley> {
+  if (twice !== undefined || contained === true || places !== undefined)
+    throw new Error('one process runs once, as itself, on a place of its own');
+  const database = await freshDatabase(stack.databaseUrl, stack.template);
+  const folder = await mkdtemp(join(tmpdir(), 'parley-embedded-'));
+  const watcher = watchOver(folder, true);
+  const secret = randomBytes(32).toString('base64url');
+  const [port = 0, realtimePort = 0] = await freePorts(2);
+  const environment = serviceEnvironment({
+    DATABASE_URL: via.DATABASE_URL?.(database.url) ?? database.url,
+    PORT: String(port),
+    REALTIME_PORT: String(realtimePort),
+    HOST: '127.0.0.1',
+    RATE_LIMIT_PER_USER: '0',
+    AUTH_JWT_SECRET: secret,
+    OBJECT_STORE_URL: pathToFileURL(join(folder, 'objects')).href,
+    ...env,
+  });
+  const server = plannedService({ name: STANDALONE, folder, port, environment, through: [] });
+  const stop = async () => {
+    await server.kill();
+    await database.drop();
+    watcher.dismiss();
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    if (stack.template === undefined)
+      await migrate({ DATABASE_URL: database.url, RABBITMQ_URL: stack.rabbitmqUrl, CHROMA_URL: stack.chromaUrl });
+    await server.start();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const tokenOf = (claims: TokenClaims) => mintToken(secret, claims);
+  const realtime = { ...server, name: 'realtime', url: `http://127.0.0.1:${realtimePort}` };
+  return {
+    ...(Object.fromEntries(serviceNames.map((name) => [name, name === 'realtime' ? realtime : server])) as Record<
+      ServiceName,
+      PrivateServer
+    >),
+    seconds: {},
+    url: server.url,
+    databaseUrl: database.url,
+    rabbitmqUrl: '',
+    chromaUrl: '',
+    environment,
+    tokenOf,
+    client: async (user, scopes = []) => new ParleyClient(server.url, await tokenOf({ user, scopes })),
+    logOf: () => readFile(server.logFile, 'utf8'),
+    stop,
+  };
+}
+
+const STANDALONE = 'standalone';
+
+function mainOf(service: ServiceName | typeof STANDALONE): string {
   return join(projectRoot, 'dist', 'apps', service, 'src', 'main.js');
 }
 
@@ -218,7 +276,7 @@ function plannedService({
   through,
   suffix = '',
 }: {
-  readonly name: ServiceName;
+  readonly name: ServiceName | typeof STANDALONE;
   readonly folder: string;
   readonly port: number;
   readonly environment: NodeJS.ProcessEnv;
