@@ -47,9 +47,9 @@ const reader = async (user: string, conversationIds: readonly string[]) => {
 
 /** Sends over a socket until it is told to stop, and writes down what was acknowledged. */
 const sendOver = (socket: ParleySocket, journal: SendJournal, conversationId: string) => {
-  let isStopping = false;
+  const stopping = new AbortController();
   const running = (async () => {
-    while (!isStopping) {
+    while (!stopping.signal.aborted) {
       const entry: JournalEntry = { key: randomUUID(), conversationId, content: `over a socket ${randomUUID()}` };
       journal.entries.push(entry);
       const { id, seq } = await socket.send(conversationId, entry.content, { clientMessageId: entry.key, timeoutMs: 60_000 });
@@ -58,7 +58,7 @@ const sendOver = (socket: ParleySocket, journal: SendJournal, conversationId: st
     }
   })();
   return async () => {
-    isStopping = true;
+    stopping.abort();
     await running;
   };
 };
