@@ -23,6 +23,7 @@ import { FriendshipModule } from './friendship/friendship.module.js';
 import { DevicesModule } from './devices/devices.module.js';
 import { EndsModule } from './ends/ends.module.js';
 import { ErasureModule } from './erasure/erasure.module.js';
+import { LiveAdminModule } from './live-admin/live-admin.module.js';
 import { LiveModule, type SharedLive } from '#lib/live/live.module';
 import { LoadModule } from '#lib/database/load.module';
 import { McpModule } from './adapters/mcp/mcp.module.js';
@@ -59,6 +60,7 @@ const on = ({ resilience, lanes, bus, live, vectors }: Partial<Shared>): Dynamic
     ConversationsModule.forDeliveries('reads'),
     ConversationsModule.forUsers({ limits: userLimits }),
     ConversationsModule.forDocuments(),
+    ConversationsModule.forWatching(),
     LiveModule.for(APP, { presence: true }, live),
     ScoresModule.for(APP),
     VectorsModule.forSearching(vectors),
@@ -85,6 +87,7 @@ const on = ({ resilience, lanes, bus, live, vectors }: Partial<Shared>): Dynamic
     EndsModule,
     ActivitiesModule,
     DocumentsModule,
+    LiveAdminModule,
     ErasureModule,
   ],
 })

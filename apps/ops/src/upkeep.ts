@@ -13,6 +13,7 @@ import { RunAdvice } from './advice/run-advice.js';
 import { RunScrape } from './scrape/run-scrape.js';
 import { RunNightly } from './nightly/run-nightly.js';
 import { CompareScores } from './scores/compare-scores.js';
+import { MeasureProcesses } from './measurements/measure-processes.js';
 import { MeasureQueues } from './measure-queues.js';
 import { PeriodicTasks } from '#lib/runtime/work/periodic-tasks';
 
@@ -46,9 +47,16 @@ const NOT_SCORED = 'The score was not calculated within 24 hours. Ask again.';
 const FAIL_JOBS_EVERY_MS = 600_000;
 
 /** What this process knows of its dependencies is fresh in the round that is looked at. */
-const watch = async (health: Health, scrape: RunScrape, alerts: WatchAlerts, signal: AbortSignal): Promise<void> => {
+const watch = async (
+  health: Health,
+  scrape: RunScrape,
+  processes: MeasureProcesses,
+  alerts: WatchAlerts,
+  signal: AbortSignal,
+): Promise<void> => {
   await health.report();
   await scrape.execute(signal);
+  processes.execute();
   await alerts.execute();
 };
 
@@ -58,6 +66,7 @@ export class Upkeep extends PeriodicTasks {
   constructor(
     queues: MeasureQueues,
     scrape: RunScrape,
+    processes: MeasureProcesses,
     advice: RunAdvice,
     alerts: WatchAlerts,
     health: Health,
@@ -76,7 +85,11 @@ export class Upkeep extends PeriodicTasks {
       [
         { name: 'measure queues', everyMs: MEASURE_QUEUES_EVERY_MS, run: () => queues.execute() },
         { name: 'scaling advice', everyMs: ADVISE_EVERY_MS, run: () => advice.execute() },
-        { name: 'scrape metrics and watch alerts', everyMs: SCRAPE_EVERY_MS, run: (signal) => watch(health, scrape, alerts, signal) },
+        {
+          name: 'scrape metrics and watch alerts',
+          everyMs: SCRAPE_EVERY_MS,
+          run: (signal) => watch(health, scrape, processes, alerts, signal),
+        },
         { name: 'consistency', everyMs: LOOK_FOR_RUNS_EVERY_MS, run: (signal) => consistency.execute(signal) },
         { name: 'unsettled vector writes', everyMs: FOLLOW_WRITES_EVERY_MS, run: () => writes.execute() },
         { name: 'index texts', everyMs: INDEX_TEXTS_EVERY_MS, run: (signal) => texts.execute(signal) },

@@ -10,7 +10,7 @@ import { ScalingAdvice } from './scaling.js';
 // GET /v1/admin/live answers with text/event-stream: `event: <name of a section>`, `data: <the whole section>`. A reader replaces what it has.
 // What browser code imports from here are types: the schemas stay on the server.
 
-const at = z.iso.datetime().meta({ description: 'When it was read' });
+const at = z.iso.datetime().meta({ description: 'When it was read; one that has not changed is sent again every 15 s, but for `flow`' });
 
 /** A section whose source does not answer; the other sections are not late because of it. */
 export const UnknownSection = z.object({

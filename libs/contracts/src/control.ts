@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { AlertsReport } from './alerts.js';
 import { everyDependency } from './dependencies.js';
+import { Measurements } from './measurements.js';
 import { ScalingReport } from './scaling.js';
 
 /** Fanout exchange that takes a question to every process of every app (ADR 21). */
@@ -88,6 +89,8 @@ export const controlAnswers = {
   scaling: ScalingReport.nullable(),
   /** Answered by `ops` alone. */
   alerts: AlertsReport.nullable(),
+  /** Answered by `ops` alone. */
+  measurements: Measurements.nullable(),
 } as const;
 export type ControlQuestion = keyof typeof controlAnswers;
 export type ControlAnswer<Q extends ControlQuestion> = z.infer<(typeof controlAnswers)[Q]>;

@@ -11,12 +11,12 @@ const perSecond = z.number().nonnegative().nullable();
 /** Milliseconds; null = nothing happened, or not known. */
 const milliseconds = z.array(z.number().nonnegative().nullable()).max(MOST_POINTS);
 
-/** Quantiles in milliseconds, each over the 60 s before its point; as long as `at`, the newest last. */
+/** Quantiles in milliseconds, each over the 60 s before its point; as long as `times`, the newest last. */
 const Quantiles = z.object({ p50: milliseconds, p95: milliseconds, p99: milliseconds });
 
 /** Latencies of the last 15 minutes as columns, which is how charts take them. */
 export const LatencyColumns = z.object({
-  at: z.array(z.int()).max(MOST_POINTS).meta({ description: 'Times of the points in Unix seconds, one every 5 s, the oldest first' }),
+  times: z.array(z.int()).max(MOST_POINTS).meta({ description: 'Times of the points in Unix seconds, one every 5 s, the oldest first' }),
   ack: Quantiles.meta({ description: 'From a send over HTTP to its answer 202' }),
   delivery: Quantiles.meta({ description: 'From the commit of a message to the last socket of its members on a process' }),
   search: Quantiles.meta({ description: 'One search' }),

@@ -61,4 +61,8 @@ export const routeDeadlinesMs: Readonly<Record<string, number>> = {
   'GET /v1/admin/breakers': ACCESS_MS,
   'GET /v1/admin/scaling-advice': ACCESS_MS,
   'GET /v1/admin/alerts': ACCESS_MS,
+  'GET /v1/admin/live': ACCESS_MS,
 };
+
+/** Routes whose answer goes on after its head, to which the deadline belongs; docs/reference/api.md says what ends each. */
+export const streamingRoutes: ReadonlySet<string> = new Set(['GET /v1/admin/live']);

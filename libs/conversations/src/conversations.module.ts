@@ -14,9 +14,11 @@ import { MemoryConversationStore } from './adapters/memory-conversation-store.js
 import { MemoryDeviceStore } from './adapters/memory-device-store.js';
 import { MemoryDeliveryLedger } from './adapters/memory-delivery-ledger.js';
 import { MemoryMessageStore } from './adapters/memory-message-store.js';
+import { MemoryRecentMessages } from './adapters/memory-recent-messages.js';
 import { PostgresDeliveryLedger } from './adapters/postgres-delivery-ledger.js';
 import { PostgresConversationFeed } from './adapters/postgres-conversation-feed.js';
 import { PostgresMessageStore } from './adapters/postgres-message-store.js';
+import { PostgresRecentMessages } from './adapters/postgres-recent-messages.js';
 import { PostgresTextIndex } from './adapters/postgres-text-index.js';
 import { MemoryDocumentStore } from './documents/adapters/memory-document-store.js';
 import { PostgresDocumentStore } from './documents/adapters/postgres-document-store.js';
@@ -29,6 +31,7 @@ import { DeviceStorePort } from './device-store.port.js';
 import { IndexTexts } from './index-texts.js';
 import { DeliveryLedgerPort } from './delivery-ledger.port.js';
 import { MessageStorePort } from './message-store.port.js';
+import { RecentMessagesPort } from './recent-messages.port.js';
 
 type OwnProvider = Exclude<Provider, Type>;
 
@@ -76,6 +79,17 @@ export class ConversationsModule {
         provide: DeliveryLedgerPort,
         inject: [PostgresLanes],
         useFactory: (lanes: PostgresLanes) => new PostgresDeliveryLedger(lanes.lane(lane)),
+      },
+    ]);
+  }
+
+  /** RecentMessagesPort, for a process that shows operators what is on its way. */
+  static forWatching(): DynamicModule {
+    return of([
+      {
+        provide: RecentMessagesPort,
+        inject: [PostgresLanes],
+        useFactory: (lanes: PostgresLanes) => new PostgresRecentMessages(lanes.lane('reads')),
       },
     ]);
   }
@@ -143,6 +157,11 @@ export class ConversationsModule {
       { provide: DocumentStorePort, useExisting: MemoryDocumentStore },
       { provide: DeviceStorePort, useFactory: () => new MemoryDeviceStore() },
       { provide: DeliveryLedgerPort, useFactory: () => new MemoryDeliveryLedger() },
+      {
+        provide: RecentMessagesPort,
+        inject: [MemoryArchive],
+        useFactory: (archive: MemoryArchive) => new MemoryRecentMessages(archive),
+      },
     ]);
   }
 }

@@ -12,6 +12,7 @@ import { DeleteMessage } from './delete-message.js';
 import { EditMessage } from './edit-message.js';
 import { EmbedNow } from './embed-now.js';
 import { ReadMessages } from './read-messages.js';
+import { ReadStages } from './read-stages.js';
 import { ShowMessages } from './show-messages.js';
 import { StoreMessage } from './store-message.js';
 
@@ -24,6 +25,7 @@ import { StoreMessage } from './store-message.js';
     EmbedNow,
     EditMessage,
     DeleteMessage,
+    ReadStages,
     ShowMessages,
     ReadMessages,
     ListConversations,
@@ -32,6 +34,6 @@ import { StoreMessage } from './store-message.js';
     RemoveMember,
     RecordReceipt,
   ],
-  exports: [ShowMessages, ReadMessages, ListConversations, StoreMessage],
+  exports: [ReadStages, ShowMessages, ReadMessages, ListConversations, StoreMessage],
 })
 export class MessagesModule {}

@@ -17,9 +17,12 @@ export interface LedgerEntries {
   readonly firstScored?: MessageId | undefined;
 }
 
+/** What of a message its stages depend on. */
+export type StagedMessage = Pick<Message, 'id' | 'version'>;
+
 /** The stages of a message now. */
 export const pipelineStateOf = (
-  message: Message,
+  message: StagedMessage,
   { delivery, firstDelivered, embedding, scoring, firstScored }: LedgerEntries,
 ): PipelineState => ({
   ...atAcknowledgement,
@@ -28,14 +31,14 @@ export const pipelineStateOf = (
   scoring: atAcknowledgement.scoring === 'skipped' ? 'skipped' : scoringOf(message, scoring, firstScored),
 });
 
-const deliveryOf = (message: Message, entry: DeliveryEntry | undefined, first: MessageId | undefined): StageState => {
+const deliveryOf = (message: StagedMessage, entry: DeliveryEntry | undefined, first: MessageId | undefined): StageState => {
   // Stored before this deployment had a delivery service: clients must not wait for it.
   if (entry === undefined && first !== undefined && message.id < first) return 'skipped';
   if (entry === undefined || entry.version < message.version) return 'pending';
   return entry.state === 'delivered' ? 'done' : 'failed';
 };
 
-const embeddingOf = (message: Message, entry: LedgerEntry | undefined): StageState => {
+const embeddingOf = (message: StagedMessage, entry: LedgerEntry | undefined): StageState => {
   if (entry === undefined || entry.version < message.version) return 'pending';
   switch (entry.state) {
     case 'indexed':
@@ -48,7 +51,7 @@ const embeddingOf = (message: Message, entry: LedgerEntry | undefined): StageSta
   }
 };
 
-const scoringOf = (message: Message, entry: ScoringEntry | undefined, first: MessageId | undefined): StageState => {
+const scoringOf = (message: StagedMessage, entry: ScoringEntry | undefined, first: MessageId | undefined): StageState => {
   if (entry === undefined && first !== undefined && message.id < first) return 'skipped'; // as for deliveries
   if (entry === undefined || entry.version < message.version) return 'pending';
   return entry.state === 'failed' ? 'failed' : 'done';

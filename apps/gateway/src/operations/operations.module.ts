@@ -17,6 +17,7 @@ import { HealthController } from '../adapters/http/routes/health.controller.js';
 import { ConsoleController } from '../adapters/http/console/console.controller.js';
 import { CONSOLE_MODE, type ConsoleMode } from '../adapters/http/console/console-page.js';
 import { ProblemsPageController } from '../adapters/http/routes/problems-page.controller.js';
+import { DeepHealth } from './deep-health.js';
 import { llmProbe } from './llm-probe.js';
 
 /** Degraded, never down, while events do not get where they should: everything that was accepted is kept. */
@@ -45,6 +46,7 @@ const pipelineProbe = (queues: QueueWatch, relay: OutboxRelay): HealthProbe => {
     ProblemsPageController,
     ConsoleController,
   ],
+  providers: [DeepHealth],
 })
 export class OperationsModule {
   /** @param mode as the console shows it. */

@@ -170,15 +170,18 @@ export class ScrapeRounds {
    * observations; the upper bound of the last finite bucket when it lies beyond all.
    */
   quantile(q: number, name: string, window: Window, selector: Selector = {}): number | undefined {
+    return this.quantiles([q], name, window, selector)[0];
+  }
+
+  /** Several of them for the price of one. */
+  quantiles(qs: readonly number[], name: string, window: Window, selector: Selector = {}): (number | undefined)[] {
     const byBound = new Map<number, number>();
     for (const { labels, value } of this.increases(`${name}_bucket`, window, selector)) {
       const bound = labels['le'] === '+Inf' ? Number.POSITIVE_INFINITY : Number(labels['le']);
       if (!Number.isNaN(bound)) byBound.set(bound, (byBound.get(bound) ?? 0) + value);
     }
-    return quantileOf(
-      q,
-      [...byBound].toSorted(([a], [b]) => a - b),
-    );
+    const buckets = [...byBound].toSorted(([a], [b]) => a - b);
+    return qs.map((q) => quantileOf(q, buckets));
   }
 
   /** Rounds that have an answer of this service (of all without one) within the window. */

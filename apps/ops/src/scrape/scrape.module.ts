@@ -1,13 +1,14 @@
 import { Module } from '@nestjs/common';
 import { CONFIG, type Config } from '#lib/runtime/config/config';
 import { Lifecycle } from '#lib/runtime/process/lifecycle';
+import { MeasureProcesses } from '../measurements/measure-processes.js';
 import { HttpScrape } from './adapters/http-scrape.js';
 import { OwnScrape } from './adapters/own-scrape.js';
 import { RunScrape } from './run-scrape.js';
 import { ScrapePort } from './scrape.port.js';
 import { ScrapeRounds } from './scrape-rounds.js';
 
-/** What ops knows of the other processes: ScrapeRounds, filled by RunScrape. Without METRICS_TARGETS only of itself. */
+/** What ops knows of the other processes: ScrapeRounds, filled by RunScrape, and what MeasureProcesses makes of them. Without METRICS_TARGETS only of itself. */
 @Module({
   providers: [
     {
@@ -22,7 +23,8 @@ import { ScrapeRounds } from './scrape-rounds.js';
     },
     { provide: ScrapeRounds, useFactory: () => new ScrapeRounds() },
     RunScrape,
+    MeasureProcesses,
   ],
-  exports: [ScrapeRounds, RunScrape],
+  exports: [ScrapeRounds, RunScrape, MeasureProcesses],
 })
 export class ScrapeModule {}

@@ -3,15 +3,18 @@ import { MemoryOutbox } from '#lib/database/outbox/adapters/memory-outbox';
 import { conversationFeedContract, type FeedSetup } from '../conversation-feed.contract.js';
 import { conversationStoreContract } from '../conversation-store.contract.js';
 import { messageStoreContract } from '../message-store.contract.js';
+import { recentMessagesContract } from '../recent-messages.contract.js';
 import { MemoryArchive } from './memory-archive.js';
 import { MemoryConversationFeed } from './memory-conversation-feed.js';
 import { MemoryConversationStore } from './memory-conversation-store.js';
 import { MemoryMessageStore } from './memory-message-store.js';
+import { MemoryRecentMessages } from './memory-recent-messages.js';
 
-const make = async (): Promise<FeedSetup> => {
+const make = async (): Promise<FeedSetup & { recent: MemoryRecentMessages }> => {
   const [archive, outbox] = [new MemoryArchive(), new MemoryOutbox()];
   return {
     feed: new MemoryConversationFeed(archive),
+    recent: new MemoryRecentMessages(archive),
     messages: new MemoryMessageStore(archive, outbox),
     conversations: new MemoryConversationStore(archive, outbox),
     limited: (limits) => new MemoryConversationStore(archive, outbox, limits),
@@ -23,6 +26,7 @@ const make = async (): Promise<FeedSetup> => {
 messageStoreContract(make);
 conversationStoreContract(make);
 conversationFeedContract(make);
+recentMessagesContract(make);
 
 it('a reader of very many conversations in memory sees those that it started or read in first, and learns that there are more', async () => {
   const [archive, outbox] = [new MemoryArchive(), new MemoryOutbox()];

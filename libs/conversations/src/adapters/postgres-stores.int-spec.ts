@@ -7,9 +7,11 @@ import { type MigratedDatabase, migratedDatabase } from '#lib/testing/migrated-d
 import { conversationFeedContract, type FeedSetup } from '../conversation-feed.contract.js';
 import { conversationStoreContract } from '../conversation-store.contract.js';
 import { messageStoreContract } from '../message-store.contract.js';
+import { recentMessagesContract } from '../recent-messages.contract.js';
 import { PostgresConversationFeed } from './postgres-conversation-feed.js';
 import { PostgresConversationStore } from './postgres-conversation-store.js';
 import { PostgresMessageStore } from './postgres-message-store.js';
+import { PostgresRecentMessages } from './postgres-recent-messages.js';
 
 let database: MigratedDatabase;
 beforeAll(async () => {
@@ -17,12 +19,13 @@ beforeAll(async () => {
 });
 afterAll(async () => database.drop());
 
-const make = async (): Promise<FeedSetup> => {
+const make = async (): Promise<FeedSetup & { recent: PostgresRecentMessages }> => {
   await database
     .lane('work')
     .query('TRUNCATE conversations, conversation_members, conversation_keys, departed_members, membership_usage, messages, outbox');
   return {
     feed: new PostgresConversationFeed(database.lane('reads')),
+    recent: new PostgresRecentMessages(database.lane('reads')),
     messages: new PostgresMessageStore(database.lane('sends'), database.lane('reads'), database.lane('edits')),
     conversations: new PostgresConversationStore(database.dataSource, database.lane('reads')),
     limited: (limits) => new PostgresConversationStore(database.dataSource, database.lane('reads'), limits),
@@ -36,6 +39,7 @@ const make = async (): Promise<FeedSetup> => {
 messageStoreContract(make);
 conversationStoreContract(make);
 conversationFeedContract(make);
+recentMessagesContract(make);
 
 it('a reader of very many conversations in Postgres sees those that it started or read in first, and learns that there are more', async () => {
   const { conversations } = await make();

@@ -1,7 +1,7 @@
 import cluster, { type Worker } from 'node:cluster';
 
 /** What a process can be asked about itself: `metrics` by another worker of its supervisor, the rest by any process (ADR 21). */
-export type Question = 'metrics' | 'presence' | 'report' | 'breakers' | 'consumers' | 'publisher' | 'scaling' | 'alerts';
+export type Question = 'metrics' | 'presence' | 'report' | 'breakers' | 'consumers' | 'publisher' | 'scaling' | 'alerts' | 'measurements';
 
 /** One process' answer; `silent` when it gave none in time, which says something too. */
 export type WorkerAnswer<T> =

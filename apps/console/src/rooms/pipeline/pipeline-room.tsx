@@ -1,6 +1,5 @@
 import { useMemo, useState } from 'react';
 import type { FlowEdge, FlowNode, TraceStep } from '#lib/contracts/admin-live';
-import type { LatencyColumns } from '#lib/contracts/measurements';
 import { useMessages } from '../../i18n/messages.js';
 import { LiveProvider, useLive } from '../live/live.js';
 import { Card, OfSection, Room } from '../live/room.js';
@@ -43,12 +42,11 @@ function Pipeline() {
       <Card title={words.latencies}>
         <OfSection section={latencies}>
           {(known) => {
-            // The columns' `at` takes the place of the section's, which the type does not say.
-            const { at, ack, delivery, search, searchable } = known as unknown as LatencyColumns;
+            const { times, ack, delivery, search, searchable } = known;
             return (
               <div className={s['charts']}>
                 {Object.entries({ ack, delivery, search, searchable }).map(([name, quantiles]) => (
-                  <LatencyChart key={name} name={words.charts[name as keyof typeof words.charts]} at={at} quantiles={quantiles} />
+                  <LatencyChart key={name} name={words.charts[name as keyof typeof words.charts]} at={times} quantiles={quantiles} />
                 ))}
               </div>
             );

@@ -1,5 +1,5 @@
 import type { FastifyInstance, RouteHandlerMethod } from 'fastify';
-import { routeDeadlinesMs } from '#lib/contracts/route-deadlines';
+import { routeDeadlinesMs, streamingRoutes } from '#lib/contracts/route-deadlines';
 import { isOperations } from './operations-routes.js';
 import { workOf } from './request-work.js';
 
@@ -18,6 +18,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The deadline of the route in milliseconds; that of an unknown route is undefined. */
     deadlineMs?: number;
+    /** Its answer goes on after its head: the deadline is that of the head. */
+    streams?: boolean;
   }
 }
 
@@ -33,11 +35,14 @@ export const giveEveryRouteItsDeadline = (instance: FastifyInstance): void => {
     if (wrapped.has(handler)) return; // the HEAD route that Fastify makes of a GET route
     const methods = [route.method].flat();
     const budgetMs = Math.min(...methods.map((method) => deadlineOf(method, route.url)));
+    const streams = methods.some((method) => streamingRoutes.has(`${method} ${route.url}`));
     const timed: RouteHandlerMethod = function timed(request, reply) {
-      return workOf(request).handle(budgetMs, () => handler.call(this, request, reply));
+      const work = workOf(request);
+      const handle = () => handler.call(this, request, reply);
+      return work.handle(budgetMs, streams ? () => work.untilAnswered(handle) : handle);
     };
     wrapped.add(timed);
     route.handler = timed;
-    route.config = { ...route.config, deadlineMs: budgetMs };
+    route.config = { ...route.config, deadlineMs: budgetMs, streams };
   });
 };

@@ -18,9 +18,11 @@ export const recordRequest = (request: FastifyRequest, reply: FastifyReply, logg
   const work = workOf(request);
   const route = work.route.url ?? UNKNOWN_ROUTE;
   const { method } = request;
-  const status = reply.raw.writableEnded ? reply.raw.statusCode : CLIENT_GONE;
+  // A stream is ended by its client as a rule, and was answered long before.
+  const status = reply.raw.writableEnded || work.route.streams ? reply.raw.statusCode : CLIENT_GONE;
   const durationMs = performance.now() - work.startedAt;
-  metrics.httpRequestDuration.observe({ route, method, status: String(status) }, durationMs / 1_000);
+  const observedMs = work.route.streams ? (work.answeredAfterMs ?? durationMs) : durationMs;
+  metrics.httpRequestDuration.observe({ route, method, status: String(status) }, observedMs / 1_000);
   errors.count(status >= 500);
   if (status === 500) metrics.uncaughtErrors.inc({ where: 'request' });
   if (isTracing() && !isOperations(route)) recordSpan(spanOf(work, { method, route, status }));

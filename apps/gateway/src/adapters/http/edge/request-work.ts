@@ -26,6 +26,8 @@ interface Route {
   readonly deadlineMs: number;
   /** Its body is not parsed at the edge. */
   readonly takesBytes: boolean;
+  /** Its answer goes on for as long as its client reads: deadline, metrics and place are those of its head. */
+  readonly streams: boolean;
 }
 
 /** Everything that the edge remembers about one request, from its first byte to its log line. */
@@ -47,6 +49,8 @@ export class RequestWork {
   unreadBytes = 0;
   /** What it failed with, for the log line. */
   failure: unknown;
+  /** Milliseconds until its answer was made; of a stream, its head. */
+  answeredAfterMs: number | undefined;
   private leave: (() => void) | undefined;
   /** As operators see it while it is in flight. */
   private inHand: UnitOfWork | undefined;
@@ -56,12 +60,19 @@ export class RequestWork {
   readonly parent: string | undefined;
   private isHandling = false;
   private isAnswered = false;
+  private whenAnswered: (() => void) | undefined;
 
   /** Takes over `X-Request-Id` and `traceparent` when they are well formed, and makes new ones otherwise. */
   constructor({ headers, method, routeOptions, raw }: Pick<FastifyRequest, 'headers' | 'method' | 'routeOptions' | 'raw'>) {
     const { url, bodyLimit, config } = routeOptions;
     this.method = method;
-    this.route = { url, bodyLimit, deadlineMs: config.deadlineMs ?? 0, takesBytes: config.takesBytes === true };
+    this.route = {
+      url,
+      bodyLimit,
+      deadlineMs: config.deadlineMs ?? 0,
+      takesBytes: config.takesBytes === true,
+      streams: config.streams === true,
+    };
     this.address = addressKey(remoteAddressOf(raw.socket.remoteAddress));
     this.callerKey = this.address;
     const { traceparent: parent } = headers;
@@ -118,8 +129,19 @@ export class RequestWork {
     return withDeadline(Math.max(0, budgetMs - this.admissionMs), settle, { context: this.context, whenOver });
   }
 
+  /** Settles as the handler does, or when the head of the answer is out: Nest's handlers settle with the end of the answer. */
+  untilAnswered(handler: () => unknown): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      // Later than the first write: until then Fastify would send what a handler resolves with.
+      this.whenAnswered = () => setImmediate(resolve);
+      Promise.resolve(handler()).then(resolve, reject);
+    });
+  }
+
   /** Its answer is made, or its client is gone. */
   answered(): void {
+    this.whenAnswered?.();
+    this.answeredAfterMs ??= performance.now() - this.startedAt;
     this.isAnswered = true;
     this.inHand?.end();
     if (!this.isHandling) this.leave?.();

@@ -37,7 +37,8 @@ export class Answers {
     const work = workOf(request);
     if (this.unread.take(work.callerKey, bytes) === undefined) {
       work.unreadBytes = bytes;
-      this.open.add(request);
+      // A stream holds no more than its buffer: cutting it off would make no room.
+      if (bytes > 0) this.open.add(request);
       this.openBytes += bytes;
       if (this.openBytes > this.limits.unsentBytes) this.makeRoom();
     } else if (bytes > ALWAYS_BYTES) {

@@ -1,0 +1,28 @@
+import { expect, it } from 'vitest';
+import type { StoresSetup } from './message-store.contract.js';
+import type { RecentMessagesPort } from './recent-messages.port.js';
+
+/** What every list of recent messages promises. */
+export const recentMessagesContract = (make: () => Promise<StoresSetup & { readonly recent: RecentMessagesPort }>): void => {
+  it('the newest messages of all conversations are listed with their place, and nothing of what they say', async () => {
+    const { messages, conversations, recent, close } = await make();
+    const [one, other] = await Promise.all(
+      ['alice', 'bob'].map((creatorId) => conversations.create({ title: null, creatorId, memberIds: [] })),
+    );
+    const send = async (conversationId = '', senderId = '') =>
+      (await messages.store({ conversationId, senderId, content: 'a secret', priority: 'normal' })).message;
+    await send(one?.id, 'alice');
+    const second = await send(one?.id, 'alice');
+    const third = await send(other?.id, 'bob');
+
+    const newest = await recent.newest(2);
+
+    expect(newest.map(({ id, conversationId, seq, version }) => [id, conversationId, seq, version])).toEqual([
+      [third.id, other?.id, 1, 1],
+      [second.id, one?.id, 2, 1],
+    ]);
+    expect(newest[0]?.createdAt).toEqual(third.createdAt);
+    expect(JSON.stringify(newest)).not.toContain('secret');
+    await close?.();
+  });
+};
