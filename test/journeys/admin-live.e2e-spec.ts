@@ -36,13 +36,9 @@ const names = Object.keys(adminSections) as AdminSectionName[];
 it('all sections arrive within two seconds, all known once ops has looked, and follow a message to its end, past the deadline of the route', async () => {
   const alice = await parley.client('alice');
   const { id: conversationId } = await alice.createConversation({ memberIds: [] });
-  await eventually(
-    async () => void (await reading().then((reader) => eventually(() => reader.known('processes')).finally(() => reader.close()))),
-    {
-      timeoutMs: 30_000,
-      what: 'ops has taken a round',
-    },
-  );
+  const first = await reading();
+  await eventually(() => first.known('processes'), { timeoutMs: 30_000, what: 'ops has taken a round' });
+  await first.close();
 
   const openedAt = performance.now();
   const reader = await reading();
@@ -128,8 +124,8 @@ it('with RabbitMQ killed what is not known is unknown and not 0, and the rest go
   await own.rabbitmq.kill();
   await eventually(
     () => {
-      for (const name of ['processes', 'latencies', 'alerts', 'advice'] as const)
-        expect(reader.picture[name], name).toMatchObject({ state: 'unknown' });
+      const unknown = names.filter((name) => reader.picture[name]?.state === 'unknown');
+      expect(unknown).toEqual(['processes', 'latencies', 'alerts', 'advice']);
       const { items } = reader.known('queues');
       for (const queue of items) {
         expect(queue).toMatchObject({ ready: null, consumers: null, deadLetters: null, publishedPerSecond: null, handledPerSecond: null });
@@ -141,12 +137,7 @@ it('with RabbitMQ killed what is not known is unknown and not 0, and the rest go
   const alice = await parley.client('alice');
   const { id: conversationId } = await alice.createConversation({ memberIds: [] });
   const { id } = await alice.send(conversationId, 'kept in the outbox');
-  await eventually(() =>
-    expect(
-      reader.known('outbox').pending,
-      JSON.stringify([[...reader.counts], reader.picture.outbox, reader.picture.messages]),
-    ).toBeGreaterThan(0),
-  );
+  await eventually(() => expect(reader.known('outbox').pending).toBeGreaterThan(0));
   await eventually(() => expect(reader.known('messages').items[0]).toMatchObject({ id, pipeline: { embedding: 'pending' } }));
 
   await own.rabbitmq.start();

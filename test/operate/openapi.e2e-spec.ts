@@ -253,15 +253,20 @@ describe('what the gateway answers is what the document says', () => {
   const pathOf = (path: string): string =>
     path.replaceAll(/\{(\w+)\}/g, (_, name: string) => (name === 'userId' ? 'zoe' : '0199a2f0-0000-7000-8000-00000000ffff'));
 
+  let olga: string;
+
   /** Asks once, and says what is not as described. */
   const ask = async (
     { path, method, operation }: Listed,
     request: { headers?: Record<string, string>; payload?: string; query?: Record<string, string> },
   ) => {
+    // A stream does not end by itself; its head says the same without it.
+    const streams = operation.responses['200']?.content?.['text/event-stream'] !== undefined;
+    const verb = streams && request.headers?.['authorization'] === olga ? 'HEAD' : method.toUpperCase();
     const answer = await gateway
       .getHttpAdapter()
       .getInstance()
-      .inject({ method: method.toUpperCase() as 'GET', url: pathOf(path), ...request });
+      .inject({ method: verb as 'GET', url: pathOf(path), ...request });
     const place = `${operation.operationId} ${answer.statusCode}`;
     const described = operation.responses[String(answer.statusCode)];
     if (described === undefined) return { status: answer.statusCode, wrong: `${place} is not described: ${answer.body.slice(0, 200)}` };
@@ -275,7 +280,7 @@ describe('what the gateway answers is what the document says', () => {
 
   it('for every route: without a token, with another scope, with nothing, with garbage, with the wrong type, and with its own example', async () => {
     const alice = `Bearer ${await mintToken(SECRET, { user: 'alice', scopes: [] })}`;
-    const olga = `Bearer ${await mintToken(SECRET, { user: 'olga', scopes: ['admin', 'service'] })}`;
+    olga = `Bearer ${await mintToken(SECRET, { user: 'olga', scopes: ['admin', 'service'] })}`;
     const seen = new Map<number, number>();
     const wrong: string[] = [];
     for (const listed of operations()) {

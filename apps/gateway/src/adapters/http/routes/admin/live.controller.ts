@@ -11,6 +11,9 @@ const EVENTS =
   'which replaces the one before: first all of them, then those that change, each at most once a second. ' +
   '`{"state":"unknown"}`: its source does not answer. A comment comes every 15 s, `goaway` is the last event: docs/reference/api.md.';
 
+const EXAMPLE =
+  'event: outbox\ndata: {"state":"known","at":"2026-01-31T09:30:00.000Z","pending":0,"isEstimate":false,"oldestAgeSeconds":0,"parked":0}\n\n';
+
 /** One picture of everything, kept up to date. */
 @ApiTags('admin')
 @Controller('v1/admin/live')
@@ -20,7 +23,7 @@ export class AdminLiveController {
   /** The deadline of the route is that of its head; the stream ends with the token, after an hour, or when the process stops. */
   @Get()
   @ApiOperation({ operationId: 'watchLive', summary: 'The whole pipeline live, as a stream of events' })
-  @ApiOkResponse({ description: EVENTS, content: { 'text/event-stream': { schema: { type: 'string' } } } })
+  @ApiOkResponse({ description: EVENTS, content: { 'text/event-stream': { schema: { type: 'string' }, example: EXAMPLE } } })
   watch(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
     const work = workOf(request);
     if (work.caller === undefined) throw new ProblemError('unauthenticated', 'Send a token: Authorization: Bearer <JWT>.');
