@@ -4,6 +4,7 @@ import { definitionsFor } from '#lib/bus/permissions';
 import { queues } from '#lib/contracts/pipeline';
 import { renderAlertmanager, renderAlertTable, renderPrometheusRules, runbookFrames } from './render-alerts.js';
 import { chartSchemas } from './charts/render-chart-schemas.js';
+import { renderClientTypes } from './render-client-types.js';
 import { renderCapacity } from './capacity/render-capacity.js';
 import { renderDashboard } from './dashboards/grafana.js';
 import { renderDecisions } from './render-decisions.js';
@@ -30,6 +31,7 @@ const partOf = (path: string, printed: string): string => withPrintedPart(readFi
 export const printedDocuments: Readonly<Record<string, () => string>> = {
   'docker/grafana/parley.json': renderDashboard,
   'helm/parley/files/dashboards/parley.json': renderDashboard,
+  'clients/typescript/src/rest-types.ts': renderClientTypes,
   'docs/reference/events.md': renderEvents,
   'docs/reference/websocket.md': () => partOf('docs/reference/websocket.md', renderSocket()),
   'docker/rabbitmq/definitions.json': () => `${JSON.stringify(definitionsFor(queues), undefined, 2)}\n`,

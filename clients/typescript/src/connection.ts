@@ -27,10 +27,25 @@ export interface ConnectionEvents {
   over(ending: Ending): void;
 }
 
+/** What is used of a WebSocket. */
+export interface SocketLike {
+  readonly readyState: number;
+  send(text: string): void;
+  close(code?: number): void;
+  addEventListener(type: 'open' | 'error', listener: () => void): void;
+  addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void;
+  addEventListener(type: 'close', listener: (event: { readonly code: number; readonly reason: string }) => void): void;
+}
+
+/** Opens a socket: `WebSocket` of the platform, or of the package `ws`. */
+export type SocketConstructor = new (url: string, protocol: string) => SocketLike;
+
+/** `readyState` of an open socket. */
+const OPEN = 1;
 const MISSED_PINGS = 1.5;
 
 export class Connection {
-  private readonly socket: WebSocket;
+  private readonly socket: SocketLike;
   private isOver = false;
   private isLive = false;
   private patienceMs: number;
@@ -43,9 +58,10 @@ export class Connection {
     private readonly hello: () => ClientFrame,
     private readonly timing: ConnectionTiming,
     private readonly events: ConnectionEvents,
+    open: SocketConstructor = WebSocket,
   ) {
     this.patienceMs = timing.connectMs;
-    this.socket = new WebSocket(url, SUBPROTOCOL);
+    this.socket = new open(url, SUBPROTOCOL);
     this.socket.addEventListener('open', () => {
       if (!this.isOver) this.send(this.hello());
     });
@@ -58,7 +74,7 @@ export class Connection {
 
   /** Never throws: what is sent while the connection ends is lost, as it would be on its way. */
   send(frame: ClientFrame): void {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(frame));
+    if (this.socket.readyState === OPEN) this.socket.send(JSON.stringify(frame));
   }
 
   /** Gives it up without waiting for the server. */

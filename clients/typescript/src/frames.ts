@@ -1,3 +1,7 @@
+import type { Message, Problem } from './rest-types.js';
+
+export type { Message } from './rest-types.js';
+
 /** Subprotocol of the WebSocket. */
 export const SUBPROTOCOL = 'parley.v1';
 
@@ -44,39 +48,8 @@ export interface ReceiptFrame {
   readonly readSeq?: number | undefined;
 }
 
-type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
-type StageState = 'pending' | 'done' | 'failed' | 'skipped';
-
-/** A message as its readers see it. `seq` is 1, 2, 3, ... per conversation without gaps; a deleted one has empty content and `deletedAt`. */
-export interface Message {
-  readonly id: string;
-  readonly conversationId: string;
-  readonly seq: number;
-  readonly senderId: string;
-  readonly content: string;
-  readonly metadata?: Record<string, Json> | undefined;
-  /** 1, raised by each edit and by the deletion. */
-  readonly version: number;
-  readonly createdAt: string;
-  readonly editedAt?: string | undefined;
-  readonly deletedAt?: string | undefined;
-  readonly pipeline: { readonly delivery: StageState; readonly embedding: StageState; readonly scoring: StageState };
-}
-
 /** What the server refuses with; what each asks of a client is in the table of errors of docs/reference/api.md. */
-export type ErrorCode =
-  | 'validation'
-  | 'unauthenticated'
-  | 'forbidden'
-  | 'not-found'
-  | 'idempotency-key-reused'
-  | 'version-conflict'
-  | 'payload-too-large'
-  | 'rate-limited'
-  | 'overloaded'
-  | 'dependency-unavailable'
-  | 'timeout'
-  | 'internal';
+export type ErrorCode = Problem['code'];
 
 /** Carries a message in its newest state. */
 export interface MessageFrame {

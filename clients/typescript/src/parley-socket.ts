@@ -1,4 +1,5 @@
 import { ChangeStream } from './change-stream.js';
+import type { SocketConstructor } from './connection.js';
 import { FrameRate } from './frame-rate.js';
 import type {
   ClientFrame,
@@ -35,6 +36,8 @@ export interface ParleySocketOptions {
   /** Frames sent per second at most, below the server's limit of 20 (WS_FRAMES_PER_SECOND); default 16. */
   readonly framesPerSecond?: number;
   readonly timing?: Partial<Timing>;
+  /** For platforms without a WebSocket of their own, as Node before 22: that of the package `ws`. */
+  readonly webSocket?: SocketConstructor | undefined;
 }
 
 /** What can be listened to. */
@@ -67,7 +70,7 @@ const eventOf = { created: 'message', edited: 'edited', deleted: 'deleted' } as 
 
 /**
  * A user's live conversations. Connects, reconnects and resumes by itself until `close()`; shows each conversation in order, without a gap
- * and without a duplicate. Works in browsers and in Node from 22 on.
+ * and without a duplicate. Works in browsers and in Node from 20 on.
  */
 export class ParleySocket {
   private readonly listeners = new Listeners<ParleyEvents>();
@@ -98,7 +101,7 @@ export class ParleySocket {
   private scoreVersion = 0;
 
   /** Does nothing before `connect()`. @throws SyntaxError or TypeError for a `url` that is none of a WebSocket. */
-  constructor({ url, token, resume = [], bufferSize = 1_000, framesPerSecond = 16, timing = {} }: ParleySocketOptions) {
+  constructor({ url, token, resume = [], bufferSize = 1_000, framesPerSecond = 16, timing = {}, webSocket }: ParleySocketOptions) {
     if (!/^wss?:$/.test(new URL(url).protocol)) throw new TypeError(`${url} is not the URL of a WebSocket`);
     this.bufferSize = Math.max(1, bufferSize);
     this.rate = new FrameRate(framesPerSecond);
@@ -116,6 +119,7 @@ export class ParleySocket {
         lost: () => this.lost(),
         state: (state) => this.enter(state),
       },
+      webSocket,
     );
   }
 

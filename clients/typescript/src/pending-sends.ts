@@ -1,5 +1,6 @@
 import type { AckFrame, ErrorCode, ErrorFrame, SendFrame } from './frames.js';
 import { ParleyError } from './parley-error.js';
+import { randomId } from './random-id.js';
 
 /** A message that is stored. */
 export interface Acknowledged {
@@ -121,6 +122,3 @@ export class PendingSends {
     return found;
   }
 }
-
-/** 128 random bits. `crypto.randomUUID` is missing on pages that were not loaded over https. */
-const randomId = (): string => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -1,5 +1,5 @@
 import { type BackoffBounds, pauseBefore } from './backoff.js';
-import { Connection, type ConnectionTiming, type Ending } from './connection.js';
+import { Connection, type ConnectionTiming, type Ending, type SocketConstructor } from './connection.js';
 import { type ClientFrame, closeCodes, type ServerFrame, type WelcomeFrame } from './frames.js';
 import { ParleyError } from './parley-error.js';
 
@@ -64,6 +64,7 @@ export class ReconnectingConnection {
     private readonly token: TokenSource,
     private readonly timing: Timing,
     private readonly events: ReconnectingEvents,
+    private readonly socket?: SocketConstructor | undefined,
   ) {}
 
   get state(): ConnectionState {
@@ -117,7 +118,7 @@ export class ReconnectingConnection {
       },
     };
     try {
-      this.current = new Connection(this.url, () => this.events.hello(token), this.timing, events);
+      this.current = new Connection(this.url, () => this.events.hello(token), this.timing, events, this.socket);
     } catch (error) {
       // A platform without WebSocket, or a page loaded over https that asks for `ws:`: trying again would not help.
       this.close(new ParleyError('unsupported', error instanceof Error ? error.message : String(error)));
