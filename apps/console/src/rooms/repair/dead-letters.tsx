@@ -29,6 +29,9 @@ const LIMIT = 200;
 /** Letters are read one by one from RabbitMQ, which may wait for another operator's order. */
 const TIMEOUT_MS = 20_000;
 
+/** From the replay to the dead-letter queue, without a retry. */
+const DIES_WITHIN_MS = 2_000;
+
 const keyOf = ({ queue, id }: DeadLetter): string => `${queue} ${id}`;
 
 /** What was given up on: filter, payload and reason, replay and discard. */
@@ -106,6 +109,11 @@ export function DeadLetters({ queues: section }: { readonly queues: AdminPicture
           queues={queues}
           diedAgain={diedAgain}
           onReplayed={setReplayed}
+          onEnded={() => {
+            reload();
+            // What is refused at once is a dead letter again before the stream has seen it away.
+            setTimeout(reload, DIES_WITHIN_MS);
+          }}
           onClose={() => {
             setOrder(undefined);
             setSelected(new Set());
@@ -138,7 +146,7 @@ function useLetters({ queue, type, errorClass, text }: Filter, version: string) 
     return () => asking.abort();
     // oxlint-disable-next-line react/exhaustive-effect-dependencies -- another version: there is something new to read
   }, [api, queue, type, errorClass, text, version, turn]);
-  return { ...found, reload: () => setTurn(turn + 1) };
+  return { ...found, reload: () => setTurn((before) => before + 1) };
 }
 
 function FilterForm({

@@ -48,6 +48,7 @@ export function OrderDialog({
   queues,
   diedAgain,
   onReplayed,
+  onEnded,
   onClose,
 }: {
   readonly deed: Deed;
@@ -56,6 +57,8 @@ export function OrderDialog({
   /** Of what was replayed here: how many are dead letters again. */
   readonly diedAgain: number;
   readonly onReplayed: (replayed: Replayed) => void;
+  /** It has done what it could: there is something new to read. */
+  readonly onEnded: () => void;
   readonly onClose: () => void;
 }) {
   const words = useMessages(repairMessages);
@@ -117,6 +120,7 @@ export function OrderDialog({
     } catch (error) {
       setStep({ kind: 'ended', progress: current === undefined ? ended : [...ended, current], error });
     }
+    onEnded();
   };
 
   const close = () => {
