@@ -58,11 +58,10 @@ const escapeUnknown = (token: Token): void => {
 const drawingOf = (code: string): string => {
   const svg = renderMermaidSVG(code, { font: 'system-ui' })
     .replaceAll(/^\s*@import[^\n]*\n/gm, '')
-    .replace(/style="--bg:[^"]*"/, '')
-    .replace(/<svg /, '<svg role="img" ');
+    .replace(/style="--bg:[^"]*"/, '');
   // Below nine tenths of its size its smallest letters cannot be read: a wide one scrolls.
   const minWidth = Math.round(0.9 * Number(/ width="([\d.]+)"/.exec(svg)?.[1] ?? 0));
-  return `<div class="drawing" style="--min-width: ${minWidth}px" v-html="${attributeOf(JSON.stringify(svg))}"></div>\n`;
+  return `<div class="drawing" tabindex="0" style="--min-width: ${minWidth}px" v-html="${attributeOf(JSON.stringify(svg))}"></div>\n`;
 };
 
 const attributeOf = (text: string): string =>
