@@ -3,6 +3,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '#lib/contracts/ids';
 import { problems } from '#lib/contracts/problems';
 import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
+import { MessageStorePort } from '#lib/conversations/message-store.port';
+import { DependencyError } from '#lib/resilience/call/errors';
+import { routeDeadlinesMs } from '#lib/contracts/route-deadlines';
 import { mintToken } from '#lib/devstack/mint-token';
 import { metrics } from '#lib/runtime/metrics/metrics';
 import { bootGateway, closeGateways, SECRET } from '../../memory-gateway.contract.js';
@@ -116,6 +119,34 @@ describe('the tools', () => {
     expect(JSON.parse(invalid.content[0].text)).toMatchObject({
       errors: expect.arrayContaining([{ pointer: '/q', message: expect.any(String) }]),
     });
+  });
+
+  it('answer an outage as an error that may be repeated, and what was not foreseen without a word of it', async () => {
+    const store = gateway.get(MessageStorePort, { strict: false });
+    const conversationId = await aConversation();
+    store.page = () => Promise.reject(new DependencyError('postgres', 'page', 'unavailable', { retryAfterMs: 2_000 }));
+    expect(await callTool('read_messages', { conversationId })).toMatchObject(
+      refused('dependency-unavailable', { status: 503, retryAfterSeconds: 2 }),
+    );
+    store.page = () => Promise.reject(new Error('password of the database'));
+    const internal = await callTool('get_context', { conversationId, query: 'x', maxTokens: 10 });
+    expect(internal).toMatchObject(refused('internal', { status: 500 }));
+    expect(JSON.stringify(internal)).not.toContain('password');
+    expect(logLines.filter(({ level }) => level === 'error')).toMatchObject([{ message: 'a tool call failed', userId: 'alice' }]);
+  });
+
+  it('have the deadline of the route that they stand for', async () => {
+    const route = 'GET /v1/conversations/:conversationId/messages';
+    const deadlines = routeDeadlinesMs as Record<string, number>;
+    const usual = deadlines[route] ?? 0;
+    const conversationId = await aConversation();
+    gateway.get(MessageStorePort, { strict: false }).page = () => new Promise(() => undefined);
+    deadlines[route] = 50;
+    try {
+      expect(await callTool('read_messages', { conversationId })).toMatchObject(refused('timeout', { retryAfterSeconds: 1 }));
+    } finally {
+      deadlines[route] = usual;
+    }
   });
 
   it('leave a log line with the ids and the code, and are counted by name', async () => {

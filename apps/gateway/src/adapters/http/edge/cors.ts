@@ -3,7 +3,7 @@ import type { KnownPaths } from './known-paths.js';
 
 /** Any origin; harmless without cookies, because a token has to be known to be sent. */
 const ANY = '*';
-const REQUEST_HEADERS = 'authorization, content-type, idempotency-key, if-match, x-request-id, traceparent';
+const REQUEST_HEADERS = 'authorization, content-type, idempotency-key, if-match, x-request-id, traceparent, mcp-protocol-version';
 const RESPONSE_HEADERS =
   'etag, idempotency-replayed, location, ratelimit, ratelimit-policy, retry-after, server-timing, www-authenticate, x-request-id';
 /** Browsers keep the answer to a preflight request for this long, in seconds; Chromium for at most two hours. */
