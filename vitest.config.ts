@@ -13,7 +13,7 @@ const shared = {
 
 /** Projects, from fast to whole: `npm test -- unit` runs one of them. Names and file patterns: CONTRIBUTING.md. */
 /** Journeys that one process takes as well: the same files, with all apps in one process on a Postgres (`isEmbedded`). */
-const embeddedJourneys = ['client', 'exactly-once', 'malformed', 'searchable', 'signals'].map(
+const embeddedJourneys = ['agents', 'client', 'exactly-once', 'malformed', 'searchable', 'signals'].map(
   (name) => `test/journeys/${name}.e2e-spec.ts`,
 );
 
