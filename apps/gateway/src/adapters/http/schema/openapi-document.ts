@@ -46,6 +46,8 @@ export const completeDocument = (printed: OpenAPIObject): OpenAPIObject => {
   for (const [path, item] of Object.entries(document.paths)) {
     for (const operation of Object.values(item) as Operation[]) complete(path, operation);
   }
+  // As it is, it refers to itself, which generators for Python and others do not take: they would leave out sends.
+  schemas.components['JsonValue'] = { title: 'JsonValue', description: 'Any JSON value' };
   const responses = problemResponses(schemas);
   document.components = {
     ...document.components,
