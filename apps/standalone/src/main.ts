@@ -1,10 +1,10 @@
 import 'reflect-metadata';
 import { drainTimes } from '#lib/runtime/process/drain-times';
 import { runProcess, thisProcess } from '#lib/runtime/process/run-process';
-import { embeddedEnvironment } from './embedded-environment.js';
+import { embeddedEnvironment, ignoredSettings } from './embedded-environment.js';
 import { startStandalone } from './start-standalone.js';
 
 await runProcess(
-  { service: 'standalone', drainMs: drainTimes.standalone, start: startStandalone },
+  { service: 'standalone', drainMs: drainTimes.standalone, start: (parts) => startStandalone(parts, ignoredSettings(thisProcess.env)) },
   { ...thisProcess, env: embeddedEnvironment(thisProcess.env) },
 );

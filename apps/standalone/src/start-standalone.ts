@@ -6,6 +6,7 @@ import { OpsModule } from '../../ops/src/ops.module.js';
 import { RealtimeModule } from '../../realtime/src/realtime.module.js';
 import { startRealtime } from '../../realtime/src/start-realtime.js';
 import { ScoringModule } from '../../scoring/src/scoring.module.js';
+import { MIN_STANDALONE_POOL } from '#lib/database/pool-budget';
 import { type Config, ConfigError } from '#lib/runtime/config/config';
 import { createLogger } from '#lib/runtime/log/logger';
 import type { ProcessParts } from '#lib/runtime/process/run-process';
@@ -30,11 +31,12 @@ const apps: Readonly<Record<string, (shared: SharedParts) => (parts: ProcessPart
  *     parts (Postgres: connections, journal, vectors) -> embedding, delivery, scoring, ops -> realtime -> gateway: ready
  *     SIGTERM: all apps drain side by side -> the bus writes what was acknowledged -> connections close
  *
+ * @param ignored settings that were given and mean nothing here.
  * @throws ConfigError for settings that ask for more than one process.
  */
-export const startStandalone = async (parts: ProcessParts): Promise<Stop> => {
+export const startStandalone = async (parts: ProcessParts, ignored: readonly string[] = []): Promise<Stop> => {
   const { config, logger } = parts;
-  refuseSeveral(config);
+  refuseWrong(config);
   const shared = await makeSharedParts(parts);
   const stops: Stop[] = [];
   const stop = async () => {
@@ -54,10 +56,12 @@ export const startStandalone = async (parts: ProcessParts): Promise<Stop> => {
     { apps: Object.keys(apps) },
     'embedded mode: all apps in this one process; it cannot be run twice on one database, and there is no RabbitMQ, Redis or Chroma to look into',
   );
+  if (ignored.length > 0) logger.warn({ ignored }, 'these settings name servers that the embedded mode does not use');
   return stop;
 };
 
-const refuseSeveral = ({ WEB_CONCURRENCY }: Config): void => {
+const refuseWrong = ({ WEB_CONCURRENCY, DB_POOL_SIZE }: Config): void => {
+  if (DB_POOL_SIZE < MIN_STANDALONE_POOL) throw new ConfigError([`DB_POOL_SIZE: the embedded mode needs at least ${MIN_STANDALONE_POOL}`]);
   if (WEB_CONCURRENCY > 1)
     throw new ConfigError(['WEB_CONCURRENCY: the embedded mode is one process; for more run the services (npm start)']);
 };

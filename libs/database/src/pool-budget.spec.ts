@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '#lib/runtime/config/config';
-import { budgetedProcesses, poolBudget, poolShares } from './pool-budget.js';
+import { budgetedProcesses, laneNames, MIN_STANDALONE_POOL, poolBudget, poolShares } from './pool-budget.js';
 
 const required = { DATABASE_URL: 'postgres://localhost/p', RABBITMQ_URL: 'amqp://localhost', CHROMA_URL: 'http://localhost' };
 
@@ -10,6 +10,16 @@ describe('the shares of a pool', () => {
       const shares = Object.values(poolShares(size, app));
       expect(shares.reduce((one, other) => one + other, 0)).toBe(size);
       expect(Math.min(...shares)).toBeGreaterThanOrEqual(1);
+    }
+  });
+
+  it('of the process that is all apps add up too, with every lane and a second connection for sends', () => {
+    for (let size = MIN_STANDALONE_POOL; size <= 200; size += 1) {
+      const shares = poolShares(size, 'standalone');
+      expect(Object.keys(shares).toSorted()).toEqual(laneNames.toSorted());
+      expect(Object.values(shares).reduce((one, other) => one + other, 0)).toBe(size);
+      expect(Math.min(...Object.values(shares))).toBeGreaterThanOrEqual(1);
+      expect(shares.sends).toBeGreaterThanOrEqual(2);
     }
   });
 

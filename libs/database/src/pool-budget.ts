@@ -27,12 +27,14 @@ export const poolShares = (poolSize: number, app: string): PoolShares => {
 
 /** The process that is all apps. */
 const STANDALONE = 'standalone';
+/** With fewer connections one of its lanes would have none, or its sends only one. */
+export const MIN_STANDALONE_POOL = 10;
 
 const standaloneShares = (poolSize: number, relay: number): PoolShares => {
   const journal = poolSize >= 12 ? 2 : 1;
-  const rest = Math.max(3, poolSize - relay - journal - 2);
-  const sends = Math.max(1, Math.floor(rest / 5));
-  const work = Math.max(1, Math.floor((2 * rest) / 5));
+  const rest = poolSize - relay - journal - 2;
+  const sends = Math.max(2, Math.floor(rest / 5));
+  const work = Math.floor((2 * rest) / 5);
   return { sends, reads: rest - sends - work, edits: 1, work, relay, journal, health: 1 };
 };
 

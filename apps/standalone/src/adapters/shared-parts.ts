@@ -4,6 +4,7 @@ import { JournaledBus } from '#lib/bus/adapters/embedded/journaled-bus';
 import { JournaledDeadLetters } from '#lib/bus/adapters/embedded/journaled-dead-letters';
 import type { SharedBus } from '#lib/bus/adapters/embedded/journaled-providers';
 import type { PostgresLanes } from '#lib/database/adapters/lanes/postgres-lanes';
+import { SoleOwner } from '#lib/database/adapters/sole-owner';
 import { makeLanes } from '#lib/database/database.module';
 import { PostgresJournal } from '#lib/database/journal/adapters/postgres-journal';
 import { MemoryFanOut } from '#lib/live/fan-out/adapters/memory-fan-out';
@@ -14,14 +15,15 @@ import { DependencyError } from '#lib/resilience/call/errors';
 import { shareBreakers } from '#lib/resilience/call/share-breakers';
 import { limitersInMemory, type SharedResilience } from '#lib/resilience/resilience.module';
 import { exponential } from '#lib/runtime/work/backoff';
+import { ConfigError } from '#lib/runtime/config/config';
 import type { ProcessParts } from '#lib/runtime/process/run-process';
 import { createEmbedder } from '#lib/vectors/embedder/adapters/create-embedder';
 import { PostgresVectorStore } from '#lib/vectors/store/adapters/postgres-vector-store';
 import type { SharedVectors } from '#lib/vectors/vectors.module';
 
 const APP = 'standalone';
-/** Vectors of 20,000 messages at 384 dimensions. */
-const VECTOR_CACHE_BYTES = 40_000_000;
+/** Vectors of 30,000 messages at 384 dimensions. */
+const VECTOR_CACHE_BYTES = 60_000_000;
 /** Pauses between two tries to open what lies in Postgres. */
 const RETRY = { baseMs: 200, capMs: 5_000 } as const;
 
@@ -53,8 +55,12 @@ export const makeSharedParts = async ({ config, logger }: Pick<ProcessParts, 'co
   const bus = new JournaledBus({ journal, logger, publishTimeoutMs: config.BUS_PUBLISH_TIMEOUT_MS });
   const presence = new MemoryPresence();
   const closing = new AbortController();
+  const owner = new SoleOwner(config, APP, () => {
+    throw new Error('another process has taken over this database');
+  });
   const open = async (): Promise<boolean> => {
     try {
+      if (!(await owner.take())) throw new ConfigError(['DATABASE_URL: another Parley in one process works on this database']);
       await vectors.open();
       await bus.open();
       return true;
@@ -85,6 +91,7 @@ export const makeSharedParts = async ({ config, logger }: Pick<ProcessParts, 'co
       presence.stop();
       await bus.stop();
       embedder.close();
+      owner.release();
       await lanes.close();
     },
   };

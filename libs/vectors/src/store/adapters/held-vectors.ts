@@ -55,8 +55,8 @@ export class HeldVectors {
     return {
       add: (vectors) => {
         bytes += vectors.reduce((sum, vector) => sum + sizeOf(vector), 0);
-        // One search must not push out all others: what is larger is read each time.
-        if (bytes > this.limitBytes / 2) read.clear();
+        // What does not fit as a whole is read each time.
+        if (bytes > this.limitBytes) read.clear();
         for (const vector of vectors) read.get(vector.conversationId)?.push(vector);
       },
       end: () => {

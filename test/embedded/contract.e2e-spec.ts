@@ -1,0 +1,186 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { JobAccepted } from '#lib/contracts/jobs';
+import { pipeline } from '#lib/contracts/pipeline';
+import { projectRoot } from '#lib/devstack/project-root';
+import { eventually } from '#lib/testing/eventually';
+import type { ParleyClient } from '#lib/testing/parley-client';
+import { type RunningParley, startParley } from '#lib/testing/running-parley';
+import { SocketClient } from '#lib/testing/socket-client';
+
+/** Long enough for a machine with other work. */
+const WITHIN = { timeoutMs: 30_000, everyMs: 100 };
+
+let parley: RunningParley;
+let alice: ParleyClient;
+let admin: ParleyClient;
+let database: Client;
+/** The job of an erasure, which takes twenty seconds: it runs beside the other tests. */
+let erasure: string;
+
+beforeAll(async () => {
+  parley = await startParley({ stack: inject('stack'), embedded: true, env: { CONSISTENCY_GRACE_MS: '0' } });
+  [alice, admin] = await Promise.all([parley.client('alice'), parley.client('operator', ['admin'])]);
+  database = new Client({ connectionString: parley.databaseUrl, query_timeout: 10_000 });
+  await database.connect();
+  erasure = await eraseCarol();
+});
+afterAll(async () => {
+  await database?.end();
+  await parley?.stop();
+});
+
+const eraseCarol = async (): Promise<string> => {
+  const carol = await parley.client('carol');
+  const { id: conversationId } = await carol.createConversation({ memberIds: ['alice'] });
+  const { id } = await carol.send(conversationId, 'a canary that is to be forgotten');
+  await eventually(async () => expect((await carol.message(id)).pipeline).toMatchObject({ embedding: 'done', scoring: 'done' }), WITHIN);
+  return JobAccepted.parse((await admin.request('DELETE', '/v1/users/carol/data')).body).jobId;
+};
+
+const asked = async (path: string, client = admin) => (await client.request('GET', path)).body as Record<string, unknown>;
+
+describe('what operators ask one process', () => {
+  it('health names the parts that stand for servers, and the console hears the mode', async () => {
+    const { status, checks } = (await asked('/v1/health')) as { status: string; checks: Record<string, { status: string }> };
+    const states = Object.fromEntries(Object.entries(checks).map(([name, check]) => [name, check.status]));
+    expect({ status, ...states }).toEqual({
+      status: 'ok',
+      postgres: 'ok',
+      rabbitmq: 'ok',
+      redis: 'ok',
+      chroma: 'ok',
+      embedder: 'ok',
+      objectStore: 'ok',
+      pipeline: 'ok',
+      llm: 'not_configured',
+    });
+    expect(await asked('/console.json')).toMatchObject({ mode: 'embedded' });
+    expect((await fetch(`${parley.realtime.url}/readyz`)).status).toBe(200);
+  });
+
+  it('the queues have the names of the pipeline, each with its consumer', async () => {
+    const { items, unknownQueues } = (await asked('/v1/admin/queues')) as {
+      items: { name: string; consumers: number; paused: boolean }[];
+      unknownQueues: number;
+    };
+    expect(items.map(({ name, consumers, paused }) => [name, consumers, paused])).toEqual(
+      Object.keys(pipeline).map((name) => [name, 1, false]),
+    );
+    expect(unknownQueues).toBe(0);
+  });
+
+  it('one process answers for all apps: breakers, what is in hand, alerts, and advice that says how little it sees', async () => {
+    const { items } = (await asked('/v1/admin/breakers')) as { items: { app: string; dependency: string }[] };
+    expect(new Set(items.map(({ app }) => app))).toEqual(new Set(['standalone']));
+    const inFlight = (await asked('/v1/admin/in-flight')) as { items: { app: string; pools: { name: string }[] }[] };
+    expect(inFlight.items).toMatchObject([{ app: 'standalone', silent: false }]);
+    expect(inFlight.items[0]?.pools.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['postgres.sends', 'postgres.journal', 'postgres.work']),
+    );
+    expect((await admin.request('GET', '/v1/admin/alerts')).status).toBe(200);
+    expect(await asked('/v1/admin/scaling-advice')).toMatchObject({ seesOnlyItself: true });
+    expect((await admin.request('GET', '/v1/admin/outbox')).status).toBe(200);
+  });
+
+  it('a comparison finds vectors that are gone, and a repair makes them anew', async () => {
+    const { id: conversationId } = await alice.createConversation({ memberIds: [] });
+    const message = await alice.send(conversationId, 'a lighthouse that is repaired');
+    await eventually(async () => expect((await alice.message(message.id)).pipeline.embedding).toBe('done'), WITHIN);
+    await database.query('delete from embedded.vectors where message_id = $1', [message.id]);
+    expect((await admin.request('POST', '/v1/admin/consistency/repair')).status).toBeLessThan(300);
+    await eventually(async () => {
+      const { rows } = await database.query('select from embedded.vectors where message_id = $1', [message.id]);
+      expect(rows).toHaveLength(1);
+    }, WITHIN);
+  });
+});
+
+describe('what users do with one process', () => {
+  it('a socket makes its user present, and hears what is sent over REST', async () => {
+    const socket = await SocketClient.connect(parley.realtime.url, await parley.tokenOf({ user: 'bob' }));
+    const { id: conversationId } = await alice.createConversation({ memberIds: ['bob'] });
+    await eventually(async () => expect(JSON.stringify(await asked('/v1/presence?userIds=bob', alice))).toContain('"online":true'), WITHIN);
+    await alice.send(conversationId, 'do you hear me?');
+    await eventually(() => expect(JSON.stringify(socket.frames)).toContain('do you hear me?'), WITHIN);
+    await socket.close();
+  });
+
+  it('a message of high priority is searchable when its sender is answered', async () => {
+    const { id: conversationId } = await alice.createConversation({ memberIds: [] });
+    const sent = await alice.request('POST', `/v1/conversations/${conversationId}/messages`, {
+      content: 'zeppelins at once',
+      priority: 'high',
+    });
+    expect(sent.status).toBeLessThan(300);
+    expect((await alice.search({ q: 'zeppelins at once', mode: 'dense', conversationId })).items).toHaveLength(1);
+  });
+
+  it('the end of a conversation raises a score, and its log goes into the folder of objects', async () => {
+    const answer = await alice.request('POST', '/v1/conversations/end', {
+      conversationId: 'robot-1',
+      userId: 'alice',
+      startTime: '2026-01-31T09:00:00Z',
+      endTime: '2026-01-31T09:30:00Z',
+      conversationLog: Array.from({ length: 4 }, (_, i) => ({ role: 'user', content: `what is this, number ${i}?` })),
+    });
+    expect(answer.status).toBe(202);
+    await eventually(
+      async () => expect(await asked('/v1/friendship_status/alice', alice)).toMatchObject({ score: 12, version: 1 }),
+      WITHIN,
+    );
+    const folder = fileURLToPath(parley.environment['OBJECT_STORE_URL'] ?? '');
+    await eventually(
+      async () => expect((await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.gz')).length).toBeGreaterThan(0),
+      WITHIN,
+    );
+  });
+
+  it('a document is cut, indexed and found', async () => {
+    const { id: conversationId } = await alice.createConversation({ memberIds: [] });
+    const content = `${'Every tenant keeps this paper. '.repeat(200)}\n\n${'The zeppelin hangar is closed on Sundays. '.repeat(20)}`;
+    const { body } = await alice.request('POST', '/v1/documents', { conversationId, title: 'Rules', content });
+    const { id } = body as { id: string };
+    await eventually(async () => expect(await asked(`/v1/documents/${id}`, alice)).toMatchObject({ state: 'done' }), WITHIN);
+    const { items } = await alice.search({ q: 'zeppelin hangar on Sundays', mode: 'dense', conversationId });
+    expect(items[0]).toMatchObject({ kind: 'document' });
+  });
+
+  it('an erased user has no vector and no message text any more', async () => {
+    await eventually(async () => expect(await asked(`/v1/jobs/${erasure}`)).toMatchObject({ status: 'done' }), {
+      ...WITHIN,
+      timeoutMs: 45_000,
+    });
+    const { rows } = await database.query(
+      `select (select count(*)::int from embedded.vectors where sender_id = 'carol') as vectors,
+              (select count(*)::int from messages where content like '%canary%') as texts`,
+    );
+    expect(rows).toEqual([{ vectors: 0, texts: 0 }]);
+  });
+
+  it('one page of metrics has those of all apps', async () => {
+    const metrics = await (await fetch(`${parley.url}/metrics`)).text();
+    for (const name of ['http_request_duration_seconds', 'ws_connections', 'event_attempts_total', 'outbox_pending', 'queue_length'])
+      expect(metrics).toContain(`\n${name}`);
+  });
+});
+
+describe('what one process refuses', () => {
+  it.each([
+    ['a second one on the same database', {}, /another Parley in one process works on this database/],
+    ['several workers', { WEB_CONCURRENCY: '2' }, /WEB_CONCURRENCY: the embedded mode is one process/],
+  ])('%s', async (_, env, says) => {
+    const child = spawn(process.execPath, [join(projectRoot, 'dist/apps/standalone/src/main.js')], {
+      env: { ...parley.environment, PORT: '0', REALTIME_PORT: '0', ...env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+    expect({ code, output }).toEqual({ code: 78, output: expect.stringMatching(says) });
+  });
+});
