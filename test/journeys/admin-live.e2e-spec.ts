@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import { adminSections, type AdminSectionName } from '#lib/contracts/admin-live';
+import { adminSections, type AdminSectionName, MessageTrace } from '#lib/contracts/admin-live';
 import { type PrivateStack, startPrivateStack } from '#lib/devstack/private-stack';
 import { signal } from '#lib/devstack/process/process-identity';
 import { AdminReader } from '#lib/testing/admin-reader';
@@ -58,6 +58,19 @@ it('all sections arrive within two seconds, all known once ops has looked, and f
     { timeoutMs: 15_000 },
   );
   expect(JSON.stringify(reader.picture)).not.toContain('what I say');
+  const olga = await parley.client('olga', ['admin']);
+  const { body } = await olga.request('GET', `/v1/admin/traces/${id}`);
+  const { steps } = MessageTrace.parse(body);
+  expect(steps.map(({ who, isFailed }) => (isFailed ? 'failed' : who)).toSorted()).toEqual([
+    'delivery',
+    'embedding',
+    'postgres',
+    'scoring',
+  ]);
+  expect(steps[0]).toMatchObject({ who: 'postgres', what: 'stored as seq 1' });
+  expect(JSON.stringify(body)).not.toContain('what I say');
+  expect(await olga.request('GET', '/v1/admin/traces/nothing')).toMatchObject({ status: 404 });
+  expect(await alice.request('GET', `/v1/admin/traces/${id}`)).toMatchObject({ status: 403 });
   await eventually(() => expect(reader.known('latencies').ack.p50.at(-1)).toBeGreaterThan(0), { timeoutMs: 20_000 });
   const embedding = () => reader.known('queues').items.find(({ name }) => name === 'embedding.messages');
   await eventually(() => expect(embedding()?.handledPerSecond).toBeGreaterThan(0), { timeoutMs: 20_000 });

@@ -55,7 +55,7 @@ const on = ({ resilience, lanes, bus, live, vectors }: Partial<Shared>): Dynamic
   module: GatewayModule,
   imports: [
     ResilienceModule.for(APP, { limiters: true }, resilience),
-    DatabaseModule.for(APP, { relay: true, entities: 'reads', lockWaits: true, warnsOfBudget: true }, lanes),
+    DatabaseModule.for(APP, { relay: true, entities: 'reads', lockWaits: true, traces: true, warnsOfBudget: true }, lanes),
     BusModule.for(APP, { queues: true, asks: { timeoutMs: SCORE_NOW_TIMEOUT_MS }, deadLetters: true }, bus),
     ConversationsModule.forDeliveries('reads'),
     ConversationsModule.forUsers({ limits: userLimits }),

@@ -211,7 +211,7 @@ export const TraceStep = z.object({
 });
 export type TraceStep = z.infer<typeof TraceStep>;
 
-/** `GET /v1/admin/traces/{id}`: the way of one message, found by the id of itself, its request, its trace or its event. */
+/** `GET /v1/admin/traces/{id}`: the way of one message, found by the id of itself or of its event. */
 export const MessageTrace = z
   .object({
     id: z.string(),

@@ -62,6 +62,7 @@ export const routeDeadlinesMs: Readonly<Record<string, number>> = {
   'GET /v1/admin/scaling-advice': ACCESS_MS,
   'GET /v1/admin/alerts': ACCESS_MS,
   'GET /v1/admin/live': ACCESS_MS,
+  'GET /v1/admin/traces/:traceId': ACCESS_MS,
 };
 
 /** Routes whose answer goes on after its head, to which the deadline belongs; docs/reference/api.md says what ends each. */

@@ -11,6 +11,9 @@ import { processName } from '#lib/runtime/process/process-name';
 import { checkPoolBudget } from './adapters/lanes/check-pool-budget.js';
 import { PostgresLanes } from './adapters/lanes/postgres-lanes.js';
 import { DATA_SOURCE } from './data-source-token.js';
+import { MemoryMessageTraces } from './traces/adapters/memory-message-traces.js';
+import { PostgresMessageTraces } from './traces/adapters/postgres-message-traces.js';
+import { MessageTracesPort } from './traces/message-traces.port.js';
 import { MemoryLockWaits } from './adapters/memory-lock-waits.js';
 import { PostgresLockWaits } from './adapters/postgres-lock-waits.js';
 import { MemoryInbox } from './inbox/adapters/memory-inbox.js';
@@ -33,6 +36,8 @@ export interface DatabaseOptions {
   readonly entities?: LaneName;
   /** LockWaitsPort. */
   readonly lockWaits?: true;
+  /** MessageTracesPort. */
+  readonly traces?: true;
   /** Warns at start when the connections of all processes do not fit into Postgres (R057). */
   readonly warnsOfBudget?: true;
 }
@@ -43,7 +48,7 @@ export class DatabaseModule {
   /** @param app whose share of connections it is, and their name. @param shared the lanes of a process with several apps; who made them closes them. */
   static for(
     app: string,
-    { relay, inbox, entities, lockWaits, warnsOfBudget }: DatabaseOptions = {},
+    { relay, inbox, entities, lockWaits, traces, warnsOfBudget }: DatabaseOptions = {},
     shared?: PostgresLanes,
   ): DynamicModule {
     const lanes: Provider = {
@@ -56,6 +61,7 @@ export class DatabaseModule {
       ...(relay ? [{ provide: OutboxPort, ...withLanes((all) => new PostgresOutbox(all.lane('relay'))) }, outboxRelay, parkedEvents] : []),
       ...(inbox ? [{ provide: InboxPort, ...withLanes((all) => new PostgresInbox(all.lane('work'))) }] : []),
       ...(entities ? [dataSourceOver(entities)] : []),
+      ...(traces ? [{ provide: MessageTracesPort, ...withLanes((all) => new PostgresMessageTraces(all.lane('reads'))) }] : []),
       ...(lockWaits ? [{ provide: LockWaitsPort, ...withLanes((all) => new PostgresLockWaits(all.lane('health'))) }] : []),
     ]);
   }
@@ -68,6 +74,7 @@ export class DatabaseModule {
       parkedEvents,
       { provide: InboxPort, useFactory: () => new MemoryInbox() },
       { provide: LockWaitsPort, useFactory: () => new MemoryLockWaits() },
+      { provide: MessageTracesPort, useFactory: () => new MemoryMessageTraces() },
     ]);
   }
 }

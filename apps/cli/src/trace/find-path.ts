@@ -5,8 +5,9 @@ import { inOrder, linesOf, MOST_LINES, servicesWithLogs } from '../operator/serv
 import { withLane } from '../operator/with-lane.js';
 import { type Entry, entriesIn, idsIn, isEvent, isRequest, stepsOfLogs } from './steps-of-logs.js';
 import { spansOf, stepsOfSpans } from './steps-of-spans.js';
-import { type Rows, stepsOfTables } from './steps-of-tables.js';
-import { inOrderOfTime, type Path } from './step.js';
+import { stepsOfTables } from '#lib/database/traces/adapters/steps-of-tables';
+import type { Rows } from '#lib/database/traces/message-traces.port';
+import { inOrderOfTime, type Path } from '#lib/database/traces/step';
 
 /** A path and what is said about its subject above it. */
 export interface FoundPath extends Path {

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { expect, it } from 'vitest';
 import { renderPath } from './render-path.js';
-import type { Step } from './step.js';
+import type { Step } from '#lib/database/traces/step';
 
 const step = (facts: Partial<Step> = {}): Step => ({
   who: 'gateway',

@@ -2,7 +2,7 @@ import pc from 'picocolors';
 import { withoutMiddle } from '#lib/devstack/terminal/table';
 import { printable } from '../output/printable.js';
 import type { FoundPath } from './find-path.js';
-import type { Step } from './step.js';
+import type { Step } from '#lib/database/traces/step';
 
 const COLUMNS = 80;
 const [AFTER, WHO, TOOK, OUTCOME] = [8, 10, 8, 11];

@@ -1,7 +1,7 @@
 import { pipeline } from '#lib/contracts/pipeline';
 import { traceIdOf } from '#lib/runtime/log/traceparent';
 import type { Line } from '../operator/service-logs.js';
-import type { Step } from './step.js';
+import type { Step } from '#lib/database/traces/step';
 
 /** What a line of a service says, in the fields that all of them have. */
 export interface Entry {

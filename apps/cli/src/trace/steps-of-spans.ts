@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { StoredSpan } from '#lib/devstack/traces/stored-span';
-import type { Step } from './step.js';
+import type { Step } from '#lib/database/traces/step';
 
 /** The spans that `npm start -- --trace` has kept of these traces, and of the batches that they were handled in. */
 export async function spansOf(folder: string, traceIds: readonly string[]): Promise<StoredSpan[]> {

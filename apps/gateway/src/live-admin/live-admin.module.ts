@@ -1,15 +1,17 @@
 import { Module } from '@nestjs/common';
 import { AdminStreams } from '../adapters/http/live/admin-streams.js';
 import { AdminLiveController } from '../adapters/http/routes/admin/live.controller.js';
+import { AdminTracesController } from '../adapters/http/routes/admin/traces.controller.js';
 import { MessagesModule } from '../messages/messages.module.js';
 import { DeepHealth } from '../operations/deep-health.js';
 import { SampleSections } from './sample-sections.js';
 import { SectionSources } from './section-sources.js';
+import { TraceMessage } from './trace-message.js';
 
 /** What operators watch: one picture of the whole, sampled once for all of them. */
 @Module({
   imports: [MessagesModule],
-  controllers: [AdminLiveController],
+  controllers: [AdminLiveController, AdminTracesController],
   providers: [
     DeepHealth,
     SectionSources,
@@ -19,6 +21,7 @@ import { SectionSources } from './section-sources.js';
       useFactory: (sources: SectionSources) => new SampleSections(sources.all()),
     },
     AdminStreams,
+    TraceMessage,
   ],
 })
 export class LiveAdminModule {}

@@ -11,6 +11,7 @@ import {
   OutboxUnparked,
   OutboxUnparkOrder,
 } from '#lib/contracts/admin';
+import { MessageTrace } from '#lib/contracts/admin-live';
 import { AlertsReport } from '#lib/contracts/alerts';
 import { DocumentView } from '#lib/contracts/documents';
 import { ContextView, ConversationView, EditedMessage, MessageView, PresenceList, SearchResults } from '#lib/contracts/http';
@@ -283,12 +284,32 @@ export const schemaExamples: Readonly<Record<string, unknown>> = Object.fromEntr
     ],
     lastSent: [],
   }),
+  example(MessageTrace, {
+    id,
+    traceIds: [],
+    requestIds: [],
+    messageIds: [id],
+    steps: [
+      { depth: 0, who: 'postgres', what: 'stored as seq 1', at, durationMs: null, outcome: 'ok', isFailed: false },
+      {
+        depth: 0,
+        who: 'embedding',
+        what: 'embedding.messages: indexed, version 1: 1 chunks of hash-3',
+        at: later,
+        durationMs: null,
+        outcome: 'ok',
+        isFailed: false,
+      },
+    ],
+    missing: ['no delivery yet: message_deliveries has no row'],
+  }),
 ]);
 
 /** Values of what stands in paths, and of queries that have to be there. */
 export const parameterExamples: Readonly<Record<string, string>> = {
   conversationId,
   messageId: id,
+  traceId: id,
   documentId: '0199a2f1-3c50-7000-8000-000000000005',
   jobId,
   userId: 'bob',

@@ -9,6 +9,8 @@ export interface Step {
   /** As its source has it: a status, `done`, `retry`, a code. */
   readonly outcome: string;
   readonly isFailed: boolean;
+  /** The queue whose consumer wrote it, where a table tells that. */
+  readonly queue?: string;
   readonly children: Step[];
 }
 

@@ -1,14 +1,8 @@
 import { MessageId } from '#lib/contracts/ids';
-import type { PostgresLane } from '#lib/database/adapters/lanes/postgres-lane';
-import type { Step } from './step.js';
-
-/** What Postgres knows of a message or of the end of a conversation. */
-export interface Rows {
-  readonly steps: readonly Step[];
-  readonly missing: readonly string[];
-  /** `seq` and conversation of the message, to be shown. */
-  readonly about: readonly string[];
-}
+import type { pipeline } from '#lib/contracts/pipeline';
+import type { PostgresLane } from '../../adapters/lanes/postgres-lane.js';
+import type { Rows, TracedIds } from '../message-traces.port.js';
+import type { Step } from '../step.js';
 
 interface MessageRow {
   readonly id: string;
@@ -76,10 +70,7 @@ const ENDS = `
 const JOBS = `SELECT kind, status, created_at AS at, ended_at AS "endedAt" FROM jobs WHERE id = ANY ($1::uuid[])`;
 
 /** Reads what the tables have of these messages and events. @throws DependencyError. */
-export async function stepsOfTables(
-  lane: PostgresLane,
-  { messageIds, eventIds }: { readonly messageIds: readonly string[]; readonly eventIds: readonly string[] },
-): Promise<Rows> {
+export async function stepsOfTables(lane: PostgresLane, { messageIds, eventIds }: TracedIds): Promise<Rows> {
   const [messages, events] = [messageIds.filter(isUuid), eventIds.filter(isUuid)];
   const found = await lane.query<MessageRow>(MESSAGES, [messages]);
   const outbox = [...(await lane.query<OutboxRow>(OUTBOX, [events])), ...(await lane.query<OutboxRow>(WAITING, [messages]))];
@@ -102,9 +93,18 @@ function stepsOfMessage({ seq, at, editedAt, deletedAt, chunks, delivery, signal
     ...(deletedAt === null ? [] : [inTable(deletedAt, 'deleted')]),
     ...(chunks === null
       ? []
-      : [inTable(chunks.at, `${chunks.state}, version ${chunks.version}: ${chunks.count} chunks of ${chunks.model}`, chunks.state)]),
-    ...(delivery === null ? [] : [inTable(delivery.at, `${delivery.state}, version ${delivery.version}`, delivery.state)]),
-    ...(signals === null ? [] : [inTable(signals.at, `${signals.state}, version ${signals.version}`, signals.state)]),
+      : [
+          inTable(
+            chunks.at,
+            `${chunks.state}, version ${chunks.version}: ${chunks.count} chunks of ${chunks.model}`,
+            chunks.state,
+            'embedding.messages',
+          ),
+        ]),
+    ...(delivery === null
+      ? []
+      : [inTable(delivery.at, `${delivery.state}, version ${delivery.version}`, delivery.state, 'delivery.messages')]),
+    ...(signals === null ? [] : [inTable(signals.at, `${signals.state}, version ${signals.version}`, signals.state, 'scoring.messages')]),
   ];
 }
 
@@ -142,7 +142,7 @@ function stepOfJob({ kind, status, at, endedAt }: JobRow): Step {
   return { ...inTable(at, `job ${kind}`, status), ...(endedAt === null ? {} : { durationMs: endedAt.getTime() - began }) };
 }
 
-function inTable(at: Date | string, what: string, state = 'ok'): Step {
+function inTable(at: Date | string, what: string, state = 'ok', queue?: keyof typeof pipeline): Step {
   return {
     who: 'postgres',
     what,
@@ -150,5 +150,6 @@ function inTable(at: Date | string, what: string, state = 'ok'): Step {
     outcome: state === 'failed' ? 'failed' : 'ok',
     isFailed: state === 'failed',
     children: [],
+    ...(queue === undefined ? {} : { queue }),
   };
 }
