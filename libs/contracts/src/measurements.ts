@@ -1,9 +1,6 @@
 import { z } from 'zod';
 
-/** Time between two rounds of `ops`, so between two points of a chart, in seconds. */
-export const MEASURED_EVERY_SECONDS = 5;
-
-/** Points that are kept: 15 minutes of them. */
+/** Points that are kept: 15 minutes of one every 5 s, a round of `ops`. */
 export const MOST_POINTS = 180;
 
 const perSecond = z.number().nonnegative().nullable();

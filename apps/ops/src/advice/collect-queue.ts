@@ -15,6 +15,17 @@ const CALLS_PER_END = 2;
 const NIGHTLY_QUEUE = 'scoring.rescores';
 const DEPTH_WINDOW_MS = 60_000;
 
+/** The samples that the view of a queue is made of. */
+export const queueMetrics: readonly string[] = [
+  'build_info',
+  'queue_length',
+  'event_attempts_total',
+  'event_handle_duration_seconds_sum',
+  'llm_requests_per_minute',
+  'dependency_call_duration_seconds_count',
+  'dependency_call_duration_seconds_sum',
+];
+
 /** The settings that a queue's numbers depend on. */
 export interface QueueSettings {
   readonly ML_EMBED_WORKERS: number;

@@ -30,6 +30,23 @@ const NEEDED = [
   'db_pool_size',
 ] as const;
 
+/** The samples that a snapshot is made of, beside those of the profile of its service. */
+export const snapshotMetrics: readonly string[] = [
+  ...NEEDED,
+  'build_info',
+  'worker_processes',
+  'nodejs_eventloop_utilization',
+  'nodejs_eventloop_utilization_lowest',
+  'process_cpu_throttled_seconds_total',
+  'process_start_duration_seconds',
+  'db_pool_wait_seconds_bucket',
+  'db_pool_timeouts_total',
+  'db_conn_usage',
+  'circuit_breaker_state',
+  'dependency_call_duration_seconds_bucket',
+  'dependency_call_duration_seconds_count',
+];
+
 /** What the snapshot of one service is derived from. */
 export interface SnapshotSource {
   readonly rounds: ScrapeRounds;

@@ -49,3 +49,22 @@ export type Condition =
   | { readonly kind: 'unreachable' }
   /** A process started again more than `above` times within `overSeconds`. */
   | { readonly kind: 'restarts'; readonly overSeconds: number; readonly above: number };
+
+/** The samples that a condition asks for. */
+export function metricsOf(condition: Condition): string[] {
+  switch (condition.kind) {
+    case 'value':
+      return [condition.metric, ...[...(condition.and ?? []), ...(condition.unless ?? [])].flatMap(metricsOf)];
+    case 'increase':
+      return [condition.metric];
+    case 'share':
+      return [condition.metric, condition.of.metric];
+    case 'quantile':
+      return [`${condition.metric}_bucket`];
+    case 'unreachable':
+    case 'restarts':
+      return [];
+    default:
+      return condition satisfies never;
+  }
+}

@@ -1,6 +1,9 @@
 import type { ScrapeRounds, SeriesValue } from '../scrape/scrape-rounds.js';
 import type { Condition, Selection, Where } from './conditions.js';
 
+/** Says when a process started: a change is a restart. */
+export const START_METRIC = 'process_start_time_seconds';
+
 /** One group of samples for which a condition is true. */
 export interface Finding {
   readonly labels: Readonly<Record<string, string>>;
@@ -19,7 +22,7 @@ export class Findings {
   /** Remembers which processes have started again: their samples say only when they started last. */
   note(): void {
     const at = this.rounds.latest?.at ?? 0;
-    for (const { target, value } of this.rounds.values('process_start_time_seconds')) {
+    for (const { target, value } of this.rounds.values(START_METRIC)) {
       const known = this.starts.get(target);
       if (known === undefined) this.starts.set(target, { startedAt: value, changes: [] });
       else if (known.startedAt !== value) {

@@ -15,6 +15,9 @@ const HISTOGRAMS = {
   searchable: { metric: 'time_to_searchable_seconds', selector: {} },
 } as const satisfies Readonly<Record<Exclude<keyof LatencyColumns, 'times'>, { readonly metric: string; readonly selector: Selector }>>;
 
+/** The samples that latencies are made of. */
+export const latencyMetrics: readonly string[] = Object.values(HISTOGRAMS).map(({ metric }) => `${metric}_bucket`);
+
 type Kind = keyof typeof HISTOGRAMS;
 const KINDS = Object.keys(HISTOGRAMS) as Kind[];
 type Point = { readonly at: number } & Readonly<Record<Kind, readonly (number | null)[]>>;

@@ -11,6 +11,18 @@ const WINDOW = { ms: 60_000 };
 const NOT_HANDLED = new Set(['hold', 'sent-round']);
 const MOST_PROCESSES = 200;
 
+/** The samples that processes and queues are described with. */
+export const processMetrics: readonly string[] = [
+  'process_start_time_seconds',
+  'nodejs_eventloop_lag_p99_seconds',
+  'worker_processes',
+  'process_resident_memory_bytes',
+  'process_memory_limit_bytes',
+  'process_cpu_seconds_total',
+  'amqp_publish_duration_seconds_count',
+  'event_attempts_total',
+];
+
 /** Derives from each round of metrics what operators watch, and gives it to processes that ask over the control channel (ADR 21). */
 @Injectable()
 export class MeasureProcesses {

@@ -29,18 +29,28 @@ const SPECIAL: Readonly<Record<string, number>> = {
 };
 const ESCAPED: Readonly<Record<string, string>> = { n: '\n', '"': '"', '\\': '\\' };
 
-/** Reads the Prometheus text format, and of OpenMetrics what it shares with it. Never throws: a line that it cannot read is skipped and counted. */
-export function parseMetrics(text: string): ParsedMetrics {
+/**
+ * Reads the Prometheus text format, and of OpenMetrics what it shares with it. Never throws: a line that it cannot read is skipped and counted.
+ * @param kept names of the samples to give; others are passed over unread. Left out: all.
+ */
+export function parseMetrics(text: string, kept?: ReadonlySet<string>): ParsedMetrics {
   const samples: Sample[] = [];
   let skippedCount = 0;
   for (const line of text.split('\n')) {
     const trimmed = line.trim();
-    if (trimmed === '' || trimmed.startsWith('#')) continue;
+    if (trimmed === '' || trimmed.startsWith('#') || !isKept(trimmed, kept)) continue;
     const sample = samples.length < MOST_SAMPLES ? sampleOf(trimmed) : undefined;
     if (sample === undefined) skippedCount += 1;
     else samples.push(sample);
   }
   return { samples, skippedCount };
+}
+
+// What has no name is not passed over: it is counted as unreadable.
+function isKept(line: string, kept: ReadonlySet<string> | undefined): boolean {
+  if (kept === undefined) return true;
+  const name = match(NAME, line, 0)?.[0];
+  return name === undefined || kept.has(name);
 }
 
 function sampleOf(line: string): Sample | undefined {

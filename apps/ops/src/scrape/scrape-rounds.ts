@@ -71,13 +71,17 @@ export class ScrapeRounds {
   /** Samples that were not kept because there are too many series. */
   droppedCount = 0;
 
+  /** @param kept names of samples that are asked for (keptMetrics); others are not kept, and asking for one throws. Left out: all. */
+  constructor(private readonly kept?: ReadonlySet<string>) {}
+
   /** The newest round; undefined before the first. */
   get latest(): ScrapeRound | undefined {
     return this.last;
   }
 
   add(round: ScrapeRound): void {
-    this.last = round;
+    // The samples are in the series.
+    this.last = { ...round, processes: round.processes.map((each) => ({ ...each, samples: [] })) };
     this.roundTimes.push(round.at);
     for (const each of round.processes) {
       this.see(each.target, each.service, round.at);
@@ -208,6 +212,8 @@ export class ScrapeRounds {
   }
 
   private series(name: string, { service, target, labels = {} }: Selector): Series[] {
+    if (this.kept !== undefined && !this.kept.has(name))
+      throw new Error(`${name} is not kept: name it where it is asked for (kept-metrics.ts)`);
     const wanted = Object.entries(labels);
     return [...(this.byName.get(name)?.values() ?? [])].filter(
       (each) =>
@@ -240,10 +246,11 @@ export class ScrapeRounds {
     const before = this.orderOf.get(target) ?? [];
     const order: (Series | undefined)[] = [];
     for (const [index, sample] of samples.entries()) {
+      if (this.kept !== undefined && !this.kept.has(sample.name)) continue;
       const there = before[index];
       const series = there !== undefined && isOf(there, sample, service) ? there : this.seriesOf(sample, target, service);
       series?.points.push({ at, value: sample.value });
-      order.push(series);
+      order[index] = series;
     }
     this.orderOf.set(target, order);
   }

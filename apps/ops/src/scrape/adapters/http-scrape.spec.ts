@@ -19,7 +19,7 @@ async function serve(listener: RequestListener): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 const scrapeOf = (targets: readonly string[], resolve?: (host: string) => Promise<readonly string[]>) => {
-  const scrape = new HttpScrape(targets, resolve);
+  const scrape = new HttpScrape(targets, undefined, resolve);
   closing.push(() => scrape.close());
   return scrape.round(AbortSignal.timeout(10_000));
 };

@@ -31,9 +31,10 @@ export class HttpScrape extends ScrapePort {
   });
   private readonly places = new Semaphore(undefined, { concurrent: AT_ONCE, queued: MOST_TARGETS });
 
-  /** @param resolve all addresses of a host; only tests give another one. */
+  /** @param kept names of the samples to give; left out: all. @param resolve all addresses of a host; only tests give another one. */
   constructor(
     private readonly targets: readonly string[],
+    private readonly kept?: ReadonlySet<string>,
     private readonly resolve: (host: string) => Promise<readonly string[]> = addressesOf,
   ) {
     super();
@@ -79,7 +80,7 @@ export class HttpScrape extends ScrapePort {
         path: pathname + search,
         signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_WITHIN_MS)]),
       });
-      const { samples } = parseMetrics(text);
+      const { samples } = parseMetrics(text, this.kept);
       return { process: { target: shown(url), service: serviceOf(samples), samples } };
     } catch (error) {
       return { failed: { target: shown(url), code: error instanceof HttpFailure ? `HTTP_${error.status}` : errorCode(error) } };
