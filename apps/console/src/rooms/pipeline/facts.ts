@@ -83,7 +83,8 @@ export function factsOf(
       };
     }
     case 'store': {
-      const latency = dependency === undefined || state === 'notConfigured' ? [] : [formats.duration(dependency.latencyMs)];
+      const latency =
+        dependency === undefined || state === 'notConfigured' || state === 'down' ? [] : [formats.duration(dependency.latencyMs)];
       const line = state === 'running' ? (latency[0] ?? name) : after;
       return {
         lines: [state === 'notConfigured' ? name : line],
