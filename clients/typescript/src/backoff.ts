@@ -14,6 +14,9 @@ const quietMs: Readonly<Record<number, number>> = {
   [closeCodes.forbiddenOrigin]: 30_000,
 };
 
+/** Whether the server asks for a pause after a closing with this code. */
+export const isQuiet = (code: number): boolean => quietMs[code] !== undefined;
+
 /**
  * Milliseconds until the next try: anything from 0 to a bound that doubles (full jitter), so that clients that lost a server together
  * do not return together. `attempt` counts from 0.

@@ -138,6 +138,11 @@ export class ParleySocket {
     return this.firstLive;
   }
 
+  /** Tries at once instead of after the pause, where the platform says that the network is back (`online` of browsers). */
+  hurry(): void {
+    this.connection.hurry();
+  }
+
   /** Ends the connection, the loops, and what waits for an acknowledgement. */
   close(): void {
     this.connection.close();

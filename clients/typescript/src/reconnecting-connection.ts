@@ -1,4 +1,4 @@
-import { type BackoffBounds, pauseBefore } from './backoff.js';
+import { type BackoffBounds, isQuiet, pauseBefore } from './backoff.js';
 import { Connection, type ConnectionTiming, type Ending, type SocketConstructor } from './connection.js';
 import { type ClientFrame, closeCodes, type ServerFrame, type WelcomeFrame } from './frames.js';
 import { ParleyError } from './parley-error.js';
@@ -77,6 +77,12 @@ export class ReconnectingConnection {
 
   open(): void {
     if (this.now.state === 'idle') void this.connect();
+  }
+
+  /** Ends the pause before the next try: the network is back. Nothing while the server asked for a pause, or while there is none. */
+  hurry(): void {
+    if (this.now.state !== 'waiting' || (this.now.code !== undefined && isQuiet(this.now.code))) return;
+    void this.connect();
   }
 
   /** Drops the frame unless the connection is live. */

@@ -1,8 +1,8 @@
 /** What the gateway says of itself (`GET /console.json`). */
 export interface ConsoleSettings {
   readonly version: string;
-  /** Of the WebSocket, with its path. */
-  readonly realtimeUrl: string;
+  /** Of the WebSocket, with its path; missing when the gateway cannot tell. */
+  readonly realtimeUrl?: string;
   readonly mode: 'cluster' | 'embedded';
 }
 

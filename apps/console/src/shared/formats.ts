@@ -26,6 +26,11 @@ const formatsOf = (language: Language) => {
     time: (moment: string | number) => time.format(new Date(moment)),
     /** 14:05:09. */
     seconds: (moment: string | number) => seconds.format(new Date(moment)),
+    /** 14:05 for today, else Sat, 22 Nov. */
+    moment: (moment: string | number) => {
+      const at = new Date(moment);
+      return at.toDateString() === new Date().toDateString() ? time.format(at) : day.format(at);
+    },
     /** Sat, 22 Nov. */
     day: (moment: string | number) => day.format(new Date(moment)),
     full: (moment: string | number) => full.format(new Date(moment)),

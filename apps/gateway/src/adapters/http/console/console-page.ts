@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SOCKET_PATH } from '#lib/contracts/socket';
 import type { Config } from '#lib/runtime/config/config';
@@ -17,9 +18,8 @@ export const assetsFolder = (folder = FOLDER): string => join(folder, 'assets');
 export const hasConsole = ({ CONSOLE }: Pick<Config, 'CONSOLE'>, folder = FOLDER): boolean =>
   CONSOLE === 'on' && existsSync(join(folder, 'index.html'));
 
-/** Its one page; undefined for a gateway without a console. */
-export const consolePage = (config: Pick<Config, 'CONSOLE'>): Buffer | undefined =>
-  hasConsole(config) ? readFileSync(join(FOLDER, 'index.html')) : undefined;
+/** Its one page, as the last build left it. */
+export const consolePage = (): Promise<Buffer> => readFile(join(FOLDER, 'index.html'));
 
 /** A name or an address with a port: nothing else of what a caller writes gets into a header. */
 const HOST = /^(?<name>[a-z\d.-]{1,253}|\[[a-f\d:.]{2,45}\])(?::(?<port>\d{1,5}))?$/i;

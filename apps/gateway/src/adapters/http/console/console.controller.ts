@@ -4,31 +4,32 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ProblemError } from '#lib/contracts/problems';
 import { CONFIG, type Config } from '#lib/runtime/config/config';
 import { API_VERSION } from '../schema/openapi.js';
-import { CONSOLE_MODE, type ConsoleMode, consolePage, consolePolicy, realtimeUrl } from './console-page.js';
+import { CONSOLE_MODE, type ConsoleMode, consolePage, consolePolicy, hasConsole, realtimeUrl } from './console-page.js';
 import { PLAIN_PAGE, PLAIN_PAGE_POLICY } from './plain-page.js';
 
 /** `GET /` for people with a browser: the console, or where to go from here. Programs get the 404 of an unknown route. */
 @ApiExcludeController()
 @Controller()
 export class ConsoleController {
-  private readonly page: Buffer | undefined;
+  private readonly isServed: boolean;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(CONSOLE_MODE) private readonly mode: ConsoleMode,
   ) {
-    this.page = consolePage(config);
+    this.isServed = hasConsole(config);
   }
 
   @Get()
-  show(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
+  async show(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     if (!(request.headers.accept ?? '').includes('text/html')) throw new ProblemError('not-found', 'No such route');
+    const page = this.isServed ? await consolePage() : PLAIN_PAGE;
     void reply
-      .header('content-security-policy', this.page === undefined ? PLAIN_PAGE_POLICY : consolePolicy(this.realtime(request)))
+      .header('content-security-policy', this.isServed ? consolePolicy(this.realtime(request)) : PLAIN_PAGE_POLICY)
       // Asked for each time, so that a new release is seen; what it loads has its content in its name.
       .header('cache-control', 'no-cache')
       .type('text/html; charset=utf-8')
-      .send(this.page ?? PLAIN_PAGE);
+      .send(page);
   }
 
   /** What the console must know before a user has signed in: nothing secret. */

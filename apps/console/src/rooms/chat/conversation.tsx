@@ -1,0 +1,73 @@
+import { useState } from 'react';
+import { Link } from 'wouter';
+import { useMessages } from '../../i18n/messages.js';
+import { useProblemText } from '../../shared/problem-text.js';
+import { useStore } from '../../shared/store.js';
+import { Button } from '../../shared/ui/button.js';
+import { Notice } from '../../shared/ui/notice.js';
+import type { Chat } from './chat.js';
+import s from './chat.module.css';
+import { Composer } from './composer.js';
+import { MessageList } from './message-list.js';
+import { chatMessages } from './messages.js';
+import { nameOf } from './names.js';
+import { Panel } from './panel.js';
+
+/** The open conversation: its messages, what is written next, and beside it what can be done with it. */
+export function Conversation({
+  chat,
+  id,
+  targetSeq,
+}: {
+  readonly chat: Chat;
+  readonly id: string;
+  /** The message that a hit of a search leads to. */
+  readonly targetSeq: number | undefined;
+}) {
+  const words = useMessages(chatMessages);
+  const problemText = useProblemText();
+  const shown = useStore(chat.open);
+  const online = useStore(chat.online);
+  const summary = useStore(chat.conversations)?.find((each) => each.id === id);
+  const [hasPanel, setPanel] = useState(false);
+  const others = summary?.memberIds.filter((member) => member !== chat.userId) ?? [];
+  const present = others.filter((member) => online.has(member)).length;
+  return (
+    <>
+      <section className={s['conversation']} aria-labelledby="conversation-name">
+        <header className={s['head']}>
+          <Link href="/chat" className={s['back'] ?? ''} aria-label={words.conversations}>
+            ←
+          </Link>
+          <div className={s['headText']}>
+            <h2 id="conversation-name" className={s['name']}>
+              <bdi>{summary === undefined ? '' : nameOf(summary, chat.userId, words)}</bdi>
+            </h2>
+            {summary !== undefined && (
+              <p className={s['soft']}>
+                {words.memberCount(summary.memberIds.length)} ·{' '}
+                <span className={s['presence']} data-online={present > 0 || undefined} aria-hidden />{' '}
+                {others.length === 1 ? (present === 1 ? words.online : words.offline) : `${present} ${words.online}`}
+              </p>
+            )}
+          </div>
+          <Button aria-expanded={hasPanel} onClick={() => setPanel(!hasPanel)}>
+            {words.openPanel}
+          </Button>
+        </header>
+        {shown?.conversationId !== id || shown.state === 'loading' ? (
+          <p className={s['loading']}>{words.loading}</p>
+        ) : shown.state === 'failed' ? (
+          <div className={s['alone']}>
+            <Notice tone="bad">{problemText(shown.error)}</Notice>
+            <Button onClick={() => void chat.show(id)}>{words.retry}</Button>
+          </div>
+        ) : (
+          <MessageList chat={chat} shown={shown} targetSeq={targetSeq} />
+        )}
+        <Composer chat={chat} id={id} />
+      </section>
+      {hasPanel && summary !== undefined && <Panel chat={chat} summary={summary} onClose={() => setPanel(false)} />}
+    </>
+  );
+}
