@@ -90,6 +90,8 @@ describe.skipIf('missing' in found)(`the room Chat${'missing' in found ? ` (${fo
     await say(alice.page, 'written offline');
     await say(alice.page, 'written offline too');
     await alice.page.getByText('Waiting for the connection').or(alice.page.getByText('Sending')).first().waitFor();
+    // The network was away for real: nothing came.
+    expect(await shown(alice.page)).toEqual(['before']);
     await alice.context.setOffline(false);
 
     const wanted = (texts: readonly string[]) => [...texts].sort();

@@ -285,6 +285,19 @@ describe('what a reader is shown', () => {
 });
 
 describe('a client that lost its connection', () => {
+  it('ends a pause when it is told to hurry, but not one that the server asks for', async () => {
+    const { server, client } = await given({ timing: { backoff: { minMs: 60_000, maxMs: 60_000 } } });
+    await client.connect();
+    only(server.connections).close(1001);
+    await eventually(() => expect(client.state.state).toBe('waiting'));
+    client.hurry();
+    await eventually(() => expect(client.state.state).toBe('live'));
+    server.connections.at(-1)?.close(4013, 'too many frames');
+    await eventually(() => expect(client.state).toMatchObject({ state: 'waiting', code: 4013 }));
+    client.hurry();
+    expect(client.state.state).toBe('waiting');
+  });
+
   it('comes back with every conversation that it knows, and shows what it missed', async () => {
     const [given1, heard] = [randomUUID(), randomUUID()];
     const { server, client } = await given({ resume: [{ conversationId: given1, seq: 0 }] });

@@ -61,7 +61,7 @@ function skipToContent(event: { preventDefault: () => void }): void {
 export const Brand = () => (
   <span className={s['brand']}>
     <img src={icon} alt="" width="22" height="22" />
-    Parley
+    <span className={s['brandName']}>Parley</span>
   </span>
 );
 

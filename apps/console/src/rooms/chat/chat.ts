@@ -146,6 +146,7 @@ export class Chat {
       headers: { 'idempotency-key': key },
     });
     this.takeView(view);
+    void this.askPresence();
     return view.id;
   }
 
