@@ -288,11 +288,11 @@ describe('a client that lost its connection', () => {
   it('ends a pause when it is told to hurry, but not one that the server asks for', async () => {
     const { server, client } = await given({ timing: { backoff: { minMs: 60_000, maxMs: 60_000 } } });
     await client.connect();
-    only(server.connections).close(1001);
+    (await server.greeted(1)).socket.close(1001);
     await eventually(() => expect(client.state.state).toBe('waiting'));
     client.hurry();
     await eventually(() => expect(client.state.state).toBe('live'));
-    server.connections.at(-1)?.close(4013, 'too many frames');
+    (await server.greeted(2)).socket.close(4013);
     await eventually(() => expect(client.state).toMatchObject({ state: 'waiting', code: 4013 }));
     client.hurry();
     expect(client.state.state).toBe('waiting');
