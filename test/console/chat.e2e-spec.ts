@@ -18,7 +18,7 @@ describe.skipIf('missing' in found)(`the room Chat${'missing' in found ? ` (${fo
     const complaints = opened.flatMap((each) => each.complaints);
     await Promise.all(opened.splice(0).map(({ context }) => context.close()));
     // No script error, and nothing that the policy of the page refuses, in any test.
-    expect(complaints).toEqual([]);
+    if (complaints.length > 0) throw new Error(complaints.join('\n'));
   });
   afterAll(async () => {
     await browser.close();
@@ -74,6 +74,7 @@ describe.skipIf('missing' in found)(`the room Chat${'missing' in found ? ` (${fo
     await first.getByRole('button', { name: 'Delete' }).click();
     await alice.page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
     await bob.page.locator('li[data-seq="1"]').getByText('Deleted').waitFor();
+    expect(await shown(bob.page)).toEqual(['', 'Ừ, ba giờ nhé!']);
   });
 
   it('heals after its network was away, without a missing or a doubled message, and says so meanwhile', async () => {
@@ -224,5 +225,6 @@ describe.skipIf('missing' in found)(`the room Chat${'missing' in found ? ` (${fo
     await page.evaluate(`sessionStorage.setItem('parley.token', sessionStorage.getItem('parley.token').replace(/.{8}$/, 'AAAAAAAA'))`);
     await page.reload();
     await page.getByText('The server does not accept the token any more').waitFor();
+    expect(await page.evaluate('sessionStorage.length')).toBe(0);
   });
 });
