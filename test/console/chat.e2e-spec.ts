@@ -219,6 +219,45 @@ describe.skipIf('missing' in found)(`the room Chat${'missing' in found ? ` (${fo
     await page.getByText('What to do next').waitFor();
   });
 
+  it('follows a burst of 200 messages a second, and pages through a long conversation, without freezing and with a bounded page', async () => {
+    const bob = await parley.client('bob-l');
+    const { id } = await conversation(bob, 'Burst', 'alice-l');
+    const { page } = await open('alice-l', `/chat/${id}`);
+    await page.getByText('No messages yet').first().waitFor();
+    await page.evaluate(`
+      globalThis.longest = 0;
+      globalThis.most = 0;
+      let before = performance.now();
+      const watch = () => {
+        const now = performance.now();
+        globalThis.longest = Math.max(globalThis.longest, now - before);
+        globalThis.most = Math.max(globalThis.most, document.querySelectorAll('li[data-seq]').length);
+        before = now;
+        setTimeout(watch, 10);
+      };
+      watch();
+    `);
+    const count = 600;
+    await Promise.all(
+      Array.from({ length: 20 }, async (_, lane) => {
+        for (let i = lane; i < count; i += 20) await bob.send(id, `burst ${i}: ${'words '.repeat(10)}`);
+      }),
+    );
+    await page.locator(`li[data-seq="${count}"]`).waitFor();
+    await page.getByRole('region', { name: 'Messages' }).focus();
+    await eventually(
+      async () => {
+        await page.keyboard.press('Home');
+        expect(await page.locator('li[data-seq="1"]').count()).toBe(1);
+      },
+      { timeoutMs: 30_000, what: 'the beginning is reached' },
+    );
+    const { longest, most } = await page.evaluate<{ longest: number; most: number }>('({ longest, most })');
+    expect(most).toBeLessThanOrEqual(300);
+    // Two busy cores run servers, services and two browsers here; alone it is a tenth of it.
+    expect(longest).toBeLessThan(2_000);
+  });
+
   it('says what to do when a token is refused or a conversation is not there', async () => {
     const { page } = await open('alice-p', '/chat/00000000-0000-7000-8000-000000000000');
     await page.getByText('It is not there, or you may not see it').waitFor();

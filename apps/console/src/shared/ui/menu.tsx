@@ -1,5 +1,5 @@
 import { Menu as BaseMenu } from '@base-ui/react/menu';
-import type { ReactNode } from 'react';
+import { type ReactNode, useState } from 'react';
 import { classes } from './classes.js';
 import s from './ui.module.css';
 
@@ -18,6 +18,7 @@ export function Menu({
   /** {@link MenuItem}, {@link MenuLink}, {@link MenuChoice}. */
   readonly children: ReactNode;
 }) {
+  const [place, setPlace] = useState<HTMLElement | null>(null);
   return (
     <BaseMenu.Root modal={false}>
       <BaseMenu.Trigger
@@ -26,7 +27,9 @@ export function Menu({
       >
         {label}
       </BaseMenu.Trigger>
-      <BaseMenu.Portal>
+      {/* Beside its button, so that it belongs to the same landmark. */}
+      <span ref={setPlace} className={s['menuPlace']} />
+      <BaseMenu.Portal container={place}>
         <BaseMenu.Positioner sideOffset={4} align="end">
           <BaseMenu.Popup className={s['menu']}>{children}</BaseMenu.Popup>
         </BaseMenu.Positioner>
