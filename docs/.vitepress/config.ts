@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitepress';
 import { SiteLinks } from '../../scripts/site/links.js';
 import { anchorOf, asOnGitHub } from '../../scripts/site/markdown.js';
-import { sitePages, siteGroups } from '../../scripts/site/pages.js';
+import { otherDocuments, sitePages, siteGroups } from '../../scripts/site/pages.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
 const pages = sitePages(root);
@@ -22,7 +22,7 @@ export default defineConfig({
   lang: 'en',
   head: [['link', { rel: 'icon', href: `data:image/svg+xml,${encodeURIComponent(ICON)}` }]],
   srcDir: '..',
-  srcExclude: ['{apps,libs,helm,docker,examples}/**', 'scripts/docs/**', 'test/!(bench)/**', 'clients/*/node_modules/**', 'coverage/**'],
+  srcExclude: [...otherDocuments(root, pages)],
   rewrites: (source) => {
     const page = pages.find((known) => known.source === source);
     return page === undefined ? source : `${page.page}.md`;

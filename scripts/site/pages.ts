@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { globSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A page of the documentation site. Paths are relative: `source` to the repository, `page` to the site, without an extension. */
@@ -79,6 +79,15 @@ export const sitePages = (root: string): readonly SitePage[] => {
     const page = elsewhere[source] ?? pageOf(source);
     return { source, page, title: shortTitles[page] ?? titleOf(readFileSync(join(root, source), 'utf8')) };
   });
+};
+
+/** Documents of the repository that are no pages, such as notes beside tests: the site leaves them out. Paths are relative to `root`. */
+export const otherDocuments = (root: string, pages: readonly SitePage[]): readonly string[] => {
+  const sources = new Set(pages.map(({ source }) => source));
+  const isPassedOver = (name: string): boolean => name === 'node_modules' || name === 'dist' || (name.startsWith('.') && name !== '.');
+  return globSync('**/*.md', { cwd: root, exclude: (path) => path.split(/[\\/]/).some(isPassedOver) })
+    .map((path) => path.replaceAll('\\', '/'))
+    .filter((path) => !sources.has(path));
 };
 
 /** The side bar: each page but the home page once. @throws Error for a page that no group takes. */
