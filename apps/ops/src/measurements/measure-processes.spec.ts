@@ -65,6 +65,14 @@ it('the rate of a queue is 0 only when all who could have counted were heard, an
   expect(rateOf('embedding.messages')).toMatchObject({ publishedPerSecond: null, handledPerSecond: null });
 });
 
+it('the rates of a queue are known where one process is all services', () => {
+  const { round, report } = measuring();
+  round({ standalone: 'event_attempts_total{queue="delivery.push",outcome="done"} 1' });
+  round({ standalone: 'event_attempts_total{queue="delivery.push",outcome="done"} 11' });
+  const rates = report().queues.find(({ name }) => name === 'delivery.push');
+  expect(rates).toMatchObject({ publishedPerSecond: 0, handledPerSecond: 2 });
+});
+
 it('a process that stops answering is shown as such since then, and nothing old of it', () => {
   const { round, report } = measuring();
   const text = 'process_resident_memory_bytes 1000\nnodejs_eventloop_lag_p99_seconds 0.012\nprocess_start_time_seconds 1799999990';

@@ -10,6 +10,8 @@ const WINDOW = { ms: 60_000 };
 /** Outcomes that leave the message where it was. */
 const NOT_HANDLED = new Set(['hold', 'sent-round']);
 const MOST_PROCESSES = 200;
+/** The process that is all services (embedded mode). */
+const ALL_IN_ONE = 'standalone';
 
 /** The samples that processes and queues are described with. */
 export const processMetrics: readonly string[] = [
@@ -89,7 +91,8 @@ export class MeasureProcesses {
   }
 
   private perSecond(metric: string, counts: (labels: Labels) => boolean, services: readonly string[]): number | null {
-    const seconds = services.map((service) => this.rounds.observedMs(WINDOW, { service }) / 1_000);
+    const observedMs = (service: string) => this.rounds.observedMs(WINDOW, { service });
+    const seconds = services.map((service) => Math.max(observedMs(service), observedMs(ALL_IN_ONE)) / 1_000);
     if (seconds.some((observed) => observed <= 0)) return null;
     const increases = this.rounds.increases(metric, WINDOW).filter(({ labels }) => counts(labels));
     return rounded(increases.reduce((sum, { value }) => sum + value, 0) / Math.max(...seconds));
