@@ -7,8 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { JobAccepted } from '#lib/contracts/jobs';
+import { adminSections, type AdminSectionName } from '#lib/contracts/admin-live';
 import { pipeline } from '#lib/contracts/pipeline';
 import { projectRoot } from '#lib/devstack/project-root';
+import { AdminReader } from '#lib/testing/admin-reader';
 import { eventually } from '#lib/testing/eventually';
 import type { ParleyClient } from '#lib/testing/parley-client';
 import { type RunningParley, startParley } from '#lib/testing/running-parley';
@@ -85,7 +87,9 @@ describe('what operators ask one process', () => {
       expect.arrayContaining(['postgres.sends', 'postgres.journal', 'postgres.work']),
     );
     expect((await admin.request('GET', '/v1/admin/alerts')).status).toBe(200);
-    expect(await asked('/v1/admin/scaling-advice')).toMatchObject({ seesOnlyItself: true });
+    const advice = (await asked('/v1/admin/scaling-advice')) as { seesOnlyItself: boolean; items: { action: string; reason: string }[] };
+    expect(advice).toMatchObject({ seesOnlyItself: true });
+    expect(new Set(advice.items.map(({ action }) => action))).toEqual(new Set(['none']));
     expect((await admin.request('GET', '/v1/admin/outbox')).status).toBe(200);
   });
 
@@ -169,6 +173,19 @@ describe('what users do with one process', () => {
     for (const name of ['http_request_duration_seconds', 'ws_connections', 'event_attempts_total', 'outbox_pending', 'queue_length'])
       expect(metrics).toContain(`\n${name}`);
   });
+});
+
+it('the admin stream knows every section, with rates of the queues and one process that gives no room for advice', async () => {
+  const reader = await AdminReader.open(parley.url, await parley.tokenOf({ user: 'olga', scopes: ['admin'] }));
+  const names = Object.keys(adminSections) as AdminSectionName[];
+  await eventually(() => expect(names.filter((name) => reader.picture[name]?.state !== 'known')).toEqual([]), WITHIN);
+  await eventually(
+    () => expect(reader.known('queues').items.find(({ name }) => name === 'embedding.messages')?.handledPerSecond).not.toBeNull(),
+    WITHIN,
+  );
+  expect(reader.known('processes').items.map(({ service, ready }) => [service, ready])).toEqual([['standalone', true]]);
+  await eventually(() => expect(reader.known('advice').items[0]?.reason).toContain('beside which there can be no other'), WITHIN);
+  await reader.close();
 });
 
 describe('what one process refuses', () => {

@@ -1,4 +1,5 @@
 import type { ScrapeRounds, SeriesHistory, Window } from '../scrape/scrape-rounds.js';
+import { ALL_IN_ONE } from '../scrape/scrape.port.js';
 import { collectQueue, type QueueSettings } from './collect-queue.js';
 import type { ServiceProfile } from './service-profiles.js';
 import type { DependencyView, LoadWindow, ServiceSnapshot, UnknownService } from './snapshot.js';
@@ -109,6 +110,8 @@ function unknownOf({ rounds, now, windowMs }: SnapshotSource, service: string, p
   const age = now - (rounds.latest?.at ?? 0);
   if (rounds.latest === undefined) return ['the metrics of any process are'];
   if (age > STALE_MS) return [`metrics newer than ${Math.round(age / 1_000)} s are`];
+  if (rounds.latest.processes.some((each) => each.service === ALL_IN_ONE))
+    return [`how much of its one process, beside which there can be no other, ${service} takes is`];
   if (pods === 0) return [`the metrics of any ${service} process are`];
   const absent = NEEDED.filter((name) => rounds.values(name, { service }).length === 0);
   if (absent.length > 0) return [`${absent.join(', ')} of ${service} ${absent.length === 1 ? 'is' : 'are'}`];

@@ -1,5 +1,5 @@
 import type { Sample } from './parse-metrics.js';
-import type { FailedScrape, ProcessScrape, ScrapeRound } from './scrape.port.js';
+import { ALL_IN_ONE, type FailedScrape, type ProcessScrape, type ScrapeRound } from './scrape.port.js';
 
 /** Every round is kept for this long, which two windows of a minute need; of older ones one each half minute. Milliseconds. */
 const DENSE_MS = 130_000;
@@ -52,6 +52,9 @@ interface Series {
   readonly labels: Readonly<Record<string, string>>;
   points: Point[];
 }
+
+/** The process that is all services: what it counts, each of them counts. */
+const speaksFor = (found: string, service: string): boolean => found === service || found === ALL_IN_ONE;
 
 /**
  * The rounds of the last ten minutes: what is now, and what has grown since. A counter that falls has begun again at 0, as Prometheus takes it.
@@ -202,7 +205,7 @@ export class ScrapeRounds {
   private times(window: Window, { service, target }: Selector): number[] {
     const until = this.until(window);
     const all = [...this.seenAt].flatMap(([each, seen]) =>
-      (service === undefined || seen.service === service) && (target === undefined || each === target) ? seen.times : [],
+      (service === undefined || speaksFor(seen.service, service)) && (target === undefined || each === target) ? seen.times : [],
     );
     return [...new Set(all.filter((at) => at >= until - window.ms && at <= until))].toSorted((a, b) => a - b);
   }
@@ -217,7 +220,7 @@ export class ScrapeRounds {
     const wanted = Object.entries(labels);
     return [...(this.byName.get(name)?.values() ?? [])].filter(
       (each) =>
-        (service === undefined || each.service === service) &&
+        (service === undefined || speaksFor(each.service, service)) &&
         (target === undefined || each.target === target) &&
         wanted.every(([label, value]) => each.labels[label] === value),
     );

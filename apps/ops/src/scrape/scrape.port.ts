@@ -29,6 +29,9 @@ export abstract class ScrapePort {
   abstract round(signal: AbortSignal): Promise<ScrapeRound>;
 }
 
+/** The service that the process of the embedded mode says it is: all of them. */
+export const ALL_IN_ONE = 'standalone';
+
 /** The service that a process says it is. */
 export const serviceOf = (samples: readonly Sample[]): string =>
   samples.find(({ name }) => name === 'build_info')?.labels['service'] ?? 'unknown';
