@@ -136,7 +136,10 @@ const [first] = stored;
 if (first === undefined) throw new Error('nothing is stored');
 await api.editMessage(first.id, { content: 'number one' }, { ifVersion: first.version });
 const conflict: unknown = await api.editMessage(first.id, { content: 'no' }, { ifVersion: first.version }).catch((error: unknown) => error);
-const found: SearchResults = await api.searchMessages({ q: 'number', conversationId: id, rerank: false });
+const search = (): Promise<SearchResults> => api.searchMessages({ q: 'number', conversationId: id, rerank: false });
+let found = await search();
+// The full text follows a message within a moment.
+while (found.items.length < 3) found = await search();
 live.close();
 console.log(
   JSON.stringify({
