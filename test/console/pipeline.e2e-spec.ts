@@ -62,6 +62,25 @@ describe.skipIf('missing' in found)(`the room Pipeline${'missing' in found ? ` (
     expect(complaints).toEqual([]);
   });
 
+  it('follows a message hop by hop as it happens', async () => {
+    const { page } = await open();
+    const alice = await parley.client('alice');
+    const { id: conversationId } = await alice.createConversation({ memberIds: [] });
+    const { id } = await alice.send(conversationId, 'follow me');
+
+    await page.locator(`[data-message="${id}"]`).click();
+    const steps = page.getByRole('table', { name: 'Follow a message' });
+    await steps.getByRole('row').nth(2).waitFor();
+    // The way grows by itself once the message is indexed.
+    await page.locator(`[data-message="${id}"]`).getByRole('img', { name: 'indexed', exact: true }).waitFor();
+    await eventually(async () => expect(await steps.innerText()).toMatch(/embed|index/i));
+    expect(await page.locator('[data-followed]').count()).toBeGreaterThan(0);
+
+    await page.getByLabel('Id of a message or event').fill('nothing-has-this-id');
+    await page.getByRole('button', { name: 'Follow', exact: true }).click();
+    await page.getByText('Nothing here knows this id').waitFor();
+  });
+
   it('shows a queue that is paused because Chroma is away, and that it runs again', async () => {
     const { page } = await open();
     const queue = node(page, 'queue:embedding.messages');
