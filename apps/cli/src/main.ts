@@ -1,10 +1,11 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { showConfig } from './commands/config.js';
+import { addEmbeddedCommands } from './commands/embedded.js';
+import { isCheckout } from '#lib/devstack/installation';
 import { explainAndExit } from '#lib/devstack/terminal/explain';
 import { showConsoleLink } from './commands/console.js';
 import { compareVectors } from './commands/consistency.js';
 import { addDeadLetterCommands } from './commands/dead-letters.js';
-import { examine } from './doctor/doctor.js';
 import { listen } from './commands/listen.js';
 import { showLogs } from './commands/logs.js';
 import { migrate } from './commands/migrate.js';
@@ -14,26 +15,40 @@ import { addAlertsCommand } from './commands/alerts.js';
 import { addProcessCommands } from './commands/processes.js';
 import { showQueues } from './commands/queues.js';
 import { addRescoreCommand } from './commands/rescore.js';
-import { reset } from './commands/reset.js';
 import { retire } from './commands/retire-queue.js';
 import { showTrace } from './commands/trace.js';
 import { makeToken } from './commands/token.js';
 
+const WHAT_IT_IS = `Parley: a conversation backend. It stores messages, finds them again by word and meaning, tells them to sockets at once, and
+scores conversations. \`parley start\` runs all of it in one process with a Postgres of its own, in ./.parley; nothing else is needed.
+
+  parley start                  addresses, a token, and lines to paste; Ctrl-C stops it (--detach: in the background)
+  parley token --user alice     a token for the API
+  parley stop                   ends it, in order
+
+The other verbs operate the Parley that runs here, or the one that the environment names (DATABASE_URL, RABBITMQ_URL, ...).`;
+
 /** The operator's command line: `npm run parley -- <verb>`. Verbs work on what the environment names, else on the Parley that `npm start` runs here. */
 const program = new Command('parley')
   .description(
-    'Operates Parley: the one that the environment names (DATABASE_URL, RABBITMQ_URL, ...), else the one that `npm start` runs here.',
+    isCheckout
+      ? 'Operates Parley: the one that the environment names (DATABASE_URL, RABBITMQ_URL, ...), else the one that `npm start` runs here.'
+      : WHAT_IT_IS,
   )
   .showHelpAfterError()
   .addHelpText(
     'after',
-    '\nAlso, with `npx parley`: start, stop, status, demo, dev, test, bench, chaos. Where --json is read by a program: `npx parley`, or `npm run --silent`.',
+    isCheckout
+      ? '\nAlso, with `npx parley`: start, stop, status, demo, dev, test, bench, chaos. Where --json is read by a program: `npx parley`, or `npm run --silent`.'
+      : '',
   )
   .addHelpText(
     'after',
     '\nExit codes: 0 done, 1 not possible now (the message says why), 2 wrong usage, 78 configuration that cannot work.',
   )
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+
+if (!isCheckout) addEmbeddedCommands(program);
 
 program
   .command('token')
@@ -127,14 +142,14 @@ program
   .command('doctor')
   .description('look for what keeps Parley from starting or working, and say what to do; exit code 1 when something does')
   .option('--json', 'print {checks: [{name, level, says, toDo}]}')
-  .action(examine);
+  .action(async (options: { json?: boolean }) => (await import('./doctor/doctor.js')).examine(options));
 
 program
   .command('reset')
   .description('stop Parley and remove its data, secrets and logs')
   .option('--yes', 'do not ask')
   .option('--json', 'print {removed: [...]}')
-  .action(reset);
+  .action(async (options: { yes?: boolean; json?: boolean }) => (await import('./commands/reset.js')).reset(options));
 
 await program.parseAsync().catch(explainAndExit);
 

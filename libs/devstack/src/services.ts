@@ -52,5 +52,8 @@ export function withRealtime(count: number): Processes {
 /** Every process that `npm start` may run. */
 export const possibleServices: readonly ServiceRow[] = withRealtime(MOST_REALTIME).services;
 
+/** The name, in logs and status, of the process that is all of them. */
+export const STANDALONE = 'standalone';
+
 /** An app that runs as a service. */
 export type ServiceName = (typeof processes.services)[number]['app'];

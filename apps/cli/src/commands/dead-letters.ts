@@ -11,6 +11,8 @@ import { ProblemError } from '#lib/contracts/problems';
 import { DependencyError } from '#lib/resilience/call/errors';
 import type { Logger } from '#lib/runtime/log/logger';
 import { Explained } from '#lib/devstack/terminal/explain';
+import { gatewayDeadLetters } from '../operator/gateway-dead-letters.js';
+import { inOneProcess } from '../operator/in-one-process.js';
 import { APP, operatorName } from '../operator/identity.js';
 import { silentLog, withAuditLog } from '../operator/logs.js';
 import { operatorConfig } from '../operator/operator-config.js';
@@ -39,10 +41,12 @@ interface OrderOptions extends Filter {
   readonly json?: boolean;
 }
 
+type Verb = 'list' | 'find' | 'replay' | 'discard';
+
 /** Letters are in hand for no longer than this at a time; a longer replay goes on with the next slice. RabbitMQ takes them back after 30 min. */
 const SLICE_MS = 60_000;
 
-/** Adds `parley dlq list|show|replay|discard`. They talk to RabbitMQ itself: dead letters are looked at when things are down. */
+/** Adds `parley dlq list|show|replay|discard`. They talk to RabbitMQ itself: dead letters are looked at when things are down. Where all is one process, they ask that. */
 export function addDeadLetterCommands(program: Command): void {
   const dlq = program.command('dlq').description('dead letters: events that were given up on after all their attempts');
   const filtered = (command: Command) =>
@@ -194,7 +198,8 @@ const linesOf = (letters: readonly DeadLetter[]): string =>
 
 const MAX_REASON = 78;
 
-async function withDeadLetters<T>(audit: Logger, work: (deadLetters: DeadLetters) => Promise<T>): Promise<T> {
+async function withDeadLetters<T>(audit: Logger, work: (deadLetters: Pick<DeadLetters, Verb>) => Promise<T>): Promise<T> {
+  if (await inOneProcess()) return work(gatewayDeadLetters);
   const {
     RABBITMQ_URL: url,
     BUS_CONFIRM_WINDOW: window,

@@ -7,11 +7,21 @@ import type { Config } from '#lib/runtime/config/config';
 import { Explained } from '#lib/devstack/terminal/explain';
 import { repeatedly } from '#lib/devstack/terminal/repeatedly';
 import { runningStack } from '#lib/devstack/home/running-stack';
+import { askGateway } from '../operator/ask-gateway.js';
+import { inOneProcess } from '../operator/in-one-process.js';
 import { APP } from '../operator/identity.js';
 import { silentLog } from '../operator/logs.js';
 import { operatorConfig } from '../operator/operator-config.js';
 import { tableOf } from '#lib/devstack/terminal/table';
 import { ago, duration, processLabels } from '../output/cells.js';
+
+/** As GET /v1/admin/queues answers. */
+interface QueueList {
+  readonly items: readonly QueueView[];
+  readonly unknownQueues: number | null;
+  readonly publishing: ReturnType<typeof troublesOf>;
+  readonly others: QueuesView['consumers']['others'];
+}
 
 interface Options {
   readonly json?: boolean;
@@ -20,11 +30,14 @@ interface Options {
 
 /** `parley queues`: what waits where, asked from RabbitMQ, and what their consumers say, asked from every process; no gateway is needed. */
 export async function showQueues({ json = false, watch = false }: Options): Promise<void> {
+  const print = (list: QueueList) =>
+    process.stdout.write(json ? `${JSON.stringify(list, undefined, watch ? 0 : 2)}\n` : `${textOf(list)}\n`);
+  if (await inOneProcess()) return repeatedly(watch, async () => void print(await askGateway<QueueList>('/v1/admin/queues', undefined)));
   const config = await operatorConfig();
   await withWatch(config, async (queues) => {
     await repeatedly(watch, async () => {
       const view = await lookAt(queues);
-      process.stdout.write(json ? `${JSON.stringify(jsonOf(view), undefined, watch ? 0 : 2)}\n` : `${textOf(view)}\n`);
+      print(listOf(view));
       if (!watch) requireSomething(view, config);
     });
   });
@@ -70,14 +83,14 @@ async function agesOfOps(): Promise<Map<string, number>> {
   return new Map([...text.matchAll(AGE)].map(([, queue = '', value]) => [queue, Number(value)]));
 }
 
-const jsonOf = ({ items, unknownCount, consumers, publishers }: QueuesView) => ({
+const listOf = ({ items, unknownCount, consumers, publishers }: QueuesView): QueueList => ({
   items,
   unknownQueues: unknownCount,
   publishing: troublesOf(publishers),
   others: consumers.others,
 });
 
-function textOf({ items, publishers, consumers }: QueuesView): string {
+function textOf({ items, publishing: troubles, others }: QueueList): string {
   const rows = items.map(({ name, ready, unacked, consumers: count, paused, pausedSince, oldestAgeSeconds, deadLetters, unknown }) => [
     unknown ? pc.red(name) : name,
     shown(ready),
@@ -88,7 +101,6 @@ function textOf({ items, publishers, consumers }: QueuesView): string {
     shown(deadLetters),
   ]);
   const unknown = items.filter(({ unknown: isUnknown }) => isUnknown).map(({ name }) => name);
-  const troubles = troublesOf(publishers);
   const label = processLabels(troubles);
   return [
     tableOf(['queue', 'ready', 'unacked', 'consumers', 'paused', 'oldest', 'dead'], rows),
@@ -98,7 +110,7 @@ function textOf({ items, publishers, consumers }: QueuesView): string {
     ...troubles.map((each) =>
       pc.red(`${label(each)} cannot publish ${each.routingKey}: ${each.reason}, ${each.count} times in ${ago(each.since)}`),
     ),
-    ...(consumers.others === 'unreachable' ? [pc.red('RabbitMQ does not answer: nothing is known of pauses and ages')] : []),
+    ...(others === 'unreachable' ? [pc.red('RabbitMQ does not answer: nothing is known of pauses and ages')] : []),
   ].join('\n');
 }
 

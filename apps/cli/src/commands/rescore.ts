@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import { RabbitQueueStatus } from '#lib/bus/adapters/rabbitmq/rabbit-queue-status';
+import type { QueueView } from '#lib/contracts/http';
 import { UserId } from '#lib/contracts/ids';
 import { PostgresOutbox } from '#lib/database/outbox/adapters/postgres-outbox';
 import { counted } from '#lib/devstack/terminal/counted';
@@ -9,6 +10,8 @@ import { Explained } from '#lib/devstack/terminal/explain';
 import { PostgresRescores } from '#lib/scores/rescoring/adapters/postgres-rescores';
 import { expectedMs } from '#lib/scores/rescoring/estimate';
 import type { RescoresPort } from '#lib/scores/rescoring/rescores.port';
+import { askGateway } from '../operator/ask-gateway.js';
+import { inOneProcess } from '../operator/in-one-process.js';
 import { APP, operatorName } from '../operator/identity.js';
 import { silentLog, withAuditLog } from '../operator/logs.js';
 import { operatorConfig } from '../operator/operator-config.js';
@@ -106,7 +109,7 @@ async function everyone(rescores: RescoresPort, room: Room | undefined, isQuiet:
 
 /** Waits until outbox and queue have room, so that what users wait for is not behind it. */
 class Room {
-  private queues: RabbitQueueStatus | undefined;
+  private rabbit: RabbitQueueStatus | undefined;
 
   constructor(private readonly outbox: PostgresOutbox) {}
 
@@ -115,23 +118,28 @@ class Room {
   }
 
   async close(): Promise<void> {
-    await this.queues?.stop();
+    await this.rabbit?.stop();
   }
 
   private async isThere(): Promise<boolean> {
     const { pending } = await this.outbox.depth();
     if (pending > MAX_WAITING) return false;
-    const ready = (await (await this.connected()).read()).find(({ name }) => name === QUEUE)?.ready;
+    const ready = (await this.queues()).find(({ name }) => name === QUEUE)?.ready;
     if (ready === undefined || ready === null) throw new Explained(`RabbitMQ does not say what waits in ${QUEUE}: is it running?`);
     return ready < MAX_WAITING;
   }
 
+  private async queues(): Promise<readonly { readonly name: string; readonly ready: number | null }[]> {
+    if (await inOneProcess()) return (await askGateway<{ items: QueueView[] }>('/v1/admin/queues', undefined)).items;
+    return (await this.connected()).read();
+  }
+
   private async connected(): Promise<RabbitQueueStatus> {
-    if (this.queues === undefined) {
+    if (this.rabbit === undefined) {
       const { RABBITMQ_URL: url, RABBITMQ_MANAGEMENT_URL: managementUrl, BUS_HEARTBEAT_S: heartbeatS } = await operatorConfig();
-      this.queues = new RabbitQueueStatus({ url, managementUrl, app: APP, heartbeatS, logger: silentLog() });
-      await this.queues.start();
+      this.rabbit = new RabbitQueueStatus({ url, managementUrl, app: APP, heartbeatS, logger: silentLog() });
+      await this.rabbit.start();
     }
-    return this.queues;
+    return this.rabbit;
   }
 }

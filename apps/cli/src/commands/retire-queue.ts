@@ -5,6 +5,7 @@ import { ProblemError } from '#lib/contracts/problems';
 import { Explained } from '#lib/devstack/terminal/explain';
 import { connectRabbitmq } from '../adapters/servers.js';
 import { APP, operatorName } from '../operator/identity.js';
+import { inOneProcess } from '../operator/in-one-process.js';
 import { silentLog, withAuditLog } from '../operator/logs.js';
 import { operatorConfig } from '../operator/operator-config.js';
 
@@ -19,6 +20,7 @@ export async function retire(name: string, { force = false, json = false }: { fo
 }
 
 async function carriedOut(name: string, force: boolean): Promise<Retirement> {
+  if (await inOneProcess()) throw new Explained('the embedded mode has no RabbitMQ, and so no queue that nothing describes');
   const { RABBITMQ_URL: url, RABBITMQ_MANAGEMENT_URL: managementUrl, BUS_HEARTBEAT_S: heartbeatS } = await operatorConfig();
   const facts = { audit: 'queues.retire', by: operatorName(), queue: name, force };
   const model = await connectRabbitmq(url).catch(() => {

@@ -3,7 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { NOT_RUNNING } from '#lib/devstack/home/running-stack';
-import { possibleServices } from '#lib/devstack/services';
+import { possibleServices, STANDALONE } from '#lib/devstack/services';
 import { Explained } from '#lib/devstack/terminal/explain';
 
 /** A line of one service's log, with what it is sorted by. */
@@ -23,7 +23,7 @@ export async function servicesWithLogs(folder: string, service?: string): Promis
     .filter((file) => file.endsWith('.log'))
     .map((file) => file.slice(0, -'.log'.length));
   if (there.length === 0) throw new Explained(NOT_RUNNING);
-  if (service === undefined) return there.filter((name) => possibleServices.some((each) => each.name === name));
+  if (service === undefined) return there.filter((name) => name === STANDALONE || possibleServices.some((each) => each.name === name));
   if (there.includes(service)) return [service];
   throw new Explained(`there is no log of ${service}; there are: ${there.sort().join(', ')}`, 2);
 }

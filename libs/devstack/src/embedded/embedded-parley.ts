@@ -10,6 +10,7 @@ import { isPortFree } from '../ports/free-ports.js';
 import { planPorts, type PortPlan, PortProblem, portWishes } from '../ports/port-plan.js';
 import { type Account, mayEnter, reachableFolder, unprivilegedUser } from '../process/unprivileged-user.js';
 import { projectRoot } from '../project-root.js';
+import { STANDALONE } from '../services.js';
 import { KeepAlive } from '../supervisor/keep-alive.js';
 import type { Terminal } from '../supervisor/terminal.js';
 import { Explained } from '../terminal/explain.js';
@@ -28,7 +29,7 @@ export const embeddedServices = [
 ] as const;
 
 /** Its built entry file, from the package's folder. */
-const STANDALONE = 'dist/apps/standalone/src/main.js';
+const ENTRY = 'dist/apps/standalone/src/main.js';
 /** What a Parley that was killed a moment ago may still hold. */
 const PORTS_FREE_WITHIN_MS = 5_000;
 /** Servers of the environment, which this mode does not use. */
@@ -219,14 +220,14 @@ export class EmbeddedParley {
       entry: this.entry(),
       env: { ...child, ...environment, PORT: String(ports.get('gateway')), REALTIME_PORT: String(ports.get('realtime-1')) },
       urls: embeddedServices.map(({ name }) => `http://127.0.0.1:${ports.get(name) ?? 0}`),
-      onOutput: this.terminal.outputOf('standalone'),
+      onOutput: this.terminal.outputOf(STANDALONE),
     });
     await this.standalone.start();
     this.terminal.say(`gateway, realtime, embedding, delivery, scoring and ops are ready in one process (${seconds(startedAt)})`);
   }
 
   private entry(): string {
-    return this.options.entry ?? resolve(projectRoot, STANDALONE);
+    return this.options.entry ?? resolve(projectRoot, ENTRY);
   }
 
   private async environment(databaseUrl: string, secrets: Secrets): Promise<Record<string, string>> {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nodeFlags } from '#lib/runtime/workers/node-flags';
 import { projectRoot } from '../project-root.js';
+import { STANDALONE } from '../services.js';
 import { isReady } from '../supervisor/is-ready.js';
 import { Explained } from '../terminal/explain.js';
 import { STOP } from './standalone-message.js';
@@ -29,7 +30,7 @@ const KEPT_LINES = 15;
 
 /** The process that is all of Parley: migrates the database, then serves. It is told to stop over a channel, which every platform has. */
 export class StandaloneProcess {
-  readonly name = 'standalone';
+  readonly name = STANDALONE;
   private child: ChildProcess | undefined;
   private isWanted = false;
   private said: string[] = [];
