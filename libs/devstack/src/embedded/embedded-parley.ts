@@ -30,6 +30,7 @@ export const embeddedServices = [
 
 /** Its built entry file, from the package's folder. */
 const ENTRY = 'dist/apps/standalone/src/main.js';
+const LOADS = 'dist/apps/standalone/src/start-standalone.js';
 /** What a Parley that was killed a moment ago may still hold. */
 const PORTS_FREE_WITHIN_MS = 5_000;
 /** Servers of the environment, which this mode does not use. */
@@ -121,10 +122,14 @@ export class EmbeddedParley {
     if (await endOrphan({ ...place, url: urlWith(secrets, 0) }))
       this.terminal.say('a Postgres that a killed run had left behind was ended');
     const ports = await this.planPorts();
-    const postgres = await this.startPostgres(place, secrets, ports);
+    const postgres = (this.postgres = this.newPostgres(place, secrets, ports));
     const plan = (this.plan = { ports, control: await this.control.start(), environment: await this.environment(postgres.url, secrets) });
     this.record();
-    await this.startStandalone(plan);
+    this.refuseWhenStopping();
+    this.standalone = this.newStandalone(plan);
+    this.standalone.prepare(); // its code loads while Postgres starts
+    await this.startPostgres(place, postgres);
+    await this.startStandalone(this.standalone);
     this.refuseWhenStopping();
     for (const each of [postgres, this.standalone]) if (each !== undefined) this.keepAlive.watch(each);
     this.phase = 'ready';
@@ -195,34 +200,41 @@ export class EmbeddedParley {
     }
   }
 
-  private async startPostgres(place: Place, secrets: Secrets, ports: PortPlan): Promise<EmbeddedPostgres> {
-    this.refuseWhenStopping();
-    const startedAt = performance.now();
-    const isNew = !existsSync(place.folder);
-    const postgres = new EmbeddedPostgres({
-      ...place,
-      port: ports.get('postgres') ?? 0,
-      password: secrets.postgresPassword,
-      logFile: join(this.home.logs, 'postgres.log'),
-    });
-    this.postgres = postgres;
-    await postgres.start();
-    this.terminal.say(`postgres ${isNew ? 'was made and ' : ''}is ready (${seconds(startedAt)})`);
-    return postgres;
+  private newPostgres(place: Place, { postgresPassword: password }: Secrets, ports: PortPlan): EmbeddedPostgres {
+    return new EmbeddedPostgres({ ...place, port: ports.get('postgres') ?? 0, password, logFile: join(this.home.logs, 'postgres.log') });
   }
 
-  private async startStandalone({ ports, environment }: Plan): Promise<void> {
-    this.refuseWhenStopping();
+  private async startPostgres({ folder }: Place, postgres: EmbeddedPostgres): Promise<void> {
     const startedAt = performance.now();
+    const isNew = !existsSync(folder);
+    await postgres.start();
+    this.record();
+    this.terminal.say(`postgres ${isNew ? 'was made and ' : ''}is ready (${seconds(startedAt)})`);
+  }
+
+  private newStandalone({ ports, environment }: Plan): StandaloneProcess {
     const child = { ...this.env };
     for (const name of SERVER_VARIABLES) for (const variable of [name, `${name}_FILE`]) delete child[variable];
-    this.standalone = new StandaloneProcess({
+    return new StandaloneProcess({
       entry: this.entry(),
-      env: { ...child, ...environment, PORT: String(ports.get('gateway')), REALTIME_PORT: String(ports.get('realtime-1')) },
+      ...(this.options.entry === undefined ? { loads: resolve(projectRoot, LOADS) } : {}),
+      env: {
+        // Half of the time to load its code is to compile it.
+        NODE_COMPILE_CACHE: join(this.home.embedded, 'compiled'),
+        ...child,
+        ...environment,
+        PORT: String(ports.get('gateway')),
+        REALTIME_PORT: String(ports.get('realtime-1')),
+      },
       urls: embeddedServices.map(({ name }) => `http://127.0.0.1:${ports.get(name) ?? 0}`),
       onOutput: this.terminal.outputOf(STANDALONE),
     });
-    await this.standalone.start();
+  }
+
+  private async startStandalone(standalone: StandaloneProcess): Promise<void> {
+    this.refuseWhenStopping();
+    const startedAt = performance.now();
+    await standalone.start();
     this.terminal.say(`gateway, realtime, embedding, delivery, scoring and ops are ready in one process (${seconds(startedAt)})`);
   }
 

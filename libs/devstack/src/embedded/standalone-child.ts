@@ -1,15 +1,19 @@
+import { once } from 'node:events';
 import { pathToFileURL } from 'node:url';
 import { migrate } from '#lib/database/adapters/migrate';
 import { createLogger } from '#lib/runtime/log/logger';
-import { STOP } from './standalone-message.js';
+import { BEGIN, STOP } from './standalone-message.js';
 
-/** First the schema, then the app, in the process that {@link StandaloneProcess} starts. Arguments: the app's entry file. */
-const [entry = ''] = process.argv.slice(2);
+/** Arguments: the app's entry file, and what that loads, which this may load before Postgres answers. Then the schema, then the app, in this process. */
+const [entry = '', loaded = ''] = process.argv.slice(2);
+const begun = once(process, 'message').then(([first]) => (first === BEGIN ? undefined : process.exit(0)));
 
 // Windows has no signal that a process could take in order: the app hears its own kind of order.
 process.on('message', (message) => message === STOP && process.emit('SIGTERM', 'SIGTERM'));
 // The parent was killed, and this goes with it: what was acknowledged is in Postgres, and the next start wants the ports at once.
 process.once('disconnect', () => process.exit(1));
 
+if (loaded !== '') await import(pathToFileURL(loaded).href);
+await begun;
 await migrate({ url: process.env['DATABASE_URL'] ?? '', logger: createLogger('migrate', 'info') });
 await import(pathToFileURL(entry).href);

@@ -1,2 +1,3 @@
-/** What the child hears over its channel; it takes the end of the channel for the end of its parent. */
+/** What the child hears over its channel: Postgres answers; finish what is in hand and end. It takes the end of the channel for the end of its parent. */
+export const BEGIN = 'begin';
 export const STOP = 'stop';

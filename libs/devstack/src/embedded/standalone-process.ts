@@ -7,12 +7,14 @@ import { projectRoot } from '../project-root.js';
 import { STANDALONE } from '../services.js';
 import { isReady } from '../supervisor/is-ready.js';
 import { Explained } from '../terminal/explain.js';
-import { STOP } from './standalone-message.js';
+import { BEGIN, STOP } from './standalone-message.js';
 
 /** How the one process of the embedded mode is run. */
 export interface StandaloneOptions {
   /** Its built entry file. */
   readonly entry: string;
+  /** What that loads; it needs no server. */
+  readonly loads?: string;
   readonly env: NodeJS.ProcessEnv;
   /** Each serves `/readyz`. */
   readonly urls: readonly string[];
@@ -33,6 +35,7 @@ export class StandaloneProcess {
   readonly name = STANDALONE;
   private child: ChildProcess | undefined;
   private isWanted = false;
+  private ended: Promise<string> = Promise.resolve('was not started');
   private said: string[] = [];
   private readonly listeners: ((how: string) => void)[] = [];
 
@@ -42,12 +45,18 @@ export class StandaloneProcess {
     return this.child?.pid;
   }
 
-  /** Resolves when it is ready. @throws Explained with its last lines when it ends before. */
+  /** Has it load its code already, for which it needs no Postgres. */
+  prepare(): void {
+    if (this.child === undefined) this.ended = this.spawn();
+  }
+
+  /** Resolves when it is ready; Postgres answers by now. @throws Explained with its last lines when it ends before. */
   async start(): Promise<void> {
-    if (this.child !== undefined) return;
-    const ended = this.spawn();
+    if (this.isWanted) return;
+    this.prepare();
     let how: string | undefined;
-    void ended.then((reason) => (how = reason));
+    void this.ended.then((reason) => (how = reason));
+    this.tell(BEGIN);
     const endsAt = performance.now() + READY_WITHIN_MS;
     while (!(await this.isReady())) {
       if (how !== undefined) throw new Explained(`Parley ${how} while it was starting\n${this.said.join('\n')}`);
@@ -66,7 +75,7 @@ export class StandaloneProcess {
     const { child } = this;
     if (child === undefined) return;
     const gone = once(child, 'exit');
-    if (child.connected) child.send(STOP, () => undefined);
+    this.tell(STOP);
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
     await gone;
     clearTimeout(timer);
@@ -83,10 +92,14 @@ export class StandaloneProcess {
     this.listeners.push(listener);
   }
 
+  private tell(word: string): void {
+    if (this.child?.connected === true) this.child.send(word, () => undefined);
+  }
+
   private spawn(): Promise<string> {
-    const { entry, env, onOutput } = this.options;
+    const { entry, loads, env, onOutput } = this.options;
     this.said = [];
-    const child = spawn(process.execPath, [...nodeFlags('gateway'), CHILD, entry], {
+    const child = spawn(process.execPath, [...nodeFlags('gateway'), CHILD, entry, ...(loads === undefined ? [] : [loads])], {
       // A Ctrl-C in the terminal is for us; it is stopped in order.
       detached: true,
       windowsHide: true,
