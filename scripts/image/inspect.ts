@@ -25,7 +25,8 @@ const FORBIDDEN_NAMES: readonly (readonly [RegExp, string])[] = [
   [/^\.npmrc$/, 'settings of npm, where tokens may be'],
   [/\.(pem|key|p12|pfx|jks)$|^id_(rsa|ecdsa|ed25519)/, 'a key'],
 ];
-const OUR_TESTS = /^dist\/libs\/testing\/|^dist\/.*\.(spec|int-spec|e2e-spec|contract)\.js$|^dist\/(test|scripts)\//;
+/** Built files that are tests, or there for tests and developers. */
+export const OUR_TESTS = /^dist\/libs\/testing\/|^dist\/.*\.(spec|int-spec|e2e-spec|contract)\.js$|^dist\/(test|scripts)\//;
 /** Keys with their content: a name alone, such as a header line that a parser looks for, is none. */
 const SECRETS: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----(?:\\n|\s)+[A-Za-z0-9+/=]{40}/, 'a private key'],

@@ -19,14 +19,16 @@ import { retire } from './commands/retire-queue.js';
 import { showTrace } from './commands/trace.js';
 import { makeToken } from './commands/token.js';
 
-const WHAT_IT_IS = `Parley: a conversation backend. It stores messages, finds them again by word and meaning, tells them to sockets at once, and
-scores conversations. \`parley start\` runs all of it in one process with a Postgres of its own, in ./.parley; nothing else is needed.
+const WHAT_IT_IS = `Parley, a conversation backend: it stores messages, finds them again by word
+and by meaning, tells them to sockets at once and scores conversations. All of
+it in one process with a Postgres of its own, kept in ./.parley:
 
-  parley start                  addresses, a token, and lines to paste; Ctrl-C stops it (--detach: in the background)
-  parley token --user alice     a token for the API
-  parley stop                   ends it, in order
+  parley start               addresses, a token, lines to paste (--detach)
+  parley token --user alice  a token for the API
+  parley stop                ends it, in order
 
-The other verbs operate the Parley that runs here, or the one that the environment names (DATABASE_URL, RABBITMQ_URL, ...).`;
+Other verbs operate what runs here, or what the environment names
+(DATABASE_URL, RABBITMQ_URL, ...).`;
 
 /** The operator's command line: `npm run parley -- <verb>`. Verbs work on what the environment names, else on the Parley that `npm start` runs here. */
 const program = new Command('parley')

@@ -7,7 +7,8 @@ const PATH = '/v1/admin/dead-letters';
 /** The dead letters of a Parley that keeps them inside of its process. */
 export const gatewayDeadLetters: Pick<DeadLetters, 'list' | 'find' | 'replay' | 'discard'> = {
   list: (query: DeadLetterQuery) => askGateway<DeadLetterPage>(`${PATH}?${parameters(query).toString()}`, undefined),
-  find: (id: string, queue?: string) => findAtGateway<DeadLetterDetail>(`${PATH}/${encodeURIComponent(id)}?${parameters({ queue }).toString()}`),
+  find: (id: string, queue?: string) =>
+    findAtGateway<DeadLetterDetail>(`${PATH}/${encodeURIComponent(id)}?${parameters({ queue }).toString()}`),
   replay: (order: DeadLetterOrder) => orderGateway<DeadLetterOutcome>(`${PATH}/replay`, given(order)),
   discard: (order: DeadLetterOrder) => orderGateway<DeadLetterOutcome>(`${PATH}/discard`, given(order)),
 };

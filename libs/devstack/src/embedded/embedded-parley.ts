@@ -123,7 +123,11 @@ export class EmbeddedParley {
       this.terminal.say('a Postgres that a killed run had left behind was ended');
     const ports = await this.planPorts();
     const postgres = (this.postgres = this.newPostgres(place, secrets, ports));
-    const plan = (this.plan = { ports, control: await this.control.start(), environment: await this.environment(postgres.url, secrets) });
+    const plan = (this.plan = {
+      ports,
+      control: await this.control.start(),
+      environment: await this.environment(postgres.url, secrets, ports),
+    });
     this.record();
     this.refuseWhenStopping();
     this.standalone = this.newStandalone(plan);
@@ -242,13 +246,14 @@ export class EmbeddedParley {
     return this.options.entry ?? resolve(projectRoot, ENTRY);
   }
 
-  private async environment(databaseUrl: string, secrets: Secrets): Promise<Record<string, string>> {
+  private async environment(databaseUrl: string, secrets: Secrets, ports: PortPlan): Promise<Record<string, string>> {
     const isSigned = this.env['AUTH_JWT_SECRET'] || this.env['AUTH_JWT_SECRET_FILE'] || this.env['AUTH_JWKS_URL'];
     const endpoint = this.options.keepsTraces && !this.env['OTEL_EXPORTER_OTLP_ENDPOINT'] ? await this.receiveSpans() : undefined;
     return {
       HOST: this.env['HOST'] || '127.0.0.1',
       OPERATIONS_PORT: '',
       DATABASE_URL: databaseUrl,
+      METRICS_TARGETS: this.env['METRICS_TARGETS'] || `http://127.0.0.1:${ports.get('gateway')}/metrics`,
       OBJECT_STORE_URL: this.env['OBJECT_STORE_URL'] || pathToFileURL(join(this.home.embedded, 'objects')).href,
       ...(isSigned ? {} : { AUTH_JWT_SECRET: secrets.jwtSecret }),
       ...(endpoint === undefined
