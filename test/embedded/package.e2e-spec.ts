@@ -107,7 +107,7 @@ describe.skipIf(findPostgresPackage() === undefined)('the package, installed int
     expect(await json('outbox')).toMatchObject({ pending: expect.any(Number) });
     expect(await json('breakers')).toMatchObject({ others: 'asked' });
     const { url } = (await json('console', '--user', 'bob')) as { url: string };
-    const page = await fetch(url);
+    const page = await fetch(url, { headers: { accept: 'text/html' } });
     expect(page.headers.get('content-type')).toContain('text/html');
     expect(await page.text()).toContain('assets/');
   });
