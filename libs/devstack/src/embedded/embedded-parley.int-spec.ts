@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -39,6 +39,7 @@ describe.skipIf(findPostgresPackage() === undefined)('the process that runs the 
 
   beforeAll(async () => {
     const folder = mkdtempSync(join(tmpdir(), 'parley-home-'));
+    chmodSync(folder, 0o711); // for the user that Postgres runs as when this is root
     home = parleyHome({ PARLEY_HOME: folder });
     const [base = 0] = await freePorts(1);
     const file = join(folder, 'told');
