@@ -20,8 +20,8 @@ export function readPostmasterFile(folder: string): PostmasterFile | undefined {
   }
 }
 
-/** Its lines: pid, data folder, start in seconds, port, socket folder, address, key of the shared memory, status. Exported for its test. */
-export function parsePostmasterFile(text: string): PostmasterFile | undefined {
+/** Its lines: pid, data folder, start in seconds, port, socket folder, address, key of the shared memory, status. */
+function parsePostmasterFile(text: string): PostmasterFile | undefined {
   const [pid, , startedAt, port, , , , status = ''] = text.split('\n').map((line) => line.trim());
   const file = { pid: Number(pid), startedAt: Number(startedAt) * 1_000, port: Number(port), status };
   return file.pid > 0 && file.startedAt > 0 && file.port > 0 ? file : undefined;
