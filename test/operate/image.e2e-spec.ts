@@ -164,7 +164,6 @@ describe('docker/Dockerfile, run step by step in a folder with just what it copi
     expect(findings).toEqual([]);
     expect(files).toBeGreaterThan(1_000);
     // The whole image may have 350 MB; node:24-bookworm-slim has some 230.
-    console.log(`${(bytes / 1e6).toFixed(1)} MB in ${files} files`);
     expect(bytes).toBeLessThan(120_000_000);
     expect(existsSync(join(image, 'node_modules', 'pg', 'LICENSE'))).toBe(true);
   });
