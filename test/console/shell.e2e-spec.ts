@@ -1,8 +1,10 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { runCommand } from '#lib/devstack/process/commands';
 import { projectRoot } from '#lib/devstack/project-root';
 import { openBrowser, type TestBrowser } from '#lib/testing/browser';
+import { builtProgram } from '#lib/testing/built-program';
 import { type RunningParley, startParley } from '#lib/testing/running-parley';
 
 const found = await openBrowser();
@@ -44,6 +46,18 @@ describe.skipIf('missing' in found)(`the console${'missing' in found ? ` (${foun
     await other.goto(parley.url);
     await other.getByRole('heading', { name: 'Sign in to Parley' }).waitFor();
     expect(complaints).toEqual([]);
+  });
+
+  it('is opened by the link that the command line prints', async () => {
+    const { code, stdout, stderr } = await runCommand(
+      process.execPath,
+      [builtProgram('parley'), 'console', '--user', 'alice', '--admin', '--url', parley.url],
+      { timeoutMs: 30_000, cwd: projectRoot, env: { ...parley.environment } },
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const { page, context } = await browser.open(stdout.trim());
+    await page.getByRole('link', { name: 'Repair' }).waitFor();
+    await context.close();
   });
 
   it('is served with files that browsers keep, under a policy that names no other host', async () => {

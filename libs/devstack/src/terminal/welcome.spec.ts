@@ -30,3 +30,8 @@ it('the welcome shows where everything is and its logins whole, in a table that 
   expect(text).toContain('ws://localhost:26002/v1/ws');
   expect(text).not.toMatch(/…|not-ours/);
 });
+
+it('the welcome has the link that opens the console signed in, with the token where no server sees it', async () => {
+  const environment = { AUTH_JWT_SECRET: 'a-secret-of-at-least-thirty-two-bytes' };
+  expect(await welcome({ ...state, environment })).toMatch(/http:\/\/localhost:26000\/#\/sign-in\?token=[\w.-]+/);
+});
