@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import { consoleSettings } from '../console-settings.js';
 import type { Home } from '../home/home.js';
 import { type Secrets, secretsOf } from '../home/secrets.js';
 import { type Control, readState, removeState, type StackState, writeState } from '../home/state.js';
@@ -227,6 +228,7 @@ export class EmbeddedParley {
         NODE_COMPILE_CACHE: join(this.home.embedded, 'compiled'),
         ...child,
         ...environment,
+        ...consoleSettings(this.env, ports.get('gateway') ?? 0, ports.get('realtime-1') ?? 0),
         PORT: String(ports.get('gateway')),
         REALTIME_PORT: String(ports.get('realtime-1')),
       },

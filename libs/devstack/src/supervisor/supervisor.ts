@@ -22,7 +22,7 @@ import { KeepAlive } from './keep-alive.js';
 import { Lending } from './lending.js';
 import { findLeftovers, type Leftover, serviceRunFolder, stopLeftovers } from '../home/leftovers.js';
 import { portOwner } from '../ports/port-owner.js';
-import { SOCKET_PATH } from '#lib/contracts/socket';
+import { consoleSettings } from '../console-settings.js';
 import { planPorts, type PortPlan, PortProblem, portWishes } from '../ports/port-plan.js';
 import { type Secrets, secretsOf } from '../home/secrets.js';
 import { environmentFor, migrationEnvironment, settingsIn } from './service-environment.js';
@@ -175,7 +175,11 @@ export class Supervisor {
     }
     const secrets = await secretsOf(this.home);
     const dependencies = planDependencies(origins, { env: this.env, ports, secrets });
-    const environment = { ...this.environment(dependencies, secrets), ...this.consoleSettings(ports), ...(await this.traceSettings()) };
+    const environment = {
+      ...this.environment(dependencies, secrets),
+      ...consoleSettings(this.env, ports.get('gateway') ?? 0, ports.get('realtime-1') ?? 0),
+      ...(await this.traceSettings()),
+    };
     return { ports, secrets, dependencies, environment };
   }
 
@@ -184,16 +188,6 @@ export class Supervisor {
     if (!this.options.keepsTraces || this.env['OTEL_EXPORTER_OTLP_ENDPOINT']) return {};
     this.spans = new SpanReceiver(this.home.traces);
     return { OTEL_EXPORTER_OTLP_ENDPOINT: await this.spans.start(), OTEL_TRACES_SAMPLER_ARG: this.env['OTEL_TRACES_SAMPLER_ARG'] || '1' };
-  }
-
-  /** The console of the gateway finds the first `realtime`, and each of them lets its pages in. */
-  private consoleSettings(ports: PortPlan): Record<string, string> {
-    const [gateway = 0, realtime = 0] = ['gateway', 'realtime-1'].map((name) => ports.get(name));
-    const origins = ['localhost', '127.0.0.1'].map((host) => `http://${host}:${gateway}`);
-    return {
-      CONSOLE_REALTIME_URL: this.env['CONSOLE_REALTIME_URL'] || `ws://localhost:${realtime}${SOCKET_PATH}`,
-      CORS_ORIGINS: this.env['CORS_ORIGINS'] || origins.join(','),
-    };
   }
 
   /** What all services are given on top of what this process was given. */
