@@ -108,6 +108,11 @@ describe.skipIf(whyNot !== undefined)(
       expect(jobs.flatMap((job) => job.static_configs.flatMap((each) => each.targets)).sort()).toEqual(apps.map((app) => `${app}:8080`));
     });
 
+    it('lets the console of the gateway open the sockets of realtime', () => {
+      expect(service('gateway').environment?.['CONSOLE_REALTIME_URL']).toBe('ws://localhost:8081/v1/ws');
+      expect(service('realtime').environment?.['CORS_ORIGINS']).toBe('http://localhost:8080,http://127.0.0.1:8080');
+    });
+
     it('mounts only files that are in the repository, besides the one with the URL of alerts, which git ignores', () => {
       const mounted = Object.values(model.services).flatMap(({ volumes = [] }) =>
         volumes.filter(({ type }) => type === 'bind').map(({ source }) => inRepository(source)),

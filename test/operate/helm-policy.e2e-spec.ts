@@ -158,12 +158,27 @@ describeCharts('every number of the charts is that of the code', () => {
     expect(seconds('gateway') * 1_000).toBeGreaterThan(Math.max(...Object.values(routeDeadlinesMs)));
     expect(seconds('realtime')).toBe(3_600);
     expect(seconds('realtime') * 1_000).toBeGreaterThan(2 * configOf('production', 'realtime').WS_PING_MS);
-    expect(named(of('gateway-api'), 'HTTPRoute', 'parley-gateway')['spec'].rules[0].timeouts).toEqual({ request: '60s' });
+    const [stream, rest] = named(of('gateway-api'), 'HTTPRoute', 'parley-gateway')['spec'].rules;
+    expect([stream.matches[0].path.value, stream.timeouts]).toEqual(['/v1/admin/live', { request: '3600s' }]);
+    expect(rest.timeouts).toEqual({ request: '60s' });
     expect(named(of('gateway-api'), 'HTTPRoute', 'parley-realtime')['spec'].rules[0].timeouts).toBeUndefined();
     const bodyBytes = Number(
       named(of('production'), 'Ingress', 'parley-gateway').metadata.annotations?.['nginx.ingress.kubernetes.io/proxy-body-size'],
     );
     expect(bodyBytes).toBe(configOf('production', 'gateway').HTTP_BODY_LIMIT_BYTES);
+  });
+
+  it('the console finds the sockets on the public host, and may open them', () => {
+    const settingsIn = (scenario: string, app: App) => named(of(scenario), 'ConfigMap', `parley-${app}`)['data'] as Record<string, string>;
+    for (const scenario of ['production', 'gateway-api']) {
+      expect(settingsIn(scenario, 'gateway')['CONSOLE_REALTIME_URL']).toBe('wss://chat.example.com/v1/ws');
+      expect(configOf(scenario, 'realtime').CORS_ORIGINS).toContain('https://chat.example.com');
+    }
+    expect(settingsIn('production', 'realtime')['CORS_ORIGINS']).toBe('https://app.example.com,https://chat.example.com');
+    expect(settingsIn('default', 'gateway')).not.toHaveProperty('CONSOLE_REALTIME_URL');
+    const { rules } = named(of('production'), 'Ingress', 'parley-gateway')['spec'] as { rules: { http: { paths: { path: string }[] } }[] };
+    const reached = rules.flatMap(({ http }) => http.paths.map(({ path }) => path));
+    expect(reached).toEqual(expect.arrayContaining(['/', '/assets', '/console.json', '/mcp', '/v1']));
   });
 
   it('KEDA watches queues that the app consumes, over HTTP and with what is in work', () => {
@@ -442,7 +457,7 @@ describeCharts('the network', () => {
     for (const except of open) expect(except).toEqual(['169.254.0.0/16']);
   });
 
-  it('callers reach gateway and realtime, on port 8080 and on the paths of the API only', () => {
+  it('callers reach gateway and realtime, on port 8080 and on the paths of the API and the console only', () => {
     for (const app of appsIn('production')) {
       const { ingress } = named(of('production'), 'NetworkPolicy', `parley-${app}`)['spec'] as { ingress: { ports: { port: number }[] }[] };
       const ports = ingress.flatMap((rule) => rule.ports.map(({ port }) => port));
@@ -450,9 +465,11 @@ describeCharts('the network', () => {
     }
     const paths = of('production')
       .filter(({ kind }) => kind === 'Ingress')
-      .flatMap(({ spec }) => spec.rules[0].http.paths.map(({ path }: { path: string }) => path));
-    expect(paths).toContain('/v1/ws');
-    expect(paths.filter((path: string) => /livez|readyz|metrics|^\/$/.test(path))).toEqual([]);
+      .flatMap(({ spec }) => spec.rules[0].http.paths as { path: string; pathType: string }[]);
+    expect(paths).toContainEqual(expect.objectContaining({ path: '/v1/ws', pathType: 'Exact' }));
+    expect(paths).toContainEqual(expect.objectContaining({ path: '/', pathType: 'Exact' }));
+    const open = paths.filter(({ path, pathType }) => /livez|readyz|metrics/.test(path) || (path === '/' && pathType !== 'Exact'));
+    expect(open).toEqual([]);
   });
 
   it('spans have a way out where they have a destination', () => {

@@ -61,7 +61,10 @@ ops:
 {{- mergeOverwrite (deepCopy .Values.common) (deepCopy (.Values.global | default dict)) | toYaml }}
 {{- end }}
 
-{{/* The settings of this app that are no secrets: what the chart decides, then `global.config`, then its own `config`. */}}
+{{/*
+The settings of this app that are no secrets: what the chart decides, then `global.config`, then its own `config`. The console is served by the
+gateway and opens sockets of realtime, which are taken to be on one host: one is told where the other is, and that its pages may connect.
+*/}}
 {{- define "parley.settings" -}}
 {{- $global := include "parley.global" . | fromYaml }}
 {{- $app := include "parley.app" . | fromYaml }}
@@ -69,6 +72,9 @@ ops:
 {{- if $app.workers }}{{ $_ := set $own "WEB_CONCURRENCY" (.Values.workers | toString) }}{{ end }}
 {{- if and $app.objects $global.objectStore.existingClaim }}{{ $_ := set $own "OBJECT_STORE_URL" "file:///var/lib/parley/objects" }}{{ end }}
 {{- if eq .Chart.Name "ops" }}{{ $_ := set $own "METRICS_TARGETS" (include "parley.metricsTargets" .) }}{{ end }}
+{{- $origin := "" }}
+{{- if has .Chart.Name (list "gateway" "realtime") }}{{ $origin = include "parley.publicOrigin" . }}{{ end }}
+{{- if and $origin (eq .Chart.Name "gateway") }}{{ $_ := set $own "CONSOLE_REALTIME_URL" (printf "ws%s/v1/ws" (trimPrefix "http" $origin)) }}{{ end }}
 {{- $heap := include "parley.heapMegabytes" . }}
 {{- $_ := set $own "NODE_OPTIONS" (printf "--max-old-space-size=%s" $heap) }}
 {{- $_ := set $own "UV_THREADPOOL_SIZE" (include "parley.uvThreads" .) }}
@@ -77,6 +83,9 @@ ops:
 {{- end }}
 {{- range $name, $value := .Values.config }}
 {{- $_ := set $own $name (include "parley.text" $value) }}
+{{- end }}
+{{- if and $origin (eq .Chart.Name "realtime") (ne ($own.CORS_ORIGINS | default "") "*") }}
+{{- $_ := set $own "CORS_ORIGINS" (compact (concat (splitList "," ($own.CORS_ORIGINS | default "")) (list $origin)) | uniq | join ",") }}
 {{- end }}
 {{- toYaml $own }}
 {{- end }}

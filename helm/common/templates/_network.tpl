@@ -114,11 +114,25 @@ spec:
 {{- if eq .Chart.Name "realtime" }}
 - { path: /v1/ws, type: Exact }
 {{- else }}
+- { path: /, type: Exact }
+- { path: /assets, type: Prefix }
+- { path: /console.json, type: Exact }
+- { path: /mcp, type: Exact }
+- { path: /.well-known/oauth-protected-resource, type: Prefix }
 - { path: /v1, type: Prefix }
 - { path: /docs, type: Prefix }
 - { path: /problems, type: Prefix }
 - { path: /openapi.json, type: Exact }
 - { path: /asyncapi.json, type: Exact }
+{{- end }}
+{{- end }}
+
+{{/* Where browsers find this app, such as https://chat.example.com; empty: nowhere. Behind a Gateway TLS is taken to be there. */}}
+{{- define "parley.publicOrigin" -}}
+{{- if and .Values.ingress.enabled .Values.ingress.host }}
+{{- printf "%s://%s" (ternary "https" "http" (not (empty .Values.ingress.tlsSecret))) .Values.ingress.host }}
+{{- else if and .Values.httpRoute.enabled .Values.httpRoute.hostnames }}
+{{- printf "https://%s" (first .Values.httpRoute.hostnames) }}
 {{- end }}
 {{- end }}
 
@@ -179,6 +193,18 @@ spec:
   hostnames:
     {{- toYaml .Values.httpRoute.hostnames | nindent 4 }}
   rules:
+    {{- if and .Values.httpRoute.timeouts (eq .Chart.Name "gateway") }}
+    # The admin stream is one answer of up to an hour.
+    - matches:
+        - path:
+            type: Exact
+            value: /v1/admin/live
+      timeouts:
+        request: 3600s
+      backendRefs:
+        - name: {{ include "parley.name" . }}
+          port: 80
+    {{- end }}
     - matches:
         {{- range include "parley.publicPaths" . | fromYamlArray }}
         - path:

@@ -11,6 +11,6 @@ export interface MessagePlace {
 
 /** The newest messages of all conversations, for operators who follow them through the pipeline. No reader is asked for: nothing private is told. */
 export abstract class RecentMessagesPort {
-  /** In the order of their ids, which is that of their time; the newest first. @throws DependencyError. */
+  /** In the order of their ids, which is that of their milliseconds; the newest first. @throws DependencyError. */
   abstract newest(limit: number): Promise<MessagePlace[]>;
 }
