@@ -11,7 +11,16 @@ export interface ImageContents {
 
 /** `package-lock.json`, as far as it says what is for whom. */
 export interface Lock {
-  readonly packages: Readonly<Record<string, { readonly dev?: boolean; readonly optional?: boolean; readonly devOptional?: boolean }>>;
+  readonly packages: Readonly<Record<string, LockedPackage>>;
+}
+
+interface LockedPackage {
+  /** Where it is not what its folder is called. */
+  readonly name?: string;
+  readonly version?: string;
+  readonly dev?: boolean;
+  readonly optional?: boolean;
+  readonly devOptional?: boolean;
 }
 
 /** Paths of packages that run in production, such as `node_modules/pg`. */

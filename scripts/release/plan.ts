@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { isMap, isSeq, parseDocument } from 'yaml';
 import { runCommand, runOrThrow } from '#lib/devstack/process/commands';
 import { Explained } from '#lib/devstack/terminal/explain';
+import { imagePackages, type Lock } from '../image/inspect.js';
 import { isLater, nextVersion, released, unreleasedOf } from './changelog.js';
 
 const WITHIN_MS = 60_000;
@@ -117,16 +118,8 @@ interface Sbom {
   readonly dependencies: readonly { readonly ref: string; readonly dependsOn?: readonly string[] }[];
 }
 
-interface LockedPackage {
-  readonly name?: string;
-  readonly version: string;
-  readonly dev?: boolean;
-  readonly optional?: boolean;
-  readonly devOptional?: boolean;
-}
-
 /**
- * Of what the image installs: neither packages of developers nor the optional ones. `npm sbom --omit dev` is not asked: it also leaves out
+ * Of what the image installs: no packages of developers, and of the optional ones Postgres. `npm sbom --omit dev` is not asked: it also leaves out
  * what a package of developers has as its peer, such as pg and @nestjs/core.
  */
 async function sbomOf(root: string, previous: string, version: string): Promise<Sbom> {
@@ -146,9 +139,10 @@ async function sbomOf(root: string, previous: string, version: string): Promise<
 
 /** As `name@version`. */
 function installedInProduction(root: string): Set<string> {
-  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as { packages: Record<string, LockedPackage> };
-  const kept = Object.entries(packages).filter(
-    ([path, { dev, optional, devOptional }]) => path !== '' && !(dev ?? optional ?? devOptional),
+  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as Lock;
+  return new Set(
+    imagePackages(lock).map(
+      (path) => `${lock.packages[path]?.name ?? path.replace(/^.*node_modules\//, '')}@${lock.packages[path]?.version}`,
+    ),
   );
-  return new Set(kept.map(([path, { name, version }]) => `${name ?? path.replace(/^.*node_modules\//, '')}@${version}`));
 }

