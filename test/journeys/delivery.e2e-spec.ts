@@ -63,6 +63,8 @@ describe('the sockets of members', () => {
     const { id } = await client.createConversation({ memberIds: [`bob-${run}`] });
     await subscription.follow({ conversations: [id], users: [`carol-${run}`, alice] });
     const sent = await client.send(id, 'Xin chào');
+    // Members at the time when the creation is handled are told of it: carol comes later.
+    await eventually(() => expect(messagesHeard(id).map(({ change }) => change)).toEqual(['created']));
     await client.request('PUT', `/v1/conversations/${id}/members/carol-${run}`);
     await client.request('PATCH', `/v1/messages/${sent.id}`, { content: 'Chào buổi sáng' });
     const bob = await parley.client(`bob-${run}`);

@@ -1,12 +1,20 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { DocumentView } from '#lib/contracts/documents';
+import { freePorts } from '#lib/devstack/ports/free-ports';
+import type { PrivateServer } from '#lib/devstack/process/server-process';
+import { startChroma } from '#lib/devstack/servers/chroma';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
 import { eventually } from '#lib/testing/eventually';
 import type { ParleyClient } from '#lib/testing/parley-client';
 import { type RunningParley, startParley } from '#lib/testing/running-parley';
 import { ChromaVectorStore } from '#lib/vectors/store/adapters/chroma-vector-store';
 
+let chroma: PrivateServer;
+let folder: string;
 let parley: RunningParley;
 let alice: ParleyClient;
 let bob: ParleyClient;
@@ -15,7 +23,11 @@ let store: ChromaVectorStore;
 let database: Client;
 
 beforeAll(async () => {
-  parley = await startParley({ stack: inject('stack') });
+  // Its own: a repair removes the vectors of messages that this Parley does not know, so those of every other test.
+  folder = await mkdtemp(join(tmpdir(), 'parley-documents-'));
+  const [port = 0] = await freePorts(1);
+  chroma = await startChroma({ folder, port, logFile: join(folder, 'chroma.log'), pidFile: join(folder, 'chroma.pid') });
+  parley = await startParley({ stack: { ...inject('stack'), chromaUrl: chroma.url } });
   [alice, bob, mallory] = await Promise.all([parley.client('alice'), parley.client('bob'), parley.client('mallory')]);
   store = new ChromaVectorStore({ url: parley.chromaUrl, model: 'local-lexical-v1', dimension: 384 }, createBreakers());
   database = new Client({ connectionString: parley.databaseUrl });
@@ -25,6 +37,8 @@ afterAll(async () => {
   await database?.end();
   store?.close();
   await parley?.stop();
+  await chroma?.kill();
+  await rm(folder, { recursive: true, force: true });
 });
 
 const upload = async (client: ParleyClient, document: object, key?: string) => {

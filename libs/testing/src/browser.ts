@@ -29,17 +29,17 @@ export interface UserPage {
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'];
 
-/** Headless Chromium of this machine: from the PATH; as root on Debian it is installed. Never throws for one that cannot be had. */
+/**
+ * Headless Chromium of this machine: from the PATH; as root on Debian it is installed. One that cannot be had is missing; one that is there and
+ * does not start is an error.
+ */
 export async function openBrowser(): Promise<FoundBrowser> {
   const path = await findChromium();
   if (typeof path !== 'string') return path;
-  try {
-    // Chromium refuses its sandbox to root; what tests load is ours.
-    const browser = await chromium.launch({ executablePath: path, headless: true, args: ['--no-sandbox', '--font-render-hinting=none'] });
-    return new TestBrowser(browser);
-  } catch (error) {
-    return { missing: `${path} does not start: ${String(error).split('\n')[0]}` };
-  }
+  // Chromium refuses its sandbox to root; what tests load is ours.
+  return new TestBrowser(
+    await chromium.launch({ executablePath: path, headless: true, args: ['--no-sandbox', '--font-render-hinting=none'], timeout: 60_000 }),
+  );
 }
 
 async function findChromium(): Promise<string | { missing: string }> {
