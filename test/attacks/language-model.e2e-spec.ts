@@ -84,11 +84,12 @@ describe('S6: burning tokens of a language model', () => {
     for (let i = 0; i < 40; i += 1) await end(mallory, `the armadillo asks: why ${i}?`);
     await eventually(async () => expect((await statusOf(mallory)).degraded).toBe(true), { timeoutMs: 30_000 });
     await end(alice, 'How was your pelican today?');
+    // The end of the test before may still be on its way to a score, so a new version alone says nothing of this one.
+    await eventually(() => expect(askedAbout('pelican')).toHaveLength(2), { timeoutMs: 30_000 });
     await eventually(async () => expect((await statusOf(alice)).version).toBeGreaterThan(before.version), { timeoutMs: 30_000 });
     const minutes = (performance.now() - startedAt) / 60_000;
     expect(minutes).toBeLessThan(1);
     expect(askedAbout('armadillo').length).toBeLessThanOrEqual(SHARE_PER_MINUTE);
-    expect(askedAbout('pelican')).toHaveLength(2);
   });
 });
 
