@@ -23,10 +23,13 @@ function environmentOf(service: string): Record<string, string> {
   return Object.fromEntries(lines.map(([, name = '', value = '']) => [name, interpolated(value)]));
 }
 
-const interpolated = (text: string): string =>
-  text.replaceAll(/\$\{(\w+):([?-])([^}]*)\}/g, (_all, name: string, kind: string, rest: string) =>
+/** From the inside out: a default may name another variable. */
+const interpolated = (text: string): string => {
+  const once = text.replaceAll(/\$\{(\w+):([?-])([^${}]*)\}/g, (_all, name: string, kind: string, rest: string) =>
     kind === '-' ? rest : (secrets[name] ?? `${name} is missing`),
   );
+  return once === text ? text : interpolated(once);
+};
 
 describe('docker/compose.yaml', () => {
   it('has no default for a secret: it refuses to start without them', () => {
