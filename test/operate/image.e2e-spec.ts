@@ -198,7 +198,7 @@ describe('docker/Dockerfile, run step by step in a folder with just what it copi
     const container = spawn(join(image, 'docker', 'run'), ['embedded'], { cwd: image, env, stdio: ['ignore', 'pipe', 'inherit'] });
     let said = '';
     container.stdout.setEncoding('utf8').on('data', (chunk: string) => (said += chunk));
-    const ended = new Promise((resolve) => container.once('exit', (...how) => resolve(how)));
+    const ended = new Promise((resolve) => container.once('close', (...how) => resolve(how)));
     await eventually(() => expect(said).toMatch(/ready in \d/), { timeoutMs: 60_000 });
     expect((await fetch(`http://127.0.0.1:${port}/v1/health`)).status).toBe(200);
     const { environment } = JSON.parse(readFileSync(join(home, 'state.json'), 'utf8')) as { environment: { HOST: string } };
