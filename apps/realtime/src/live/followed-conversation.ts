@@ -5,6 +5,7 @@ import { metrics } from '#lib/runtime/metrics/metrics';
 import type { LiveSession, OutgoingFrame } from '../session/live-session.js';
 import type { CatchUp } from './catch-up.js';
 import { HeldSignals, type HeldSignal } from './held-signals.js';
+import { refuse, strangerTo } from './refusal.js';
 import { recordDelivery } from './record-delivery.js';
 import type { SentChanges } from './sent-changes.js';
 
@@ -142,12 +143,18 @@ export class FollowedConversation {
   remove(user: LocalUser): void {
     this.members.delete(user);
     user.conversations.delete(this);
-    for (const local of user.sessions) local.catchUps.delete(this);
+    for (const local of user.sessions) this.endCatchUp(local);
     if (this.members.size > 0) return;
     clearTimeout(this.timer);
     this.held = undefined;
     this.opening?.resolve();
     this.duties.letGo(this);
+  }
+
+  /** A client that waits for the answer to its resume gets one. */
+  private endCatchUp(local: LocalSession): void {
+    if (local.catchUps.get(this)?.start.isResume === true) refuse(local.session, strangerTo(this.id));
+    local.catchUps.delete(this);
   }
 
   /** The members may have changed: nothing is sent before they are compared. @param toVersion of which it was heard; undefined: it is not known. */

@@ -500,7 +500,7 @@ describe('live conversations', () => {
       expect(world.postgres.statements.get('members')).toBe(1);
     });
 
-    it('that are removed while a page for them is read get nothing of it', async () => {
+    it('that are removed while a page for them is read get nothing of it, and their resume is answered', async () => {
       const process = quiet();
       const id = await world.conversation('alice', 'bob');
       await sayMany(id, 3);
@@ -510,7 +510,18 @@ describe('live conversations', () => {
       await world.store(id, 'alice', 'secret');
       process.live.resume(bob, { conversationId: id, seq: 0 });
       await eventually(() => expect(process.live.isMember(bob, id)).toBe(false));
-      expect(bob.seqs(id)).toEqual([]);
+      expect([bob.seqs(id), bob.all('error')]).toMatchObject([[], [{ code: 'not-found', conversationId: id }]]);
+    });
+
+    it('whose next session joins before the signal of their removal are told with its resume', async () => {
+      const process = quiet();
+      const id = await world.conversation('alice', 'bob');
+      await world.say(id, 'alice');
+      await joined(process, 'bob');
+      await world.conversations.removeMember(id, 'alice', 'bob');
+      const again = await joined(process, 'bob', [{ conversationId: id, seq: 1 }]);
+      await eventually(() => expect(again.all('error')).toMatchObject([{ code: 'not-found', conversationId: id }]));
+      expect(again.all('resumed')).toEqual([]);
     });
 
     it('that are removed are noticed by the watch when the signal was lost', async () => {

@@ -1,15 +1,15 @@
 import type { ConversationId, UserId } from '#lib/contracts/ids';
-import type { ResumePoint, ServerFrame } from '#lib/contracts/socket';
+import type { ResumePoint } from '#lib/contracts/socket';
 import { type ConversationFeedPort, MAX_USERS_AT_ONCE, type Membership } from '#lib/conversations/conversation-feed.port';
 import type { SubscriptionPort } from '#lib/live/fan-out/subscription.port';
 import { MAX_VISIBLE } from '#lib/conversations/limits';
 import { Semaphore } from '#lib/resilience/limit/semaphore';
-import { metrics } from '#lib/runtime/metrics/metrics';
 import type { Logger } from '#lib/runtime/log/logger';
 import { type LiveHub, type LiveSession, outgoing } from '../session/live-session.js';
 import type { CatchUps } from './catch-ups.js';
 import { type FollowedConversation, LocalSession, LocalUser } from './followed-conversation.js';
 import type { FollowedConversations } from './followed-conversations.js';
+import { type Refusal, refusalOf, refuse, strangerTo } from './refusal.js';
 import { SharedReads } from './shared-reads.js';
 import type { TypingSignals } from './typing-signals.js';
 
@@ -78,7 +78,7 @@ export class LiveConversations implements LiveHub {
     this.catchUps.work(local);
     for (const [i, refusal] of refusals.entries()) {
       if (i % REFUSALS_AT_ONCE === 0) await session.drained();
-      refuse(local, refusal);
+      refuse(session, refusal);
     }
   }
 
@@ -87,7 +87,7 @@ export class LiveConversations implements LiveHub {
     const local = this.sessions.get(session);
     if (local === undefined) return;
     if (local.resumesPending >= MAX_RESUMES_PENDING)
-      return refuse(local, refusalOf(point, 'rate-limited', 'Too many resumes are being checked.'));
+      return refuse(local.session, refusalOf(point.conversationId, 'rate-limited', 'Too many resumes are being checked.'));
     local.resumesPending += 1;
     void this.check(local, point).finally(() => {
       local.resumesPending -= 1;
@@ -97,7 +97,7 @@ export class LiveConversations implements LiveHub {
   /** Tells the others that the user is typing, every 2 s at most. */
   typing(session: LiveSession, conversationId: ConversationId): void {
     if (!this.isMember(session, conversationId)) {
-      session.send(outgoing({ type: 'error', code: 'not-found', detail: 'There is no such conversation.', conversationId }));
+      session.send(outgoing(strangerTo(conversationId)));
       return;
     }
     this.typingSignals.send(conversationId, session.userId);
@@ -208,16 +208,16 @@ export class LiveConversations implements LiveHub {
     try {
       const conversation = this.conversationOf(local, conversationId);
       if (conversation === undefined && !(await this.isMemberInPostgres(local, conversationId))) {
-        refuse(local, strangerTo(point));
+        refuse(local.session, strangerTo(conversationId));
         return;
       }
       const isAhead = conversation === undefined || seq > conversation.head;
       const state = isAhead ? await this.conversations.stateOf(conversationId) : undefined;
       const refusal = this.isGone(local) ? undefined : this.begin(local, point, state?.headSeq);
-      if (refusal !== undefined) refuse(local, refusal);
+      if (refusal !== undefined) refuse(local.session, refusal);
     } catch (error) {
       this.logger.debug({ error, conversationId }, 'a resume point could not be checked');
-      refuse(local, refusalOf(point, 'dependency-unavailable', 'Try again in a moment.'));
+      refuse(local.session, refusalOf(conversationId, 'dependency-unavailable', 'Try again in a moment.'));
     }
   }
 
@@ -233,12 +233,12 @@ export class LiveConversations implements LiveHub {
   private begin(local: LocalSession, point: ResumePoint, headInPostgres: number | undefined): Refusal | undefined {
     const { conversationId, seq, changedSince } = point;
     const conversation = this.conversationOf(local, conversationId);
-    if (conversation === undefined) return strangerTo(point);
+    if (conversation === undefined) return strangerTo(conversationId);
     const head = Math.max(headInPostgres ?? 0, conversation.head);
-    if (seq > head) return refusalOf(point, 'validation', `The newest message is ${head}.`);
+    if (seq > head) return refusalOf(conversationId, 'validation', `The newest message is ${head}.`);
     if (head - seq > MAX_MISSED) {
       return refusalOf(
-        point,
+        conversationId,
         'validation',
         `More than ${MAX_MISSED} messages are missing: read them page by page, then resume from the last.`,
       );
@@ -265,19 +265,3 @@ export class LiveConversations implements LiveHub {
 
 const lookBackFrom = (changedSince: string): Date =>
   new Date(Math.max(Date.parse(changedSince) - CHANGES_MARGIN_MS, Date.now() - CHANGES_AGE_MS));
-
-type Refusal = ServerFrame & { readonly type: 'error' };
-
-const refusalOf = ({ conversationId }: ResumePoint, code: Refusal['code'], detail: string): Refusal => ({
-  type: 'error',
-  code,
-  detail,
-  conversationId,
-});
-
-const strangerTo = (point: ResumePoint): Refusal => refusalOf(point, 'not-found', 'There is no such conversation.');
-
-const refuse = (local: LocalSession, refusal: Refusal): void => {
-  metrics.wsResume.inc({ outcome: refusal.code });
-  local.session.send(outgoing(refusal));
-};
