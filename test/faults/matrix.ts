@@ -98,7 +98,7 @@ export const matrix: readonly Outage[] = [
     cells: { ...withoutRabbitmq, ...crawling },
     isInCut: true,
   },
-  { ...away('redis', 'refused'), means: REFUSED, holdMs: 4_000, opensWithinMs: 0, cells: withoutRedis, isInCut: true },
+  { ...away('redis', 'refused'), means: REFUSED, holdMs: 8_000, opensWithinMs: 0, cells: withoutRedis, isInCut: true },
   {
     ...away('redis', 'slow'),
     means: slow('redis', 'the limit of a command'),
