@@ -22,7 +22,8 @@ export class ConsoleController {
 
   @Get()
   async show(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    if (!(request.headers.accept ?? '').includes('text/html')) throw new ProblemError('not-found', 'No such route');
+    // A program that asks for JSON has mistaken the address.
+    if (!/text\/html|\*\/\*/.test(request.headers.accept ?? '')) throw new ProblemError('not-found', 'No such route');
     const page = this.isServed ? await consolePage() : PLAIN_PAGE;
     void reply
       .header('content-security-policy', this.isServed ? consolePolicy(this.realtime(request)) : PLAIN_PAGE_POLICY)
