@@ -24,6 +24,8 @@ export interface Reading {
   add(vectors: readonly HeldVector[]): void;
   /** Everything of them was read. */
   end(): void;
+  /** The read is over, complete or not: writes need not tell of it any more. After `end` it does nothing. */
+  abandon(): void;
 }
 
 /**
@@ -64,7 +66,15 @@ export class HeldVectors {
         for (const [id, vectors] of read) if (clean.has(id)) this.hold(id, vectors);
         this.shrink();
       },
+      abandon: () => {
+        this.readings.delete(clean);
+      },
     };
+  }
+
+  /** Reads under way: each write looks at all of them. */
+  get readingCount(): number {
+    return this.readings.size;
   }
 
   /** Vectors that were written. */

@@ -198,17 +198,22 @@ export class PostgresVectorStore extends VectorStorePort {
   private async *read(conversations: readonly ConversationId[]): AsyncGenerator<HeldVector[]> {
     if (conversations.length === 0) return;
     const reading = this.held.begin(conversations);
-    let [conversationId, position] = ['', '0'];
-    for (;;) {
-      const rows = await this.lane.query<Row>(OF_CONVERSATIONS, [this.collection, conversations, conversationId, position, PAGE_SIZE]);
-      const vectors = rows.map((row) => ({ ...row, embedding: floatsOf(row.embedding) }));
-      reading.add(vectors);
-      yield vectors;
-      const last = rows.at(-1);
-      if (last === undefined || rows.length < PAGE_SIZE) break;
-      [conversationId, position] = [last.conversationId, last.position];
+    try {
+      let [conversationId, position] = ['', '0'];
+      for (;;) {
+        const rows = await this.lane.query<Row>(OF_CONVERSATIONS, [this.collection, conversations, conversationId, position, PAGE_SIZE]);
+        const vectors = rows.map((row) => ({ ...row, embedding: floatsOf(row.embedding) }));
+        reading.add(vectors);
+        yield vectors;
+        const last = rows.at(-1);
+        if (last === undefined || rows.length < PAGE_SIZE) break;
+        [conversationId, position] = [last.conversationId, last.position];
+      }
+      reading.end();
+    } finally {
+      // Also when Postgres fails or the search is given up.
+      reading.abandon();
     }
-    reading.end();
   }
 
   private checkDimension(embedding: Float32Array): void {
