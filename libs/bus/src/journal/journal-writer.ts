@@ -70,14 +70,19 @@ export class JournalWriter {
 
   private run(): void {
     // In a later turn, so that what one turn publishes and acknowledges becomes one write.
-    this.running ??= this.scope.runInAsyncScope(() => this.writeAll()).finally(() => (this.running = undefined));
+    this.running ??= this.scope.runInAsyncScope(() => this.writeAll());
   }
 
   private async writeAll(): Promise<void> {
-    do {
-      await new Promise((resolve) => setImmediate(resolve));
-      await this.writeOnce();
-    } while (this.waiting.length > 0 || this.removals.length > 0 || this.failures > 0);
+    try {
+      do {
+        await new Promise((resolve) => setImmediate(resolve));
+        await this.writeOnce();
+      } while (this.waiting.length > 0 || this.removals.length > 0 || this.failures > 0);
+    } finally {
+      // In the turn that found nothing more: what comes in the next one begins anew.
+      this.running = undefined;
+    }
   }
 
   private async writeOnce(): Promise<void> {

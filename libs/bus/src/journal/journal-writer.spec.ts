@@ -1,0 +1,23 @@
+import { expect, it } from 'vitest';
+import { createLogger } from '#lib/runtime/log/logger';
+import type { JournalPort } from './journal.port.js';
+import { JournalWriter } from './journal-writer.js';
+
+/** Microtasks that may lie between the end of a write and what it lets go on. */
+const STEPS = 20;
+
+it('an entry that comes in the moment in which a write ends is written, whichever moment that is', async () => {
+  for (let steps = 0; steps < STEPS; steps += 1) {
+    const written: number[] = [];
+    const journal = { write: async ({ added }) => void written.push(...added.map(({ id }) => id)) } as Pick<JournalPort, 'write'>;
+    const writer = new JournalWriter(journal as JournalPort, createLogger('test', 'silent'));
+    const entry = (id: number) => ({ id, queue: 'q', message: { body: Buffer.from('{}') }, returns: 0 }) as never;
+    await writer.add([entry(1)]);
+    for (let step = 0; step < steps; step += 1) await undefined;
+    const second = writer.add([entry(2)]);
+    await expect(
+      Promise.race([second, new Promise((_, reject) => setTimeout(reject, 500, new Error(`stuck after ${steps} steps`)))]),
+    ).resolves.toBeUndefined();
+    expect(written).toEqual([1, 2]);
+  }
+});
