@@ -51,6 +51,7 @@ export class DelayedQueue {
     this.timer = undefined;
     this.isMoving = true;
     let nextMs: number | undefined;
+    const counted = this.count;
     try {
       const entries = await this.journal.read(this.name, 0, BATCH);
       const now = Date.now();
@@ -61,8 +62,11 @@ export class DelayedQueue {
       this.count = Math.max(0, this.count - due.length);
       const [first] = entries.slice(due.length);
       nextMs = first === undefined ? (this.count > 0 ? 0 : undefined) : waits(first);
-      // The journal has fewer than were counted: it is empty.
-      if (entries.length === 0) [this.count, nextMs] = [0, undefined];
+      // The journal has fewer than were counted before the read: none of those is left. What came meanwhile is looked for.
+      if (entries.length === 0) {
+        this.count = Math.max(0, this.count - counted);
+        nextMs = this.count > 0 ? 0 : undefined;
+      }
       this.failures = 0;
     } catch {
       this.failures += 1; // the writer of the journal says that the store is away
