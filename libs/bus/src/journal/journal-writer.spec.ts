@@ -13,7 +13,7 @@ it('an entry that comes in the moment in which a write ends is written, whicheve
     const writer = new JournalWriter(journal as JournalPort, createLogger('test', 'silent'));
     const entry = (id: number) => ({ id, queue: 'q', message: { body: Buffer.from('{}') }, returns: 0 }) as never;
     await writer.add([entry(1)]);
-    for (let step = 0; step < steps; step += 1) await undefined;
+    for (let step = 0; step < steps; step += 1) await Promise.resolve();
     const second = writer.add([entry(2)]);
     await expect(
       Promise.race([second, new Promise((_, reject) => setTimeout(reject, 500, new Error(`stuck after ${steps} steps`)))]),
