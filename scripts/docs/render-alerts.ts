@@ -1,4 +1,4 @@
-import { type AlertRule, recordings, rules, type Severity } from '../../apps/ops/src/alerts/rules.js';
+import { AFTERMATH_SECONDS, type AlertRule, recordings, rules, type Severity } from '../../apps/ops/src/alerts/rules.js';
 
 /** Folder of the pages that `runbook` of a rule names. */
 export const RUNBOOKS = 'docs/operate/runbooks';
@@ -31,6 +31,8 @@ const ruleOf = (rule: AlertRule): string =>
     `      - alert: ${rule.name}`,
     `        expr: ${quoted(rule.expr)}`,
     ...(rule.forSeconds === 0 ? [] : [`        for: ${durationOf(rule.forSeconds)}`]),
+    // Alertmanager silences what follows from an outage only while it fires.
+    ...(rule.outageOf === undefined ? [] : [`        keep_firing_for: ${durationOf(AFTERMATH_SECONDS)}`]),
     '        labels:',
     mapping(labelsOf(rule), '          '),
     '        annotations:',
@@ -110,7 +112,7 @@ export const renderAlertTable = (): string =>
       return `| ${severity} | \`${name}\` | \`${cell(expr)}\` | ${forSeconds} s | ${after} | [${runbook.replace('.md', '')}](runbooks/${runbook}) |`;
     }),
     '',
-    'Silent while a graver one tells the cause:',
+    `Silent while a graver one tells the cause, and for ${AFTERMATH_SECONDS} s after an outage (in Prometheus the outage itself fires that long):`,
     '',
     ...outages.map((outage) => {
       const named = (among: readonly AlertRule[]) => among.map(({ name }) => `\`${name}\``).join(', ');

@@ -133,13 +133,16 @@ export const alertCases: readonly AlertCase[] = [
       series: `circuit_breaker_state{dependency="postgres",${PROCESS}}`,
       calm: 0,
       alarming: 1,
-      almost: 0,
+      almost: 0.5,
       labels: { dependency: 'postgres' },
       summary: 'The circuit breaker to Postgres is open in some process',
     }),
     // A trial of the half-open breaker is no end.
     series: { [`circuit_breaker_state{dependency="postgres",${PROCESS}}`]: [...stays(0, 7), ...stays(1, 38), 0.5, 0.5, ...stays(0, 40)] },
-    nearMiss: { [`circuit_breaker_state{dependency="chroma",${PROCESS}}`]: pulse(0, 1) },
+    nearMiss: {
+      [`circuit_breaker_state{dependency="postgres",${PROCESS}}`]: pulse(0, 0.5),
+      [`circuit_breaker_state{dependency="chroma",${PROCESS}}`]: pulse(0, 1),
+    },
   },
   {
     ...gauge({
@@ -147,11 +150,14 @@ export const alertCases: readonly AlertCase[] = [
       series: `circuit_breaker_state{dependency="rabbitmq",${PROCESS}}`,
       calm: 0,
       alarming: 1,
-      almost: 0,
+      almost: 0.5,
       labels: { dependency: 'rabbitmq' },
       summary: 'The circuit breaker to RabbitMQ is open in some process',
     }),
-    nearMiss: { [`circuit_breaker_state{dependency="postgres",${PROCESS}}`]: pulse(0, 1) },
+    nearMiss: {
+      [`circuit_breaker_state{dependency="rabbitmq",${PROCESS}}`]: pulse(0, 0.5),
+      [`circuit_breaker_state{dependency="postgres",${PROCESS}}`]: pulse(0, 1),
+    },
   },
   {
     rule: 'ServiceDown',
@@ -334,11 +340,12 @@ export const alertCases: readonly AlertCase[] = [
       series: `circuit_breaker_state{dependency="chroma",${PROCESS}}`,
       calm: 0,
       alarming: 1,
-      almost: 0,
+      almost: 0.5,
       labels: { dependency: 'chroma' },
       summary: 'The circuit breaker to chroma is open in some process',
     }),
     nearMiss: {
+      [`circuit_breaker_state{dependency="chroma",${PROCESS}}`]: pulse(0, 0.5),
       [`circuit_breaker_state{dependency="googleChat",${PROCESS}}`]: pulse(0, 1),
       [`circuit_breaker_state{dependency="alertWebhook",${PROCESS}}`]: pulse(0, 1),
       [`circuit_breaker_state{dependency="postgres",${PROCESS}}`]: pulse(0, 1),

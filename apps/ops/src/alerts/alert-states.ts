@@ -1,6 +1,6 @@
 import type { Finding, Findings } from './find-alerts.js';
 import { fingerprintOf } from './notice.js';
-import type { AlertRule, Outage } from './rules.js';
+import { AFTERMATH_SECONDS, type AlertRule, type Outage } from './rules.js';
 
 /** An alert that is or was true: one rule with one set of labels. */
 export interface AlertState {
@@ -36,10 +36,13 @@ const BELIEVED_MS = 60_000;
  *     (not true) --found--> pending --(true for afterSeconds)--> firing --not found--> resolved (told once, then forgotten)
  *                              `--not found--> (not true)           `--not found, and a process that said so does not answer: firing for 60 s
  *
- * An outage that is pending or firing mutes what follows from it; a graver rule that fires mutes the milder one about the same thing.
+ * An outage that is pending or firing mutes what follows from it, one that fired also for `AFTERMATH_SECONDS` after its end; a graver rule
+ * that fires mutes the milder one about the same thing.
  */
 export class AlertStates {
   private readonly states = new Map<string, AlertState>();
+  /** The outages that fired, with the name of the rule and when it was last true. */
+  private readonly pastOutages = new Map<Outage, { readonly by: string; readonly at: number }>();
 
   constructor(
     private readonly rules: readonly AlertRule[],
@@ -66,7 +69,7 @@ export class AlertStates {
         if (state.state === 'firing') resolved.push(state);
       }
     }
-    this.mute();
+    this.mute(at);
     return { firing: this.all.filter(({ state }) => state === 'firing'), resolved };
   }
 
@@ -89,11 +92,15 @@ export class AlertStates {
     known.firedAt = at;
   }
 
-  private mute(): void {
-    const outages = new Map<Outage, string>();
+  private mute(at: number): void {
+    const past = [...this.pastOutages].filter(([, ended]) => at - ended.at <= AFTERMATH_SECONDS * 1_000);
+    const outages = new Map(past.map(([outage, { by }]) => [outage, by]));
     const graver = new Map<string, string>();
     for (const { rule, state, fingerprint } of this.states.values()) {
-      if (rule.outageOf !== undefined) outages.set(rule.outageOf, rule.name);
+      if (rule.outageOf !== undefined) {
+        outages.set(rule.outageOf, rule.name);
+        if (state === 'firing') this.pastOutages.set(rule.outageOf, { by: rule.name, at });
+      }
       if (rule.worseThan !== undefined && state === 'firing') graver.set(`${rule.worseThan} ${fingerprint}`, rule.name);
     }
     for (const state of this.states.values()) {

@@ -19,6 +19,8 @@ export type Condition =
       readonly kind: 'value';
       readonly by?: readonly string[];
       readonly across?: 'max' | 'min';
+      /** Of each sample the highest value within this time, as `max_over_time`; left out: the newest value. */
+      readonly overSeconds?: number;
       readonly above?: number;
       readonly below?: number;
       /** Only where each of these has a group of the same labels. */

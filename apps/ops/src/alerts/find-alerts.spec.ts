@@ -54,6 +54,16 @@ describe('conditions', () => {
     expect(findings.of({ kind: 'share', metric: 'a', of: { metric: 'b' }, overSeconds: 60, above: 0, atLeast: 0 })).toEqual([]);
   });
 
+  it('a value within a time is the highest that was, and is forgotten after it', () => {
+    const condition = { kind: 'value', metric: 'circuit_breaker_state', by: ['dependency'], overSeconds: 60, above: 0.5 } as const;
+    const breaker = (state: number) => round([sample('circuit_breaker_state', state, { dependency: 'chroma' })]);
+    breaker(1);
+    for (let i = 0; i < 11; i += 1) breaker(0.5);
+    expect(findings.of(condition)).toEqual([{ labels: { dependency: 'chroma' }, value: 1, targets: ['g'] }]);
+    breaker(0.5);
+    expect(findings.of(condition)).toEqual([]);
+  });
+
   it('patterns match whole labels', () => {
     round([sample('queue_length', 5, { queue: 'x.dlq' }), sample('queue_length', 6, { queue: 'x.dlq.more' })]);
     expect(findings.of({ kind: 'value', metric: 'queue_length', where: { queue: '.+[.]dlq' }, above: 0 })[0]?.value).toBe(5);

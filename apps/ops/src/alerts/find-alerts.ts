@@ -57,8 +57,9 @@ export class Findings {
   }
 
   private byValue(condition: Extract<Condition, { kind: 'value' }>): Finding[] {
-    const { metric, by = [], across = 'max', above, below, and = [], unless = [] } = condition;
-    const samples = matching(this.rounds.values(metric), condition).filter(({ value }) => !Number.isNaN(value));
+    const { metric, by = [], across = 'max', overSeconds, above, below, and = [], unless = [] } = condition;
+    const known = overSeconds === undefined ? this.rounds.values(metric) : this.rounds.highest(metric, { ms: overSeconds * 1_000 });
+    const samples = matching(known, condition).filter(({ value }) => !Number.isNaN(value));
     const others = and.map((each) => this.of(each));
     const exceptions = unless.flatMap((each) => this.of(each));
     return grouped(samples, by).flatMap(({ labels, members }) => {

@@ -4,8 +4,11 @@ import type { Condition, Where } from './conditions.js';
 export const severities = ['P0', 'P1', 'P2'] as const;
 export type Severity = (typeof severities)[number];
 
-/** A cause that has consequences: while it is known, alerts about them are not sent. */
+/** A cause that has consequences: while it is known, and for {@link AFTERMATH_SECONDS} after it, alerts about them are not sent. */
 export type Outage = 'postgres' | 'rabbitmq';
+
+/** Consequences end later than their cause: a breaker counts as open for a minute more, and what has waited needs time. What lasts longer is told. */
+export const AFTERMATH_SECONDS = 90;
 
 /** One alert, for Prometheus and for the built-in alerter. Text may name its labels and `value` in braces: `{queue}`. */
 export interface AlertRule {
@@ -50,8 +53,23 @@ const failedRequests = `http_request_duration_seconds_count{route!~"${OPERATIONS
 const DEAD: Where = { queue: '.+[.]dlq' };
 /** The end of the objective: 1 % of sends may be slower than 200 ms or fail. */
 const SLO_BUDGET = 0.01;
-const burns = (factor: number, short: string, long: string) =>
-  `parley:send_misses:ratio_rate${short} > ${factor * SLO_BUDGET} and parley:send_misses:ratio_rate${long} > ${factor * SLO_BUDGET}`;
+const burns = (factor: number, short: string, long: string) => {
+  const limit = Number((factor * SLO_BUDGET).toPrecision(3));
+  return `parley:send_misses:ratio_rate${short} > ${limit} and parley:send_misses:ratio_rate${long} > ${limit}`;
+};
+/**
+ * Breakers that were open within the last minute: a trial of a half-open one is no end, and one that stays half-open, because nothing has
+ * called since the dependency is back, is no fault.
+ */
+const openBreakers = (dependency: string) => `max by (dependency) (max_over_time(circuit_breaker_state{dependency${dependency}}[1m])) == 1`;
+const openBreaker = (which: { readonly where: Where } | { readonly except: Where }): Condition => ({
+  kind: 'value',
+  metric: 'circuit_breaker_state',
+  ...which,
+  by: ['dependency'],
+  overSeconds: 60,
+  above: 0.5,
+});
 const quantileOf = (quantile: number, above: number): string =>
   `histogram_quantile(${quantile}, sum by (service, le) (rate(http_request_duration_seconds_bucket{route!~"${OPERATIONS}"}[5m]))) > ${above}` +
   ` and sum by (service) (rate(${requests}[5m])) > 0.1`;
@@ -136,17 +154,17 @@ export const rules: readonly AlertRule[] = [
   {
     name: 'PostgresBreakerOpen',
     severity: 'P0',
-    expr: 'max by (dependency) (circuit_breaker_state{dependency="postgres"}) > 0',
+    expr: openBreakers('="postgres"'),
     forSeconds: 0,
     by: ['dependency'],
     summary: 'The circuit breaker to Postgres is open in some process',
     means: 'Calls of one kind to Postgres fail at once in that process; its callers get 503.',
     firstCommands: [BREAKERS, IN_FLIGHT, HEALTH],
-    endsWhen: 'the breaker is closed in every process',
+    endsWhen: 'for a minute no breaker was open in any process',
     runbook: 'breaker-open.md',
     consequenceOf: ['postgres'],
     builtIn: {
-      anyOf: [{ kind: 'value', metric: 'circuit_breaker_state', where: { dependency: 'postgres' }, by: ['dependency'], above: 0 }],
+      anyOf: [openBreaker({ where: { dependency: 'postgres' } })],
       // So that one outage is one card: the unreachable server is certain by then.
       afterSeconds: 15,
     },
@@ -154,17 +172,17 @@ export const rules: readonly AlertRule[] = [
   {
     name: 'RabbitmqBreakerOpen',
     severity: 'P0',
-    expr: 'max by (dependency) (circuit_breaker_state{dependency="rabbitmq"}) > 0',
+    expr: openBreakers('="rabbitmq"'),
     forSeconds: 0,
     by: ['dependency'],
     summary: 'The circuit breaker to RabbitMQ is open in some process',
     means: 'Searches of that process go without embeddings of their words; events wait in the outbox.',
     firstCommands: [BREAKERS, QUEUES, HEALTH],
-    endsWhen: 'the breaker is closed in every process',
+    endsWhen: 'for a minute no breaker was open in any process',
     runbook: 'breaker-open.md',
     consequenceOf: ['rabbitmq'],
     builtIn: {
-      anyOf: [{ kind: 'value', metric: 'circuit_breaker_state', where: { dependency: 'rabbitmq' }, by: ['dependency'], above: 0 }],
+      anyOf: [openBreaker({ where: { dependency: 'rabbitmq' } })],
       afterSeconds: 15,
     },
   },
@@ -415,26 +433,16 @@ export const rules: readonly AlertRule[] = [
     name: 'DependencyBreakerOpen',
     severity: 'P1',
     // The breakers of the alerter itself are left out: it cannot tell that it cannot tell.
-    expr: 'max by (dependency) (circuit_breaker_state{dependency!~"postgres|rabbitmq|googleChat|alertWebhook"}) > 0',
-    forSeconds: 60,
+    expr: openBreakers('!~"postgres|rabbitmq|googleChat|alertWebhook"'),
+    forSeconds: 120,
     by: ['dependency'],
     summary: 'The circuit breaker to {dependency} is open in some process',
     means:
       'Answers leave out what it gives: words in place of meaning (chroma, embedder), limits per process (redis), older scores (llm), no pushes.',
     firstCommands: [BREAKERS, IN_FLIGHT, HEALTH],
-    endsWhen: 'the breaker is closed in every process',
+    endsWhen: 'for a minute no breaker was open in any process',
     runbook: 'breaker-open.md',
-    builtIn: {
-      anyOf: [
-        {
-          kind: 'value',
-          metric: 'circuit_breaker_state',
-          except: { dependency: 'postgres|rabbitmq|googleChat|alertWebhook' },
-          by: ['dependency'],
-          above: 0,
-        },
-      ],
-    },
+    builtIn: { anyOf: [openBreaker({ except: { dependency: 'postgres|rabbitmq|googleChat|alertWebhook' } })] },
   },
   {
     name: 'OutboxStuck',

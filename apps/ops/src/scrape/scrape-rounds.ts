@@ -131,6 +131,15 @@ export class ScrapeRounds {
     });
   }
 
+  /** The highest value of each series within the window, of targets that no longer answer too. */
+  highest(name: string, window: Window, selector: Selector = {}): SeriesValue[] {
+    const until = this.until(window);
+    return this.series(name, selector).flatMap((series) => {
+      const values = series.points.filter(({ at }) => at > until - window.ms && at <= until).map(({ value }) => value);
+      return values.length === 0 ? [] : [valueOf(series, Math.max(...values))];
+    });
+  }
+
   /** When the oldest round that is kept was; undefined before the first. */
   get begunAt(): number | undefined {
     return this.roundTimes[0];
