@@ -53,7 +53,7 @@ export default defineConfig({
     externalLinkIcon: true,
     nav: [
       { text: 'Quick start', link: '/quick-start' },
-      { text: 'Concepts', link: '/concepts/architecture', activeMatch: '^/concepts/' },
+      { text: 'Concepts', link: '/concepts/one-message', activeMatch: '^/concepts/' },
       { text: 'Reference', link: '/reference/api', activeMatch: '^/reference/' },
       { text: 'Operate', link: '/operate/deployment', activeMatch: '^/operate/' },
       { text: 'Develop', link: '/develop/contributing', activeMatch: '^/develop/' },

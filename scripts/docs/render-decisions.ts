@@ -13,7 +13,7 @@ const rowOf = (file: string): string => {
 /** `docs/adr/README.md`: the decisions with status and date, as the head of each page says them. @throws Error for a page without them. */
 export const renderDecisions = (): string => `# Decisions
 
-One page for each hard choice: context, options, decision, what would change our mind. Printed from the pages by \`npm run docs\`.
+One page for each hard choice: context, options, decision, what would change our mind. Printed from the pages by \`npm run docs\`. Numbers that are missing were never given to a decision.
 
 | | decision | status |
 | --- | --- | --- |

@@ -45,7 +45,18 @@ const groups: readonly { readonly text: string; readonly folder: string; readonl
   {
     text: 'Concepts',
     folder: 'concepts/',
-    first: ['architecture', 'messaging', 'live-delivery', 'resilience', 'agents', 'scoring', 'friendship', 'security', 'start-and-stop'],
+    first: [
+      'one-message',
+      'architecture',
+      'messaging',
+      'live-delivery',
+      'resilience',
+      'agents',
+      'scoring',
+      'friendship',
+      'security',
+      'start-and-stop',
+    ],
   },
   { text: 'Reference', folder: 'reference/', first: ['api', 'websocket', 'events', 'typescript-client', 'configuration', 'metrics'] },
   {

@@ -52,6 +52,9 @@ describe('documentation', () => {
     }));
     expect(steps.map(({ number }) => number)).toEqual(['1', '2', '3', '4', '5', '6']);
     expect(steps.filter(({ name, path }) => !path.endsWith(`/${name}`) || !existsSync(path))).toEqual([]);
+    const page = readFileSync('docs/concepts/one-message.md', 'utf8');
+    const walked = [...page.matchAll(/^## \d\. .+\n\n\[[\w.-]+\]\(\.\.\/\.\.\/([\w./-]+)\)/gm)].map(([, path]) => path);
+    expect(walked).toEqual(steps.map(({ path }) => path));
   });
 
   it('has a sentence for every package that we depend on', () => {

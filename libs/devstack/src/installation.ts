@@ -10,3 +10,6 @@ export function commandFor(verb: 'start' | 'stop' | 'status'): string {
   if (!isCheckout) return `npx parley ${verb}`;
   return verb === 'start' ? 'npm start' : `npm run ${verb}`;
 }
+
+/** {@link commandFor} `start`, so that it returns when everything is ready. */
+export const startDetachedCommand: string = isCheckout ? 'npm start -- --detach' : 'npx parley start --detach';

@@ -65,7 +65,7 @@ function show({ findings, examples, messagesChecked, chunksChecked, pending, rep
       kinds.map((kind) => [pc.red(kind), findings[kind], MEANING[kind], examples[kind].slice(0, 3).join('\n')]),
     ),
   );
-  if (!isRepair) return console.log('repair with: npm run parley -- consistency --repair');
+  if (!isRepair) return console.log('repair with: npx parley consistency --repair');
   console.log(
     pc.green(
       `${counted(repaired.ordered, 'message')} to be indexed again, ${counted(repaired.removed, 'vector')} of unknown messages removed`,

@@ -106,7 +106,7 @@ async function list({ conversation, json = false, ...options }: ListOptions): Pr
 
 async function show(id: string, { queue, json = false }: { queue?: string; json?: boolean }): Promise<void> {
   const letter = await withDeadLetters(silentLog(), (deadLetters) => deadLetters.find(id, queue));
-  if (letter === undefined) throw new Explained(`there is no dead letter ${id}`);
+  if (letter === undefined) throw new Explained(`there is no dead letter ${id}; \`npx parley dlq list\` shows those that there are`);
   if (json) return print(letter);
   const { payload, payloadEncoding, headers: _, ...facts } = letter;
   for (const [name, value] of Object.entries(facts)) {

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pc from 'picocolors';
 import { UserId } from '#lib/contracts/ids';
 import { closeCodes, type ServerFrame, SOCKET_PATH, SUBPROTOCOL } from '#lib/contracts/socket';
-import { NOT_RUNNING, runningStack } from '#lib/devstack/home/running-stack';
+import { notFound, runningStack } from '#lib/devstack/home/running-stack';
+import { startDetachedCommand } from '#lib/devstack/installation';
 import { mintToken } from '#lib/devstack/mint-token';
 import { Explained } from '#lib/devstack/terminal/explain';
 import { clock } from '#lib/devstack/terminal/log-line';
@@ -53,7 +54,7 @@ export async function listen({ user, url, process: wanted, json = false }: Optio
 async function realtimeUrl(wanted: string | undefined): Promise<string> {
   const stack = await runningStack();
   if (stack === undefined)
-    throw new Explained(`${NOT_RUNNING} (in another terminal, or with -- --detach); or name one with --url and AUTH_JWT_SECRET.`);
+    throw new Explained(`${notFound()}, in another terminal, or ${startDetachedCommand}; or name one with --url and AUTH_JWT_SECRET.`);
   const there = stack.services.filter(({ app }) => app === 'realtime');
   const found = wanted === undefined ? there[0] : there.find(({ name }) => name === wanted);
   if (found === undefined)

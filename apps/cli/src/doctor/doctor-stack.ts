@@ -2,6 +2,7 @@ import { type DependencyName, dependencyNames } from '#lib/devstack/provisioning
 import { urlVariables } from '#lib/devstack/provisioning/provisioning';
 import { isReady } from '#lib/devstack/supervisor/is-ready';
 import { runningStack } from '#lib/devstack/home/running-stack';
+import { commandFor } from '#lib/devstack/installation';
 import { operatorEnvironment } from '../operator/operator-config.js';
 import type { StackState } from '#lib/devstack/home/state';
 import { withoutLogin } from '#lib/devstack/terminal/url-login';
@@ -28,7 +29,7 @@ export async function stackChecks(): Promise<Check[]> {
 }
 
 function notRunning(): Finding {
-  return { level: 'ok', says: 'Parley is not running here', toDo: 'npm start' };
+  return { level: 'ok', says: 'Parley is not running here', toDo: commandFor('start') };
 }
 
 function servicesOf({ services }: StackState): Check[] {

@@ -1,4 +1,5 @@
 import { mintToken } from '#lib/devstack/mint-token';
+import { commandFor } from '#lib/devstack/installation';
 import { Explained } from '#lib/devstack/terminal/explain';
 import { findParley } from './find-parley.js';
 
@@ -41,7 +42,7 @@ async function request(
     ...(order === undefined ? {} : { method: 'POST', body: JSON.stringify(order) }),
     signal: AbortSignal.timeout(order === undefined ? ANSWER_WITHIN_MS : DONE_WITHIN_MS),
   }).catch((error: Error) => {
-    throw new Explained(`the gateway at ${parley.url} does not answer (${error.name}): \`npm run status\` says what runs here`);
+    throw new Explained(`the gateway at ${parley.url} does not answer (${error.name}): \`${commandFor('status')}\` says what runs here`);
   });
   if (answer.ok || (mayBeMissing && answer.status === 404)) return answer;
   const { detail = 'is AUTH_JWT_SECRET the one that it has?' } = (await answer.json().catch(() => ({}))) as { detail?: string };

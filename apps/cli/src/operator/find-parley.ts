@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { parleyHome } from '#lib/devstack/home/home';
-import { NOT_RUNNING, runningStack } from '#lib/devstack/home/running-stack';
+import { notFound, runningStack } from '#lib/devstack/home/running-stack';
+import { commandFor, startDetachedCommand } from '#lib/devstack/installation';
 import { Explained } from '#lib/devstack/terminal/explain';
 import { EXIT_CONFIG, settings } from '#lib/runtime/config/config';
 import { operatorEnvironment } from './operator-config.js';
@@ -18,10 +19,10 @@ export async function findParley(url: string | undefined): Promise<FoundParley> 
   if (url !== undefined && !URL.canParse(url)) throw new Explained(`--url ${url} is not a URL: for example http://localhost:8080`, 2);
   const stack = await runningStack();
   if (url === undefined && stack === undefined) {
-    throw new Explained(`${NOT_RUNNING} (in another terminal, or with -- --detach); or name one with --url and AUTH_JWT_SECRET.`);
+    throw new Explained(`${notFound()}, in another terminal, or ${startDetachedCommand}; or name one with --url and AUTH_JWT_SECRET.`);
   }
   if (url === undefined && stack?.phase !== 'ready') {
-    throw new Explained(`Parley is ${stack?.phase}: try again when \`npm run status\` says that everything is ready.`);
+    throw new Explained(`Parley is ${stack?.phase}: try again when \`${commandFor('status')}\` says that everything is ready.`);
   }
   return { url: url ?? stack?.gatewayUrl ?? '', ...(await findSecret()) };
 }
@@ -32,7 +33,7 @@ export async function findSecret(): Promise<{ secret: string; audience: string }
   const secret = env['AUTH_JWT_SECRET'] ?? (await keptSecret());
   if (secret === undefined) {
     throw new Explained(
-      'no secret to sign with: set AUTH_JWT_SECRET to the one that the gateway has, or run `npm start` once, which makes one.',
+      `no secret to sign with: set AUTH_JWT_SECRET to the one that the gateway has, or run \`${commandFor('start')}\` once, which makes one.`,
     );
   }
   if (Buffer.byteLength(secret) < 32) throw new Explained('AUTH_JWT_SECRET must have at least 32 bytes', EXIT_CONFIG);

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { NOT_RUNNING, runningStack } from '#lib/devstack/home/running-stack';
+import { notFound, runningStack } from '#lib/devstack/home/running-stack';
 import { Explained } from '#lib/devstack/terminal/explain';
 import { type Config, ConfigError, EXIT_CONFIG, parseConfig, type SettingName, settings } from '#lib/runtime/config/config';
 
@@ -32,7 +32,7 @@ export async function operatorConfig(logins: Logins = 'environment'): Promise<Co
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     // Nothing here and nothing named: the answer is not a list of variables.
-    if ((await runningStack()) === undefined && !CONNECTIONS.some((name) => isGiven(name))) throw new Explained(NOT_RUNNING);
+    if ((await runningStack()) === undefined && !CONNECTIONS.some((name) => isGiven(name))) throw new Explained(notFound());
     throw new Explained(error.message, EXIT_CONFIG);
   }
 }

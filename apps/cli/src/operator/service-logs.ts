@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { NOT_RUNNING } from '#lib/devstack/home/running-stack';
+import { notFound } from '#lib/devstack/home/running-stack';
 import { possibleServices, STANDALONE } from '#lib/devstack/services';
 import { Explained } from '#lib/devstack/terminal/explain';
 
@@ -22,7 +22,7 @@ export async function servicesWithLogs(folder: string, service?: string): Promis
   const there = (await readdir(folder).catch(() => []))
     .filter((file) => file.endsWith('.log'))
     .map((file) => file.slice(0, -'.log'.length));
-  if (there.length === 0) throw new Explained(NOT_RUNNING);
+  if (there.length === 0) throw new Explained(notFound());
   if (service === undefined) return there.filter((name) => name === STANDALONE || possibleServices.some((each) => each.name === name));
   if (there.includes(service)) return [service];
   throw new Explained(`there is no log of ${service}; there are: ${there.sort().join(', ')}`, 2);

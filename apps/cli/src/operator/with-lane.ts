@@ -27,7 +27,7 @@ export async function withLane<T>(lane: LaneName, work: (lanes: PostgresLanes) =
     return await work(lanes);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === UNDEFINED_TABLE) {
-      throw new Explained('the database is of an earlier version: npm run parley -- migrate');
+      throw new Explained('the database is of an earlier version: npx parley migrate');
     }
     if (!(error instanceof DependencyError)) throw error;
     throw new Explained(`Postgres at ${new URL(config.DATABASE_URL).host} does not answer: is it running?`);

@@ -343,7 +343,7 @@ export const rules: readonly AlertRule[] = [
     by: [],
     summary: 'The language model answers 429',
     means: 'Scores come later: the shared budget halves with each 429 and recovers by itself.',
-    firstCommands: ['curl -s localhost:8085/metrics | grep ^llm_', 'npm run parley -- config | grep LLM_', QUEUES],
+    firstCommands: ['curl -s localhost:8092/metrics | grep ^llm_', 'npm run parley -- config | grep LLM_', QUEUES],
     endsWhen: 'no 429 came for five minutes',
     runbook: 'llm-limited.md',
     builtIn: { anyOf: [{ kind: 'increase', metric: 'llm_rate_limited_total', overSeconds: 300, above: 0 }] },

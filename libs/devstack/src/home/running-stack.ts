@@ -11,5 +11,8 @@ export async function runningStack(): Promise<StackState | undefined> {
   return found?.supervisor === undefined ? undefined : found.state;
 }
 
-/** What every command says that finds no Parley. */
+/** What is said where there is no Parley. */
 export const NOT_RUNNING = `Parley is not running: ${commandFor('start')}`;
+
+/** The same with where it was looked for: one that was started with another PARLEY_HOME is not found. */
+export const notFound = (): string => `${NOT_RUNNING} (PARLEY_HOME is ${parleyHome().folder})`;

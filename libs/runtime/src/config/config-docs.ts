@@ -52,8 +52,8 @@ Printed from \`libs/runtime/src/config/config.ts\` by \`npm run docs\`; a test k
 listed at once and the process ends with exit code 78. \`npm run parley -- config\` shows what a process would use, secrets hidden.
 \`npm start\` needs none of them, and checks them before it starts anything. An empty variable counts as not set.
 
-A setting comes with the feature that reads it, and a test keeps it so. Still to come, and ignored until then: alerts to a chat
-(\`GOOGLE_CHAT_WEBHOOK_URL\`).
+A test finds a setting that nothing reads. What only \`npm start\` and the tests read: \`PARLEY_HOME\` (\`.parley\`), \`PARLEY_PORT_BASE\` (8080) and \`PARLEY_<NAME>_PORT\` for one port,
+such as \`PARLEY_GATEWAY_PORT\`; [troubleshooting](../operate/troubleshooting.md) has the ports.
 
 | variable | default | values | meaning, and when to change it |
 | --- | --- | --- | --- |

@@ -115,7 +115,7 @@ export const settings = {
     'For `ops`: the window that scaling advice is derived from; two in a row must agree. Shorter follows bursts, longer is slower and calmer.',
   ),
 
-  DATABASE_URL: secret(url('postgres:', 'postgresql:'), 'Postgres: the truth. Required.'),
+  DATABASE_URL: secret(url('postgres:', 'postgresql:'), 'Postgres: has all data. Required.'),
   DB_ROLE_PASSWORDS: secret(
     z
       .string()
@@ -124,7 +124,7 @@ export const settings = {
         'must be like gateway=<password>,ops=<password>, each of at least 16 characters',
       )
       .optional(),
-    'For `ops migrate` only: makes a Postgres role for each service (`parley_gateway`, `parley_realtime`, `parley_embedding`, `parley_ops`, `parley_cli`) that may do what it needs and nothing else; DATABASE_URL is then the role that owns the tables. Without it all services share the role of DATABASE_URL, unless such roles exist.',
+    'For `ops migrate` only: makes a Postgres role for each service (`parley_<service>`, and `parley_cli` for operators) that may do what it needs and nothing else; DATABASE_URL is then the role that owns the tables. Without it all services share the role of DATABASE_URL, unless such roles exist.',
   ),
   DB_POOL_SIZE: setting(
     count(6, 200).default(10),
