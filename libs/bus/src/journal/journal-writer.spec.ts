@@ -21,3 +21,32 @@ it('an entry that comes in the moment in which a write ends is written, whicheve
     expect(written).toEqual([1, 2]);
   }
 });
+
+it('what was told before is flushed, although more comes during every write', async () => {
+  const removed: number[] = [];
+  let isBusy = true;
+  const journal = {
+    write: async (changes) => {
+      removed.push(...changes.removed.map(({ id }) => id));
+      await new Promise((resolve) => setImmediate(resolve));
+      if (isBusy) writer.remove([{ queue: 'q', id: 2_000 + removed.length }]);
+    },
+  } as Pick<JournalPort, 'write'>;
+  const writer = new JournalWriter(journal as JournalPort, createLogger('test', 'silent'));
+  const told = Array.from({ length: 1_200 }, (_, id) => ({ queue: 'q', id }));
+  writer.remove(told);
+  await Promise.race([writer.flush(), new Promise((_, reject) => setTimeout(reject, 2_000, new Error('it waits for a pause')))]).finally(
+    () => (isBusy = false),
+  );
+  expect(removed).toEqual(expect.arrayContaining(told.map(({ id }) => id)));
+});
+
+it('a flush fails with the write that it waits for', async () => {
+  let failures = 1;
+  const write = () => (failures-- > 0 ? Promise.reject(new Error('away')) : Promise.resolve());
+  const writer = new JournalWriter({ write } as unknown as JournalPort, createLogger('test', 'silent'));
+  await writer.flush();
+  writer.remove([{ queue: 'q', id: 1 }]);
+  await expect(writer.flush()).rejects.toThrow('away');
+  await writer.flush();
+});

@@ -27,6 +27,9 @@ export class JournalWriter {
   private waiting: Waiting[] = [];
   private waitingCount = 0;
   private removals: EntryPlace[] = [];
+  /** Removals that were told and those that were written, since the start. */
+  private told = 0;
+  private written = 0;
   private running: Promise<void> | undefined;
   private failures = 0;
   // A write is shared: it must not have the deadline of the request that began it.
@@ -60,12 +63,16 @@ export class JournalWriter {
   /** Removes entries soon. */
   remove(places: readonly EntryPlace[]): void {
     for (const place of places) this.removals.push(place);
+    this.told += places.length;
     this.run();
   }
 
-  /** Resolves when nothing is left to write, or at the first failure. */
+  /** Resolves when all that was told before is on disk, whatever comes meanwhile. @throws what the journal throws at the next write. */
   async flush(): Promise<void> {
-    while (this.running !== undefined && this.isHealthy) await this.running;
+    const wanted = this.told;
+    if (this.running === undefined) return;
+    do await this.add([]);
+    while (this.written < wanted);
   }
 
   private run(): void {
@@ -92,6 +99,7 @@ export class JournalWriter {
     try {
       await this.journal.write({ added, removed: [...removals, ...batch.flatMap(({ instead }) => instead)] });
       this.failures = 0;
+      this.written += removals.length;
       for (const { resolve } of batch) resolve();
     } catch (error) {
       this.failures += 1;

@@ -91,6 +91,19 @@ export const journalContract = (name: string, start: () => Promise<JournalUnderT
       expect((await later.read('embedding.messages', 0, 10)).map(({ returns }) => returns)).toEqual([1, 1, 0]);
     });
 
+    it('what a process that stopped in order has left counts no return, and counts one when the next process is killed', async () => {
+      await journal.open(NO_ONE);
+      await add(anEntry(1));
+      await journal.close();
+      for (const [later, returns] of [
+        [under.again(), 0],
+        [under.again(), 1],
+      ] as const) {
+        expect(await later.open(new Map([['embedding.messages', 5]]))).toEqual({ lastId: 1, counts: new Map([['embedding.messages', 1]]) });
+        expect(await later.read('embedding.messages', 0, 10)).toMatchObject([{ returns }]);
+      }
+    });
+
     it('a read of large entries returns some of them, and the next one the others', async () => {
       await journal.open(NO_ONE);
       const large = (id: number) => anEntry(id, { message: { ...anEntry(id).message, body: Buffer.alloc(1_000_000, id) } });

@@ -36,10 +36,15 @@ export interface JournalState {
  * and until its delivery is settled. One process at a time writes it. Every call has a deadline and throws DependencyError when the store cannot.
  */
 export abstract class JournalPort {
-  /** Opens it for this process. @param inHand how many entries at the head of each queue the one before may have had in hand: each counts one return more. */
+  /**
+   * Opens it for this process. @param inHand how many entries at the head of each queue the one before may have had in hand, if it did not close
+   * the journal: each counts one return more.
+   */
   abstract open(inHand: ReadonlyMap<string, number>): Promise<JournalState>;
   /** When it rejects, it is not known whether the changes are there. Without changes it asks whether the store answers. */
   abstract write(changes: JournalChanges): Promise<void>;
+  /** Says that this process has nothing in hand any more and writes nothing more. */
+  abstract close(): Promise<void>;
   /** Up to `limit` entries of a queue with ids above `after`, in their order; fewer when they are large. Empty: there are no more. */
   abstract read(queue: string, after: number, limit: number): Promise<JournalEntry[]>;
 }

@@ -15,6 +15,8 @@ export class DelayedQueue {
   private isMoving = false;
   private isStopped = false;
   private failures = 0;
+  /** What waits at least since `sinceMs` of `performance.now()`: all entries up to this id. */
+  private seen = { upToId: 0, sinceMs: 0 };
 
   /** @param move puts entries into the work queue and takes them out of here, at once. */
   constructor(
@@ -54,14 +56,12 @@ export class DelayedQueue {
     const counted = this.count;
     try {
       const entries = await this.journal.read(this.name, 0, BATCH);
-      const now = Date.now();
-      // A clock that was set back must not hold them for longer than their delay.
-      const waits = ({ dueAt }: JournalEntry) => Math.min(this.delayMs, (dueAt?.getTime() ?? 0) - now);
-      const due = entries.filter((entry) => waits(entry) <= 0);
+      const due = entries.filter((entry) => this.waitsMs(entry) <= 0);
       if (due.length > 0) await this.move(due);
       this.count = Math.max(0, this.count - due.length);
-      const [first] = entries.slice(due.length);
-      nextMs = first === undefined ? (this.count > 0 ? 0 : undefined) : waits(first);
+      const waiting = entries.filter((entry) => !due.includes(entry));
+      this.see(waiting);
+      nextMs = waiting.length > 0 ? Math.min(...waiting.map((entry) => this.waitsMs(entry))) : this.count > 0 ? 0 : undefined;
       // The journal has fewer than were counted before the read: none of those is left. What came meanwhile is looked for.
       if (entries.length === 0) {
         this.count = Math.max(0, this.count - counted);
@@ -75,5 +75,17 @@ export class DelayedQueue {
       this.isMoving = false;
     }
     if (nextMs !== undefined) this.lookIn(nextMs);
+  }
+
+  /** By the clock of the day, which another process goes by too; one that was set back must not hold an entry for longer than twice its delay. */
+  private waitsMs({ id, dueAt }: JournalEntry): number {
+    const seenForMs = id <= this.seen.upToId ? performance.now() - this.seen.sinceMs : 0;
+    return Math.min(this.delayMs - seenForMs, (dueAt?.getTime() ?? 0) - Date.now());
+  }
+
+  private see(waiting: readonly JournalEntry[]): void {
+    const [first, last] = [waiting[0], waiting.at(-1)];
+    if (first === undefined || last === undefined || first.id <= this.seen.upToId) return;
+    this.seen = { upToId: last.id, sinceMs: performance.now() };
   }
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createLogger } from '#lib/runtime/log/logger';
 import { createBreakers } from '#lib/resilience/adapters/opossum-breaker';
+import { metrics } from '#lib/runtime/metrics/metrics';
 import { eventually } from '#lib/testing/eventually';
 import { aMessageCreated } from '#lib/testing/builders';
 import { aRequestRow, aRow } from '../../builders.contract.js';
@@ -29,6 +30,7 @@ const opened = async (journal: JournalPort, plan: Partial<BusPlan> = {}): Promis
 
 /** Everything of a queue, taken out of the journal as well. */
 const takeAll = async (bus: JournaledBus, journal: JournalPort, queue: string): Promise<WireMessage[]> => {
+  await bus.flush(1_000); // what is counted may still be on its way
   const taken =
     bus.pipeline[queue] === undefined ? (await journal.read(queue, 0, 1_000)).map(({ message }) => message) : bus.queue(queue).takeAll();
   const entries = await journal.read(queue, 0, 1_000);
@@ -128,6 +130,13 @@ describe('a journaled bus', () => {
     const ids: string[] = [];
     for (let i = 0; i < 5; i += 1) ids.push(...(await publishMany(bus, 900)).ids);
     expect([bus.readyIn(QUEUE), bus.queue(QUEUE).readyCount]).toEqual([4_500, 1_000]);
+    // All of it is what alerts look at: what is in memory is never more than 1,000.
+    const few = bus.queue(QUEUE).consume(10, () => undefined);
+    bus.queue(QUEUE).setOpen(few, true);
+    await eventually(async () =>
+      expect((await metrics.queueLength.get()).values.find(({ labels }) => labels['queue'] === QUEUE)?.value).toBe(4_490),
+    );
+    bus.queue(QUEUE).end(few);
     const seen: (string | undefined)[] = [];
     const consumption = bus.queue(QUEUE).consume(50, ({ id, tag }) => {
       seen.push(id);
@@ -178,6 +187,22 @@ describe('a journaled bus', () => {
     await eventually(() => expect(taken.map(({ id }) => id)).toEqual([message.id]));
     expect(second.readyIn(retryQueue(QUEUE, 1))).toBe(0);
     expect(await journal.read(retryQueue(QUEUE, 1), 0, 1)).toEqual([]);
+  });
+
+  it('a dead letter that was removed by work that failed is gone for the next reader, and is counted once', async () => {
+    const bus = await opened(new MemoryJournal(), { pipeline });
+    const letters = new JournaledDeadLetters(bus);
+    const [first, second] = [aDeadLetter(), aDeadLetter()];
+    for (const letter of [first, second]) await bus.copyTo(deadLetterQueue(QUEUE), letter);
+    const removeFirst = letters.lock(QUEUE, async (locked) => {
+      const letter = await locked.next();
+      if (letter !== undefined) locked.remove(letter);
+      throw new Error('the operator has gone');
+    });
+    const all = letters.lock(QUEUE, async (locked) => [locked.count, (await locked.next())?.id, await locked.next()]);
+    await expect(removeFirst).rejects.toThrow('the operator has gone');
+    expect(await all).toEqual([1, second.id, undefined]);
+    expect(bus.readyIn(deadLetterQueue(QUEUE))).toBe(1);
   });
 
   it('dead letters are still there for the next process', async () => {

@@ -137,16 +137,17 @@ export class JournaledBus extends InProcessBus {
     this.writer.remove([place]);
   }
 
-  /** Writes what was acknowledged or removed. @returns whether all of it was written in time. */
+  /** Writes what was acknowledged or removed until now. @returns whether all of it was written in time. */
   async flush(withinMs: number): Promise<boolean> {
-    return (await within(withinMs, this.writer.flush())) && this.writer.isHealthy;
+    return within(withinMs, this.writer.flush()).catch(() => false);
   }
 
-  /** Publishes nothing more, and writes what was acknowledged. What that cannot in time is delivered again. */
+  /** Publishes nothing more, and writes what was acknowledged; what it cannot write in time is delivered again. Consumers have ended before. */
   async stop(withinMs = 5_000): Promise<void> {
+    const wasOpen = this.isOpen;
     this.isOpen = false;
     for (const known of this.queues.values()) if (known.kind !== 'dead') known.queue.stop();
-    await this.flush(withinMs);
+    if (wasOpen && (await this.flush(withinMs))) await within(withinMs, this.journal.close()).catch(() => false);
   }
 
   private async publishMessage(message: WireMessage): Promise<PublishOutcome> {

@@ -32,13 +32,18 @@ export class JournaledDeadLetters extends DeadLettersPort {
       throw new DependencyError('rabbitmq', 'dead-letters', 'overloaded', { cause });
     }
     try {
+      // What a reader removed whose work failed, this one must not meet, and must not remove and count again.
+      await this.allWritten();
       const result = await work(new LockedJournaledQueue(this.bus, queue));
-      // The next reader must not meet what this one has removed.
-      if (!(await this.bus.flush(WRITTEN_WITHIN_MS))) throw new DependencyError('rabbitmq', 'dead-letters', 'timeout');
+      await this.allWritten();
       return result;
     } finally {
       lock.release();
     }
+  }
+
+  private async allWritten(): Promise<void> {
+    if (!(await this.bus.flush(WRITTEN_WITHIN_MS))) throw new DependencyError('rabbitmq', 'dead-letters', 'timeout');
   }
 
   private lockOf(queue: string): Semaphore {

@@ -37,7 +37,12 @@ export class JournaledQueue {
     private readonly journal: JournalPort,
     private readonly onSettled: (place: EntryPlace) => void,
   ) {
-    this.front = new MemoryQueue(name, Number.POSITIVE_INFINITY, (message) => this.settled(message));
+    this.front = new MemoryQueue(
+      name,
+      Number.POSITIVE_INFINITY,
+      (message) => this.settled(message),
+      () => this.readyCount,
+    );
   }
 
   /** Entries that no consumer has. */

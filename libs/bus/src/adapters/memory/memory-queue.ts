@@ -57,11 +57,13 @@ export class MemoryQueue {
   /**
    * @param size messages in the queue, unsettled ones included; as many publishers may wait for room.
    * @param onSettled told of each message that a consumer has settled.
+   * @param length what `queue_length` says: more than is here, when this is the front of a longer queue.
    */
   constructor(
     readonly name: string,
     size: number,
     private readonly onSettled: (message: WireMessage) => void = () => undefined,
+    private readonly length: () => number = () => this.ready.length,
   ) {
     this.room = new Semaphore(undefined, { concurrent: size, queued: size });
   }
@@ -174,7 +176,7 @@ export class MemoryQueue {
   }
 
   private report(): void {
-    metrics.queueLength.set({ queue: this.name }, this.ready.length);
+    metrics.queueLength.set({ queue: this.name }, this.length());
     const { inUse, size } = this.room.state;
     if (Number.isFinite(size)) metrics.eventBusBufferUsed.set({ topic: this.name }, inUse / size);
   }

@@ -3,9 +3,11 @@ import { type JournalChanges, type JournalEntry, JournalPort, type JournalState 
 /** A journal that outlives the bus of a test, and not its process. */
 export class MemoryJournal extends JournalPort {
   private entries: JournalEntry[] = [];
+  private isClosed = false;
 
   async open(inHand: ReadonlyMap<string, number>): Promise<JournalState> {
-    const left = new Map(inHand);
+    const left = new Map(this.isClosed ? [] : inHand);
+    this.isClosed = false;
     const counts = new Map<string, number>();
     this.entries = this.entries.map((entry) => {
       counts.set(entry.queue, (counts.get(entry.queue) ?? 0) + 1);
@@ -14,6 +16,10 @@ export class MemoryJournal extends JournalPort {
       return suspects > 0 ? { ...entry, returns: entry.returns + 1 } : entry;
     });
     return { lastId: this.entries.at(-1)?.id ?? 0, counts };
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
   }
 
   async write({ added, removed }: JournalChanges): Promise<void> {

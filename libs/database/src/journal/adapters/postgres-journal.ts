@@ -24,6 +24,11 @@ const TABLE = `
     PRIMARY KEY (queue, id)
   ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_insert_threshold = -1)`;
 
+/** A row of no queue: the process before had nothing in hand when it ended. */
+const CLOSE = `
+  INSERT INTO embedded.deliveries (queue, id, type, headers, body, returns) VALUES ('', 0, 'closed', '{}', '', 0) ON CONFLICT DO NOTHING`;
+const WAS_CLOSED = `DELETE FROM embedded.deliveries WHERE queue = '' RETURNING id`;
+
 const COUNT_RETURNS = `
   UPDATE embedded.deliveries SET returns = returns + 1
   FROM (
@@ -34,14 +39,21 @@ const COUNT_RETURNS = `
   ) AS head
   WHERE deliveries.queue = head.queue AND deliveries.id = head.id`;
 
-const COUNT = `SELECT queue, count(*)::int AS count, max(id)::text AS "lastId" FROM embedded.deliveries GROUP BY queue`;
+/** A process that was killed may leave a write that Postgres still commits: this waits for it. */
+const WAIT_FOR_WRITES = 'LOCK TABLE embedded.deliveries IN SHARE MODE';
+
+/** Entries counted in one statement: each has the time of a statement, however many there are. */
+const COUNT_PAGE = 20_000;
+const COUNT = `
+  SELECT queue, count(*)::int AS count, max(id)::text AS "lastId"
+  FROM (SELECT queue, id FROM embedded.deliveries WHERE (queue, id) > ($1, $2) ORDER BY queue, id LIMIT ${COUNT_PAGE}) AS page
+  GROUP BY queue ORDER BY queue`;
 
 const ADD = {
   name: 'journal-add',
   text: `
     INSERT INTO embedded.deliveries (queue, id, event_id, type, published_at, headers, body, returns, due_at)
-    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::bytea[], $8::int[], $9::timestamptz[])
-    ON CONFLICT DO NOTHING`,
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::bytea[], $8::int[], $9::timestamptz[])`,
 };
 
 const REMOVE = {
@@ -63,6 +75,12 @@ const READ = {
     FROM embedded.deliveries WHERE queue = $1 AND id IN (SELECT id FROM sized WHERE before < ${READ_BYTES}) ORDER BY deliveries.id`,
 };
 
+interface Count {
+  readonly queue: string;
+  readonly count: number;
+  readonly lastId: string;
+}
+
 interface Row {
   readonly id: string;
   readonly eventId: string | null;
@@ -76,6 +94,8 @@ interface Row {
 
 /** The journal in the table `embedded.deliveries`, which it makes. */
 export class PostgresJournal extends JournalPort {
+  private hasCountedReturns = false;
+
   /** @param lane of its own: what waits for a connection of others would hold up every publish. */
   constructor(private readonly lane: PostgresLane) {
     super();
@@ -83,12 +103,31 @@ export class PostgresJournal extends JournalPort {
 
   async open(inHand: ReadonlyMap<string, number>): Promise<JournalState> {
     await this.lane.query(TABLE);
-    await this.lane.query(COUNT_RETURNS, [[...inHand.keys()], [...inHand.values()]]);
-    const rows = await this.lane.query<{ queue: string; count: number; lastId: string }>(COUNT);
-    return {
-      lastId: Math.max(0, ...rows.map(({ lastId }) => Number(lastId))),
-      counts: new Map(rows.map(({ queue, count }) => [queue, count])),
-    };
+    if (!this.hasCountedReturns) {
+      await this.lane.transaction(async (query) => {
+        await query(WAIT_FOR_WRITES);
+        const isInOrder = (await query(WAS_CLOSED)).length > 0;
+        if (!isInOrder) await query(COUNT_RETURNS, [[...inHand.keys()], [...inHand.values()]]);
+      });
+      // When what follows fails and is tried again, no other process has died.
+      this.hasCountedReturns = true;
+    }
+    const counts = new Map<string, number>();
+    let [highest, counted, after] = [0, 0, ['', '0']];
+    do {
+      const rows = await this.lane.query<Count>(COUNT, after);
+      for (const { queue, count, lastId } of rows) {
+        counts.set(queue, (counts.get(queue) ?? 0) + count);
+        highest = Math.max(highest, Number(lastId));
+        after = [queue, lastId];
+      }
+      counted = rows.reduce((sum, { count }) => sum + count, 0);
+    } while (counted === COUNT_PAGE);
+    return { lastId: highest, counts };
+  }
+
+  async close(): Promise<void> {
+    await this.lane.query(CLOSE);
   }
 
   async write({ added, removed }: JournalChanges): Promise<void> {
