@@ -51,3 +51,34 @@ it('conversations leave in the order of their last search when there is no room,
   held.put(['8', '9'].map((id) => vector(id, 'c')));
   expect([idsOf(held, 'a'), idsOf(held, 'c')]).toEqual([['1'], undefined]);
 });
+
+it('readings that are under way hold no more than the limit together', () => {
+  const held = new HeldVectors(3_000);
+  const readings = ['a', 'b', 'c'].map((id) => held.begin([id]));
+  readings.forEach((reading, i) => reading.add([vector(`${i}`, 'abc'[i] ?? '')]));
+  for (const reading of readings) reading.end();
+  expect(['a', 'b', 'c'].map((id) => idsOf(held, id))).toEqual([['0'], ['1'], undefined]);
+  expect([held.readingCount, held['readingBytes']]).toEqual([0, 0]);
+});
+
+it('a search that is under way meets a vector that is written anew once, in its place', () => {
+  const held = new HeldVectors(10_000);
+  read(held, 'a', vector('1', 'a'), vector('2', 'a'));
+  const seen: string[] = [];
+  for (const { id } of held.of('a') ?? []) {
+    seen.push(id);
+    if (seen.length === 1) held.put([vector('1', 'a', 50)]);
+    if (seen.length > 5) break;
+  }
+  expect(seen).toEqual(['1', '2']);
+});
+
+it('what is not sure is forgotten, also what is being read', () => {
+  const held = new HeldVectors(10_000);
+  read(held, 'a', vector('1', 'a'));
+  const reading = held.begin(['b']);
+  reading.add([vector('2', 'b')]);
+  held.clear();
+  reading.end();
+  expect([idsOf(held, 'a'), idsOf(held, 'b')]).toEqual([undefined, undefined]);
+});

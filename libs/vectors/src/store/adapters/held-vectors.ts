@@ -37,6 +37,8 @@ export class HeldVectors {
   private readonly conversations = new Map<ConversationId, Conversation>();
   private readonly readings = new Set<Set<ConversationId>>();
   private bytes = 0;
+  /** Of readings that are under way: together they hold no more than the limit either. */
+  private readingBytes = 0;
 
   constructor(private readonly limitBytes: number) {}
 
@@ -52,24 +54,41 @@ export class HeldVectors {
   begin(conversations: readonly ConversationId[]): Reading {
     const clean = new Set(conversations);
     const read = new Map<ConversationId, HeldVector[]>(conversations.map((id) => [id, []]));
-    let bytes = conversations.length * OVERHEAD;
+    let bytes = 0;
+    const take = (more: number) => {
+      bytes += more;
+      this.readingBytes += more;
+    };
+    const over = () => {
+      this.readings.delete(clean);
+      take(-bytes);
+      read.clear();
+    };
     this.readings.add(clean);
+    take(conversations.length * OVERHEAD);
     return {
       add: (vectors) => {
-        bytes += vectors.reduce((sum, vector) => sum + sizeOf(vector), 0);
+        if (!this.readings.has(clean)) return;
+        take(vectors.reduce((sum, vector) => sum + sizeOf(vector), 0));
         // What does not fit as a whole is read each time.
-        if (bytes > this.limitBytes) read.clear();
+        if (this.readingBytes > this.limitBytes) return over();
         for (const vector of vectors) read.get(vector.conversationId)?.push(vector);
       },
       end: () => {
-        this.readings.delete(clean);
+        if (!this.readings.has(clean)) return;
         for (const [id, vectors] of read) if (clean.has(id)) this.hold(id, vectors);
+        over();
         this.shrink();
       },
-      abandon: () => {
-        this.readings.delete(clean);
-      },
+      abandon: over,
     };
+  }
+
+  /** After a write of which it is not known what became of it: nothing in memory is sure. */
+  clear(): void {
+    this.conversations.clear();
+    this.bytes = 0;
+    for (const reading of this.readings) reading.clear();
   }
 
   /** Reads under way: each write looks at all of them. */
@@ -81,33 +100,30 @@ export class HeldVectors {
   put(vectors: readonly HeldVector[]): void {
     for (const vector of vectors) {
       this.touched(vector.conversationId);
-      this.dropOne(vector);
       const held = this.conversations.get(vector.conversationId);
       if (held === undefined) continue;
+      const known = held.vectors.get(vector.id);
+      // In its place: a search that is under way must not meet it once more at the end.
       held.vectors.set(vector.id, vector);
-      this.grow(held, sizeOf(vector));
+      this.grow(held, sizeOf(vector) - (known === undefined ? 0 : sizeOf(known)));
     }
     this.shrink();
   }
 
   /** Vectors that were removed. */
   drop(vectors: readonly Pick<HeldVector, 'id' | 'conversationId'>[]): void {
-    for (const vector of vectors) {
-      this.touched(vector.conversationId);
-      this.dropOne(vector);
+    for (const { id, conversationId } of vectors) {
+      this.touched(conversationId);
+      const held = this.conversations.get(conversationId);
+      const known = held?.vectors.get(id);
+      if (held === undefined || known === undefined) continue;
+      held.vectors.delete(id);
+      this.grow(held, -sizeOf(known));
     }
   }
 
   private touched(id: ConversationId): void {
     for (const reading of this.readings) reading.delete(id);
-  }
-
-  private dropOne({ id, conversationId }: Pick<HeldVector, 'id' | 'conversationId'>): void {
-    const held = this.conversations.get(conversationId);
-    const known = held?.vectors.get(id);
-    if (held === undefined || known === undefined) return;
-    held.vectors.delete(id);
-    this.grow(held, -sizeOf(known));
   }
 
   private hold(id: ConversationId, vectors: readonly HeldVector[]): void {

@@ -1,5 +1,6 @@
 import type { ConversationId, MessageId, UserId } from '#lib/contracts/ids';
 import type { PostgresLane } from '#lib/database/adapters/lanes/postgres-lane';
+import { DependencyError } from '#lib/resilience/call/errors';
 import { TimeSlices } from '#lib/runtime/work/time-slices';
 import type { Chunk, ScoredChunk } from '../../chunking/chunk.js';
 import { type StoredChunk, type VectorFilter, VectorStorePort } from '../vector-store.port.js';
@@ -149,9 +150,10 @@ export class PostgresVectorStore extends VectorStorePort {
       // A copy: what callers hold belongs to their cache.
       if (embedding !== undefined && chunk.version === newest.get(chunk.messageId)) byId.set(chunk.id, vectorOf(chunk, embedding.slice()));
     });
-    const vectors = [...byId.values()];
+    // Batches that have chunks in common lock them in the same order, or each would wait for the other.
+    const vectors = [...byId.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
     const suspects = mayHaveOlder === undefined ? [...newest.keys()] : mayHaveOlder.filter((messageId) => newest.has(messageId));
-    const gone = await this.lane.transaction(async (query) => {
+    const write = this.lane.transaction(async (query) => {
       if (vectors.length > 0) await query(PUT, [this.collection, ...columnsOf(vectors)]);
       const versions = suspects.map((messageId) => newest.get(messageId));
       const ids = chunks.map(({ id }) => id);
@@ -159,7 +161,7 @@ export class PostgresVectorStore extends VectorStorePort {
       const dropped = removed.length === 0 ? [] : await query<Gone>(DROP_MESSAGES, [this.collection, removed]);
       return [...surplus, ...dropped];
     });
-    this.held.drop(gone);
+    this.held.drop(await this.orClear(write));
     this.held.put(vectors);
   }
 
@@ -187,7 +189,7 @@ export class PostgresVectorStore extends VectorStorePort {
   }
 
   async remove(chunkIds: readonly string[]): Promise<void> {
-    if (chunkIds.length > 0) this.held.drop(await this.lane.query<Gone>(DROP, [this.collection, chunkIds]));
+    if (chunkIds.length > 0) this.held.drop(await this.orClear(this.lane.query<Gone>(DROP, [this.collection, chunkIds])));
   }
 
   async chunkIdsOfSender(senderId: UserId, limit: number): Promise<string[]> {
@@ -213,6 +215,17 @@ export class PostgresVectorStore extends VectorStorePort {
     } finally {
       // Also when Postgres fails or the search is given up.
       reading.abandon();
+    }
+  }
+
+  /** A write that got no answer may be committed all the same. */
+  private async orClear<T>(write: Promise<T>): Promise<T> {
+    try {
+      return await write;
+    } catch (error) {
+      const wasRefused = error instanceof DependencyError && (error.kind === 'open' || error.kind === 'overloaded');
+      if (!wasRefused) this.held.clear();
+      throw error;
     }
   }
 
