@@ -1,6 +1,7 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '#lib/testing/eventually';
 import { type Home, parleyHome } from '../home/home.js';
@@ -92,6 +93,40 @@ describe.skipIf(findPostgresPackage() === undefined)('the process that runs the 
       expect(now).toBeDefined();
       expect(now).not.toBe(postgres);
     });
+  });
+
+  it('goes on when its record cannot be written', async () => {
+    const state = await newParley().start();
+    const app = state.services[0]?.process?.pid ?? 0;
+    rmSync(home.stateFile);
+    mkdirSync(home.stateFile);
+    try {
+      process.kill(app, 'SIGKILL');
+      await eventually(() => expect(told()).toHaveLength(2));
+      await eventually(async () => expect(await isReady(state.gatewayUrl)).toBe(true));
+    } finally {
+      rmSync(home.stateFile, { recursive: true });
+    }
+  });
+
+  it('stops at once while an app that it starts again waits for its turn to migrate', async () => {
+    const parley = newParley();
+    const state = await parley.start();
+    const client = new Client({ connectionString: state.dependencies[0]?.url });
+    client.on('error', () => undefined); // Postgres ends before it
+    await client.connect();
+    await client.query(`SELECT pg_advisory_lock(${0x70_61_72_6c_65_79})`);
+    process.kill(state.services[0]?.process?.pid ?? 0, 'SIGKILL');
+    await eventually(async () => {
+      const { rowCount } = await client.query(`SELECT FROM pg_stat_activity WHERE application_name LIKE 'parley-migrate@%'`);
+      expect(rowCount).toBe(1);
+    });
+    const askedAt = performance.now();
+    await parley.stop();
+    expect(performance.now() - askedAt).toBeLessThan(20_000); // killed after 65 s when it does not hear
+    expect(told()).toHaveLength(1);
+    expect(await stopEmbedded(home, () => undefined)).toBe('nothing');
+    await client.end().catch(() => undefined);
   });
 
   it('tells why the app does not start, with what it said, and leaves nothing running', async () => {

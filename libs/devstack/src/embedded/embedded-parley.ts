@@ -14,7 +14,7 @@ import { projectRoot } from '../project-root.js';
 import { STANDALONE } from '../services.js';
 import { KeepAlive } from '../supervisor/keep-alive.js';
 import type { Terminal } from '../supervisor/terminal.js';
-import { Explained } from '../terminal/explain.js';
+import { Explained, reasonOf } from '../terminal/explain.js';
 import { SpanReceiver } from '../traces/span-receiver.js';
 import { ControlServer } from './control-server.js';
 import { EmbeddedPostgres } from './embedded-postgres.js';
@@ -145,19 +145,24 @@ export class EmbeddedParley {
 
   private async bringDown(): Promise<void> {
     const revivals = this.keepAlive.stop();
-    await this.starting;
-    if (this.lock === undefined) return;
     this.phase = 'stopping';
     this.record();
-    await this.standalone?.stop();
-    await this.postgres?.stop();
+    await this.endBoth();
+    // A start that was under way has failed by that, or has come up behind it.
+    await Promise.all([this.starting, revivals]);
+    await this.endBoth();
+    if (this.lock === undefined) return;
     await this.spans?.stop();
-    await revivals;
     this.control.close();
     await this.recorded;
     await removeState(this.home);
     this.lock.release();
     this.lock = undefined;
+  }
+
+  private async endBoth(): Promise<void> {
+    await this.standalone?.stop();
+    await this.postgres?.stop();
   }
 
   private async claimHome(): Promise<void> {
@@ -276,7 +281,10 @@ export class EmbeddedParley {
   private record(): void {
     const { plan } = this;
     if (plan === undefined) return;
-    this.recorded = this.recorded.then(() => writeState(this.home, this.snapshot(plan)));
+    // A full disk does not end what runs.
+    this.recorded = this.recorded
+      .then(() => writeState(this.home, this.snapshot(plan)))
+      .catch((error: unknown) => this.terminal.say(`what runs could not be written down: ${reasonOf(error)}`));
   }
 
   private snapshot({ ports, control, environment }: Plan): StackState {

@@ -13,6 +13,7 @@ import { mayEnter, unprivilegedUser } from '../process/unprivileged-user.js';
 import { EmbeddedPostgres, type EmbeddedPostgresOptions } from './embedded-postgres.js';
 import { readPostmasterFile } from './postmaster-file.js';
 import { HomeLock } from './home-lock.js';
+import { endOrphan } from './orphan.js';
 import { findPostgresPackage, preparePrograms } from './postgres-programs.js';
 
 const found = findPostgresPackage();
@@ -83,7 +84,7 @@ describe.skipIf(found === undefined)('the Postgres of the embedded mode', () => 
     claimed?.release();
   });
 
-  it('takes no other program for what was left behind, although it has its number', async () => {
+  it.each(['ready', 'starting'])('takes no other program for what was left behind %s, although it has its number', async (status) => {
     const { pid } = await startAndKillParent();
     const stranger = spawn(process.execPath, ['-e', 'setInterval(() => 0, 1e6)'], { stdio: 'ignore' });
     try {
@@ -91,13 +92,25 @@ describe.skipIf(found === undefined)('the Postgres of the embedded mode', () => 
       await eventually(() => expect(isAlive(pid)).toBe(false));
       const file = join(options.folder, 'postmaster.pid');
       const [, ...rest] = readFileSync(file, 'utf8').split('\n');
-      writeFileSync(file, [stranger.pid, ...rest].join('\n'));
+      writeFileSync(file, [stranger.pid, ...rest].join('\n').replace(/ready *$/m, status));
       const postgres = await start();
       expect(await ask(postgres, 'SELECT word FROM survived')).toEqual([{ word: 'yes' }]);
       expect(stranger.exitCode ?? stranger.signalCode).toBeNull();
     } finally {
       stranger.kill('SIGKILL');
     }
+  });
+
+  it('gives up the number of one that is gone before a process of ours may get it', async () => {
+    const { pid } = await startAndKillParent();
+    process.kill(pid, 'SIGKILL');
+    await eventually(() => expect(isAlive(pid)).toBe(false));
+    expect(await endOrphan({ ...options, url: 'postgres://parley:not-asked@127.0.0.1/postgres' })).toBe(false);
+    const left = readPostmasterFile(options.folder);
+    expect(left).toMatchObject({ port: options.port });
+    expect(left?.pid).not.toBe(pid);
+    expect(isAlive(left?.pid ?? 0)).toBe(false);
+    expect(await ask(await start(), 'SELECT word FROM survived')).toEqual([{ word: 'yes' }]);
   });
 
   it('refuses data of another major version and leaves it as it is', async () => {

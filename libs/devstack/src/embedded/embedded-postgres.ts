@@ -101,7 +101,8 @@ export class EmbeddedPostgres {
     this.isWanted = false;
     const { watch } = this;
     this.watch = undefined;
-    await watch?.end().catch(() => undefined);
+    // Not waited for: a Postgres that hangs does not close it.
+    void watch?.end().catch(() => undefined);
     await stopPostgres(this.options);
     await this.childGone();
   }

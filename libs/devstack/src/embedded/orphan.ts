@@ -1,10 +1,10 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { spawn } from 'node:child_process';
 import { Explained } from '../terminal/explain.js';
-import { whoAnswers } from './ask-postgres.js';
+import { type Answer, whoAnswers } from './ask-postgres.js';
 import { type PostmasterFile, readPostmasterFile } from './postmaster-file.js';
 import { type StoppablePostgres, stopPostgres } from './stop-postgres.js';
 
@@ -16,7 +16,7 @@ export interface SuspectedOrphan extends StoppablePostgres {
 
 /** It recovers or shuts down. */
 const SETTLED_WITHIN_MS = 60_000;
-/** One that calls itself ready listens; a start that has just begun does so within this time. */
+/** A start that has just begun listens within this time. */
 const LISTENS_WITHIN_MS = 2_000;
 const ASK_EVERY_MS = 50;
 /** Clocks are set while machines boot. */
@@ -31,14 +31,19 @@ export async function endOrphan(suspect: SuspectedOrphan): Promise<boolean> {
   const startedAt = performance.now();
   for (;;) {
     const file = readPostmasterFile(suspect.folder);
-    if (file === undefined || !isAlive(file.pid)) return false; // Postgres clears up such a file itself
+    if (file === undefined) return false;
+    if (!isAlive(file.pid)) {
+      // Postgres would clear up such a file itself, unless by then a thread of ours has that number: in a new container all numbers begin anew.
+      await disown(suspect);
+      return false;
+    }
     const waitedMs = performance.now() - startedAt;
     const answer = await whoAnswers(withPort(suspect.url, file.port), suspect.folder);
     if (answer === 'ours') {
       await stopPostgres(suspect);
       return true;
     }
-    if (isOfEarlierBoot(file) || (isNoPostmaster(file, answer) && waitedMs > LISTENS_WITHIN_MS)) {
+    if (isOfEarlierBoot(file) || (isNoPostmaster(answer) && waitedMs > LISTENS_WITHIN_MS)) {
       await disown(suspect);
       return false;
     }
@@ -47,9 +52,9 @@ export async function endOrphan(suspect: SuspectedOrphan): Promise<boolean> {
   }
 }
 
-/** One that is ready or was never heard of again listens at its port. */
-function isNoPostmaster({ status }: PostmasterFile, answer: string): boolean {
-  return (status === 'ready' || status === '') && (answer === 'nothing' || answer === 'other');
+/** A Postgres listens at its port from before it recovers until it is gone. */
+function isNoPostmaster(answer: Answer): boolean {
+  return answer === 'nothing' || answer === 'other';
 }
 
 function isOfEarlierBoot({ startedAt }: PostmasterFile): boolean {
@@ -57,13 +62,17 @@ function isOfEarlierBoot({ startedAt }: PostmasterFile): boolean {
 }
 
 /**
- * The number in the file is another program's. It becomes that of a process of ours that has ended, so that Postgres does not take that program for
- * itself; the rest stays, by which Postgres sees whether processes of its last run still use the memory they share.
+ * The number in the file is, or may become, another program's. It becomes that of a process of ours that has just ended, so that Postgres does not
+ * take another one for itself; the rest stays, by which Postgres sees whether processes of its last run still use the memory they share.
  */
-async function disown({ programs, folder }: SuspectedOrphan): Promise<void> {
+async function disown({ programs, folder, as }: SuspectedOrphan): Promise<void> {
   const path = join(folder, 'postmaster.pid');
   const [, ...rest] = readFileSync(path, 'utf8').split('\n');
-  writeFileSync(path, [await endedPid(programs.postgres), ...rest].join('\n'));
+  // In one step: Postgres does not start beside an empty one, which is what a full disk would leave.
+  const draft = `${path}.new`;
+  writeFileSync(draft, [await endedPid(programs.postgres), ...rest].join('\n'), { mode: 0o600 });
+  if (as !== undefined) chownSync(draft, as.uid, as.gid);
+  renameSync(draft, path);
 }
 
 function endedPid(program: string): Promise<number> {

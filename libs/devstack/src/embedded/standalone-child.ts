@@ -8,8 +8,11 @@ import { BEGIN, STOP } from './standalone-message.js';
 const [entry = '', loaded = ''] = process.argv.slice(2);
 const begun = once(process, 'message').then(([first]) => (first === BEGIN ? undefined : process.exit(0)));
 
-// Windows has no signal that a process could take in order: the app hears its own kind of order.
-process.on('message', (message) => message === STOP && process.emit('SIGTERM', 'SIGTERM'));
+// Windows has no signal that a process could take in order: the app hears its own kind of order. Before it listens there is nothing to finish: a
+// migration that is cut off is rolled back.
+process.on('message', (message) => {
+  if (message === STOP && !process.emit('SIGTERM', 'SIGTERM')) process.exit(0);
+});
 // The parent was killed, and this goes with it: what was acknowledged is in Postgres, and the next start wants the ports at once.
 process.once('disconnect', () => process.exit(1));
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -29,5 +29,16 @@ describe('a log file', () => {
     expect(readdirSync(folder).sort()).toEqual(['a.log', 'a.log.1', 'a.log.2']);
     expect(readFileSync(join(folder, 'a.log'), 'utf8')).toBe('line number 5\n');
     expect(readFileSync(join(folder, 'a.log.2'), 'utf8')).toBe('line number 3\n');
+  });
+
+  it('loses what cannot be written, goes on, and ends no process', () => {
+    const log = new LogFile(join(folder, 'logs', 'a.log'));
+    rmSync(join(folder, 'logs'), { recursive: true });
+    log.write('lost\n');
+    log.flush();
+    mkdirSync(join(folder, 'logs'));
+    log.write('kept\n');
+    log.flush();
+    expect(readFileSync(join(folder, 'logs', 'a.log'), 'utf8')).toBe('kept\n');
   });
 });

@@ -23,14 +23,18 @@ export class LogFile {
     this.waiting.push(text);
   }
 
-  /** Puts everything that waits on disk now. */
+  /** Puts everything that waits on disk now. Where that cannot be, it is lost: a full disk must not end the process that writes here. */
   flush(): void {
     const text = this.waiting.join('');
     this.waiting = [];
     if (text === '') return;
-    if (this.size > this.limitBytes) this.setAside();
-    appendFileSync(this.path, text, { mode: 0o640 });
-    this.size += Buffer.byteLength(text);
+    try {
+      if (this.size > this.limitBytes) this.setAside();
+      appendFileSync(this.path, text, { mode: 0o640 });
+      this.size += Buffer.byteLength(text);
+    } catch {
+      // The next lines are tried again.
+    }
   }
 
   private setAside(): void {
