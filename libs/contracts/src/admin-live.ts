@@ -34,7 +34,11 @@ export const FlowNode = z.object({
     .max(255)
     .optional()
     .meta({ description: 'The row of section `queues` that tells of it: of a queue, its retries and dead letters' }),
-  service: z.string().max(64).optional().meta({ description: 'The `service` in section `processes`, of an app' }),
+  service: z
+    .string()
+    .max(64)
+    .optional()
+    .meta({ description: 'The `service` in section `processes`, of an app; in the embedded mode `standalone` is all of them' }),
   dependency: z.string().max(64).optional().meta({ description: 'The `name` in section `dependencies`, of a store' }),
 });
 export type FlowNode = z.infer<typeof FlowNode>;

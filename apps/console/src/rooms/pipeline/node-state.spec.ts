@@ -60,11 +60,12 @@ it('an app is as well as its processes', () => {
     cpuCores: 0,
     loopLagMs: 1,
   };
-  const of = (...ready: boolean[]) =>
-    stateOf(node('app', { service: 'ops' }), {
-      processes: { state: 'known', at: AT, measuredAt: AT, items: ready.map((isReady) => ({ ...process, ready: isReady })) },
-    });
+  const withProcesses = (...items: (typeof process & { ready: boolean })[]) =>
+    stateOf(node('app', { service: 'ops' }), { processes: { state: 'known', at: AT, measuredAt: AT, items } });
+  const of = (...ready: boolean[]) => withProcesses(...ready.map((isReady) => ({ ...process, ready: isReady })));
   expect([of(true, true), of(true, false), of(false), of()].map(({ state }) => state)).toEqual(['running', 'someAway', 'away', 'unknown']);
+  expect(withProcesses({ ...process, service: 'standalone', ready: true }).state).toBe('running');
+  expect(withProcesses({ ...process, service: 'gateway', ready: true }).state).toBe('unknown');
 });
 
 it('a store is as healthy as this gateway finds it, and an open breaker of another process shows', () => {

@@ -92,8 +92,11 @@ function ofDeadLetters(queue: LiveQueue | undefined): NodeState {
   return queue.deadLetters === 0 ? { level: 'calm', state: 'empty', queue } : { level: 'bad', state: 'letters', queue };
 }
 
+/** The process of the embedded mode: all apps in one. */
+const ALL_APPS = 'standalone';
+
 function ofApp({ service }: FlowNode, picture: Partial<AdminPicture>): NodeState {
-  const processes = known(picture.processes)?.items.filter((process) => process.service === service) ?? [];
+  const processes = known(picture.processes)?.items.filter((process) => process.service === service || process.service === ALL_APPS) ?? [];
   if (processes.length === 0) return unknown;
   const away = processes.filter(({ ready }) => !ready);
   const since = away.map((process) => process.since).toSorted()[0];
