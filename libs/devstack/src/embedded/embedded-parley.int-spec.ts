@@ -115,7 +115,7 @@ describe.skipIf(findPostgresPackage() === undefined)('the process that runs the 
     const client = new Client({ connectionString: state.dependencies[0]?.url });
     client.on('error', () => undefined); // Postgres ends before it
     await client.connect();
-    await client.query(`SELECT pg_advisory_lock(${0x70_61_72_6c_65_79})`);
+    await client.query('SELECT pg_advisory_lock($1)', [0x70_61_72_6c_65_79]);
     process.kill(state.services[0]?.process?.pid ?? 0, 'SIGKILL');
     await eventually(async () => {
       const { rowCount } = await client.query(`SELECT FROM pg_stat_activity WHERE application_name LIKE 'parley-migrate@%'`);
