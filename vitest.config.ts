@@ -29,6 +29,9 @@ export default defineConfig({
           name: 'unit',
           include: ['{apps,clients,libs,scripts}/**/*.spec.ts', 'test/{bench,chaos,docs}/**/*.spec.ts'],
           isolate: false,
+          // A limit against what hangs; how fast something is no unit test asks.
+          testTimeout: 20_000,
+          hookTimeout: 30_000,
           // Two fifths of two cores are in use when two files run at once.
           maxWorkers: 2 * cores,
         },

@@ -161,7 +161,8 @@ describe('the end of a conversation', () => {
 
   it('counts once for each of 20 that two processes score at the same time, all of one user', async () => {
     const dave = await userOf('dave');
-    await Promise.all(Array.from({ length: 20 }, (_, i) => end(dave, `robot-${i}`)));
+    // The breaker may still try Postgres after the outage of the test before, one call at a time: a refused caller asks again.
+    await Promise.all(Array.from({ length: 20 }, (_, i) => eventually(() => end(dave, `robot-${i}`))));
     await scored(dave, 20);
     expect(await statusOf(dave)).toMatchObject({ score: 20 * WORTH, level: 'acquaintance', version: 20 });
     const [row] = await sql<{ topics: number; history: number }>(

@@ -29,9 +29,9 @@ describe.skipIf('missing' in prometheus)(
       await once(target, 'listening');
       const [port = 0] = await freePorts(1);
       url = `http://127.0.0.1:${port}`;
-      // The shipped rules, but for how long they wait.
+      // The shipped rules, but for how long they wait, and go on.
       const rules = await readFile(join(projectRoot, 'docker/prometheus/rules.yml'), 'utf8');
-      await writeFile(join(folder, 'rules.yml'), rules.replaceAll(/^( +for: ).*$/gm, '$12s'));
+      await writeFile(join(folder, 'rules.yml'), rules.replaceAll(/^( +(?:keep_firing_)?for: ).*$/gm, '$12s'));
       const scraped = {
         job_name: 'parley',
         static_configs: [{ targets: [`127.0.0.1:${(target.address() as AddressInfo).port}`], labels: { service: 'ops' } }],

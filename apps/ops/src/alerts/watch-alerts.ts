@@ -15,9 +15,12 @@ export class WatchAlerts {
     private readonly shown: Pick<AlertsReport, 'environment' | 'channels'>,
   ) {}
 
-  /** What is true now, and what was told last. */
+  /** What is true now, causes before what they mute, the gravest first; and what was told last. */
   report(): AlertsReport {
-    const items = this.states.all.toSorted((one, other) => one.rule.severity.localeCompare(other.rule.severity) || one.since - other.since);
+    const isMuted = ({ mutedBy }: AlertState) => Number(mutedBy !== undefined);
+    const items = this.states.all.toSorted(
+      (one, other) => isMuted(one) - isMuted(other) || one.rule.severity.localeCompare(other.rule.severity) || one.since - other.since,
+    );
     return {
       at: timeOf(this.rounds.latest?.at ?? 0),
       ...this.shown,

@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
+import { cpuMsOf } from '#lib/testing/cpu-time';
 import { MAX_CONTENT, showContent, shownContent } from './content.js';
 
 afterEach(() => showContent(false));
@@ -28,11 +29,9 @@ it('content that is switched on is cut, and shows no address, number or credenti
   expect(shownContent(() => 'ô'.repeat(100_000))).toHaveLength(MAX_CONTENT);
 });
 
-it('a hostile text takes no longer than a harmless one', () => {
+it('a hostile text takes no longer than a harmless one', async () => {
   showContent(true);
   for (const unit of ['1 ', 'a.', 'a@', 'a://', '-', '+', 'eyJ', '1-']) {
-    const startedAt = performance.now();
-    shownContent(() => unit.repeat(MAX_CONTENT));
-    expect(performance.now() - startedAt).toBeLessThan(500);
+    expect(await cpuMsOf(() => shownContent(() => unit.repeat(MAX_CONTENT)))).toBeLessThan(500);
   }
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createLogger } from '#lib/runtime/log/logger';
 import { eventually } from '#lib/testing/eventually';
-import { PeriodicTasks } from './periodic-tasks.js';
+import { PeriodicTasks, pauseMs } from './periodic-tasks.js';
 
 const logger = createLogger('test', 'silent');
 
@@ -21,6 +21,14 @@ describe('periodic tasks', () => {
       expect(runs.fine).toBeGreaterThan(2);
     });
     await tasks.stop();
+  });
+
+  it.each([
+    [0, 5_000],
+    [2_000, 3_000],
+    [9_000, 2_500],
+  ])('keep their pace: a run of %i ms is followed by a pause of %i ms of five seconds', (tookMs, pause) => {
+    expect(pauseMs(5_000, tookMs)).toBe(pause);
   });
 
   it('end when told, after the run that is under way and without waiting for the next one', async () => {

@@ -5,11 +5,14 @@ import type { Logger } from '#lib/runtime/log/logger';
 export interface PeriodicTask {
   /** Its name in the log when it fails. */
   readonly name: string;
-  /** Pause between the end of one run and the next, in milliseconds. */
+  /** From the start of one run to that of the next, in milliseconds; a long run is followed by half of it at least, see {@link pauseMs}. */
   readonly everyMs: number;
   /** `signal` fires at stop, so that a long run does not delay the end of its process. */
   readonly run: (signal: AbortSignal) => Promise<unknown>;
 }
+
+/** How long a task that runs `everyMs` rests after a run of `tookMs`: the pace is kept, and a slow dependency is not asked all the time. */
+export const pauseMs = (everyMs: number, tookMs: number): number => Math.max(everyMs / 2, everyMs - tookMs);
 
 /** Runs each task at its own interval until `stop`, also after failures. A task never runs twice at once. */
 export class PeriodicTasks {
@@ -35,6 +38,7 @@ export class PeriodicTasks {
     const { signal } = this.stopping;
     let failures = 0;
     while (!signal.aborted) {
+      const startedAt = performance.now();
       try {
         await run(signal);
         failures = 0;
@@ -43,7 +47,7 @@ export class PeriodicTasks {
         // Logged once per outage: the next runs fail for the same reason.
         if (failures === 1) this.logger.warn({ task: name, err }, 'a periodic task failed and is tried again');
       }
-      await sleep(everyMs, undefined, { signal }).catch(() => undefined);
+      await sleep(pauseMs(everyMs, performance.now() - startedAt), undefined, { signal }).catch(() => undefined);
     }
   }
 }

@@ -22,7 +22,5 @@ it('a query embedder does not wait for a model that hangs, and soon does not eve
   const embedder = new QueryEmbedder(new SilentEmbedder(), createBreakers());
   const impatient = await Promise.allSettled(Array.from({ length: 6 }, () => embedder.embed(['coffee'])));
   expect(impatient.map((outcome) => outcome.status === 'rejected' && outcome.reason.kind)).toContain('timeout');
-  const startedAt = performance.now();
-  await expect(embedder.embed(['coffee'])).rejects.toMatchObject({ dependency: 'embedder', kind: 'open' });
-  expect(performance.now() - startedAt).toBeLessThan(100);
+  await expect(embedder.embed(['coffee'])).rejects.toMatchObject({ dependency: 'embedder', kind: 'open', wasTried: false });
 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { newId } from '#lib/contracts/ids';
-import { loopDelayDuring } from '#lib/testing/loop-delay';
+import { loopHoldDuring } from '#lib/testing/loop-hold';
 import { type MigratedDatabase, migratedDatabase } from '#lib/testing/migrated-database';
 import { PostgresConversationStore } from '../../adapters/postgres-conversation-store.js';
 import { aDocument, documentStoreContract } from '../document-store.contract.js';
@@ -43,13 +43,13 @@ describe('documents in Postgres', () => {
     );
     const startedAt = performance.now();
     let partCount = 0;
-    const delay = await loopDelayDuring(async () => {
+    const hold = await loopHoldDuring(async () => {
       partCount = (await world.documents.store(draft)).document.parts.total;
     });
     expect(partCount).toBe(640);
     // Some 300 ms on a quiet machine, and 15 ms of the loop; a lane gives it 3 s.
     expect(performance.now() - startedAt).toBeLessThan(3_000);
-    expect(delay.maxMs).toBeLessThan(200);
+    expect(hold.maxMs).toBeLessThan(200);
   });
 
   it('its indexing goes on where the ledger ends, and is done when it has said so', async () => {

@@ -6,7 +6,7 @@ import { DeadlineExceeded } from '#lib/resilience/call/errors';
 import { SemaphoreFull } from '#lib/resilience/limit/semaphore';
 import { createLogger } from '#lib/runtime/log/logger';
 import { hostileTexts } from '#lib/testing/hostile-texts';
-import { loopDelayDuring } from '#lib/testing/loop-delay';
+import { loopHoldDuring } from '#lib/testing/loop-hold';
 import { LargeBodies } from './large-bodies.js';
 import { readBody } from './read-body.js';
 
@@ -104,11 +104,11 @@ describe('a large body', () => {
     const patient = new LargeBodies(logger, 60_000);
     const [worst = 'x'] = hostileTexts({ seed: 5 }).flatMap(({ text, isAccepted }) => (isAccepted ? [text] : []));
     const bodiesOfAll = ['alice', 'bob', 'carol'].map((caller) => [caller, bodyOf(logOfBytes(9.9 * MB, worst))] as const);
-    const delay = await loopDelayDuring(() =>
+    const hold = await loopHoldDuring(() =>
       Promise.all(bodiesOfAll.map(([caller, body]) => patient.read('conversationEnd', caller, body))),
     );
-    expect(delay.p99Ms).toBeLessThan(100);
-    expect(delay.maxMs).toBeLessThan(400);
+    expect(hold.p99Ms).toBeLessThan(100);
+    expect(hold.maxMs).toBeLessThan(400);
     await patient.close();
   });
 

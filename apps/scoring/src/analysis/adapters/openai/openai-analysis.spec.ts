@@ -232,7 +232,8 @@ describe('an endpoint that is away', () => {
     'by %s is not asked again at once',
     async (name) => {
       llm.answer = always(llmOutages[name] ?? { status: 500 });
-      await failureOf(make().analyzeSessionEmotion(request));
+      // Time enough to find out what is wrong with it: a try that ends before that is made again.
+      await failureOf(make({ options: { timeoutMs: 2_500 } }).analyzeSessionEmotion(request));
       expect(llm.asked).toHaveLength(1);
     },
   );
@@ -299,9 +300,8 @@ describe('the breaker of a language model', () => {
     llm.answer = always({ status: 500 });
     for (let i = 0; breakers.stateOf('llm') !== 'open' && i < 5; i += 1) await failureOf(analysis.analyzeSessionEmotion(request));
     expect(llm.asked).toHaveLength(5);
-    const startedAt = performance.now();
     expect((await failureOf(analysis.analyzeSessionEmotion(request))).kind).toBe('open');
-    expect(performance.now() - startedAt).toBeLessThan(50);
+    expect(llm.asked).toHaveLength(5);
     llm.answer = () => undefined;
     await eventually(() => expect(breakers.stateOf('llm')).toBe('half-open'));
     // Both analyses of one run: the trials go one after the other, and none is refused.
