@@ -11,13 +11,14 @@ declare module 'fastify' {
 /** Where RFC 9728 puts the metadata of the endpoint. */
 export const RESOURCE_METADATA_PATH = `/.well-known/oauth-protected-resource${MCP_ROUTE}`;
 
-/** A host that can stand in a header and in a URL as it is. */
+/** What can stand in a header as it is; whether it is a host, a URL of it tells. */
 const HOST = /^[A-Za-z0-9.:[\]-]{1,255}$/;
 
 /** Public URL of the endpoint: as configured, else under the host that the caller used; undefined when that is no host. */
 export const resourceUrlOf = (configured: string | undefined, { host, protocol }: FastifyRequest): string | undefined => {
   if (configured !== undefined) return configured;
-  return HOST.test(host) ? `${protocol}://${host}${MCP_ROUTE}` : undefined;
+  const url = `${protocol}://${host}${MCP_ROUTE}`;
+  return HOST.test(host) && URL.canParse(url) ? url : undefined;
 };
 
 /** Has every 401 of the endpoint name its metadata, as authorization of the protocol asks. For a route that is added from now on. */

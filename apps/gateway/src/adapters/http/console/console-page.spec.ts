@@ -23,6 +23,9 @@ it('a Host header that is no host gets into no policy', () => {
     'a:b',
     'host:65535',
     'host:99999999',
+    '999.1.1.1:8080',
+    '1.2.3.4.5',
+    '[a]:80',
     `${'a'.repeat(300)}:80`,
   ]) {
     expect([host, derived(host)]).toEqual([host, undefined]);

@@ -28,7 +28,9 @@ const HOST = /^(?<name>[a-z\d.-]{1,253}|\[[a-f\d:.]{2,45}\])(?::(?<port>\d{1,5})
 export function realtimeUrl({ CONSOLE_REALTIME_URL }: Pick<Config, 'CONSOLE_REALTIME_URL'>, host: string | undefined): string | undefined {
   if (CONSOLE_REALTIME_URL !== undefined) return CONSOLE_REALTIME_URL;
   const { name, port = '80' } = HOST.exec(host ?? '')?.groups ?? {};
-  return name === undefined || Number(port) >= 65_535 ? undefined : `ws://${name}:${Number(port) + 1}${SOCKET_PATH}`;
+  const url = `ws://${name}:${Number(port) + 1}${SOCKET_PATH}`;
+  // `999.1.1.1` looks like an address and is none.
+  return name !== undefined && URL.canParse(url) ? url : undefined;
 }
 
 /** What the page of the console may do: run and load what this gateway serves, ask it and `realtime`, and nothing else. */

@@ -3,7 +3,7 @@ import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ProblemError } from '#lib/contracts/problems';
 import { CONFIG, type Config } from '#lib/runtime/config/config';
-import { API_VERSION } from '../schema/openapi.js';
+import { parleyVersion } from '#lib/runtime/process/parley-version';
 import { CONSOLE_MODE, type ConsoleMode, consolePage, consolePolicy, hasConsole, realtimeUrl } from './console-page.js';
 import { PLAIN_PAGE, PLAIN_PAGE_POLICY } from './plain-page.js';
 
@@ -37,7 +37,7 @@ export class ConsoleController {
   @Get('console.json')
   settings(@Req() request: FastifyRequest): { version: string; realtimeUrl?: string; mode: ConsoleMode } {
     const url = this.realtime(request);
-    return { version: API_VERSION, ...(url === undefined ? {} : { realtimeUrl: url }), mode: this.mode };
+    return { version: parleyVersion, ...(url === undefined ? {} : { realtimeUrl: url }), mode: this.mode };
   }
 
   private realtime({ headers }: FastifyRequest): string | undefined {
