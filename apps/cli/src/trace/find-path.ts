@@ -31,7 +31,9 @@ export async function findPath(home: Home, id: string): Promise<FoundPath> {
   const found = spans.length > 0 ? stepsOfSpans(spans, traceIds) : stepsOfLogs(entries);
   const steps = inOrderOfTime([...found, ...rows.steps]);
   if (steps.length === 0) throw new Explained(`nothing here names ${id}: neither the logs in ${home.logs}, nor a table`);
-  missing.push(...rows.missing.filter((line) => !line.endsWith(` ${id}`) || ids.messageIds.has(id)), ...missingOf(entries));
+  // That the id is no message says nothing: it may be that of a request or an event.
+  const gone = [...ids.messageIds].filter((messageId) => !rows.messageIds.includes(messageId.toLowerCase()));
+  missing.push(...gone.map((messageId) => `Postgres has no message ${messageId}`), ...rows.missing, ...missingOf(entries));
   if (spans.length === 0) missing.push('calls to dependencies and sockets: only spans show them (npm start -- --trace)');
   return { traceIds, requestIds: [...ids.requestIds], messageIds: [...ids.messageIds], steps, missing, about: rows.about };
 }
@@ -59,7 +61,7 @@ async function rowsOf(ids: Parameters<typeof stepsOfTables>[1], missing: string[
   } catch (error) {
     if (!(error instanceof Explained)) throw error;
     missing.push(`tables: ${error.message.split('\n')[0]}`);
-    return { steps: [], missing: [], about: [] };
+    return { steps: [], missing: [], messageIds: [...ids.messageIds], about: [] };
   }
 }
 

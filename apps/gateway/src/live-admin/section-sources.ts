@@ -26,7 +26,7 @@ const WITHIN_MS = 1_800;
 /** Deep health settles within 2.5 s whatever hangs, and says what did. */
 const HEALTH_WITHIN_MS = 2_600;
 
-const MOST = { messages: 50, queues: 100, breakers: 100, locks: 50, blockers: 10, alerts: 30, examples: 5, processes: 200 } as const;
+const MOST = { messages: 50, queues: 100, breakers: 100, locks: 50, blockers: 10, alerts: 30, examples: 5 } as const;
 
 type Sources = {
   readonly [Name in AdminSectionName]: Omit<SectionSource, 'name' | 'read'> & { readonly read: () => Promised<SectionContent<Name>> };

@@ -20,7 +20,7 @@ class KnownTraces extends MessageTracesPort {
     super();
   }
   override async stepsOf(): Promise<Rows> {
-    return { steps: [], missing: [], about: [], ...this.rows };
+    return { steps: [], missing: [], messageIds: [], about: [], ...this.rows };
   }
 }
 
@@ -30,7 +30,9 @@ it('a way is a list in the order of time, what a consumer wrote under its name a
     step(1_000, 'stored as seq 1'),
     step(3_000, 'job score', { durationMs: 5 }),
   ];
-  const trace = MessageTrace.parse(await new TraceMessage(new KnownTraces({ steps, missing: ['no signals yet'] })).execute(ID));
+  const trace = MessageTrace.parse(
+    await new TraceMessage(new KnownTraces({ steps, missing: ['no signals yet'], messageIds: [ID] })).execute(ID),
+  );
   expect(trace.steps.map(({ depth, who, what }) => [depth, who, what])).toEqual([
     [0, 'postgres', 'stored as seq 1'],
     [0, 'embedding', 'embedding.messages: indexed, version 1'],
@@ -43,10 +45,21 @@ it('a way is a list in the order of time, what a consumer wrote under its name a
   expect(trace.missing[0]).toBe('no signals yet');
 });
 
-it('the id of an event is no missing message, and an unknown id is not found', async () => {
-  const missing = [`Postgres has no message ${ID}`];
-  const trace = await new TraceMessage(new KnownTraces({ steps: [step(1, 'conversation ended')], missing })).execute(ID);
+it('the id of an event is no message, and an unknown id is not found', async () => {
+  const trace = await new TraceMessage(new KnownTraces({ steps: [step(1, 'conversation ended')] })).execute(ID);
   expect(trace.messageIds).toEqual([]);
-  expect(trace.missing).not.toContain(missing[0]);
-  await expect(new TraceMessage(new KnownTraces({ missing })).execute(ID)).rejects.toMatchObject({ code: 'not-found' });
+  await expect(new TraceMessage(new KnownTraces({})).execute(ID)).rejects.toMatchObject({ code: 'not-found' });
+});
+
+it('what is missing is told as it is worded, be it with the id at its end', async () => {
+  const missing = [`no vectors yet: message_chunks has no row of ${ID}`];
+  const trace = await new TraceMessage(new KnownTraces({ steps: [step(1, 'stored')], missing, messageIds: [ID] })).execute(ID);
+  expect([trace.messageIds, trace.missing[0]]).toEqual([[ID], missing[0]]);
+});
+
+it('of what is missing the last line says where more is told, however much there is', async () => {
+  const missing = Array.from({ length: 200 }, (_, i) => `line ${i}`);
+  const trace = MessageTrace.parse(await new TraceMessage(new KnownTraces({ steps: [step(1, 'stored')], missing })).execute(ID));
+  expect(trace.missing).toHaveLength(100);
+  expect(trace.missing.at(-1)).toContain('npm run parley -- trace');
 });

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import type { MessageTrace, TraceStep } from '#lib/contracts/admin-live';
-import { MessageId } from '#lib/contracts/ids';
 import { pipeline } from '#lib/contracts/pipeline';
 import { ProblemError } from '#lib/contracts/problems';
 import { MessageTracesPort } from '#lib/database/traces/message-traces.port';
@@ -17,16 +16,15 @@ export class TraceMessage {
 
   /** @param id of a message or an event. @throws ProblemError `not-found` when no table names it. @throws DependencyError. */
   async execute(id: string): Promise<MessageTrace> {
-    const { steps, missing } = await this.traces.stepsOf({ messageIds: [id], eventIds: [id] });
+    const { steps, missing, messageIds } = await this.traces.stepsOf({ messageIds: [id], eventIds: [id] });
     if (steps.length === 0) throw new ProblemError('not-found', 'No table names this id. Of requests and traces only logs and spans tell.');
-    const isMessage = missing.every((line) => !line.endsWith(` ${id}`));
     return {
       id,
       traceIds: [],
       requestIds: [],
-      messageIds: isMessage && MessageId.safeParse(id).success ? [id] : [],
+      messageIds: [...messageIds],
       steps: flat(inOrderOfTime(steps), 0).slice(0, MOST.steps),
-      missing: [...missing.filter((line) => isMessage || !line.endsWith(` ${id}`)), ELSEWHERE].slice(0, MOST.missing),
+      missing: [...missing.slice(0, MOST.missing - 1), ELSEWHERE],
     };
   }
 }

@@ -3,7 +3,10 @@ import type { Step } from './step.js';
 /** What is stored of a message, or of the end of a conversation. */
 export interface Rows {
   readonly steps: readonly Step[];
+  /** What is not there of the messages that are, in sentences. */
   readonly missing: readonly string[];
+  /** Those of the messages asked for that are stored; of a deleted one its place is. */
+  readonly messageIds: readonly string[];
   /** `seq` and conversation of the message, to be shown. */
   readonly about: readonly string[];
 }
@@ -16,6 +19,6 @@ export interface TracedIds {
 
 /** What the store tells of the ways of messages: times and states of each stage, no content. */
 export abstract class MessageTracesPort {
-  /** Unknown ids are in `missing`. @throws DependencyError. */
+  /** Of unknown ids there is nothing. @throws DependencyError. */
   abstract stepsOf(ids: TracedIds): Promise<Rows>;
 }

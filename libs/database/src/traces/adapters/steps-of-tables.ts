@@ -76,10 +76,10 @@ export async function stepsOfTables(lane: PostgresLane, { messageIds, eventIds }
   const outbox = [...(await lane.query<OutboxRow>(OUTBOX, [events])), ...(await lane.query<OutboxRow>(WAITING, [messages]))];
   const ends = await lane.query<EndRow>(ENDS, [events]);
   const jobs = await lane.query<JobRow>(JOBS, [events]);
-  const gone = messages.filter((id) => !found.some((row) => row.id === id));
   return {
     steps: [...found.flatMap(stepsOfMessage), ...ends.flatMap(stepsOfEnd), ...outbox.map(stepOfOutbox), ...jobs.map(stepOfJob)],
-    missing: [...gone.map((id) => `Postgres has no message ${id}`), ...found.flatMap(missingOf)],
+    missing: found.flatMap(missingOf),
+    messageIds: found.map(({ id }) => id),
     about: found.map(({ id, seq, conversationId }) => `message ${id}\n  is seq ${seq} of conversation ${conversationId}`),
   };
 }
