@@ -92,7 +92,7 @@ export class CatchUps {
     const page = await this.history.page(conversation, position, local.user.id);
     if (!isCurrent()) return;
     if (page === undefined) {
-      local.catchUps.delete(conversation); // erased: there is nothing to be live in
+      conversation.endCatchUp(local); // erased: there is nothing to be live in
       return;
     }
     if (page.membersVersion > conversation.membersVersion) conversation.outdated(page.membersVersion);

@@ -151,8 +151,8 @@ export class FollowedConversation {
     this.duties.letGo(this);
   }
 
-  /** A client that waits for the answer to its resume gets one. */
-  private endCatchUp(local: LocalSession): void {
+  /** There is nothing to catch up with any more. A client that waits for the answer to its resume gets one. */
+  endCatchUp(local: LocalSession): void {
     if (local.catchUps.get(this)?.start.isResume === true) refuse(local.session, strangerTo(this.id));
     local.catchUps.delete(this);
   }

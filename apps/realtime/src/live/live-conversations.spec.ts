@@ -513,6 +513,17 @@ describe('live conversations', () => {
       expect([bob.seqs(id), bob.all('error')]).toMatchObject([[], [{ code: 'not-found', conversationId: id }]]);
     });
 
+    it('whose conversation is gone when a page of it is read are told so', async () => {
+      const process = quiet();
+      const id = await world.conversation('alice', 'bob');
+      await sayMany(id, 3);
+      const bob = await joined(process, 'bob');
+      world.archive.conversations.delete(id);
+      process.live.resume(bob, { conversationId: id, seq: 0 });
+      await eventually(() => expect(bob.all('error')).toMatchObject([{ code: 'not-found', conversationId: id }]));
+      expect(bob.seqs(id)).toEqual([]);
+    });
+
     it('whose next session joins before the signal of their removal are told with its resume', async () => {
       const process = quiet();
       const id = await world.conversation('alice', 'bob');
