@@ -1,6 +1,10 @@
-import { expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { ParleyApi } from './parley-api.js';
 import type { RestOptions } from './rest-call.js';
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 interface Sent {
   readonly method: string;
@@ -85,6 +89,47 @@ it('a call that hangs ends at its deadline, or when its caller gives it up', asy
   const call = api.getMessage('m-1', { signal: given.signal });
   given.abort(new Error('the page is gone'));
   await expect(call).rejects.toThrow('the page is gone');
+});
+
+it('a call that was given up before it began asks for nothing', async () => {
+  let asked = 0;
+  const token = () => {
+    asked += 1;
+    return Promise.reject(new Error('logged out'));
+  };
+  const { api, sent } = scripted([message()], { token });
+  await expect(api.getMessage('m-1', { signal: AbortSignal.abort(new Error('the page is gone')) })).rejects.toThrow('the page is gone');
+  expect([asked, sent.length]).toEqual([0, 0]);
+});
+
+it('a call may wait for ever', async () => {
+  const late: typeof fetch = (_, init) =>
+    new Promise((resolve, reject) => {
+      init?.signal?.addEventListener('abort', () => reject(init.signal?.reason as Error));
+      setTimeout(() => resolve(message()), 30);
+    });
+  const { api } = scripted([], { fetch: late });
+  expect(await api.getMessage('m-1', { timeoutMs: Number.POSITIVE_INFINITY })).toEqual({ id: 'm-1', seq: 1 });
+});
+
+it('clients that were told to come back at the same moment do not', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(1);
+  const { api } = scripted([refusal(503, 'overloaded', { 'retry-after': '0.2' }), message()]);
+  const askedAt = performance.now();
+  await api.getMessage('m-1');
+  expect(performance.now() - askedAt).toBeGreaterThan(290);
+});
+
+it('what a call fails with says why, and when it may be accepted', async () => {
+  const cause = new TypeError('fetch failed');
+  const { api } = scripted([refusal(429, 'rate-limited', { 'retry-after': '3600' }), cause], { repeats: 0 });
+  await expect(api.getMessage('m-1')).rejects.toMatchObject({ code: 'rate-limited', retryAfterMs: 3_600_000 });
+  await expect(api.getMessage('m-1')).rejects.toMatchObject({ code: 'unreachable', message: 'fetch failed', cause });
+});
+
+it('a date in place of seconds is not taken for a number', async () => {
+  const { api } = scripted([refusal(503, 'overloaded', { 'retry-after': 'Wed, 21 Oct 2026 07:28:00 GMT' })], { repeats: 0 });
+  await expect(api.getMessage('m-1')).rejects.toMatchObject({ code: 'overloaded', retryAfterMs: undefined });
 });
 
 it('a token that has expired is replaced once', async () => {

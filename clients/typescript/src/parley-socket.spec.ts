@@ -356,6 +356,20 @@ describe('a client that lost its connection', () => {
     expect(performance.now() - toldAt).toBeGreaterThan(190);
   });
 
+  it('does not come back at once, again and again, to a server that says goodbye as soon as it has said welcome', async () => {
+    const { server, client, states } = await given({ timing: { backoff: { minMs: 60_000, maxMs: 60_000 } } });
+    server.onFrame = (connection, frame) => {
+      server.behave(connection, frame);
+      if (frame.type === 'hello') connection.send({ type: 'goaway', reconnectInMs: 0 });
+    };
+    await client.connect();
+    await server.greeted(2);
+    const pauses = () => states.flatMap((state) => (state.state === 'waiting' ? [state.retryInMs] : []));
+    await eventually(() => expect(pauses()).toHaveLength(2));
+    expect(pauses()).toEqual([expect.toSatisfy((ms: number) => ms < 2), expect.toSatisfy((ms: number) => ms > 2)]);
+    expect(server.connections).toHaveLength(2);
+  });
+
   it('gives a server up that accepts and says nothing', async () => {
     const { server, client, states } = await given({ timing: { connectMs: 100 } });
     server.onFrame = (connection, frame) => {
@@ -380,13 +394,14 @@ describe('a client that lost its connection', () => {
   });
 
   it('stays on a connection that is quiet but pings', async () => {
-    const { server, client } = await given({ timing: { graceMs: 20 } });
-    server.pingMs = 40;
+    // Silence is 950 ms; the pings go on for longer.
+    const { server, client } = await given({ timing: { graceMs: 500 } });
+    server.pingMs = 300;
     await client.connect();
     const connection = await server.greeted(1);
-    for (let pings = 0; pings < 8; pings += 1) {
+    for (let pings = 0; pings < 12; pings += 1) {
       connection.ping();
-      await eventually(() => expect(connection.heard('pong')).toHaveLength(pings + 1), { everyMs: 35 });
+      await eventually(() => expect(connection.heard('pong')).toHaveLength(pings + 1), { everyMs: 100 });
     }
     expect(server.connections).toHaveLength(1);
   });
@@ -437,6 +452,18 @@ describe('tokens', () => {
     (await server.greeted(1)).socket.close(4401, 'expired');
     expect(only((await server.greeted(2)).heard('hello')).token).toBe('2');
     expect(states.map(({ state }) => state)).not.toContain('waiting');
+  });
+
+  it('tokens that end as soon as they are welcome are not asked for again and again without a pause', async () => {
+    let minted = 0;
+    const { server, client, states } = await given({
+      token: () => String((minted += 1)),
+      timing: { backoff: { minMs: 60_000, maxMs: 60_000 } },
+    });
+    await client.connect();
+    for (const n of [1, 2]) (await server.greeted(n)).socket.close(4401, 'expired');
+    await eventually(() => expect(states.at(-1)).toMatchObject({ state: 'waiting', code: 4401 }));
+    expect(minted).toBe(2);
   });
 
   it('a new token that is refused as well ends the client and its loops', async () => {
@@ -519,6 +546,20 @@ describe('sending', () => {
     refuse(server, 'overloaded', 1, 5_000);
     await client.connect();
     await expect(client.send(conversationId, 'hurry', { timeoutMs: 1_000 })).rejects.toMatchObject({ code: 'overloaded' });
+  });
+
+  it('says with what it fails when it may be accepted', async () => {
+    const { server, client } = await given();
+    refuse(server, 'overloaded', 1, 5_000);
+    await client.connect();
+    await expect(client.send(conversationId, 'x', { timeoutMs: 1_000 })).rejects.toMatchObject({ retryAfterMs: 5_000 });
+  });
+
+  it('may wait for ever', async () => {
+    const { server, client } = await given();
+    server.onFrame = (connection, frame) => void setTimeout(() => server.behave(connection, frame), 30);
+    await client.connect();
+    await expect(client.send(conversationId, 'no hurry', { timeoutMs: Number.POSITIVE_INFINITY })).resolves.toMatchObject({ seq: 1 });
   });
 
   it('ends at its deadline when no acknowledgement comes', async () => {

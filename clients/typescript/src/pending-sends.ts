@@ -1,6 +1,7 @@
 import type { AckFrame, ErrorCode, ErrorFrame, SendFrame } from './frames.js';
 import { ParleyError } from './parley-error.js';
 import { randomId } from './random-id.js';
+import { LONGEST_TIMER_MS, spread } from './timers.js';
 
 /** A message that is stored. */
 export interface Acknowledged {
@@ -57,11 +58,14 @@ export class PendingSends {
       return Promise.reject(new ParleyError('payload-too-large', `a frame has at most ${MAX_FRAME_BYTES} bytes; send it over REST`));
     }
     return new Promise((resolve, reject) => {
-      const deadline = setTimeout(() => {
-        this.take(frame.ref)?.reject(
-          new ParleyError('timeout', `no acknowledgement within ${timeoutMs} ms: it may be stored; the same clientMessageId finds out`),
-        );
-      }, timeoutMs);
+      const deadline = setTimeout(
+        () => {
+          this.take(frame.ref)?.reject(
+            new ParleyError('timeout', `no acknowledgement within ${timeoutMs} ms: it may be stored; the same clientMessageId finds out`),
+          );
+        },
+        Math.min(timeoutMs, LONGEST_TIMER_MS),
+      );
       this.pending.set(frame.ref, { frame, endsAt: performance.now() + timeoutMs, resolve, reject, deadline });
       this.unsent.push(frame.ref);
       this.wake();
@@ -93,18 +97,19 @@ export class PendingSends {
   }
 
   /** Repeats what may be accepted later if there is time for it, and rejects the rest. */
-  refuse(ref: string, { code, detail, retryAfterMs = RETRY_AFTER_MS }: ErrorFrame): void {
+  refuse(ref: string, { code, detail, retryAfterMs }: ErrorFrame): void {
     const found = this.pending.get(ref);
     if (found === undefined) return;
-    if (!retryable.has(code) || performance.now() + retryAfterMs >= found.endsAt) {
-      this.take(ref)?.reject(new ParleyError(code, detail));
+    const pauseMs = spread(retryAfterMs ?? RETRY_AFTER_MS);
+    if (!retryable.has(code) || performance.now() + pauseMs >= found.endsAt) {
+      this.take(ref)?.reject(new ParleyError(code, detail, undefined, { retryAfterMs }));
       return;
     }
     this.inFlight.delete(ref);
     found.retry = setTimeout(() => {
       this.unsent.push(ref);
       this.wake();
-    }, retryAfterMs);
+    }, pauseMs);
   }
 
   rejectAll(error: ParleyError): void {

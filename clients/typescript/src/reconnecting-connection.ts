@@ -163,13 +163,18 @@ export class ReconnectingConnection {
       return this.close(new ParleyError('unauthenticated', `the token was refused${ending.reason === '' ? '' : `: ${ending.reason}`}`));
     }
     this.triedNewToken = true;
+    // Tokens that end as soon as they are welcome: the first is replaced at once, the next as after any loss.
+    if (wasLive && this.attempt > 0) return this.wait(ending);
+    if (wasLive) this.attempt += 1;
     void this.connect();
   }
 
   private wait({ code, reason }: Ending): void {
-    const left = this.leaveAt === undefined ? undefined : Math.max(0, this.leaveAt - performance.now());
-    const retryInMs = left ?? pauseBefore(this.attempt, code, this.timing.backoff);
-    if (left === undefined) this.attempt += 1;
+    const left = this.leaveAt === undefined ? 0 : Math.max(0, this.leaveAt - performance.now());
+    // A server that says goodbye as soon as it has said welcome is not asked again at once.
+    const isTold = this.leaveAt !== undefined && this.attempt === 0;
+    const retryInMs = isTold ? left : Math.max(left, pauseBefore(this.attempt, code, this.timing.backoff));
+    this.attempt += 1;
     this.timer = setTimeout(() => void this.connect(), retryInMs);
     this.enter({ state: 'waiting', reason: reason === '' ? `closed with code ${code}` : reason, code, retryInMs });
   }

@@ -2,6 +2,7 @@ import type { ErrorCode } from './frames.js';
 import { ParleyError } from './parley-error.js';
 import type { TokenSource } from './reconnecting-connection.js';
 import type { Problem } from './rest-types.js';
+import { LONGEST_TIMER_MS, spread } from './timers.js';
 
 export interface RestOptions {
   /** Of a gateway: `http://localhost:8080`, or `https:`. */
@@ -60,22 +61,23 @@ export class RestCaller {
     request: RestRequest,
     { signal, timeoutMs = this.options.timeoutMs ?? DEFAULT_TIMEOUT_MS }: CallOptions = {},
   ): Promise<Answer> {
+    signal?.throwIfAborted();
     const endsAt = performance.now() + timeoutMs;
     const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(new ParleyError('timeout', `no answer within ${timeoutMs} ms`)), timeoutMs);
+    const expire = () => deadline.abort(new ParleyError('timeout', `no answer within ${timeoutMs} ms`));
+    const timer = setTimeout(expire, Math.min(timeoutMs, LONGEST_TIMER_MS));
     const giveUp = () => deadline.abort(signal?.reason);
-    if (signal?.aborted === true) giveUp();
     signal?.addEventListener('abort', giveUp, { once: true });
     try {
       for (let repeat = 0, triedNewToken = false; ; ) {
         const answer = await this.once<Answer>(request, deadline.signal);
         if ('body' in answer) return answer.body;
-        const { error, retryAfterMs } = answer;
+        const { error } = answer;
         if (error.code === 'unauthenticated' && typeof this.options.token !== 'string' && !triedNewToken) {
           triedNewToken = true;
           continue;
         }
-        const pauseMs = retryAfterMs ?? PAUSE_MS * 2 ** repeat * Math.random();
+        const pauseMs = error.retryAfterMs === undefined ? PAUSE_MS * 2 ** repeat * Math.random() : spread(error.retryAfterMs);
         const mayRepeat = repeat < (this.options.repeats ?? DEFAULT_REPEATS) && isPassing(error, request.isOnce === true);
         if (!mayRepeat || performance.now() + pauseMs > endsAt) throw error;
         repeat += 1;
@@ -90,7 +92,7 @@ export class RestCaller {
   private async once<Answer>(
     { method, path, query = {}, body, headers = {} }: RestRequest,
     signal: AbortSignal,
-  ): Promise<{ readonly body: Answer } | { readonly error: ParleyError; readonly retryAfterMs?: number | undefined }> {
+  ): Promise<{ readonly body: Answer } | { readonly error: ParleyError }> {
     const { token } = this.options;
     const url = new URL(`${this.base}${path}`);
     for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value));
@@ -108,12 +110,11 @@ export class RestCaller {
       });
       const text = await response.text();
       if (response.ok) return { body: (text === '' ? undefined : JSON.parse(text)) as Answer };
-      const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
-      return { error: refusal(response.status, text), retryAfterMs: Number.isFinite(seconds) ? seconds * 1_000 : undefined };
+      return { error: refusal(response, text) };
     } catch (error) {
       // The deadline or the caller's signal, as it was given.
       if (signal.aborted) throw signal.reason;
-      return { error: new ParleyError('unreachable', error instanceof Error ? error.message : String(error)) };
+      return { error: new ParleyError('unreachable', error instanceof Error ? error.message : String(error), undefined, { cause: error }) };
     }
   }
 }
@@ -122,25 +123,29 @@ const isPassing = ({ code, problem }: ParleyError, isOnce: boolean): boolean =>
   untouched.has(code) || (!isOnce && (code === 'unreachable' || problem?.retryable === true));
 
 /** What is not a problem of Parley came from something in between. */
-function refusal(status: number, text: string): ParleyError {
+function refusal({ status, headers }: Response, text: string): ParleyError {
+  // Something in between may give a date, which is taken as nothing.
+  const seconds = Number(headers.get('retry-after') ?? Number.NaN);
+  const facts = { retryAfterMs: seconds >= 0 ? seconds * 1_000 : undefined };
   try {
     const problem = JSON.parse(text) as Problem;
     if (typeof problem.code === 'string' && typeof problem.detail === 'string')
-      return new ParleyError(problem.code, problem.detail, problem);
+      return new ParleyError(problem.code, problem.detail, problem, facts);
   } catch {
     // Said below.
   }
-  return new ParleyError('unreachable', `something between here and Parley answered ${status}`);
+  return new ParleyError('unreachable', `something between here and Parley answered ${status}`, undefined, facts);
 }
 
 const settled = <T>(work: T | Promise<T>, signal: AbortSignal): Promise<T> =>
   new Promise((resolve, reject) => {
     const stop = () => reject(signal.reason as Error);
-    if (signal.aborted) return stop();
     signal.addEventListener('abort', stop, { once: true });
+    // Listened to in any case: Node ends at a rejection that nothing hears.
     Promise.resolve(work)
       .finally(() => signal.removeEventListener('abort', stop))
       .then(resolve, reject);
+    if (signal.aborted) stop();
   });
 
 const pause = (ms: number, signal: AbortSignal): Promise<void> => {
