@@ -14,6 +14,15 @@ const EVENTS =
 const EXAMPLE =
   'event: outbox\ndata: {"state":"known","at":"2026-01-31T09:30:00.000Z","pending":0,"isEstimate":false,"oldestAgeSeconds":0,"parked":0}\n\n';
 
+const HEAD = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  // The connection ends with its stream, so that it does not hold up a process that stops.
+  connection: 'close',
+  // Proxies must neither keep nor compress it: they would hold events back until they have enough of them. The other is for nginx.
+  'cache-control': 'no-store, no-transform',
+  'x-accel-buffering': 'no',
+} as const;
+
 /** One picture of everything, kept up to date. */
 @ApiTags('admin')
 @Controller('v1/admin/live')
@@ -27,8 +36,7 @@ export class AdminLiveController {
   watch(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
     const work = workOf(request);
     if (work.caller === undefined) throw new ProblemError('unauthenticated', 'Send a token: Authorization: Bearer <JWT>.');
-    // `close`: the connection ends with its stream, so that it does not hold up a process that stops. The other is for nginx.
-    void reply.header('content-type', 'text/event-stream; charset=utf-8').header('connection', 'close').header('x-accel-buffering', 'no');
+    void reply.headers(HEAD);
     // Fastify makes a HEAD of each GET: nothing would read its stream.
     if (request.method === 'HEAD') return void reply.send();
     void reply.send(this.streams.begin(work.caller));
