@@ -44,7 +44,8 @@ for (let turn = 0; turn < MAX_TURNS && !isSent; turn += 1) {
     const result = await carryOut(wanted);
     messages.push({ role: 'tool', tool_call_id: id, content: result });
   }
-  if (message.tool_calls === undefined) break;
+  // Some servers say null or [] for a model that calls none.
+  if (!message.tool_calls?.length) break;
 }
 await parley.close();
 console.log(isSent ? 'answered' : 'not answered');

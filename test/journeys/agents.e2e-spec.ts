@@ -206,6 +206,16 @@ describe('the agent of the documentation', () => {
     );
   });
 
+  it.each([{ tool_calls: null }, { tool_calls: [] }])('stops asking a model that calls no tool and says so with %j', async (said) => {
+    const { id: conversationId } = await alice.createConversation({ memberIds: [] });
+    await alice.send(conversationId, 'Is anyone there?');
+    const llm = await ScriptedLlm.start();
+    cleanups.push(() => llm.stop());
+    llm.answer = () => ({ status: 200, body: { choices: [{ message: { role: 'assistant', content: 'No idea.', ...said } }] } });
+    await expect(run(llm, conversationId)).rejects.toMatchObject({ code: 1, stdout: 'not answered\n' });
+    expect(llm.asked).toHaveLength(1);
+  });
+
   it('writes nowhere else, though a message tells its model to and the model obeys', async () => {
     const { id: conversationId } = await alice.createConversation({ memberIds: ['bob'] });
     const { id: diary } = await alice.createConversation({ memberIds: ['mallory'] });

@@ -275,7 +275,7 @@ export const settings = {
   ),
   RATE_LIMIT_BODY_BYTES_PER_USER: setting(
     count(0, 1_000_000_000).optional(),
-    'Bytes of large bodies (logs, documents) per second, user and process, burst ten times that; beyond it 429. 1,000,000 unless set: one of 10 MB at once, and the next ten seconds later. Raise it for a service that uploads for many; 0 = off.',
+    'Bytes of large bodies (logs, documents) and of calls of agents (`/mcp`) per second, user and process, burst ten times that; beyond it 429. 1,000,000 unless set: one of 10 MB at once, and the next ten seconds later. Raise it for a service that uploads for many; 0 = off.',
   ),
   HTTP_MAX_CONCURRENT: setting(count(1, 100_000).default(1_000), 'Requests in flight per process before 503 `overloaded` (R100).'),
   HTTP_MAX_CONCURRENT_PER_USER: setting(

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { isOfModestShape } from '../http/edge/json-shape.js';
 
 /** The route of the endpoint. */
@@ -24,13 +24,6 @@ export class NotAMessage extends Error {
     return { jsonrpc: '2.0', error: { code: this.code, message: this.message }, id: null };
   }
 }
-
-/** Has the edge hand over the body as bytes, so that a bad one is refused in JSON-RPC. For a route that is added from now on. */
-export const handOverMcpBodies = (instance: FastifyInstance): void => {
-  instance.addHook('onRoute', (route) => {
-    if (route.url === MCP_ROUTE) route.config = { ...route.config, takesBytes: true };
-  });
-};
 
 /**
  * The one message of a body. A batch is refused, as the protocol does since 2025-06-18: its calls would share one deadline and one place in flight.

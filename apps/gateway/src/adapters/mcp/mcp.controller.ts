@@ -36,11 +36,11 @@ export class McpController {
 
   @Post(MCP_ROUTE)
   async handle(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    this.verifyOrigin(request.headers.origin);
     const message = readFrom(request);
     const tool = this.calledBy(message);
     const refusal = await this.charge(tool, request, reply);
     if (reply.sent) return; // its deadline was over
+    this.verifyOrigin(request.headers.origin);
     if (message instanceof NotAMessage) return void reply.code(400).send(message.answer);
 
     const answer = await this.server.answer({ message, headers: request.headers }, (name, given) => {

@@ -11,6 +11,7 @@ import { verifyAdmitted } from '../http/edge/admission.js';
 import { workOf } from '../http/edge/request-work.js';
 import { problemErrorOf, renderProblem, retryAfterOf } from '../http/problems/problems.js';
 import { parsed } from '../http/problems/validation.js';
+import { nextSteps } from './next-steps.js';
 import type { AgentTool, ToolResult } from './tools/agent-tool.js';
 
 /** Where the problem of a failed call stands, beside the text that a model reads. */
@@ -62,7 +63,7 @@ export class ToolCalls {
   private async answer({ tool, arguments: given, caller, refusal }: ToolCall): Promise<ToolResult> {
     if (refusal !== undefined) throw refusal;
     verifyAdmitted(this.pressure, tool.route);
-    const input = parsed(tool.input, given);
+    const input = parsed(tool.input, withoutNulls(given));
     return withDeadline(routeDeadlinesMs[tool.route] ?? 0, () => tool.run(input as never, caller));
   }
 
@@ -75,13 +76,21 @@ export class ToolCalls {
   }
 }
 
+/** Models that must fill in every argument give null for those that they mean to leave out; as a number null would be 0. */
+const withoutNulls = (given: unknown): unknown =>
+  given !== null && typeof given === 'object' && !Array.isArray(given)
+    ? Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null))
+    : given;
+
 const failed = (request: FastifyRequest, problem: ProblemError): CallResult => {
   const { requestId } = workOf(request).context;
   const rendered = { ...renderProblem(problem, { url: request.raw.url ?? '', requestId }), retryAfterSeconds: retryAfterOf(problem) };
   const { code, detail, retryable, retryAfterSeconds, errors } = rendered;
   return {
     isError: true,
-    content: [{ type: 'text', text: JSON.stringify({ code, detail, retryable, retryAfterSeconds, errors, requestId }) }],
+    content: [
+      { type: 'text', text: JSON.stringify({ code, detail, next: nextSteps[code], retryable, retryAfterSeconds, errors, requestId }) },
+    ],
     _meta: { [PROBLEM_KEY]: rendered },
   };
 };

@@ -26,9 +26,9 @@ import { problemOfHead } from './request-head.js';
 import { recordRequest } from './request-log.js';
 import { RequestWork, workOf } from './request-work.js';
 import { headersOf } from './response-headers.js';
-import { handOverMcpBodies, MCP_ROUTE } from '../../mcp/mcp-body.js';
+import { MCP_ROUTE } from '../../mcp/mcp-body.js';
 import { nameResourceMetadata } from '../../mcp/protected-resource.js';
-import { handOverLargeBodies } from '../large-bodies/large-body-routes.js';
+import { handOverBytes } from '../large-bodies/large-body-routes.js';
 
 /** What the edge of the gateway asks before it lets a request in. */
 export interface EdgeParts {
@@ -55,8 +55,7 @@ export const buildEdge = (instance: FastifyInstance, { verifier, limiters, limit
   const answers = new Answers(limits, instance.server);
   const bytes = new ByteQuota(userLimits(config).bytesPerSecond);
   acceptJsonOnly(instance, limits);
-  handOverLargeBodies(instance, new ByteQuota(userLimits(config).bodyBytesPerSecond));
-  handOverMcpBodies(instance);
+  handOverBytes(instance, new ByteQuota(userLimits(config).bodyBytesPerSecond));
   nameResourceMetadata(instance, config.MCP_URL);
   giveEveryRouteItsBodyLimit(instance, config.HTTP_BODY_LIMIT_BYTES);
   giveEveryRouteItsDeadline(instance);

@@ -1,6 +1,7 @@
 import { Body } from '@nestjs/common';
 import type { FastifyInstance, preParsingHookHandler, preValidationHookHandler } from 'fastify';
 import { ProblemError } from '#lib/contracts/problems';
+import { MCP_ROUTE } from '../../mcp/mcp-body.js';
 import type { ByteQuota } from '../edge/byte-quota.js';
 import { takeFromByteQuota } from '../edge/quotas.js';
 import { workOf } from '../edge/request-work.js';
@@ -13,13 +14,14 @@ declare module 'fastify' {
   }
 }
 
-const routes = new Set<string>(Object.values(bodyKinds).map(({ route }) => route));
+/** Large bodies go to a thread; that of an agent says in its own protocol what is wrong with it, and which quota of requests it is for. */
+const routes = new Set<string>([...Object.values(bodyKinds).map(({ route }) => route), `POST ${MCP_ROUTE}`]);
 
 /**
- * Has the edge hand over the bodies of these routes unread, and count their bytes for their caller: one that is over its quota is refused before
+ * Has the edge hand over the bodies of these routes as bytes, and count those for their caller: one that is over its quota is refused before
  * its body is read. For routes that are added from now on.
  */
-export const handOverLargeBodies = (instance: FastifyInstance, quota: ByteQuota): void => {
+export const handOverBytes = (instance: FastifyInstance, quota: ByteQuota): void => {
   const refuse: preParsingHookHandler = (request, _reply, _payload, done) => {
     takeFromByteQuota(quota, workOf(request).callerKey, 'large_bodies');
     done();

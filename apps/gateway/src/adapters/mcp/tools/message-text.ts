@@ -1,6 +1,15 @@
 import type { FoundMessage } from '#lib/contracts/http';
 import { NOTICE } from './agent-tool.js';
 
+/** Other ends of lines, changes of direction, and the tag characters, in which a text can hide what models read and people do not see. */
+const UNSEEN = /[\u0085\u2028-\u202e\u2066-\u2069\u{e0000}-\u{e007f}]/gu;
+
+/** A text of a stranger as a JSON string, in which everything can be seen. */
+export const quoted = (text: string | null): string =>
+  JSON.stringify(text).replaceAll(UNSEEN, (unseen) =>
+    Array.from({ length: unseen.length }, (_, i) => `\\u${unseen.charCodeAt(i).toString(16).padStart(4, '0')}`).join(''),
+  );
+
 /**
  * One message on one line. Its text is a JSON string, so no text can pass for another line, and its end is where it says.
  * @param maxLength characters of the text; the rest is left out.
@@ -8,7 +17,7 @@ import { NOTICE } from './agent-tool.js';
 export const lineOf = ({ seq, senderId, createdAt, content, deletedAt }: FoundMessage, maxLength = Number.POSITIVE_INFINITY): string => {
   if (deletedAt !== undefined) return `seq ${seq}, ${senderId}, ${createdAt}: deleted`;
   const text = content.length > maxLength ? `${content.slice(0, maxLength)}…` : content;
-  return `seq ${seq}, ${senderId}, ${createdAt}: ${JSON.stringify(text)}`;
+  return `seq ${seq}, ${senderId}, ${createdAt}: ${quoted(text)}`;
 };
 
 /** The text of a result: what it is, how to take it, then its lines. */
