@@ -308,6 +308,17 @@ describe('connections', () => {
     await eventually(() => expect(third.isClosed).toBe(true));
   });
 
+  it('that never sent anything do not hold up a process that stops', async () => {
+    const server = await boot();
+    const client = new RawClient(server);
+    const count = () => new Promise((resolve) => server.app.getHttpServer().getConnections((_: unknown, open: number) => resolve(open)));
+    await eventually(async () => expect(await count()).toBe(1));
+    const startedAt = performance.now();
+    await closeGateways();
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
+    await eventually(() => expect(client.isClosed).toBe(true));
+  });
+
   it('of all are limited', async () => {
     const server = await boot({ HTTP_MAX_CONNECTIONS: '1' });
     const first = new RawClient(server).send(head('GET', '/livez'));
