@@ -49,7 +49,7 @@ describe('an agent that is over its quota', () => {
       await Promise.all(Array.from({ length: 12 }, ask));
     });
     expect(complaints).toEqual([]);
-    expect([...statuses.keys()].toSorted()).toEqual([200, 429]);
+    expect(new Set(statuses.keys())).toEqual(new Set([200, 429]));
   });
 
   it('hurts only itself with tool calls that are refused', async () => {
