@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { collectGarbage } from '#lib/runtime/process/collect-garbage';
 import { parseMetrics } from './parse-metrics.js';
 import { ScrapeRounds } from './scrape-rounds.js';
 
@@ -103,5 +104,39 @@ describe('Rounds of metrics', () => {
     for (let seconds = 5; seconds <= 700; seconds += 5) rounds.add(round(seconds, { b: 'c 1' }));
     expect(rounds.serviceAt('a')).toBeUndefined();
     expect(rounds.increases('c', { ms: 3_600_000 }).map(({ target }) => target)).toEqual(['b']);
+  });
+});
+
+describe('What rounds hold in memory', () => {
+  const heapMiB = () => {
+    collectGarbage();
+    return process.memoryUsage().heapUsed / 2 ** 20;
+  };
+
+  it('is their series, and not the texts in which those came', () => {
+    const rounds = new ScrapeRounds();
+    const before = heapMiB();
+    // Half a megabyte each time, of which one line is new: an outcome that was not seen before. (A text of a whole one is kept outside of the heap.)
+    for (let i = 0; i < 60; i += 1) {
+      const outcomes = Array.from({ length: i + 1 }, (_, number) => `calls_total{operation="an operation of some length ${number}"} 1`);
+      const text = Buffer.from(`${outcomes.join('\n')}\n# ${'x'.repeat(2 ** 19)}`).toString();
+      rounds.add(round(5 * i, { a: text }));
+    }
+    expect(rounds.values('calls_total')).toHaveLength(60);
+    expect(heapMiB() - before).toBeLessThan(10);
+  });
+
+  it('is less than 3 KB for each series however long they last, so that the most of them (60,000) fit into half of the heap of a pod', () => {
+    const rounds = new ScrapeRounds();
+    const before = heapMiB();
+    const name = 'http_request_duration_seconds_bucket';
+    const labelsOf = (i: number) => ({ route: '/v1/conversations/:conversationId/messages', method: 'POST', status: '202', le: `${i}` });
+    for (let seconds = 0; seconds <= 700; seconds += 5) {
+      const samples = Array.from({ length: 2_000 }, (_, i) => ({ name, labels: labelsOf(i), value: seconds + i / 7 }));
+      const at = START + seconds * 1_000;
+      rounds.add({ at, processes: [{ target: 'http://10.0.0.1:9090/metrics', service: 'gateway', samples }], failed: [] });
+    }
+    expect(rounds.values('http_request_duration_seconds_bucket')).toHaveLength(2_000);
+    expect(((heapMiB() - before) * 2 ** 20) / 2_000).toBeLessThan(3_000);
   });
 });

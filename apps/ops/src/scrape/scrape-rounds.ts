@@ -1,4 +1,5 @@
 import type { Sample } from './parse-metrics.js';
+import { type Point, PointLog } from './point-log.js';
 import { ALL_IN_ONE, type FailedScrape, type ProcessScrape, type ScrapeRound } from './scrape.port.js';
 
 /** Every round is kept for this long, which two windows of a minute need; of older ones one each half minute. Milliseconds. */
@@ -6,8 +7,8 @@ const DENSE_MS = 130_000;
 const SPARSE_EVERY_MS = 30_000;
 /** As far back as advice to scale down looks, and a little more. */
 const KEPT_MS = 630_000;
-/** Series of all processes together: some 50 processes under load. New ones beyond it are left out and counted. */
-const MOST_SERIES = 200_000;
+/** Series of all processes together, 2.7 KB each: some 200 processes under load. New ones beyond it are left out and counted. */
+const MOST_SERIES = 60_000;
 
 /** A stretch of time that ends at `until`, the latest round unless given. */
 export interface Window {
@@ -39,18 +40,12 @@ export interface SeriesHistory {
   readonly points: readonly Point[];
 }
 
-/** A value and when it was read, in milliseconds since 1970. */
-export interface Point {
-  readonly at: number;
-  readonly value: number;
-}
-
 interface Series {
   readonly name: string;
   readonly target: string;
   readonly service: string;
   readonly labels: Readonly<Record<string, string>>;
-  points: Point[];
+  readonly points: PointLog;
 }
 
 /** The process that is all services: what it counts, each of them counts. */
@@ -112,7 +107,7 @@ export class ScrapeRounds {
   values(name: string, selector: Selector = {}, at = this.last?.at ?? 0): SeriesValue[] {
     const roundAt = this.roundTimes.findLast((time) => time <= at);
     return this.series(name, selector).flatMap((series) => {
-      const point = series.points.findLast((each) => each.at <= at);
+      const point = series.points.latestUntil(at);
       return point === undefined || point.at !== roundAt ? [] : [valueOf(series, point.value)];
     });
   }
@@ -126,7 +121,7 @@ export class ScrapeRounds {
   history(name: string, window: Window, selector: Selector = {}): SeriesHistory[] {
     const until = this.until(window);
     return this.series(name, selector).flatMap(({ target, labels, points }) => {
-      const within = points.filter(({ at }) => at >= until - window.ms && at <= until);
+      const within = points.within(until - window.ms, until);
       return within.length === 0 ? [] : [{ target, labels, points: within }];
     });
   }
@@ -135,7 +130,7 @@ export class ScrapeRounds {
   highest(name: string, window: Window, selector: Selector = {}): SeriesValue[] {
     const until = this.until(window);
     return this.series(name, selector).flatMap((series) => {
-      const values = series.points.filter(({ at }) => at > until - window.ms && at <= until).map(({ value }) => value);
+      const values = series.points.within(until - window.ms + 1, until).map(({ value }) => value);
       return values.length === 0 ? [] : [valueOf(series, Math.max(...values))];
     });
   }
@@ -162,7 +157,7 @@ export class ScrapeRounds {
     const until = this.until(window);
     const from = until - window.ms;
     return this.series(name, selector).flatMap((series) => {
-      const points = series.points.filter(({ at }) => at >= from && at <= until);
+      const points = series.points.within(from, until);
       const begun = this.beginning(series, points, from);
       if (begun === undefined) return [];
       return [valueOf(series, grown([begun, ...points]))];
@@ -240,7 +235,7 @@ export class ScrapeRounds {
     const [first] = points;
     if (first === undefined) return undefined;
     const earlier = this.seenAt.get(target)?.times.findLast((at) => at < first.at);
-    if (first === all[0] && earlier !== undefined && earlier >= from) return { at: earlier, value: 0 };
+    if (first.at === all.first?.at && earlier !== undefined && earlier >= from) return { at: earlier, value: 0 };
     return points.length > 1 ? first : undefined;
   }
 
@@ -261,24 +256,24 @@ export class ScrapeRounds {
       if (this.kept !== undefined && !this.kept.has(sample.name)) continue;
       const there = before[index];
       const series = there !== undefined && isOf(there, sample, service) ? there : this.seriesOf(sample, target, service);
-      series?.points.push({ at, value: sample.value });
+      series?.points.push(at, sample.value);
       order[index] = series;
     }
     this.orderOf.set(target, order);
   }
 
   private seriesOf({ name, labels }: Sample, target: string, service: string): Series | undefined {
-    let all = this.byName.get(name);
-    if (all === undefined) this.byName.set(name, (all = new Map<string, Series>()));
-    const key = JSON.stringify([target, service, labels]);
-    const known = all.get(key);
+    const key = JSON.stringify([name, target, service, labels]);
+    const known = this.byName.get(name)?.get(key);
     if (known !== undefined) return known;
     if (this.seriesCount >= MOST_SERIES) {
       this.droppedCount += 1;
       return undefined;
     }
-    const series = { name, target, service, labels, points: [] };
-    all.set(key, series);
+    const series = { ...copied(key), points: new PointLog() };
+    const all = this.byName.get(series.name);
+    if (all === undefined) this.byName.set(series.name, new Map([[key, series]]));
+    else all.set(key, series);
     this.seriesCount += 1;
     return series;
   }
@@ -296,8 +291,8 @@ export class ScrapeRounds {
     }
     for (const [name, all] of this.byName) {
       for (const [key, series] of all) {
-        series.points = series.points.filter(({ at }) => kept.has(at));
-        if (series.points.length > 0) continue;
+        series.points.keepOnly(kept);
+        if (series.points.size > 0) continue;
         all.delete(key);
         this.seriesCount -= 1;
       }
@@ -307,11 +302,17 @@ export class ScrapeRounds {
     for (const [target, order] of this.orderOf) {
       this.orderOf.set(
         target,
-        order.map((series) => (series !== undefined && series.points.length > 0 ? series : undefined)),
+        order.map((series) => (series !== undefined && series.points.size > 0 ? series : undefined)),
       );
     }
   }
 }
+
+/** In strings of its own: a part of a text, as parsing gives it, keeps the whole text of that process and round in memory. */
+const copied = (key: string): Pick<Series, 'name' | 'target' | 'service' | 'labels'> => {
+  const [name, target, service, labels] = JSON.parse(key) as [string, string, string, Record<string, string>];
+  return { name, target, service, labels };
+};
 
 const isOf = (series: Series, { name, labels }: Sample, service: string): boolean => {
   if (series.name !== name || series.service !== service) return false;
