@@ -113,8 +113,9 @@ describe('Advice from rounds of metrics', () => {
       },
     };
     const ops: Process = { service: 'ops', gauges: { 'queue_length{queue="embedding.messages"}': 1_200 } };
-    const { of } = await adviceOf(watched({ ...well, ops, e1: embedding, e2: embedding, e3: embedding }));
-    expect(of('embedding')).toMatchObject({ action: 'prefetch', rule: 7, now: { concurrency: 2 } });
+    // Two processes of ops see the same queue.
+    const { of } = await adviceOf(watched({ ...well, ops, ops2: ops, e1: embedding, e2: embedding, e3: embedding }));
+    expect(of('embedding')).toMatchObject({ action: 'prefetch', rule: 7, now: { concurrency: 2 }, numbers: { ready: 1_200 } });
     expect(of('embedding')?.numbers['handled']).toBeCloseTo(36, 0);
   });
 
@@ -123,6 +124,15 @@ describe('Advice from rounds of metrics', () => {
     const { of } = await adviceOf(watched({ ...well, g1: broken }));
     expect(of('gateway')).toMatchObject({ action: 'none', rule: 1 });
     expect(of('gateway')?.reason).toContain('chroma');
+  });
+
+  it('counts a breaker as open between two trials, and not for ever because nothing calls', async () => {
+    const breaker = (state: number): Process => ({ service: 'gateway', gauges: { 'circuit_breaker_state{dependency="chroma"}': state } });
+    const rounds = watched({ ...well, g1: breaker(1) });
+    for (let seconds = 185; seconds <= 235; seconds += 5) addRound(rounds, { ...well, g1: breaker(0.5) }, seconds);
+    expect((await adviceOf(rounds)).of('gateway')).toMatchObject({ action: 'none', rule: 1 });
+    for (let seconds = 240; seconds <= 250; seconds += 5) addRound(rounds, { ...well, g1: breaker(0.5) }, seconds);
+    expect((await adviceOf(rounds)).of('gateway')).toMatchObject({ action: 'none', rule: 11 });
   });
 
   it('refuses before it has seen two minutes, and says for how long it watches', async () => {

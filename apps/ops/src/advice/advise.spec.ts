@@ -132,8 +132,8 @@ describe('The twelve worked examples', () => {
 
   it('E7: answers of 4 s with an idle CPU are those of a slow LLM that is still under its cap', () => {
     const dependencies = [
-      { name: 'postgres', breaker: 'closed', latencyP95: 0.02, cap: 3 },
-      { name: 'llm', breaker: 'closed', latencyP95: 3.8, cap: 15 },
+      { name: 'postgres', isBroken: false, latencyP95: 0.02, cap: 3 },
+      { name: 'llm', isBroken: false, latencyP95: 3.8, cap: 15 },
     ] as const;
     const advice = advise(service({ windows: seen({ latencyP95: 4, cpu: 0.15, ...loops(0.2) }), dependencies }), roomy);
     expect(advice).toMatchObject({ action: 'none', rule: 8 });
@@ -340,7 +340,7 @@ describe('The procedure', () => {
   });
 
   it('does not scale what waits for a broken dependency, except from one pod to two', () => {
-    const dependencies = [{ name: 'chroma', breaker: 'open' }] as const;
+    const dependencies = [{ name: 'chroma', isBroken: true }] as const;
     const busy = seen({ cpu: 0.95 });
     expect(advise(service({ dependencies, windows: busy }), roomy)).toMatchObject({ action: 'none', rule: 1 });
     expect(advise(service({ dependencies, windows: busy }), roomy).reason).toContain('chroma');
@@ -348,7 +348,7 @@ describe('The procedure', () => {
   });
 
   it('takes a dependency beyond its cap for broken', () => {
-    const dependencies = [{ name: 'llm', breaker: 'closed', latencyP95: 16, cap: 15 }] as const;
+    const dependencies = [{ name: 'llm', isBroken: false, latencyP95: 16, cap: 15 }] as const;
     expect(advise(service({ dependencies }), roomy)).toMatchObject({ action: 'none', rule: 1 });
   });
 
@@ -361,6 +361,16 @@ describe('The procedure', () => {
     const advice = advise(service({ windows: seen({ memory: 0.85 }), memoryGrowth: 1.3, loadGrowth: 1 }), roomy);
     expect(advice).toMatchObject({ action: 'none', rule: 3 });
     expect(advice.reason).toContain('leak');
+  });
+
+  it.each([
+    ['takes more of its limit than pods should', 0.9 * GB, 0.82],
+    ['is thought to take more than it does', 0.9 * GB, 0.8],
+  ])('adds no pods for sockets where a process without any %s', (_, memoryEmpty, memory) => {
+    const full = service({ workersLimit: 1, sockets: 10, memoryLimit: 1.1 * GB, memoryEmpty, windows: seen({ memory }) });
+    const advice = advise(full, roomy);
+    expect(advice).toMatchObject({ action: 'none', rule: 3, to: { pods: 2 } });
+    expect(advice.reason).toContain('a limit of 1800 MB or more');
   });
 
   it('takes workers away that the CPU limit holds back', () => {

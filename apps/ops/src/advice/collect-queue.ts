@@ -40,9 +40,11 @@ export function collectQueue(rounds: ScrapeRounds, service: string, window: Wind
 }
 
 function viewOf(rounds: ScrapeRounds, name: string, row: PipelineRow, window: Window, settings: QueueSettings): QueueView | undefined {
-  const ready = rounds.sum('queue_length', { labels: { queue: name } });
-  if (ready === undefined) return undefined;
   const labels = { queue: name };
+  // Every process of ops says it: of several the highest.
+  const depths = rounds.values('queue_length', { labels }).map(({ value }) => value);
+  if (depths.length === 0) return undefined;
+  const ready = Math.max(...depths);
   const outcomes = rounds.increases('event_attempts_total', window, { labels });
   const seconds = rounds.observedMs(window, {}) / 1_000;
   const handledCount = outcomes.reduce((sum, { labels: { outcome = '' }, value }) => sum + (NOT_HANDLED.has(outcome) ? 0 : value), 0);

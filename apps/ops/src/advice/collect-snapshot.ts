@@ -150,22 +150,20 @@ function windowOf(rounds: ScrapeRounds, { service, arrivals, latency }: ServiceP
 
 function dependenciesOf(rounds: ScrapeRounds, service: string, window: Window): DependencyView[] {
   const worst = new Map<string, number>();
-  for (const { labels, value } of rounds.values('circuit_breaker_state', { service })) {
+  // Open within the window: the trial of a breaker is no end of it, and one that stays half-open, because nothing calls, is no fault.
+  for (const { labels, value } of rounds.highest('circuit_breaker_state', window, { service })) {
     const name = labels['dependency'] ?? '';
     worst.set(name, Math.max(worst.get(name) ?? 0, value));
   }
   const asked = rounds
     .increases('dependency_call_duration_seconds_count', window, { service })
     .map(({ labels }) => labels['dependency'] ?? '');
-  return [...new Set([...worst.keys(), ...asked])].map((name) => {
-    const state = worst.get(name) ?? 0;
-    return {
-      name,
-      breaker: state === 0 ? 'closed' : state < 1 ? 'half-open' : 'open',
-      latencyP95: rounds.quantile(P95, 'dependency_call_duration_seconds', window, { service, labels: { dependency: name } }),
-      cap: CAPS[name],
-    };
-  });
+  return [...new Set([...worst.keys(), ...asked])].map((name) => ({
+    name,
+    isBroken: worst.get(name) === 1,
+    latencyP95: rounds.quantile(P95, 'dependency_call_duration_seconds', window, { service, labels: { dependency: name } }),
+    cap: CAPS[name],
+  }));
 }
 
 /** Memory and load as multiples of what they were when the rounds begin, and how uneven the load is. */

@@ -23,7 +23,8 @@ export interface LoadWindow {
 /** A dependency as the service sees it. */
 export interface DependencyView {
   readonly name: string;
-  readonly breaker: 'closed' | 'half-open' | 'open';
+  /** Its breaker was open within the window. */
+  readonly isBroken: boolean;
   readonly latencyP95?: number | undefined;
   /** The longest that a call may take; undefined when operations have different ones. */
   readonly cap?: number | undefined;

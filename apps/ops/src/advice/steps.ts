@@ -52,14 +52,14 @@ function cooldown({ service: { changedSeconds } }: Situation): Finding | undefin
 /** 1: more pods would ask a failing dependency more often. */
 function brokenDependency(situation: Situation): Finding | undefined {
   const { dependencies } = situation.service;
-  const broken = dependencies.find(({ breaker }) => breaker !== 'closed');
+  const broken = dependencies.find(({ isBroken }) => isBroken);
   const slow = dependencies.find(({ latencyP95, cap }) => latencyP95 !== undefined && cap !== undefined && latencyP95 > cap);
   const found = broken ?? slow;
   if (found === undefined) return undefined;
   const repair = highAvailability(situation);
   if (repair !== undefined) return repair;
   const { name, latencyP95, cap } = found;
-  const why = found === broken ? `its breaker is ${found.breaker}` : `its P95 is ${time(latencyP95 ?? 0)} and may be ${time(cap ?? 0)}`;
+  const why = found === broken ? 'its breaker is open' : `its P95 is ${time(latencyP95 ?? 0)} and may be ${time(cap ?? 0)}`;
   return {
     rule: 1,
     action: 'none',
@@ -128,6 +128,7 @@ function memoryFull(situation: Situation): Finding | undefined {
   if (sockets !== undefined && sockets > 0) {
     const perSocket = (memoryLimit * now.memory - memoryEmpty) / sockets;
     const perPod = floor((memoryLimit * MEMORY_GOAL - memoryEmpty) / perSocket);
+    if (perSocket <= 0 || perPod < 1) return tooLittleMemory(situation);
     const all = sockets * pods;
     return {
       rule: 3,
@@ -148,6 +149,15 @@ function memoryFull(situation: Situation): Finding | undefined {
     watch,
   };
 }
+
+/** Without any socket a process takes most of its limit already: pods of that size would be as full. */
+const tooLittleMemory = ({ service: { memoryLimit, memoryEmpty }, now }: Situation): Finding => ({
+  rule: 3,
+  action: 'none',
+  reason: `Memory is at ${percent(now.memory)}, and ${Math.round(memoryEmpty / 1e6)} of its ${Math.round(memoryLimit / 1e6)} MB are what a process takes without any socket: give it a limit of ${Math.ceil((2 * memoryEmpty) / 1e6)} MB or more. More pods of this size would be as full.`,
+  numbers: { memory: now.memory, memoryLimit, memoryEmpty },
+  watch: ['process_resident_memory_bytes', 'ws_connections'],
+});
 
 /** 4: the CPU is full: workers of one pod would take it from each other (R038, R047). */
 function cpuFull(situation: Situation): Finding | undefined {
