@@ -137,6 +137,35 @@ describe('several workers', () => {
     expect(Number(/^process_resident_memory_bytes (\d+)/m.exec(one.body)?.[1])).toBeGreaterThan(90_000_000);
   });
 
+  it('show no counter that falls, whether a worker is silent or has ended', async () => {
+    const small = await start(2, { WATCHDOG_HANG_MS: '0' });
+    await processesOf(small, 2);
+    const cpuSeconds = async () => {
+      const { body } = await small.get('/metrics');
+      return { seconds: Number(/^process_cpu_seconds_total (\S+)/m.exec(body)?.[1]), body };
+    };
+    // Each of them has counted something that would be missed.
+    const busy = new Set<number>();
+    await eventually(async () => {
+      busy.add((JSON.parse((await small.get('/spin?ms=300')).body) as { pid: number }).pid);
+      expect(busy.size).toBe(2);
+    });
+    const { seconds: before } = await eventually(cpuSeconds);
+
+    await small.get('/spin?ms=3000');
+    const silent = await eventually(cpuSeconds);
+    expect(silent.body).toContain('worker_processes{state="silent"} 1');
+    expect(silent.seconds).toBeGreaterThanOrEqual(before);
+    await eventually(async () => expect((await cpuSeconds()).body).toContain('worker_processes{state="silent"} 0'));
+
+    const { seconds: meanwhile } = await cpuSeconds();
+    const [victim = 0] = await processesOf(small, 2);
+    process.kill(victim, 'SIGKILL');
+    await eventually(() => expect(small.lines).toContainEqual(expect.objectContaining({ reason: 'crash', worker: victim })));
+    await processesOf(small, 2);
+    expect((await cpuSeconds()).seconds).toBeGreaterThanOrEqual(meanwhile);
+  });
+
   it('answer for the others when one of them hangs', async () => {
     const small = await start(2, { WATCHDOG_HANG_MS: '0' });
     await processesOf(small, 2);

@@ -1,6 +1,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import { EXIT_CONFIG, parseConfig, type Config } from '../config/config.js';
 import { createLogger, type Logger } from '../log/logger.js';
+import { addUpCounters } from '../metrics/worker-metrics.js';
 import { type ProcessHost, type ProcessPlan, runProcess, thisProcess } from '../process/run-process.js';
 import { exponential } from '../work/backoff.js';
 import { connectSiblings } from './sibling-workers.js';
@@ -82,7 +83,7 @@ class Supervisor {
 
   start(): void {
     const { logger } = this;
-    connectSiblings(() => ({ wanted: this.slots.length, running: this.running.length, restarts: this.restarts }));
+    connectSiblings(() => ({ wanted: this.slots.length, running: this.running.length, restarts: this.restarts }), addUpCounters);
     cluster.on('listening', (_worker, { port }) => (this.hasListened ||= port !== this.config.OPERATIONS_PORT));
     cluster.on('exit', (worker: Worker, code: number | null, signal: string | null) => this.onExit(worker, code, signal));
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.drain(signal));

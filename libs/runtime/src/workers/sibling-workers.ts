@@ -19,6 +19,8 @@ export interface WorkerCounts {
 export interface Answers<T> {
   readonly workers: readonly WorkerAnswer<T>[];
   readonly counts: WorkerCounts | null;
+  /** Of `metrics`: what workers said last that do not answer now, those that have ended added up. */
+  readonly past?: readonly T[];
 }
 
 /** The supervisor waits this long for its workers, in milliseconds: health and metrics are asked every few seconds, by machines with limits. */
@@ -97,16 +99,38 @@ const answerSupervisor = async (id: number, question: Question): Promise<void> =
   }
 };
 
-/** The supervisor's side: passes questions on to all workers, and their answers back to the worker that asked. */
-export const connectSiblings = (counts: () => WorkerCounts): void => {
-  const switchboard = new Switchboard(counts);
+/** Adds the metrics of several workers up. */
+export type AddUp = (metrics: readonly unknown[]) => Promise<unknown>;
+
+/**
+ * The supervisor's side: passes questions on to all workers, and their answers back to the worker that asked. It remembers the metrics of those
+ * that end, because a sum of counters that falls looks like one that began again: whatever was ever counted would count once more.
+ */
+export const connectSiblings = (counts: () => WorkerCounts, addUp: AddUp): void => {
+  const switchboard = new Switchboard(counts, addUp);
   cluster.on('message', (worker: Worker, message: Message) => switchboard.hear(worker, message));
+  cluster.on('exit', (worker: Worker) => switchboard.forget(worker));
 };
 
 class Switchboard {
   private readonly open = new Map<number, { readonly take: (worker: Worker, answer: unknown) => void }>();
+  /** The last metrics of each worker, by its id. */
+  private readonly last = new Map<number, unknown>();
+  private ended: Promise<readonly unknown[]> = Promise.resolve([]);
 
-  constructor(private readonly counts: () => WorkerCounts) {}
+  constructor(
+    private readonly counts: () => WorkerCounts,
+    private readonly addUp: AddUp,
+  ) {}
+
+  /** Of a worker that has ended only what it had counted stays. */
+  forget({ id }: Worker): void {
+    const last = this.last.get(id);
+    this.last.delete(id);
+    if (last === undefined) return;
+    const add = async (known: readonly unknown[]) => [await this.addUp([...known, last])];
+    this.ended = this.ended.then((known) => add(known).catch(() => known));
+  }
 
   hear(worker: Worker, message: Message): void {
     if (message.parley === 'ask') void this.passOn(worker, message.id, message.question);
@@ -116,11 +140,20 @@ class Switchboard {
   private async passOn(asker: Worker, askedId: number, question: Question): Promise<void> {
     const workers = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
     const answers = await this.collect(workers, question);
+    // What it said before its end is remembered already.
+    for (const worker of workers) if (worker.isDead()) answers.delete(worker.id);
     const told: WorkerAnswer<unknown>[] = workers.map((worker) => {
       const pid = worker.process.pid ?? 0;
       return answers.has(worker.id) ? { pid, silent: false, answer: answers.get(worker.id) } : { pid, silent: true };
     });
-    tell(asker, { parley: 'answers', id: askedId, workers: told, counts: this.counts() });
+    const past = question === 'metrics' ? await this.pastOf(workers, answers) : [];
+    tell(asker, { parley: 'answers', id: askedId, workers: told, counts: this.counts(), past });
+  }
+
+  private async pastOf(workers: readonly Worker[], answers: ReadonlyMap<number, unknown>): Promise<unknown[]> {
+    for (const [id, answer] of answers) this.last.set(id, answer);
+    const silent = workers.filter(({ id }) => !answers.has(id) && this.last.has(id)).map(({ id }) => this.last.get(id));
+    return [...(await this.ended), ...silent];
   }
 
   private async collect(workers: readonly Worker[], question: Question): Promise<Map<number, unknown>> {
