@@ -5,6 +5,7 @@ import type { QueueStatus } from '#lib/contracts/http';
 import type { OutboxRelay } from '#lib/database/outbox/outbox-relay';
 import { parseConfig } from '#lib/runtime/config/config';
 import { createLogger } from '#lib/runtime/log/logger';
+import { metrics } from '#lib/runtime/metrics/metrics';
 import { MemoryRescores } from '#lib/scores/rescoring/adapters/memory-rescores';
 import { CronNightlySchedule } from '../adapters/cron-nightly-schedule.js';
 import { RunNightly } from './run-nightly.js';
@@ -128,6 +129,16 @@ describe('the nightly run', () => {
     await step();
     expect([...rescores.runs.keys()]).toEqual(['2026-05-02', '2026-05-03']);
     expect(waiting.published).toHaveLength(425);
+  });
+
+  it('that ended before its process was started again is shown by the new one, so that a missed night is noticed', async () => {
+    const shown = async () => (await metrics.nightlyFinished.get()).values[0]?.value;
+    const { rescores, step } = nightly({ users: 10 });
+    await step();
+    const finishedAt = rescores.at.getTime() / 1_000;
+    metrics.nightlyFinished.set(0);
+    await nightly({ rescores }).step();
+    expect(await shown()).toBe(finishedAt);
   });
 
   it('counts again when its process stops in the middle of counting', async () => {

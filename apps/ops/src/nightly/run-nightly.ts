@@ -31,6 +31,7 @@ const HOUR_MS = 3_600_000;
  */
 @Injectable()
 export class RunNightly {
+  private isLastShown = false;
   private readonly config: Pick<Config, 'NIGHTLY_WINDOW_HOURS' | 'LLM_PROVIDER' | 'LLM_REQUESTS_PER_MINUTE'>;
 
   constructor(
@@ -46,6 +47,7 @@ export class RunNightly {
 
   /** Takes the next step, if there is one and there is room for it. @throws DependencyError when Postgres is out. */
   async execute(signal: AbortSignal): Promise<void> {
+    if (!this.isLastShown) await this.showLast();
     const run = (await this.rescores.underWay()) ?? (await this.begun());
     if (run === undefined) return;
     if (run.expectedEnds === undefined) await this.tellHowLong(run, signal);
@@ -55,6 +57,13 @@ export class RunNightly {
     for (const event of page.events) this.relay.publishSoon(event);
     metrics.nightlyUsers.inc(page.events.length);
     if (page.isFinished) this.finished(run, page.events.length);
+  }
+
+  /** What this process has not seen itself: else a night that is missed after a restart is missed in silence. */
+  private async showLast(): Promise<void> {
+    const at = await this.rescores.lastFinishedAt();
+    if (at !== undefined) metrics.nightlyFinished.set(at.getTime() / 1_000);
+    this.isLastShown = true;
   }
 
   private async begun(): Promise<NightlyRun | undefined> {

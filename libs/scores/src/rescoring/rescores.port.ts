@@ -39,6 +39,8 @@ export abstract class RescoresPort {
   abstract now(): Promise<Date>;
   /** The run that is under way, of whatever night. */
   abstract underWay(): Promise<NightlyRun | undefined>;
+  /** When the last run had enqueued every active user; undefined = none has. */
+  abstract lastFinishedAt(): Promise<Date | undefined>;
   /** Begins the run of `date`. Nothing happens when there is one, finished or not, or when another one is under way. */
   abstract begin(date: string): Promise<void>;
   /** Notes how many ends a run will have to score. @returns whether this call was the first to say so. */

@@ -5,6 +5,7 @@ import { type EnqueuedPage, type NightlyRun, type RescorableUser, RescoresPort }
 /** Users and runs in memory, for tests. */
 export class MemoryRescores extends RescoresPort {
   readonly runs = new Map<string, NightlyRun & { readonly isFinished: boolean }>();
+  finishedAt: Date | undefined;
   /** In the order of their ids. */
   known: RescorableUser[] = [];
   at = new Date();
@@ -15,6 +16,10 @@ export class MemoryRescores extends RescoresPort {
 
   async underWay(): Promise<NightlyRun | undefined> {
     return [...this.runs.values()].find(({ isFinished }) => !isFinished);
+  }
+
+  async lastFinishedAt(): Promise<Date | undefined> {
+    return this.finishedAt;
   }
 
   async begin(date: string): Promise<void> {
@@ -53,6 +58,7 @@ export class MemoryRescores extends RescoresPort {
         ),
       );
     const isFinished = users.length < limit;
+    if (isFinished) this.finishedAt = this.at;
     const cursor = users.at(-1)?.userId ?? run.cursor;
     this.runs.set(date, { ...run, cursor, enqueuedUsers: run.enqueuedUsers + events.length, isFinished });
     return { events, isFinished };

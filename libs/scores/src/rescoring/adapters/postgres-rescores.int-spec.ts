@@ -115,9 +115,11 @@ describe('who is to be scored again, in Postgres', () => {
     ]);
     await rescores.begin('2026-05-02');
     expect(await rescores.underWay()).toBeUndefined();
+    expect(Math.abs(Date.now() - ((await rescores.lastFinishedAt())?.getTime() ?? 0))).toBeLessThan(60_000);
   });
 
   it('are counted once a night, and a night begins only when the one before has ended', async () => {
+    expect(await rescores.lastFinishedAt()).toBeUndefined();
     await rescores.begin('2026-05-02');
     await rescores.begin('2026-05-03');
     expect(await rescores.underWay()).toMatchObject({ date: '2026-05-02', cursor: '', enqueuedUsers: 0, expectedEnds: undefined });

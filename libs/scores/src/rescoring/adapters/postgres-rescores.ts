@@ -101,6 +101,11 @@ export class PostgresRescores extends RescoresPort {
     return runUnderWay((text, values) => this.work.query(text, values));
   }
 
+  async lastFinishedAt(): Promise<Date | undefined> {
+    const [row] = await this.work.query<{ at: Date | null }>('SELECT max(finished_at) AS at FROM nightly_runs');
+    return row?.at ?? undefined;
+  }
+
   async begin(date: string): Promise<void> {
     await this.work.transaction(async (query) => {
       const [lock] = await query<{ isMine: boolean }>(TRY_LOCK);
