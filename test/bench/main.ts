@@ -10,6 +10,7 @@ import { type AckAtSizeFigure, fillDatabase, measureAcksAtSize } from './ack-at-
 import { compareCosts, type CostFigure, type CountedTarget, INSPECTABLE } from './cost.js';
 import { renderCosts } from './cost-report.js';
 import { type LargeLogFigures, measureLargeLogs, renderLargeLogs } from './large-log.js';
+import { type HungCollectorFigures, measureHungCollector, renderHungCollector, type TracedParley } from './hung-collector.js';
 import { type LiveFigures, measureLive } from './live/live.js';
 import { renderLive } from './live/live-report.js';
 import { postMessages, type Sender } from './load.js';
@@ -37,13 +38,18 @@ const options = new Command('bench')
   .addOption(
     new Option(
       '--only <part>',
-      'measure this part alone; live, nightly and large-log replace their part of the results, cost, suggest and traces write none',
-    ).choices(['cost', 'live', 'nightly', 'suggest', 'large-log', 'traces']),
+      'measure this part alone; live, nightly and large-log replace their part of the results, cost, suggest, traces and hung-collector write none',
+    ).choices(['cost', 'live', 'nightly', 'suggest', 'large-log', 'traces', 'hung-collector']),
   )
   .option('--messages <n>', 'stored messages of the largest search figure', '100000')
   .option('--stored <n>', 'messages in the database for the sends at size', '1500000')
   .parse()
-  .opts<{ quick: boolean; only?: 'cost' | 'live' | 'nightly' | 'suggest' | 'large-log' | 'traces'; messages: string; stored: string }>();
+  .opts<{
+    quick: boolean;
+    only?: 'cost' | 'live' | 'nightly' | 'suggest' | 'large-log' | 'traces' | 'hung-collector';
+    messages: string;
+    stored: string;
+  }>();
 
 const startedAt = performance.now();
 const say = (line: string) => console.log(`${pc.dim(`${Math.round((performance.now() - startedAt) / 1_000)} s`.padStart(6))} ${line}`);
@@ -73,6 +79,7 @@ try {
   if (options.only === 'live') replacePart({ live: await measureLiveOn(urls) });
   else if (options.only === 'nightly') replacePart({ nightly: await measureNightlyOn(urls) });
   else if (options.only === 'traces') console.log(renderTraces(await measureTracesOn(urls)));
+  else if (options.only === 'hung-collector') console.log(renderHungCollector(await measureHungCollectorOn(urls)));
   else if (options.only === 'large-log') replacePart({ largeLogs: await measureLargeLogsOn(urls) });
   else await compareAll(urls);
 } finally {
@@ -114,6 +121,26 @@ async function measureTracesOn(urls: StackUrls): Promise<TraceFigures> {
   } finally {
     await Promise.all([off.stop(), on.stop()]);
     await collector.stop();
+  }
+}
+
+/** Sends to two Parleys at the same time, of which one has a collector that hangs. */
+async function measureHungCollectorOn(urls: StackUrls): Promise<HungCollectorFigures> {
+  const started: TracedParley[] = [];
+  const startOne = async (): Promise<TracedParley> => {
+    const collector = await ScriptedCollector.start();
+    const env = { ...wideLimits, OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_TRACES_SAMPLER_ARG: '1' };
+    const one = { collector, parley: await startParley({ stack: urls, env }) };
+    started.push(one);
+    return one;
+  };
+  try {
+    const both = [await startOne(), await startOne()] as const;
+    const size = options.quick ? { windows: 8, seconds: 3 } : { windows: 40, seconds: 4 };
+    return await measureHungCollector(both, { ...size, perSecond: 60, progress: say });
+  } finally {
+    await Promise.all(started.map(({ parley }) => parley.stop()));
+    await Promise.all(started.map(({ collector }) => collector.stop()));
   }
 }
 

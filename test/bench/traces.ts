@@ -64,8 +64,7 @@ export async function measureTraces(
       const cpuMs = (1_000 * (after.cpuSeconds - before.cpuSeconds)) / Math.max(1, result.okCount);
       rows.get(mode)?.push({ p50Ms: result.p50Ms, p99Ms: result.p99Ms, cpuMs, memoryMiB: after.memoryMiB, failures });
       progress(`traces ${mode}: P50 ${result.p50Ms} ms, P99 ${result.p99Ms} ms, ${cpuMs.toFixed(2)} ms CPU per send`);
-      collector.spans.length = 0;
-      collector.requests.length = 0;
+      collector.forget();
     }
   }
   return { perSecond, figures: [...rows].map(([mode, all]) => ({ mode, ...medians(all) })), spanNs: measureSpans() };

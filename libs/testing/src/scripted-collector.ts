@@ -57,6 +57,12 @@ export class ScriptedCollector {
     await closed;
   }
 
+  /** Drops what it has taken so far. */
+  forget(): void {
+    this.spans.length = 0;
+    this.requests.length = 0;
+  }
+
   /** The spans of one trace. */
   traceOf(traceId: string): TakenSpan[] {
     return this.spans.filter((span) => span.traceId === traceId);
