@@ -126,8 +126,11 @@ export const renderAlertTable = (): string =>
 /** Every page that a rule names, with its frame: which alerts lead there, what they mean, the first three commands, how each ends. */
 export const runbookFrames = (): ReadonlyMap<string, string> => {
   const pages = Map.groupBy(rules, ({ runbook }) => runbook);
-  return new Map([...pages].map(([page, among]) => [`${RUNBOOKS}/${page}`, among.map(frameOf).join('\n\n')]));
+  return new Map([...pages].map(([page, among]) => [`${RUNBOOKS}/${page}`, [ELSEWHERE, ...among.map(frameOf)].join('\n\n')]));
 };
+
+const ELSEWHERE =
+  'The commands are those of `npm start`; on Kubernetes and in compose they are [these](../alerts.md#the-first-commands-elsewhere).';
 
 const frameOf = ({ name, severity, expr, forSeconds, means, firstCommands, endsWhen }: AlertRule): string =>
   [

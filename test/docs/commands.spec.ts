@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { projectRoot } from '#lib/devstack/project-root';
+import { processes } from '#lib/devstack/services';
 
 const documents = [
   'README.md',
@@ -25,6 +26,14 @@ const verbs = new Set([
   'bench',
   'chaos',
 ]);
+
+/** Those of `npm start`, and the one that pods show their metrics on. */
+const ports = new Set<number>([...processes.services.map(({ portOffset }) => 8_080 + portOffset), 9_090]);
+
+it.each(documents)('%s asks for metrics where a service listens', (path) => {
+  const asked = [...read(path).matchAll(/localhost:(\d+)\/metrics/g)].map(([, port]) => Number(port));
+  expect(asked.filter((port) => !ports.has(port))).toEqual([]);
+});
 
 it.each(documents)('%s names only commands that there are', (path) => {
   const text = read(path);

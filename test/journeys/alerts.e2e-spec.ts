@@ -13,6 +13,8 @@ import { type Script, ScriptedHttpServer } from '#lib/testing/scripted-http-serv
 import { recordings, rules } from '../../apps/ops/src/alerts/rules.js';
 import { metricsIn } from '../operate/metrics-in.js';
 
+/** What a process does that meets an error which no code expects: at a signal that means nothing to it otherwise. */
+const THROWS = `data:text/javascript,process.on('SIGWINCH',()=>{throw%20new%20Error('no%20code%20expects%20this')})`;
 /** Stands in the URLs of both channels and must stand nowhere else. */
 const SECRET = `secret${randomBytes(8).toString('hex')}`;
 const CREATED = { status: 200, body: { name: 'spaces/x/messages/y' } };
@@ -54,6 +56,7 @@ beforeAll(async () => {
       GOOGLE_CHAT_WEBHOOK_URL: `${chat.url}/v1/spaces/${SECRET}/messages?key=${SECRET}&token=${SECRET}`,
       ALERT_WEBHOOK_URL: `${hook.url}/${SECRET}`,
       ALERT_ENVIRONMENT: SECRET.slice(6),
+      NODE_OPTIONS: `--import ${THROWS}`,
     },
   });
   rabbitmq = await connect(parley.rabbitmqUrl, { timeout: 5_000 });
@@ -72,6 +75,8 @@ afterAll(async () => {
 
 const opsUrls = (): string[] => [parley.ops.url, parley.seconds.ops?.url ?? ''];
 const about = (alert: string) => cards.filter(({ text }) => text.includes(alert));
+/** Alerts that an outage of Postgres is, or that follow from it. */
+const ofPostgres = rules.filter(({ outageOf, consequenceOf }) => outageOf === 'postgres' || consequenceOf?.includes('postgres'));
 const suppressed = async (reason: string): Promise<number> => {
   const all = await Promise.all(opsUrls().map((url) => metricsOf(url)));
   return all.reduce((sum, each) => sum + (each.get(`alerts_suppressed_total{reason="${reason}"}`) ?? 0), 0);
@@ -102,14 +107,14 @@ it('a Postgres that is gone is told within 15 s, by one of two processes, once h
   // Found true again and again by both, and what follows from it as well: nothing more is told.
   await eventually(async () => expect(await suppressed('cooldown')).toBeGreaterThan(3), { timeoutMs: 40_000 });
   await eventually(async () => expect(await suppressed('muted')).toBeGreaterThan(0), { timeoutMs: 40_000 });
-  expect(cards.map(({ text }) => text)).toEqual([card?.text]);
+  expect(ofPostgres.flatMap(({ name }) => about(name)).map(({ text }) => text)).toEqual([card?.text]);
   const admin = await parley.client('olga', ['admin']);
   // The gateway needs no Postgres for this.
   const { channels, items } = AlertsReport.parse((await admin.request('GET', '/v1/admin/alerts')).body);
   expect(channels).toEqual(['Google Chat', 'webhook']);
   expect(items[0]).toMatchObject({ alert: 'DBConnectionFailure', severity: 'P0', state: 'firing', mutedBy: null });
   await own.postgres.start();
-  await eventually(() => expect(about('resolved: DBConnectionFailure')).toHaveLength(1), { timeoutMs: 40_000 });
+  await eventually(() => expect(about('resolved: DBConnectionFailure')).toHaveLength(1), { timeoutMs: 60_000 });
   expect(about('DBConnectionFailure').map(({ thread }) => thread)).toEqual([card?.thread, card?.thread]);
   await eventually(() =>
     expect(
@@ -135,17 +140,14 @@ it('a channel that hangs costs no send anything and holds up no other channel; w
     }
     return took.toSorted((one, other) => one - other);
   };
-  await sends();
-  const before = await sends();
   answer = () => () => undefined; // no answer at all
   const channel = await rabbitmq.createChannel();
   channel.publish(EVENTS_EXCHANGE, 'message.created', Buffer.from('no event'), { messageId: newId(), persistent: true });
   await eventually(() => expect(posts.some(({ commonLabels }) => commonLabels['alertname'] === 'DeadLetters')).toBe(true), {
     timeoutMs: 30_000,
   });
-  const during = await sends();
-  const median = (all: readonly number[]) => all[Math.floor(all.length / 2)] ?? 0;
-  expect(median(during)).toBeLessThan(2 * median(before) + 10);
+  // A send that waited for the channel would take its 5 s; how fast sends are otherwise is the machine's affair.
+  expect((await sends())[30]).toBeLessThan(500);
   await eventually(
     async () => {
       const all = await Promise.all(opsUrls().map((url) => metricsOf(url)));
@@ -160,6 +162,24 @@ it('a channel that hangs costs no send anything and holds up no other channel; w
   // Breakers that the outage had opened closed after it; that was never a card of its own.
   expect(posts.map(({ commonLabels }) => commonLabels['alertname'])).not.toContain('PostgresBreakerOpen');
 }, 200_000);
+
+it('a process that ends by an uncaught error is told within 15 s of its next start, once; one that is started again in order is not', async () => {
+  await parley.delivery.stop();
+  await parley.delivery.start();
+  const { scoring } = parley;
+  const ended = new Promise<void>((resolve) => scoring.onCrash(() => resolve()));
+  process.kill(scoring.pid ?? 0, 'SIGWINCH');
+  await ended;
+  await scoring.start();
+  const startedAt = performance.now();
+  await eventually(() => expect(about('ProcessCrashed')).not.toEqual([]), { timeoutMs: 30_000 });
+  expect(about('ProcessCrashed').map(({ text }) => text)).toEqual([
+    `[P0] ProcessCrashed: A process of scoring ended by an error that no code expects (${scoring.url}/metrics)`,
+  ]);
+  expect((about('ProcessCrashed')[0]?.at ?? Number.POSITIVE_INFINITY) - startedAt).toBeLessThan(15_000);
+  // What its runbook tells to look at.
+  expect(await parley.logOf('scoring')).toMatch(/"level":"fatal".*no code expects this/);
+}, 150_000);
 
 it('the URLs of the channels stand in no log and in no metric', async () => {
   const logs = await Promise.all([parley.logOf('ops'), readFile(parley.seconds.ops?.logFile ?? '', 'utf8')]);

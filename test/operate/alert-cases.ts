@@ -165,11 +165,24 @@ export const alertCases: readonly AlertCase[] = [
     ...PULSE,
     labels: { job: 'parley', instance: 'gateway:8080' },
     summary: 'gateway:8080 does not answer',
-    // Down for one scrape only; and the target of another team.
+    // Down for one scrape only; a pod whose image takes almost five minutes; and the target of another team.
     nearMiss: {
       'up{job="parley",instance="gateway:8080"}': [...stays(1, 7), 0, ...stays(1, 79)],
+      'up{job="parley",instance="10.0.0.9:9090"}': [...absent(29), ...stays(0, 20), ...stays(1, 38)],
       'up{job="node",instance="host:9100"}': pulse(1, 0),
     },
+    onlyPrometheus: true,
+  },
+  {
+    rule: 'ServiceDown',
+    // It has never answered.
+    series: { 'up{job="parley",instance="10.0.0.9:9090"}': [...absent(7), ...stays(0, 40), ...stays(1, 40)] },
+    quietAt: 390,
+    firingAt: 480,
+    resolvedAt: 900,
+    labels: { job: 'parley', instance: '10.0.0.9:9090' },
+    summary: '10.0.0.9:9090 does not answer',
+    nearMiss: { 'up{job="parley",instance="10.0.0.9:9090"}': [...absent(29), ...stays(0, 20), ...stays(1, 38)] },
     onlyPrometheus: true,
   },
   {
@@ -191,6 +204,22 @@ export const alertCases: readonly AlertCase[] = [
     labels: { service: 'gateway', where: 'request' },
     summary: 'A request of gateway ended in an error that no code expects',
     nearMiss: { [`uncaught_errors_total{where="request",${PROCESS}}`]: stays(7, 80) },
+  },
+  {
+    rule: 'ProcessCrashed',
+    // Time begins at 0: it ended at 615 s, and the next one is scraped soon after.
+    series: { [`process_crash_timestamp_seconds{${PROCESS}}`]: [...stays(0, 41), null, ...stays(615, 60)] },
+    quietAt: 600,
+    firingAt: 900,
+    resolvedAt: 930,
+    labels: { service: 'gateway', instance: 'g:8080' },
+    summary: 'A process of gateway ended by an error that no code expects (g:8080)',
+    // Started again in order; what is five minutes old does not count.
+    nearMiss: {
+      [`process_crash_timestamp_seconds{${PROCESS}}`]: [...stays(0, 41), null, ...stays(0, 60)],
+      'process_crash_timestamp_seconds{service="ops",instance="o"}': stays(299, 100),
+    },
+    onlyPrometheus: true,
   },
   {
     rule: 'Http5xxBurst',

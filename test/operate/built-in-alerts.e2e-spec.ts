@@ -49,8 +49,8 @@ describe('the alerter in ops, given the same metrics as Prometheus', () => {
   it('is asked for every rule that it has a condition for', () => {
     const asked = new Set(builtIn.map(({ rule }) => rule));
     const own = rules.filter((rule) => rule.builtIn !== undefined).map(({ name }) => name);
-    // Whether a process answers, and what happened within an hour, no metric says: find-alerts.spec.ts.
-    expect(own.filter((name) => !asked.has(name))).toEqual(['ServiceDown', 'FallbackTriggered']);
+    // Whether a process answers, how long ago a moment is, and what happened within an hour, no series of these cases says: find-alerts.spec.ts.
+    expect(own.filter((name) => !asked.has(name))).toEqual(['ServiceDown', 'ProcessCrashed', 'NightMissed', 'FallbackTriggered']);
   });
 
   it.each(builtIn.map((each) => [each.rule, each] as const))('%s fires when Prometheus does, ends, and stays quiet', (name, each) => {

@@ -47,6 +47,8 @@ export type Condition =
       readonly above: number;
       readonly atLeast: number;
     })
+  /** A moment in Unix time is less than `below`, or more than `above` seconds ago. 0 is no moment. */
+  | (Selection & { readonly kind: 'age'; readonly by?: readonly string[]; readonly above?: number; readonly below?: number })
   /** A process does not answer. */
   | { readonly kind: 'unreachable' }
   /** A process started again more than `above` times within `overSeconds`. */
@@ -58,6 +60,7 @@ export function metricsOf(condition: Condition): string[] {
     case 'value':
       return [condition.metric, ...[...(condition.and ?? []), ...(condition.unless ?? [])].flatMap(metricsOf)];
     case 'increase':
+    case 'age':
       return [condition.metric];
     case 'share':
       return [condition.metric, condition.of.metric];

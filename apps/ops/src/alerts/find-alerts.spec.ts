@@ -26,6 +26,45 @@ describe('conditions', () => {
     ]);
   });
 
+  it('an address that has never answered may be a pod that fetches its image: it has five minutes; one that has answered has none', () => {
+    const [known, fresh] = ['http://10.0.0.1:9090/metrics', 'http://10.0.0.2:9090/metrics'];
+    const ask = (answers: readonly string[]) => {
+      at += 5_000;
+      const failed = [known, fresh].filter((target) => !answers.includes(target));
+      rounds.add({
+        at,
+        processes: answers.map((target) => ({ target, service: 'gateway', samples: [] })),
+        failed: failed.map((target) => ({ target, code: 'ECONNREFUSED', isAddress: true })),
+      });
+      findings.note();
+      return findings
+        .of({ kind: 'unreachable' })
+        .map(({ labels }) => labels['instance'])
+        .toSorted();
+    };
+    expect(ask([known])).toEqual([]);
+    expect(ask([])).toEqual([known]);
+    for (let seconds = 10; seconds < 300; seconds += 5) expect(ask([])).toEqual([known]);
+    expect(ask([])).toEqual([known, fresh]);
+    // It stays so, though nothing is remembered of the one that has answered ten minutes ago.
+    for (let seconds = 305; seconds < 1_200; seconds += 5) expect(ask([])).toEqual([known, fresh]);
+    expect(ask([fresh])).toEqual([known]);
+    expect(ask([])).toEqual([known, fresh]);
+  });
+
+  it('a moment is found for as long as it is not long ago, also of a process that is new; 0 is no moment', () => {
+    const ended = (moment: number) => {
+      round([sample('process_crash_timestamp_seconds', moment)]);
+      return findings.of({ kind: 'age', metric: 'process_crash_timestamp_seconds', by: ['service', 'instance'], below: 300 });
+    };
+    expect(ended(0)).toEqual([]);
+    const moment = at / 1_000;
+    expect(ended(moment)).toEqual([{ labels: { service: 'gateway', instance: 'g' }, value: 5, targets: ['g'] }]);
+    for (let seconds = 10; seconds < 300; seconds += 5) expect(ended(moment)).toHaveLength(1);
+    expect(ended(moment)).toEqual([]);
+    expect(findings.of({ kind: 'age', metric: 'process_crash_timestamp_seconds', above: 299 })).toHaveLength(1);
+  });
+
   it('three starts within ten minutes are found, and two are not; older ones do not count', () => {
     const start = (seconds: number) => round([sample('process_start_time_seconds', seconds)]);
     const found = () => findings.of({ kind: 'restarts', overSeconds: 600, above: 2 }).map(({ value }) => value);

@@ -16,12 +16,15 @@ export interface Finding {
 /** Evaluates conditions over the rounds of the last ten minutes. Call {@link note} after each round. */
 export class Findings {
   private readonly starts = new Map<string, { startedAt: number; changes: number[] }>();
+  /** Targets that do not answer, since when, and whether they ever did. */
+  private readonly failing = new Map<string, { readonly since: number; readonly isStarting: boolean }>();
 
   constructor(private readonly rounds: ScrapeRounds) {}
 
-  /** Remembers which processes have started again: their samples say only when they started last. */
+  /** Remembers which processes have started again, and which have never answered: their samples say only when they started last. */
   note(): void {
     const at = this.rounds.latest?.at ?? 0;
+    this.noteFailing(at);
     for (const { target, value } of this.rounds.values(START_METRIC)) {
       const known = this.starts.get(target);
       if (known === undefined) this.starts.set(target, { startedAt: value, changes: [] });
@@ -43,12 +46,14 @@ export class Findings {
         return this.byValue(condition);
       case 'increase':
         return this.risen(condition, condition.overSeconds, condition.by).filter(({ value }) => value > condition.above);
+      case 'age':
+        return this.byAge(condition);
       case 'share':
         return this.byShare(condition);
       case 'quantile':
         return this.byQuantile(condition);
       case 'unreachable':
-        return (this.rounds.latest?.failed ?? []).map(({ target }) => ({ labels: { instance: target }, value: 1, targets: [] }));
+        return this.unreachable();
       case 'restarts':
         return this.byRestarts(condition.overSeconds, condition.above);
       default:
@@ -72,6 +77,16 @@ export class Findings {
     });
   }
 
+  private byAge(condition: Extract<Condition, { kind: 'age' }>): Finding[] {
+    const { metric, by = [], above = Number.NEGATIVE_INFINITY, below = Number.POSITIVE_INFINITY } = condition;
+    const now = (this.rounds.latest?.at ?? 0) / 1_000;
+    const moments = matching(this.rounds.values(metric), condition).filter(({ value }) => value > 0);
+    return grouped(moments, by).flatMap(({ labels, members }) => {
+      const value = now - Math.max(...members.map((each) => each.value));
+      return value > above && value < below ? [{ labels, value, targets: targetsOf(members) }] : [];
+    });
+  }
+
   private byShare(condition: Extract<Condition, { kind: 'share' }>): Finding[] {
     const { of: whole, overSeconds, by, above, atLeast } = condition;
     const all = this.risen(whole, overSeconds, by);
@@ -88,6 +103,23 @@ export class Findings {
       const value = quantileOf(quantile, members, atLeast);
       return value !== undefined && value > above ? [{ labels, value, targets: targetsOf(members) }] : [];
     });
+  }
+
+  private noteFailing(at: number): void {
+    const { failed = [] } = this.rounds.latest ?? {};
+    const targets = new Set(failed.map(({ target }) => target));
+    for (const target of this.failing.keys()) if (!targets.has(target)) this.failing.delete(target);
+    for (const { target, isAddress = false } of failed) {
+      if (this.failing.has(target)) continue;
+      this.failing.set(target, { since: at, isStarting: isAddress && this.rounds.serviceAt(target) === undefined });
+    }
+  }
+
+  private unreachable(): Finding[] {
+    const at = this.rounds.latest?.at ?? 0;
+    return [...this.failing]
+      .filter(([, { since, isStarting }]) => !isStarting || at - since >= STARTS_WITHIN_MS)
+      .map(([target]) => ({ labels: { instance: target }, value: 1, targets: [] }));
   }
 
   private byRestarts(overSeconds: number, above: number): Finding[] {
@@ -107,6 +139,9 @@ export class Findings {
     }));
   }
 }
+
+/** A pod has its address before its image is there: it may fetch that for so long before it counts as gone. */
+const STARTS_WITHIN_MS = 300_000;
 
 /** As long as the longest window of a condition. */
 const KEPT_MS = 600_000;

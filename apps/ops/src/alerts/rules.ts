@@ -43,6 +43,7 @@ const IN_FLIGHT = 'npm run parley -- in-flight';
 const OUTBOX = 'npm run parley -- outbox';
 const STATUS = 'npm run status';
 const DEAD_LETTERS = 'npm run parley -- dlq list';
+const FATAL = `grep -h '"level":"fatal"' .parley/logs/*.log | tail -5`;
 const ERRORS = `grep -h '"level":"\\(error\\|fatal\\)"' .parley/logs/*.log | tail`;
 
 /** Requests of callers: neither probes nor metrics. */
@@ -50,6 +51,8 @@ const OPERATIONS = '/livez|/readyz|/metrics|/v1/health';
 const NOT_OPERATIONS: Where = { route: OPERATIONS };
 const requests = `http_request_duration_seconds_count{route!~"${OPERATIONS}"}`;
 const failedRequests = `http_request_duration_seconds_count{route!~"${OPERATIONS}",status=~"5.."}`;
+/** Targets of Prometheus that are processes of ours. */
+const PARLEY = '{job=~".*parley.*"}';
 const DEAD: Where = { queue: '.+[.]dlq' };
 /** The end of the objective: 1 % of sends may be slower than 200 ms or fail. */
 const SLO_BUDGET = 0.01;
@@ -145,7 +148,7 @@ export const rules: readonly AlertRule[] = [
     by: [],
     summary: 'RabbitMQ reads nothing that is published: a memory or disk alarm',
     means: 'Like an outage of RabbitMQ for what is published; what it has already is still delivered.',
-    firstCommands: ['rabbitmqctl status | grep -A3 -i alarm', 'df -h "$(rabbitmqctl eval "rabbit:data_dir().")"', OUTBOX],
+    firstCommands: ['rabbitmqctl status | grep -A3 -i alarm', 'rabbitmqctl status | grep -iE "disk space|total memory"', OUTBOX],
     endsWhen: 'the alarm ends, and the outbox is empty',
     runbook: 'broker-away.md',
     outageOf: 'rabbitmq',
@@ -190,7 +193,10 @@ export const rules: readonly AlertRule[] = [
   {
     name: 'ServiceDown',
     severity: 'P0',
-    expr: 'max by (job, instance) (up{job=~".*parley.*"}) == 0',
+    // A pod has an address before its image is there: what has never answered has five minutes.
+    expr:
+      `max by (job, instance) (up${PARLEY}) == 0 and` +
+      ` (max by (job, instance) (max_over_time(up${PARLEY}[1h])) == 1 or max by (job, instance) (up${PARLEY} offset 5m) == 0)`,
     forSeconds: 30,
     by: ['job', 'instance'],
     summary: '{instance} does not answer',
@@ -204,7 +210,7 @@ export const rules: readonly AlertRule[] = [
     name: 'CrashLoop',
     severity: 'P0',
     expr:
-      'max by (job, instance) (changes(process_start_time_seconds{job=~".*parley.*"}[10m])) > 2' +
+      `max by (job, instance) (changes(process_start_time_seconds${PARLEY}[10m])) > 2` +
       ' or sum by (job, instance) (increase(worker_restarts_total{reason=~"crash|hang"}[10m])) > 2',
     forSeconds: 0,
     by: ['job', 'instance'],
@@ -239,6 +245,21 @@ export const rules: readonly AlertRule[] = [
     endsWhen: 'five minutes have passed without another one',
     runbook: 'uncaught-errors.md',
     builtIn: { anyOf: [{ kind: 'increase', metric: 'uncaught_errors_total', by: ['service', 'where'], overSeconds: 300, above: 0 }] },
+  },
+  {
+    name: 'ProcessCrashed',
+    severity: 'P0',
+    // Of the process that was started in its place: what the other one counted has ended with it.
+    expr: 'min by (service, instance) (time() - (process_crash_timestamp_seconds > 0)) < 300',
+    forSeconds: 0,
+    by: ['service', 'instance'],
+    summary: 'A process of {service} ended by an error that no code expects ({instance})',
+    means:
+      'It was started again, and the others of its app went on. Its callers got no answer and try again; what it held of queues is handled once more. It is a bug; the log has the stack.',
+    firstCommands: [FATAL, STATUS, DEAD_LETTERS],
+    endsWhen: 'five minutes have passed without another one',
+    runbook: 'uncaught-errors.md',
+    builtIn: { anyOf: [{ kind: 'age', metric: 'process_crash_timestamp_seconds', by: ['service', 'instance'], below: 300 }] },
   },
   {
     name: 'Http5xxBurst',
@@ -649,6 +670,7 @@ export const rules: readonly AlertRule[] = [
     firstCommands: [STATUS, `grep -h nightly .parley/logs/ops.log | tail`, 'curl -s localhost:8083/metrics | grep ^nightly'],
     endsWhen: 'a run has ended',
     runbook: 'night.md',
+    builtIn: { anyOf: [{ kind: 'age', metric: 'nightly_enqueued_timestamp_seconds', above: 93_600 }] },
   },
   {
     name: 'ScoresDisagree',

@@ -13,6 +13,8 @@ export interface ProcessScrape {
 export interface FailedScrape {
   readonly target: string;
   readonly code: string;
+  /** It is one of the addresses behind a name: such as a pod, which has its address before it runs. */
+  readonly isAddress?: true;
 }
 
 /** One round over all targets. */

@@ -150,6 +150,10 @@ export const metrics = {
   ),
   eventLoopUtilization: highest('nodejs_eventloop_utilization', 'Busy share of the event loop since the last scrape, 0 to 1'),
   uncaughtErrors: counter('uncaught_errors_total', 'Requests and frames that ended in an error that no code expects', 'where'),
+  processCrashed: highest(
+    'process_crash_timestamp_seconds',
+    'When a process at this place (same service, port and database) last ended by an uncaught error, in Unix time; 0 = never',
+  ),
   alertsSent: counter('alerts_sent_total', 'Notices of the built-in alerter by what became of them', 'severity', 'outcome'),
   alertsSuppressed: counter('alerts_suppressed_total', 'Notices of the built-in alerter that were not sent, by why', 'reason'),
   alertsFiring: highest('alerts_firing', '1 while the built-in alerter holds an alert for true', 'alert', 'severity'),

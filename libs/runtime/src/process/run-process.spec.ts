@@ -1,6 +1,10 @@
 import { EventEmitter } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ConfigError } from '../config/config.js';
+import { metrics } from '../metrics/metrics.js';
 import type { ProcessReport } from '../work/process-report.js';
 import { type ProcessHost, type ProcessParts, type ProcessPlan, runProcess } from './run-process.js';
 import type { WatchdogOptions } from '../watchdog/watchdog.js';
@@ -28,6 +32,8 @@ class RecordingHost extends EventEmitter implements ProcessHost {
   }
 
   lowered = 0;
+  /** A folder that is not there: nothing is written unless a test names one. */
+  lastWordsIn = join(tmpdir(), 'run-process-spec', 'not', 'there');
 
   exit(code: number): void {
     this.exits.push(code);
@@ -279,11 +285,31 @@ it('a process logs its work in flight on SIGUSR2', async () => {
   });
 });
 
-it.each(['uncaughtException', 'unhandledRejection'] as const)('a process ends with 1 on %s', async (event) => {
-  const host = new RecordingHost();
-  await runProcess(plan(), host);
+it.each(['uncaughtException', 'unhandledRejection'] as const)(
+  'a process ends with 1 on %s, and the next one in its place shows when',
+  async (event) => {
+    const folder = mkdtempSync(join(tmpdir(), 'run-process-'));
+    const start = async (): Promise<RecordingHost> => {
+      const host = new RecordingHost();
+      host.lastWordsIn = folder;
+      await runProcess(plan(), host);
+      return host;
+    };
+    const shown = async () => (await metrics.processCrashed.get()).values[0]?.value;
+    try {
+      await (await start()).signal('SIGTERM');
+      const host = await start();
+      expect(await shown()).toBe(0);
 
-  host.emit(event, new Error('bug'));
+      host.emit(event, new Error('bug'));
 
-  expect(host.exits).toEqual([1]);
-});
+      expect(host.exits).toEqual([1]);
+      const endedAt = Date.now();
+      await start();
+      expect(await shown()).toBe(endedAt / 1_000);
+    } finally {
+      rmSync(folder, { recursive: true });
+      metrics.processCrashed.set(0);
+    }
+  },
+);

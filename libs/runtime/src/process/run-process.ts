@@ -5,6 +5,7 @@ import { metrics, startProcessMetrics } from '../metrics/metrics.js';
 import { processReport } from '../work/process-report.js';
 import { Readiness } from '../health/readiness.js';
 import { collectGarbage } from './collect-garbage.js';
+import { LastWords } from './last-words.js';
 import { OperationsServer } from './operations-server.js';
 import { answerSiblings, hasSiblings } from '../workers/sibling-workers.js';
 import { EXIT_HUNG, Watchdog, type WatchdogOptions } from '../watchdog/watchdog.js';
@@ -42,6 +43,8 @@ export interface ProcessHost {
   on(event: 'SIGTERM' | 'SIGINT' | 'SIGUSR2', listener: (signal: NodeJS.Signals) => void): unknown;
   on(event: 'uncaughtException' | 'unhandledRejection', listener: (error: unknown) => void): unknown;
   exit(code: number): void;
+  /** Where the process leaves word of an uncaught error; without it the folder for temporary files. */
+  readonly lastWordsIn?: string;
   /** Begins to watch the process; left out by tests, whose process must not be ended. */
   readonly watch?: (options: WatchdogOptions) => void;
   /** Gives back what the start has left in the heap; left out by tests. */
@@ -84,7 +87,7 @@ const LISTED = 100;
  *
  *     start --(listening)--> run --SIGTERM, SIGINT--> drain --(stopped)--> exit 0
  *       |                     |                        `--(drainMs over, or a second signal)--> exit 1
- *       |                     |--(uncaught error)--> exit 1
+ *       |                     |--(uncaught error)--> exit 1, with word of it for the next one (last-words.ts)
  *       |                     `--(a pool has lost its places, see watchdog.ts)--> exit 70
  *       `--(configuration)--> exit 78;  (anything else) exit 1
  */
@@ -97,14 +100,17 @@ export const runProcess = async (plan: ProcessPlan, host: ProcessHost = thisProc
     logger.flush();
     host.exit(code);
   };
+  const lastWords = new LastWords({ service: plan.service, ...config }, host.lastWordsIn);
   // The state of a process after an uncaught error is unknown; what it held is requeued by the broker or found by the outbox sweep.
   const crash = (err: unknown) => {
     logger.fatal({ err }, 'uncaught error');
+    lastWords.write(Date.now());
     exit(EXIT_FORCED);
   };
   host.on('uncaughtException', crash);
   host.on('unhandledRejection', crash);
   startProcessMetrics(plan.service, config.MEMORY_LIMIT_BYTES);
+  metrics.processCrashed.set((lastWords.read() ?? 0) / 1_000);
   shareMetrics();
   const report = () => processReport(LISTED, readiness.eventLoopLagMs);
   answerSiblings('report', report);

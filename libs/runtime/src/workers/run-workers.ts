@@ -2,6 +2,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { EXIT_CONFIG, parseConfig, type Config } from '../config/config.js';
 import { createLogger, type Logger } from '../log/logger.js';
 import { addUpCounters } from '../metrics/worker-metrics.js';
+import { LastWords } from '../process/last-words.js';
 import { type ProcessHost, type ProcessPlan, runProcess, thisProcess } from '../process/run-process.js';
 import { exponential } from '../work/backoff.js';
 import { connectSiblings } from './sibling-workers.js';
@@ -90,6 +91,7 @@ class Supervisor {
     process.on('SIGUSR2', () => this.signalAll('SIGUSR2'));
     process.on('uncaughtException', (err) => {
       logger.fatal({ err }, 'uncaught error in the supervisor');
+      new LastWords({ service: this.plan.service, ...this.config }).write(Date.now());
       this.leave(EXIT_FORCED); // workers end with their channel
     });
     logger.info({ workers: this.slots.length }, 'starting workers');

@@ -61,7 +61,7 @@ describe('A round over HTTP', () => {
     const port = await serve((_, response) => response.end(text('realtime')));
     const { processes, failed } = await scrapeOf([`dns+http://parley-realtime:${port}/metrics`], async () => ['127.0.0.2', '127.0.0.1']);
     expect(processes.map(({ target, service }) => [target, service])).toEqual([[`http://127.0.0.1:${port}/metrics`, 'realtime']]);
-    expect(failed).toEqual([{ target: `http://127.0.0.2:${port}/metrics`, code: 'ECONNREFUSED' }]);
+    expect(failed).toEqual([{ target: `http://127.0.0.2:${port}/metrics`, code: 'ECONNREFUSED', isAddress: true }]);
   });
 
   it('says which name cannot be looked up', async () => {

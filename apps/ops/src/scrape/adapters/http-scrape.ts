@@ -19,6 +19,12 @@ const DNS = 'dns+';
 
 type Outcome = { readonly process: ProcessScrape } | { readonly failed: FailedScrape };
 
+/** One URL to ask, and whether it was found behind a name. */
+interface Found {
+  readonly url: string;
+  readonly isAddress: boolean;
+}
+
 /**
  * Asks `/metrics` of processes over HTTP. A URL that begins with `dns+` is looked up at each round and means every address behind its name:
  * the pods behind a headless Service.
@@ -43,9 +49,9 @@ export class HttpScrape extends ScrapePort {
   async round(signal: AbortSignal): Promise<ScrapeRound> {
     const at = Date.now();
     const found = await Promise.all(this.targets.map((target) => this.urlsOf(target)));
-    const urls = found.flatMap((each) => (Array.isArray(each) ? each : [])).slice(0, MOST_TARGETS);
+    const known = found.flatMap((each) => (Array.isArray(each) ? each : [])).slice(0, MOST_TARGETS);
     const unresolved = found.flatMap((each) => (Array.isArray(each) ? [] : [each]));
-    const outcomes = await Promise.all(urls.map((url) => this.places.run(() => this.ask(url, signal))));
+    const outcomes = await Promise.all(known.map((each) => this.places.run(() => this.ask(each, signal))));
     signal.throwIfAborted();
     return {
       at,
@@ -59,20 +65,20 @@ export class HttpScrape extends ScrapePort {
     return this.dispatcher.destroy();
   }
 
-  private async urlsOf(target: string): Promise<string[] | FailedScrape> {
-    if (!target.startsWith(DNS)) return [target];
+  private async urlsOf(target: string): Promise<Found[] | FailedScrape> {
+    if (!target.startsWith(DNS)) return [{ url: target, isAddress: false }];
     const url = new URL(target.slice(DNS.length));
     try {
       const addresses = await withTimeLimit(ANSWER_WITHIN_MS, this.resolve(url.hostname), () => {
         throw Object.assign(new Error('the name was not looked up in time'), { code: 'ETIMEDOUT' });
       });
-      return [...addresses].toSorted().map((address) => withHost(url, address));
+      return [...addresses].toSorted().map((address) => ({ url: withHost(url, address), isAddress: true }));
     } catch (error) {
       return { target: shown(target), code: errorCode(error) };
     }
   }
 
-  private async ask(url: string, signal: AbortSignal): Promise<Outcome> {
+  private async ask({ url, isAddress }: Found, signal: AbortSignal): Promise<Outcome> {
     const { origin, pathname, search } = new URL(url);
     const endpoint = { ...endpointOf(url), url: origin };
     try {
@@ -83,7 +89,8 @@ export class HttpScrape extends ScrapePort {
       const { samples } = parseMetrics(text, this.kept);
       return { process: { target: shown(url), service: serviceOf(samples), samples } };
     } catch (error) {
-      return { failed: { target: shown(url), code: error instanceof HttpFailure ? `HTTP_${error.status}` : errorCode(error) } };
+      const code = error instanceof HttpFailure ? `HTTP_${error.status}` : errorCode(error);
+      return { failed: { target: shown(url), code, ...(isAddress ? { isAddress } : {}) } };
     }
   }
 }
