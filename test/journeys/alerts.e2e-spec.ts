@@ -112,7 +112,8 @@ it('a Postgres that is gone is told within 15 s, by one of two processes, once h
   // The gateway needs no Postgres for this.
   const { channels, items } = AlertsReport.parse((await admin.request('GET', '/v1/admin/alerts')).body);
   expect(channels).toEqual(['Google Chat', 'webhook']);
-  expect(items[0]).toMatchObject({ alert: 'DBConnectionFailure', severity: 'P0', state: 'firing', mutedBy: null });
+  // Breakers may have opened before the check failed.
+  expect(items).toContainEqual(expect.objectContaining({ alert: 'DBConnectionFailure', severity: 'P0', state: 'firing', mutedBy: null }));
   await own.postgres.start();
   await eventually(() => expect(about('resolved: DBConnectionFailure')).toHaveLength(1), { timeoutMs: 60_000 });
   expect(about('DBConnectionFailure').map(({ thread }) => thread)).toEqual([card?.thread, card?.thread]);
