@@ -39,8 +39,8 @@ describe('conditions', () => {
       findings.note();
       return findings
         .of({ kind: 'unreachable' })
-        .map(({ labels }) => labels['instance'])
-        .toSorted();
+        .map(({ labels }) => labels['instance'] ?? '')
+        .toSorted((one, other) => one.localeCompare(other));
     };
     expect(ask([known])).toEqual([]);
     expect(ask([])).toEqual([known]);
