@@ -10,6 +10,7 @@ describe('the text of a message', () => {
   it.each([
     ['one character', 'a'],
     ['the longest', 'a'.repeat(MAX_CONTENT_LENGTH)],
+    ['the longest of emoji, which are two units each', '😀'.repeat(MAX_CONTENT_LENGTH / 2)],
     ['Vietnamese with line breaks and tabs', 'Cà phê sữa đá\n\tở Đà Lạt\r\n'],
     ['decomposed Vietnamese', 'Cà phê sữa đá ở Đà Lạt'.normalize('NFD')],
     ['emoji made of several code points', '👩‍👩‍👧‍👦 ok'],
@@ -37,6 +38,8 @@ describe('the text of a message', () => {
     ['tags alone', '\u{e0041}\u{e007f}', 'must have at least one visible character'],
     ['marks of direction alone', '\u200e\u200f\u061c', 'must have at least one visible character'],
     ['one character too many', 'a'.repeat(MAX_CONTENT_LENGTH + 1), /./],
+    ['one emoji too many, each of two units', '😀'.repeat(MAX_CONTENT_LENGTH / 2 + 1), /./],
+    ['a control character behind emoji of more units than the limit', `${'😀'.repeat(9_000)}\u0001`, /./],
     ['U+0000', 'a\u0000b', 'must not contain control characters other than tab and line breaks'],
     ['an escape character', 'a\u001b[31mb', 'must not contain control characters other than tab and line breaks'],
     ['DEL', 'a\u007fb', 'must not contain control characters other than tab and line breaks'],
@@ -71,6 +74,12 @@ describe('the text of a message', () => {
 });
 
 describe('a text that was stored by an older version', () => {
+  it('may have as many emoji as an older version took, and is looked at all the same', () => {
+    expect(StoredContent.safeParse('😀'.repeat(MAX_CONTENT_LENGTH)).success).toBe(true);
+    expect(StoredContent.safeParse('😀'.repeat(MAX_CONTENT_LENGTH + 1)).success).toBe(false);
+    expect(StoredContent.safeParse(`${'😀'.repeat(9_000)}\u0000`).success).toBe(false);
+  });
+
   it.each([' ', '\u200d', 'a\u202eb'])('is taken by consumers although it would be refused today: %j', (text) => {
     expect(Content.safeParse(text).success).toBe(false);
     expect(StoredContent.safeParse(text).success).toBe(true);

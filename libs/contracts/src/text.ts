@@ -76,19 +76,23 @@ export const textProblem = (text: string): string | undefined =>
   (isBalanced(text) ? undefined : 'must close every bidirectional control (U+202A-U+202E, U+2066-U+2069) that it opens') ??
   visibilityProblem(text);
 
-const text = (min: number, max: number, problemOf: (text: string) => string | undefined) =>
+/** @param maxUnits UTF-16 units, which bound what a text costs; `max` of zod counts code points, of which a character outside the BMP is one. */
+const text = (max: number, problemOf: (text: string) => string | undefined, maxUnits = max) =>
   z
     .string()
-    .min(min)
+    .min(1)
     .max(max)
     .superRefine((value, context) => {
-      // A text that is too long is refused already; checking it would only cost time.
-      const problem = value.length > max ? undefined : problemOf(value);
-      if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+      if (value.length <= maxUnits) {
+        const problem = problemOf(value);
+        if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+      } else if (context.issues.length === 0) {
+        context.addIssue({ code: 'too_big', origin: 'string', maximum: max, inclusive: true, input: value });
+      }
     });
 
 /** Human-readable text: 1-`max` UTF-16 units that {@link textProblem} accepts. */
-export const humanText = ({ max }: { max: number }) => text(1, max, textProblem);
+export const humanText = ({ max }: { max: number }) => text(max, textProblem);
 
 /** The text of a message that a client sends: 1-16,384 units of human text. */
 export const Content = humanText({ max: MAX_CONTENT_LENGTH });
@@ -97,7 +101,7 @@ export const Content = humanText({ max: MAX_CONTENT_LENGTH });
  * The text of a stored message, perhaps stored by a version that accepted more: refuses only text that costs too much or cannot be stored.
  * Invisible or direction-changing text harms no consumer, and an upgrade must not turn it into dead letters.
  */
-export const StoredContent = text(1, MAX_CONTENT_LENGTH, costProblem);
+export const StoredContent = text(MAX_CONTENT_LENGTH, costProblem, 2 * MAX_CONTENT_LENGTH);
 
 /**
  * `text` without the marks beyond the 30th of a run, for texts stored before such runs were refused; any other text unchanged.
