@@ -76,6 +76,8 @@ export function documentStoreContract(name: string, make: () => Promise<Document
       );
       expect(await world.documents.findParts(ids, mallory)).toEqual([]);
       expect(await world.documents.find(document.id, mallory)).toBeUndefined();
+      expect(await world.documents.findForService(document.id)).toMatchObject({ id: document.id, ownerId: alice });
+      expect(await world.documents.findForService(newId())).toBeUndefined();
       expect(await world.documents.documentsOf([...ids, newId()])).toEqual(new Map(ids.map((id) => [id, document.id])));
     });
 

@@ -10,7 +10,7 @@ export const MAX_OPEN_BYTES = 50 * 1_024 * 1_024;
 /** Some chunks are indexed by then. */
 const RETRY_AFTER_SECONDS = 10;
 
-/** Stores documents and reads them for members only: each read takes the reader, and a non-member sees nothing. */
+/** Stores documents and reads them for members: a read takes the reader, and a non-member sees nothing. */
 export abstract class DocumentStorePort {
   /**
    * Commits the document, its parts and its `document.created` outbox row together.
@@ -20,6 +20,8 @@ export abstract class DocumentStorePort {
   abstract store(draft: DocumentDraft): Promise<StoredDocument>;
   /** The document and how far its indexing is, when `reader` is a member of its conversation. */
   abstract find(id: DocumentId, reader: UserId): Promise<Document | undefined>;
+  /** The same for a caller that may act for any user (scope `service`). */
+  abstract findForService(id: DocumentId): Promise<Document | undefined>;
   /** Whether any of these conversations has a document. */
   abstract areIn(conversationIds: readonly ConversationId[]): Promise<boolean>;
   /** The document of each of these parts; parts that are not there are missing. */

@@ -50,6 +50,10 @@ export class MemoryDocumentStore extends DocumentStorePort {
     return document !== undefined && this.isVisible(document.conversationId, reader) ? document : undefined;
   }
 
+  async findForService(id: DocumentId): Promise<Document | undefined> {
+    return this.held.get(id)?.document;
+  }
+
   async areIn(conversationIds: readonly ConversationId[]): Promise<boolean> {
     return [...this.held.values()].some(({ document }) => conversationIds.includes(document.conversationId));
   }

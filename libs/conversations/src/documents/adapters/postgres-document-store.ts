@@ -45,7 +45,7 @@ const FIND = {
          FROM document_parts p JOIN message_chunks l ON l.message_id = p.id
         WHERE p.document_id = d.id AND l.state = 'indexed'
      ) held
-     WHERE d.id = $1 AND ${IS_MEMBER('d')}`,
+     WHERE d.id = $1 AND ($2::text IS NULL OR ${IS_MEMBER('d')})`,
 };
 
 const ARE_IN = {
@@ -115,18 +115,12 @@ export class PostgresDocumentStore extends DocumentStorePort {
     });
   }
 
-  async find(id: DocumentId, reader: UserId): Promise<Document | undefined> {
-    const [row] = await this.reads.query<DocumentRow>(FIND, [id, reader]);
-    if (row === undefined) return undefined;
-    const { partCount, chunkCount, parts, chunks, isWordless, ...facts } = row;
-    // Cut by another version of this code, a text may have got another number of chunks than was foreseen.
-    const total = facts.state === 'done' ? chunks : Math.max(chunkCount, chunks);
-    return {
-      ...facts,
-      state: facts.state === 'done' && isWordless ? 'indexing' : facts.state,
-      parts: { indexed: parts, total: partCount },
-      chunks: { indexed: chunks, total },
-    };
+  find(id: DocumentId, reader: UserId): Promise<Document | undefined> {
+    return this.findAs(id, reader);
+  }
+
+  findForService(id: DocumentId): Promise<Document | undefined> {
+    return this.findAs(id, null);
   }
 
   async areIn(conversationIds: readonly ConversationId[]): Promise<boolean> {
@@ -142,6 +136,20 @@ export class PostgresDocumentStore extends DocumentStorePort {
 
   async findParts(partIds: readonly string[], reader: UserId): Promise<FoundPart[]> {
     return partIds.length === 0 ? [] : this.reads.query<FoundPart>(PARTS, [partIds, reader]);
+  }
+
+  private async findAs(id: DocumentId, reader: UserId | null): Promise<Document | undefined> {
+    const [row] = await this.reads.query<DocumentRow>(FIND, [id, reader]);
+    if (row === undefined) return undefined;
+    const { partCount, chunkCount, parts, chunks, isWordless, ...facts } = row;
+    // Cut by another version of this code, a text may have got another number of chunks than was foreseen.
+    const total = facts.state === 'done' ? chunks : Math.max(chunkCount, chunks);
+    return {
+      ...facts,
+      state: facts.state === 'done' && isWordless ? 'indexing' : facts.state,
+      parts: { indexed: parts, total: partCount },
+      chunks: { indexed: chunks, total },
+    };
   }
 }
 

@@ -12,7 +12,7 @@ import { UploadDocument } from '../../../documents/upload-document.js';
 import { LargeBodies } from '../large-bodies/large-bodies.js';
 import { LargeBody } from '../large-bodies/large-body-routes.js';
 import { FromPath } from '../problems/validation.js';
-import { Caller, IdempotencyKey } from './parameters.js';
+import { Caller, IdempotencyKey, IsService } from './parameters.js';
 
 const DocumentRef = z.strictObject({ documentId: DocumentId });
 type DocumentRef = z.infer<typeof DocumentRef>;
@@ -55,10 +55,18 @@ export class DocumentsController {
   }
 
   @Get(':documentId')
-  @ApiOperation({ operationId: 'getDocument', summary: 'A document, and how far its indexing is' })
+  @ApiOperation({
+    operationId: 'getDocument',
+    summary: 'A document, and how far its indexing is',
+    description: 'A token with the scope `service` sees every document.',
+  })
   @ApiOkResponse({ standardSchema: DocumentView })
-  async get(@Caller() reader: UserId, @FromPath(DocumentRef) { documentId }: DocumentRef): Promise<DocumentView> {
-    const document = await this.documents.find(documentId, reader);
+  async get(
+    @Caller() reader: UserId,
+    @IsService() isService: boolean,
+    @FromPath(DocumentRef) { documentId }: DocumentRef,
+  ): Promise<DocumentView> {
+    const document = await (isService ? this.documents.findForService(documentId) : this.documents.find(documentId, reader));
     if (document === undefined) throw new ProblemError('not-found', 'There is no such document.');
     return viewOf(document);
   }
