@@ -12,7 +12,7 @@ const TICK_MS = 200;
 /** After the drain: sends in hand are acknowledged, close frames answered. The process has 5 s (main.ts). */
 const LAST_MS = 3_500;
 /** Labels of `ws_closed_total`; what else a client closes with is `other`. */
-const KNOWN_CODES: ReadonlySet<number> = new Set([...Object.values(closeCodes), 1000, 1001, 1002, 1005, 1006, 1007, 1009, 1011, 1013]);
+const KNOWN_CODES: ReadonlySet<number> = new Set([...Object.values(closeCodes), 1000, 1001, 1002, 1005, 1006, 1007, 1011, 1013]);
 
 /** All sessions of this process: one clock for their pings, pongs, tokens and receipts, their metrics and log lines, and how they leave. */
 export class Sessions {

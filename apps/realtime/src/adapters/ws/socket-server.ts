@@ -1,7 +1,7 @@
 import { type IncomingMessage, STATUS_CODES, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
+import { type ServerOptions, WebSocket, WebSocketServer } from 'ws';
 import { closeCodes, SOCKET_PATH, SUBPROTOCOL } from '#lib/contracts/socket';
 import type { MemoryPressure } from '#lib/resilience/load/memory-pressure';
 import { metrics } from '#lib/runtime/metrics/metrics';
@@ -10,8 +10,10 @@ import type { Sessions } from '../../session/sessions.js';
 import { FramedSocket, type SocketEvents } from './framed-socket.js';
 import type { Strangers } from './strangers.js';
 
-/** A frame that is a little too long is answered with 4400; of one that is much longer nothing is read (1009). */
+/** A frame that is a little too long is read and refused by its session; of one that is much longer nothing is read. Both are a 4400. */
 const READ_FACTOR = 2;
+/** What `ws` closes a socket with whose frame is longer than `maxPayload` (RFC 6455). */
+const MESSAGE_TOO_BIG = 1009;
 /** A client that does not answer a close frame is cut off after this, in milliseconds; the session waits as long. */
 const CLOSE_TIMEOUT_MS = 2_000;
 /** Parts in which one frame may come: an honest client needs one. */
@@ -32,6 +34,14 @@ export interface SocketServerOptions {
   readonly maxFrameBytes: number;
 }
 
+/** A WebSocket that closes with the code of the protocol where `ws` would take one of its own. */
+class ServedSocket extends WebSocket {
+  override close(code?: number, data?: string | Buffer): void {
+    if (code === MESSAGE_TOO_BIG) super.close(closeCodes.badFrame, 'much longer than a frame may be');
+    else super.close(code, data);
+  }
+}
+
 // Shared by all sockets, found through `this`: a closure per socket and event would be a kilobyte of each idle socket.
 function onMessage(this: SocketOfSession, data: Buffer, isBinary: boolean): void {
   this[SESSION]?.onFrame(data, isBinary);
@@ -48,7 +58,7 @@ function onClose(this: SocketOfSession, code: number): void {
   this[SESSION]?.onClosed(code);
 }
 function onError(this: SocketOfSession): void {
-  // `ws` closes the socket with the code that fits (1002, 1007, 1009) and then says so: `close` follows.
+  // `ws` closes the socket with the code that fits (1002, 1007; 4400 for 1009) and then says so: `close` follows.
 }
 
 /** Upgrades requests to WebSockets and gives each its session. */
@@ -60,6 +70,7 @@ export class SocketServer {
     // Wider than the type of the package, which lacks some of its documented options.
     const settings: ServerOptions & Readonly<Record<'maxFragments' | 'maxBufferedChunks' | 'closeTimeout', number>> = {
       noServer: true,
+      WebSocket: ServedSocket,
       clientTracking: false,
       perMessageDeflate: false,
       // Done in onPing: `ws` would make a closure for each socket.
