@@ -7,11 +7,16 @@ import { Explained } from '#lib/devstack/terminal/explain';
 import { EXIT_CONFIG, settings } from '#lib/runtime/config/config';
 import { operatorEnvironment } from './operator-config.js';
 
-/** A gateway to talk to, and the secret that it checks tokens with. */
-export interface FoundParley {
-  readonly url: string;
+/** What tokens are signed with, whom they are for, and how long the gateway lets them live. */
+interface Signing {
   readonly secret: string;
   readonly audience: string;
+  readonly maxLifeSeconds: number;
+}
+
+/** A gateway to talk to, and the secret that it checks tokens with. */
+export interface FoundParley extends Signing {
+  readonly url: string;
 }
 
 /** The gateway at `url`, else the one that `npm start` runs here. @throws Explained when there is none, or no secret to sign tokens with. */
@@ -28,7 +33,7 @@ export async function findParley(url: string | undefined): Promise<FoundParley> 
 }
 
 /** What tokens are signed with: of the environment, else of the running stack, else what `npm start` keeps. @throws Explained when there is none. */
-export async function findSecret(): Promise<{ secret: string; audience: string }> {
+export async function findSecret(): Promise<Signing> {
   const { env } = await operatorEnvironment();
   const secret = env['AUTH_JWT_SECRET'] ?? (await keptSecret());
   if (secret === undefined) {
@@ -37,7 +42,9 @@ export async function findSecret(): Promise<{ secret: string; audience: string }
     );
   }
   if (Buffer.byteLength(secret) < 32) throw new Explained('AUTH_JWT_SECRET must have at least 32 bytes', EXIT_CONFIG);
-  return { secret, audience: env['AUTH_AUDIENCE'] ?? settings.AUTH_AUDIENCE.schema.parse(undefined) };
+  const maxLife = settings.AUTH_TOKEN_MAX_LIFE_S.schema.safeParse(env['AUTH_TOKEN_MAX_LIFE_S']);
+  if (!maxLife.success) throw new Explained('AUTH_TOKEN_MAX_LIFE_S must be a number of seconds from 60 to 315360000', EXIT_CONFIG);
+  return { secret, audience: env['AUTH_AUDIENCE'] ?? settings.AUTH_AUDIENCE.schema.parse(undefined), maxLifeSeconds: maxLife.data };
 }
 
 async function keptSecret(): Promise<string | undefined> {
