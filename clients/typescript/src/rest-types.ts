@@ -376,7 +376,7 @@ export type Emotion = 'happy' | 'interested' | 'neutral' | 'bored' | 'sad' | 'an
 export interface ScoreCalculation {
   /** A conversation of Parley, or the id that another system gave it: 1-128 characters [A-Za-z0-9_.:-] */
   readonly conversationId: string;
-  /** Whose score it is: yourself, unless your token has the scope service */
+  /** Whose score it is: yourself. With the scope service any user; left out, the one user who ended the conversation */
   readonly userId?: string | undefined;
 }
 

@@ -159,7 +159,9 @@ export const FriendshipHistory = z
   .meta({ id: 'FriendshipHistory' });
 export type FriendshipHistory = z.infer<typeof FriendshipHistory>;
 
-const whose = UserId.optional().meta({ description: 'Whose score it is: yourself, unless your token has the scope service' });
+const whose = UserId.optional().meta({
+  description: 'Whose score it is: yourself. With the scope service any user; left out, the one user who ended the conversation',
+});
 
 /** Query of `POST /v1/friendship_status/calculate-score/{conversationId}`. */
 export const ScoreOf = z.strictObject({ userId: whose });

@@ -202,3 +202,38 @@ describe('GET /v1/jobs/{id}', () => {
     expect((await ask('GET', '/v1/jobs/1')).status).toBe(400);
   });
 });
+
+describe('a service that names no user', () => {
+  const service: By = { user: 'robot', scopes: ['service'] };
+  const end = (user: string) =>
+    ask(
+      'POST',
+      '/v1/conversations/end',
+      { user },
+      {
+        conversationId: 'robot-9',
+        userId: user,
+        startTime: '2026-01-31T09:00:00Z',
+        endTime: '2026-01-31T09:30:00Z',
+        conversationLog: [{ role: 'user', content: 'Why is the moon grey?' }],
+      },
+    );
+  const update = (by: By) => ask('POST', '/v1/friendship_status/calculate-score-and-update', by, { conversationId: 'robot-9' });
+
+  it('means the user who ended the conversation', async () => {
+    await end('alice');
+    const { status, body } = await update(service);
+    expect(status).toBe(202);
+    expect(await gateway.get<JobStorePort>(JobStorePort, { strict: false }).find(String(body['jobId']))).toMatchObject({
+      ownerId: 'alice',
+    });
+    expect((await ask('POST', '/v1/friendship_status/calculate-score/robot-9', service)).status).toBe(200);
+    expect((await update({ user: 'bob' })).status).toBe(404);
+  });
+
+  it('must name one of several, and finds no conversation that no user ended', async () => {
+    expect((await update(service)).status).toBe(404);
+    for (const user of ['alice', 'bob']) await end(user);
+    expect(await update(service)).toMatchObject({ status: 400, body: { errors: [{ pointer: '/userId' }] } });
+  });
+});

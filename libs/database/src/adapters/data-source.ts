@@ -29,6 +29,7 @@ import { EndScoresWithEnds1764001100010 } from './migrations/end-scores-with-end
 import { IndexChangesAndJoinings1764000300000 } from './migrations/index-changes-and-joinings.js';
 import { IndexDepartedMembers1764001000000 } from './migrations/index-departed-members.js';
 import { IndexDocumentsByOwner1764000810000 } from './migrations/index-documents-by-owner.js';
+import { IndexEndsByConversation1764001200000 } from './migrations/index-ends-by-conversation.js';
 import { IndexParkedOutbox1764000500000 } from './migrations/index-parked-outbox.js';
 import { KeyTextBackfill1795400000000 } from './migrations/key-text-backfill.js';
 import { ReplaceTrigramsByWords1763690820000 } from './migrations/replace-trigrams-by-words.js';
@@ -72,6 +73,7 @@ const migrations = [
   CreateDocuments1764000800000,
   IndexDocumentsByOwner1764000810000,
   EndScoresWithEnds1764001100010,
+  IndexEndsByConversation1764001200000,
 ];
 
 /** How a DataSource reaches Postgres. All times in milliseconds. */

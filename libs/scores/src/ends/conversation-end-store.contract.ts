@@ -148,6 +148,15 @@ export function conversationEndStoreContract(name: string, make: () => Promise<E
       expect(await setup.events()).toHaveLength(1);
     });
 
+    it('knows who ended a conversation, and shows two of several', async () => {
+      expect(await store.usersOf('robot-7')).toEqual([]);
+      await store.end(draft());
+      await store.end(draft({ bodyHash: 'b'.repeat(64) }));
+      expect(await store.usersOf('robot-7')).toEqual(['alice']);
+      for (const userId of ['bob', 'carol']) await store.end(draft({ userId }));
+      expect(await store.usersOf('robot-7')).toHaveLength(2);
+    });
+
     it('drops the staged log when it is stored, and says so again', async () => {
       const { end } = await store.end(draft());
       expect([await store.logStored(end.id), await store.logStored(end.id)]).toEqual([true, true]);

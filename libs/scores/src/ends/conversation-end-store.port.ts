@@ -67,6 +67,8 @@ export abstract class ConversationEndStorePort {
   abstract find(id: string): Promise<ConversationEndRecord | undefined>;
   /** The last end of this user in this conversation. */
   abstract latestOf(conversation: EndedConversation): Promise<ConversationEndRecord | undefined>;
+  /** Users who ended this conversation: none, the one, or two of several. */
+  abstract usersOf(conversationId: EndedConversationId): Promise<UserId[]>;
   /** The ends of a user by id, which is the order in which they were stored, at most `limit`, after the end `after`. */
   abstract ofUser(userId: UserId, limit: number, after?: string): Promise<ConversationEndRecord[]>;
   /** The log of an end while it is staged, as the draft had it. */

@@ -4,6 +4,7 @@ import { Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
 @Entity('conversation_ends')
 @Unique('conversation_ends_body', ['userId', 'conversationId', 'bodyHash'])
 @Index('conversation_ends_of_conversation', ['userId', 'conversationId', 'createdAt'])
+@Index('conversation_ends_by_conversation', ['conversationId', 'userId'])
 @Index('conversation_ends_of_user', ['userId', 'id'])
 export class ConversationEndEntity {
   @PrimaryColumn({ type: 'uuid', name: 'id', primaryKeyConstraintName: 'conversation_ends_pkey' })

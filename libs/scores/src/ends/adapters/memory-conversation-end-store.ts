@@ -71,6 +71,11 @@ export class MemoryConversationEndStore extends ConversationEndStorePort {
     return this.of(conversation).at(-1)?.end;
   }
 
+  async usersOf(conversationId: EndedConversationId): Promise<UserId[]> {
+    const ends = [...this.rows.values()].filter(({ end }) => end.conversationId === conversationId);
+    return [...new Set(ends.map(({ end }) => end.userId))].slice(0, 2);
+  }
+
   async ofUser(userId: UserId, limit: number, after = ''): Promise<ConversationEndRecord[]> {
     const own = [...this.rows.values()].map(({ end }) => end).filter((end) => end.userId === userId && end.id > after);
     return own.sort((one, other) => (one.id < other.id ? -1 : 1)).slice(0, limit);

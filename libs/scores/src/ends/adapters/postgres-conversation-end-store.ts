@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import type { EventHeaders } from '#lib/bus/publish/publisher.port';
-import { newId, type UserId } from '#lib/contracts/ids';
+import { type EndedConversationId, newId, type UserId } from '#lib/contracts/ids';
 import { ConversationEndEntity } from '#lib/database/adapters/entities/conversation-end.entity';
 import { ConversationLogEntity } from '#lib/database/adapters/entities/conversation-log.entity';
 import { FriendshipStatusEntity } from '#lib/database/adapters/entities/friendship-status.entity';
@@ -38,6 +38,9 @@ const INSERT = `
 
 /** When the first and the last message of a range were sent. */
 const TIMES = 'SELECT min(created_at) AS "from", max(created_at) AS "to" FROM messages WHERE conversation_id = $1 AND seq IN ($2, $3)';
+
+/** Two look-ups in the index, however many ends there are. */
+const USERS = 'SELECT min(user_id) AS "first", max(user_id) AS "last" FROM conversation_ends WHERE conversation_id = $1';
 
 interface State {
   readonly now: Date;
@@ -95,6 +98,11 @@ export class PostgresConversationEndStore extends ConversationEndStorePort {
 
   async latestOf({ conversationId, userId }: EndedConversation): Promise<ConversationEndRecord | undefined> {
     return latest(this.dataSource.manager, { conversationId, userId });
+  }
+
+  async usersOf(conversationId: EndedConversationId): Promise<UserId[]> {
+    const [row] = await this.dataSource.manager.query<{ first: UserId | null; last: UserId | null }[]>(USERS, [conversationId]);
+    return [...new Set([row?.first, row?.last])].filter((userId) => typeof userId === 'string');
   }
 
   async ofUser(userId: UserId, limit: number, after?: string): Promise<ConversationEndRecord[]> {

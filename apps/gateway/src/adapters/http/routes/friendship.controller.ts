@@ -14,6 +14,7 @@ import {
 } from '#lib/contracts/scores';
 import { currentContext, enrichContext } from '#lib/runtime/log/context';
 import { FriendshipStorePort } from '#lib/scores/friendship/friendship-store.port';
+import { FindScoredUser } from '../../../friendship/find-scored-user.js';
 import { changeView, statusView } from '../../../friendship/friendship-views.js';
 import { PreviewScore } from '../../../friendship/preview-score.js';
 import { StartScoring } from '../../../friendship/start-scoring.js';
@@ -31,6 +32,7 @@ type EndedRef = z.infer<typeof EndedRef>;
 export class FriendshipController {
   constructor(
     private readonly friendship: FriendshipStorePort,
+    private readonly findScoredUser: FindScoredUser,
     private readonly previewScore: PreviewScore,
     private readonly startScoring: StartScoring,
   ) {}
@@ -78,10 +80,10 @@ export class FriendshipController {
   async update(
     @Caller() caller: UserId,
     @IsService() isService: boolean,
-    @FromBody(ScoreCalculation) { conversationId, userId = caller }: ScoreCalculation,
+    @FromBody(ScoreCalculation) { conversationId, userId: named }: ScoreCalculation,
   ): Promise<JobAccepted> {
-    requireOwn(userId, caller, isService);
     enrichContext({ conversationId });
+    const userId = await this.findScoredUser.execute({ userId: caller, isService }, conversationId, named);
     const { requestId, traceparent } = currentContext();
     return { jobId: await this.startScoring.execute({ conversationId, userId }, { requestId, traceparent }) };
   }
@@ -99,10 +101,10 @@ export class FriendshipController {
     @Caller() caller: UserId,
     @IsService() isService: boolean,
     @FromPath(EndedRef) { conversationId }: EndedRef,
-    @FromQuery(ScoreOf) { userId = caller }: ScoreOf,
+    @FromQuery(ScoreOf) { userId: named }: ScoreOf,
   ): Promise<ScoreView> {
-    requireOwn(userId, caller, isService);
     enrichContext({ conversationId });
+    const userId = await this.findScoredUser.execute({ userId: caller, isService }, conversationId, named);
     return this.previewScore.execute(caller, { conversationId, userId });
   }
 }
