@@ -642,7 +642,7 @@ describe('every answer', () => {
     expect(headers).toMatchObject({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'x-frame-options': 'DENY' });
     expect(headers['access-control-allow-origin']).toBeUndefined();
     expect(headers['x-powered-by']).toBeUndefined();
-    for (const url of ['/livez', '/readyz', '/metrics', '/v1/health', '/openapi.json']) {
+    for (const url of ['/livez', '/readyz', '/metrics', '/v1/health', '/openapi.json', '/asyncapi.json', '/docs']) {
       expect((await call({ url, token: null })).headers['cache-control']).toBe('no-store');
     }
   });

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { connect } from 'amqplib';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { CONTROL_EXCHANGE } from '#lib/contracts/control';
@@ -56,6 +57,17 @@ describe('the control channel of several processes', () => {
       { app: 'gateway', host: expect.any(String), pid: process.pid, silent: false, answer: [aBreaker('postgres', 'closed')] },
       { app: 'ops', host: expect.any(String), pid: process.pid, silent: false, answer: null },
     ]);
+  });
+
+  it('the management UI shows whose each of its queues is', async () => {
+    await join('scoring');
+    const { origin, username, password } = new URL(inject('stack').rabbitmqManagementUrl);
+    const path = `/api/consumers/${encodeURIComponent(new URL(vhost.url).pathname.slice(1))}`;
+    const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+    await eventually(async () => {
+      const consumers = (await (await fetch(`${origin}${path}`, { headers: { authorization } })).json()) as { consumer_tag: string }[];
+      expect(consumers.map((each) => each.consumer_tag)).toContain(`scoring@${hostname()}#${process.pid} ${CONTROL_EXCHANGE}`);
+    });
   });
 
   it('a process that does not answer in time is listed as silent', async () => {

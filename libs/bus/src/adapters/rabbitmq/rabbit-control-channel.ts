@@ -18,7 +18,7 @@ import { nameOf, ProcessRoster } from '../../control/process-roster.js';
 import { errorMessage } from '../../wire-message.js';
 import { within } from '#lib/runtime/work/within';
 import { DIRECT_REPLY_TO } from './channel.js';
-import { connectionName, RabbitConnection } from './rabbit-connection.js';
+import { connectionName, consumerTag, RabbitConnection } from './rabbit-connection.js';
 
 /** What a control channel needs. */
 export interface RabbitControlChannelOptions {
@@ -185,7 +185,10 @@ export class RabbitControlChannel extends ControlChannelPort {
     });
     await channel.bindQueue(queue, CONTROL_EXCHANGE, '');
     await channel.consume(DIRECT_REPLY_TO, (message) => this.onReply(message), { noAck: true });
-    await channel.consume(queue, (message) => this.onMessage(channel, message), { noAck: true });
+    await channel.consume(queue, (message) => this.onMessage(channel, message), {
+      noAck: true,
+      consumerTag: consumerTag(app, CONTROL_EXCHANGE),
+    });
     this.channel = channel;
     this.isRosterComplete = false;
     // Introduces this process to the others, and them to it.

@@ -1,14 +1,15 @@
 import { isDocs } from './operations-routes.js';
 
+// Every answer belongs to its caller or to this moment: no cache in between may keep it.
 const always = {
+  'cache-control': 'no-store',
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
   'referrer-policy': 'no-referrer',
   'cross-origin-resource-policy': 'same-origin',
 } as const;
 
-// Every answer belongs to its caller or to this moment: no cache in between may keep it.
-const api = { ...always, 'cache-control': 'no-store', 'content-security-policy': "default-src 'none'; frame-ancestors 'none'" } as const;
+const api = { ...always, 'content-security-policy': "default-src 'none'; frame-ancestors 'none'" } as const;
 
 // Swagger UI brings its own scripts and has inline styles and a data: logo; it loads nothing from elsewhere.
 const docs = {
