@@ -15,6 +15,7 @@ import { type PlayedSearch, Screen } from './demo/screen.js';
 import { summarise } from './demo/summary.js';
 import { duration } from '../apps/cli/src/output/cells.js';
 import { type FoundParley, findParley } from '../apps/cli/src/operator/find-parley.js';
+import { inOneProcess } from '../apps/cli/src/operator/in-one-process.js';
 import { operatorEnvironment } from '../apps/cli/src/operator/operator-config.js';
 import { Explained, explainAndExit, reasonOf } from '#lib/devstack/terminal/explain';
 
@@ -68,7 +69,7 @@ async function show(
   const headSeq = conversation.messages.length;
   for (const { live } of everyone.slice(-1)) live.readsUpTo = headSeq - LEFT_UNREAD;
   screen?.heading(`${conversation.title}: ${people.size} people, ${headSeq} messages, into ${parley.url}`);
-  for (const line of whoIsWhere(everyone)) screen?.line(line);
+  for (const line of whoIsWhere(everyone, { mayBeMore: !(await inOneProcess()) })) screen?.line(line);
   screen?.columns();
   const startTime = new Date().toISOString();
   const { conversationId, played, outage } = await play(conversation, people, screen ?? silent);
@@ -117,13 +118,17 @@ async function endAsHost(
 }
 
 /** Who is connected to which process, a line for each of those. */
-function whoIsWhere(people: readonly Person[]): string[] {
+function whoIsWhere(people: readonly Person[], { mayBeMore }: { readonly mayBeMore: boolean }): string[] {
   const places = [...new Set(people.map(({ live }) => live.place.name))];
   const lines = places.map((place) => {
     const there = people.filter(({ live }) => live.place.name === place).map(({ name }) => name);
     return `${pc.bold(place)}: ${there.join(', ')}`;
   });
-  return [...lines, ...(places.length === 1 ? [pc.dim('`npm start -- --realtime 2` spreads them over two processes')] : []), ''];
+  return [
+    ...lines,
+    ...(places.length === 1 && mayBeMore ? [pc.dim('`npm start -- --realtime 2` spreads them over two processes')] : []),
+    '',
+  ];
 }
 
 /** What to do with what is there now: lines that can be pasted. */
@@ -139,7 +144,7 @@ async function nextSteps({ url, secret, audience }: FoundParley, { messages }: C
     'npm run parley -- in-flight            what every process is doing',
     'npm run parley -- listen --user linh   what a device of that user hears',
     'npm run parley -- rescore --user linh  scores what changed since, behind everything else',
-    'npm run demo -- --break redis          an outage, and that it loses nothing',
+    ...((await inOneProcess()) ? [] : ['npm run demo -- --break redis          an outage, and that it loses nothing']),
   ];
 }
 

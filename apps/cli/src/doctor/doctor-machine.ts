@@ -4,9 +4,11 @@ import { dirname } from 'node:path';
 import { packageInstaller } from '#lib/devstack/provisioning/debian-packages';
 import { dockerAnswers } from '#lib/devstack/provisioning/docker-engine';
 import { isPortFree } from '#lib/devstack/ports/free-ports';
+import { isCheckout } from '#lib/devstack/installation';
 import { dependencyNames, findServer } from '#lib/devstack/provisioning/programs';
 import { decideSources, refuseIfMissing, urlVariables } from '#lib/devstack/provisioning/provisioning';
 import { environmentProblems } from '#lib/devstack/supervisor/check-environment';
+import { whyEmbedded } from '#lib/devstack/supervisor/why-embedded';
 import { valueOf } from '#lib/devstack/supervisor/dependencies';
 import { type Home, parleyHome } from '#lib/devstack/home/home';
 import { refuseForeignHome } from '#lib/devstack/home/home-owner';
@@ -94,6 +96,9 @@ async function portsFinding(env: NodeJS.ProcessEnv): Promise<Finding> {
 }
 
 async function programsFinding(env: NodeJS.ProcessEnv): Promise<Finding> {
+  if (!isCheckout || (await runningStack())?.embedded !== undefined) return { level: 'ok', says: 'the embedded mode needs no servers' };
+  const reason = await whyEmbedded(env);
+  if (reason !== undefined) return { level: 'ok', says: reason };
   const sources = await decideSources(dependencyNames, {
     urlOf: (name) => valueOf(env, urlVariables[name]),
     dockerAnswers,

@@ -18,7 +18,7 @@ export async function stackChecks(): Promise<Check[]> {
   const stack = await runningStack();
   const named = dependencyNames.flatMap((name): Check[] => {
     const url = env[urlVariables[name]];
-    return url === undefined ? [] : [{ name, run: () => reached(name, url) }];
+    return url === undefined || isInside(stack, url) ? [] : [{ name, run: () => reached(name, url) }];
   });
   const { DATABASE_URL: databaseUrl } = env;
   return [
@@ -26,6 +26,11 @@ export async function stackChecks(): Promise<Check[]> {
     ...(databaseUrl === undefined ? [] : [{ name: 'clock', run: () => clockFinding(databaseUrl) }]),
     ...(stack === undefined ? [{ name: 'services', run: notRunning }] : servicesOf(stack)),
   ];
+}
+
+/** Of one process: a part of it stands for this server, and its address leads nowhere. */
+function isInside(stack: StackState | undefined, url: string): boolean {
+  return stack?.embedded !== undefined && new URL(url).hostname.endsWith('.invalid');
 }
 
 function notRunning(): Finding {

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
 
 /** Who listens on a TCP port of this machine, such as `nginx (pid 812)`; undefined when we may not see it. */
 export function portOwner(port: number): string | undefined {
@@ -13,9 +14,15 @@ export function portOwner(port: number): string | undefined {
 function ownerByProc(port: number): string | undefined {
   const sockets = new Set(['/proc/net/tcp', '/proc/net/tcp6'].flatMap((table) => listeningSockets(table, port)));
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    if (holdsOneOf(sockets, pid)) return `${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()} (pid ${pid})`;
+    if (holdsOneOf(sockets, pid)) return `${programOf(pid)} (pid ${pid})`;
   }
   return undefined;
+}
+
+/** Node calls its main thread `MainThread`, which tells no operator anything: its program does. */
+function programOf(pid: string): string {
+  const name = readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+  return name === 'MainThread' ? basename(readlinkSync(`/proc/${pid}/exe`)) : name;
 }
 
 /** Columns of the kernel's table: number, local address:port in hexadecimal, remote, state (0A = listening), ..., inode in the tenth. */

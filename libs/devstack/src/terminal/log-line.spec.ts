@@ -46,6 +46,11 @@ describe('a log line in the terminal', () => {
     expect(line.split('\n').slice(1)).toEqual(['    Error: gone', '        at x']);
   });
 
+  it('leaves the stack of a warning to the file', () => {
+    const err = { type: 'Error', message: 'gone', stack: 'Error: gone\n    at x\n    at y' };
+    expect(shown('ops', { level: 'warn', message: 'tried again', err }).split('\n').slice(1)).toEqual(['    Error: gone']);
+  });
+
   it('lets through what is not JSON, and JSON that is not an object', () => {
     expect(shown('ops', 'Configuration:')).toMatch(/ops {8}Configuration:$/);
     expect(shown('ops', '{broken')).toContain('{broken');

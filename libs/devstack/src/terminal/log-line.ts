@@ -38,7 +38,7 @@ const NAME_WIDTH = 10;
 
 /**
  * One line of a service made readable: time, service, level, message, its fields. A line that is not JSON comes through as it is.
- * An error's stack follows on lines of its own.
+ * An error follows on lines of its own: with its stack, of a warning without, because what is tried again needs no reader of stacks.
  */
 export function readableLine(service: string, line: string): string {
   const entry = parsed(line);
@@ -49,7 +49,7 @@ export function readableLine(service: string, line: string): string {
     .filter((name) => entry[name] !== undefined && entry[name] !== null)
     .map((name) => pc.dim(`${name}=`) + withoutMiddle(plain(entry[name]), LONGEST_FIELD));
   const head = [clock(timeOf(time)), nameTag(service), levelTag(plain(level ?? 'info')), plain(message ?? msg ?? ''), ...fields];
-  return head.filter(Boolean).join(' ') + errorLines(err);
+  return head.filter(Boolean).join(' ') + errorLines(err, { withStack: level !== 'warn' });
 }
 
 /** Whether the line reports something that needs an operator: warn and above, or anything that is not JSON. */
@@ -91,11 +91,12 @@ function levelTag(level: string): string {
   return level === 'warn' ? pc.yellow(tag) : pc.dim(tag);
 }
 
-function errorLines(err: unknown): string {
+function errorLines(err: unknown, { withStack }: { readonly withStack: boolean }): string {
   if (typeof err !== 'object' || err === null) return '';
   const { stack, message } = err as Record<string, unknown>;
   const text = typeof stack === 'string' ? stack : typeof message === 'string' ? message : JSON.stringify(err);
-  return `\n${pc.dim(text.replaceAll(/^/gm, '    '))}`;
+  const shown = withStack ? text : text.replace(/\n\s+at .*$/s, '');
+  return `\n${pc.dim(shown.replaceAll(/^/gm, '    '))}`;
 }
 
 function plain(value: unknown): string {

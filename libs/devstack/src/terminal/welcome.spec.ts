@@ -31,6 +31,13 @@ it('the welcome shows where everything is and its logins whole, in a table that 
   expect(text).not.toMatch(/…|not-ours/);
 });
 
+it('the welcome of the embedded mode cuts no address either', async () => {
+  const dependencies = [{ name: 'postgres', origin: 'embedded', url: `postgres://parley:${password}@127.0.0.1:26030/parley` }] as const;
+  const services = state.services.filter(({ app }) => app !== 'embedding');
+  const embedded = { url: 'http://127.0.0.1:1', token: password };
+  expect(await welcome({ ...state, services, dependencies, embedded })).not.toContain('…');
+});
+
 it('the welcome has the link that opens the console signed in, with the token where no server sees it', async () => {
   const environment = { AUTH_JWT_SECRET: 'a-secret-of-at-least-thirty-two-bytes' };
   expect(await welcome({ ...state, environment })).toMatch(/http:\/\/localhost:26000\/#\/sign-in\?token=[\w.-]+/);

@@ -37,7 +37,7 @@ function addresses({ gatewayUrl, services, dependencies, embedded }: StackState)
         app === 'realtime' ? [name, socketUrl(url), 'npx parley listen'] : [name, `${url}/readyz`, 'and /metrics'],
       ),
       ...dependencies.map(({ name, url, origin }) => [name, withoutLogin(url), origin]),
-      ...(embedded === undefined ? [] : [['queues, vectors, live signals', 'inside of the process', 'kept in postgres']]),
+      ...(embedded === undefined ? [] : [['queues, vectors', 'inside of the process', 'kept in postgres']]),
     ],
   );
 }
