@@ -52,10 +52,11 @@ async function startAndShow(stack: Stack, { terminal, isBackground }: RunOptions
     terminal.say(pc.green(`ready in ${((performance.now() - startedAt) / 1_000).toFixed(1)} s`));
     if (!isBackground) terminal.show(`\n${await welcome(state)}\n\n${pc.dim('Ctrl-C stops it.')}`);
   } catch (error) {
+    if (asked.already) return; // that stop ends the process, when everything has stopped
     const reason = error instanceof Explained ? error.message : String(error instanceof Error ? error.stack : error);
-    if (!asked.already) terminal.say(pc.red(`cannot start: ${reason}`));
+    terminal.say(pc.red(`cannot start: ${reason}`));
     await stack.stop();
-    leave(terminal, asked.already ? asked.exitCode : 1);
+    leave(terminal, 1);
   }
   process.on('uncaughtException', (error) => {
     terminal.say(pc.red(`stopping because of a mistake in Parley's own supervisor: ${error.stack ?? error.message}`));
@@ -66,7 +67,6 @@ async function startAndShow(stack: Stack, { terminal, isBackground }: RunOptions
 /** The first signal stops in order; a second Ctrl-C stops at once. Other signals change nothing once we are stopping. */
 class StopOrder {
   already = false;
-  exitCode = 0;
   private askedAt = 0;
 
   constructor(
@@ -82,7 +82,6 @@ class StopOrder {
   stop(why: string, exitCode: number): void {
     if (this.already) return;
     this.already = true;
-    this.exitCode = exitCode;
     this.askedAt = performance.now();
     this.options.terminal.say(`${why}: stopping in order; Ctrl-C ${why === 'Ctrl-C' ? 'again ' : ''}stops at once`);
     void stopInOrder(this.stack, this.options.terminal, exitCode);
