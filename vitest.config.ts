@@ -13,9 +13,18 @@ const shared = {
 
 /** Projects, from fast to whole: `npm test -- unit` runs one of them. Names and file patterns: CONTRIBUTING.md. */
 /** Journeys that one process takes as well: the same files, with all apps in one process on a Postgres (`isEmbedded`). */
-const embeddedJourneys = ['agents', 'client', 'exactly-once', 'malformed', 'searchable', 'signals'].map(
-  (name) => `test/journeys/${name}.e2e-spec.ts`,
-);
+const embeddedJourneys = [
+  'agents',
+  'changing',
+  'client',
+  'delivery',
+  'exactly-once',
+  'graceful-stop',
+  'malformed',
+  'push',
+  'searchable',
+  'signals',
+].map((name) => `test/journeys/${name}.e2e-spec.ts`);
 
 export default defineConfig({
   ssr: { resolve: { conditions: ['source'] } },

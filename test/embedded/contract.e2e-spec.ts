@@ -12,6 +12,7 @@ import { pipeline } from '#lib/contracts/pipeline';
 import { projectRoot } from '#lib/devstack/project-root';
 import { AdminReader } from '#lib/testing/admin-reader';
 import { eventually } from '#lib/testing/eventually';
+import { metricsOf } from '#lib/testing/metrics-of';
 import type { ParleyClient } from '#lib/testing/parley-client';
 import { type RunningParley, startParley } from '#lib/testing/running-parley';
 import { SocketClient } from '#lib/testing/socket-client';
@@ -25,13 +26,28 @@ let admin: ParleyClient;
 let database: Client;
 /** The job of an erasure, which takes twenty seconds: it runs beside the other tests. */
 let erasure: string;
+/** Messages that became dead letters beside the other tests too: two tries more take six seconds. */
+let refused: readonly string[];
+
+/** Refused by a trigger: its signals cannot be written. */
+const REFUSED = 'thirteen long';
+const QUEUE = 'scoring.messages';
 
 beforeAll(async () => {
-  parley = await startParley({ stack: inject('stack'), embedded: true, env: { CONSISTENCY_GRACE_MS: '0' } });
+  const env = { CONSISTENCY_GRACE_MS: '0', NIGHTLY_AT: new Date().toISOString().slice(11, 16) };
+  parley = await startParley({ stack: inject('stack'), embedded: true, env });
   [alice, admin] = await Promise.all([parley.client('alice'), parley.client('operator', ['admin'])]);
   database = new Client({ connectionString: parley.databaseUrl, query_timeout: 10_000 });
   await database.connect();
   erasure = await eraseCarol();
+  await database.query(`
+    create function refuse_signals() returns trigger language plpgsql as $$ begin
+      if new.state = 'scored' and new.length = ${REFUSED.length} then raise exception 'refused by the test'; end if;
+      return new;
+    end $$;
+    create trigger refuse_signals before insert or update on message_signals for each row execute function refuse_signals()`);
+  const { id } = await alice.createConversation({ memberIds: [] });
+  refused = (await Promise.all([1, 2].map(() => alice.send(id, REFUSED)))).map((message) => message.id);
 });
 afterAll(async () => {
   await database?.end();
@@ -104,6 +120,64 @@ describe('what operators ask one process', () => {
       expect(rows).toHaveLength(1);
     }, WITHIN);
   });
+});
+
+describe('a dead letter of one process', () => {
+  const order = (verb: 'replay' | 'discard', more: object) =>
+    admin.request('POST', `/v1/admin/dead-letters/${verb}`, { queue: QUEUE, ...more });
+  const letters = async () =>
+    (await asked(`/v1/admin/dead-letters?queue=${QUEUE}`))['items'] as { id: string; messageId: string; attempts: number }[];
+
+  it('is listed with its reason, counted, and told of as an alert', async () => {
+    await eventually(async () => expect(await letters()).toHaveLength(2), WITHIN);
+    for (const { id, attempts } of await letters()) {
+      expect(attempts).toBe(3);
+      expect(JSON.stringify(await asked(`/v1/admin/dead-letters/${id}?queue=${QUEUE}`))).toContain('refused by the test');
+    }
+    const { items } = (await asked('/v1/admin/queues')) as { items: { name: string; deadLetters: number }[] };
+    expect(items.find(({ name }) => name === QUEUE)?.deadLetters).toBe(2);
+    await eventually(async () => {
+      const report = (await asked('/v1/admin/alerts')) as { items: { alert: string; labels: Record<string, string>; state: string }[] };
+      expect(report.items).toContainEqual(
+        expect.objectContaining({ alert: 'DeadLetters', state: 'firing', labels: { queue: `${QUEUE}.dlq` } }),
+      );
+    }, WITHIN);
+  });
+
+  it('is discarded or replayed by order, and its message follows', async () => {
+    const [first, second] = await letters();
+    expect((await order('replay', { all: true, dryRun: true })).body).toMatchObject({ done: 2, dryRun: true });
+    expect((await order('discard', { ids: [first?.id] })).body).toMatchObject({ done: 1, remaining: 0 });
+    await database.query('drop trigger refuse_signals on message_signals');
+    expect((await order('replay', { ids: [first?.id, second?.id] })).body).toMatchObject({ done: 1, notFound: [first?.id] });
+    expect(await letters()).toEqual([]);
+    const states = async () => Promise.all(refused.map(async (id) => (await alice.message(id)).pipeline.scoring));
+    await eventually(async () => expect((await states()).toSorted()).toEqual(['done', 'failed']), WITHIN);
+  });
+});
+
+it('the way of a message names the apps that it passed', async () => {
+  const [id = ''] = refused;
+  const { steps } = (await asked(`/v1/admin/traces/${id}`)) as { steps: { who: string }[] };
+  expect(steps.map(({ who }) => who)).toEqual(expect.arrayContaining(['embedding', 'delivery', 'scoring']));
+});
+
+it('a night is made up for: users are scored again by events of a queue of their own', async () => {
+  const user = await parley.client('nina');
+  const ended = await user.request('POST', '/v1/conversations/end', {
+    conversationId: 'robot-night',
+    userId: 'nina',
+    startTime: '2026-01-31T09:00:00Z',
+    endTime: '2026-01-31T09:30:00Z',
+    conversationLog: Array.from({ length: 4 }, (_, i) => ({ role: 'user', content: `what is this, number ${i}?` })),
+  });
+  expect(ended.status).toBe(202);
+  await eventually(async () => expect(await asked('/v1/friendship_status/nina', user)).toMatchObject({ version: 1 }), WITHIN);
+  // The night of the start had no users.
+  await database.query('delete from nightly_runs');
+  const rescored = async () => (await metricsOf(parley.url)).get('event_attempts_total{queue="scoring.rescores",outcome="done"}') ?? 0;
+  await eventually(async () => expect(await rescored()).toBeGreaterThan(0), WITHIN);
+  expect(await asked('/v1/friendship_status/nina', user)).toMatchObject({ version: 1 });
 });
 
 describe('what users do with one process', () => {

@@ -8,7 +8,7 @@ import { aMessageCreated, deletionOf, editOf } from '#lib/testing/builders';
 import { checkConsistency, consistent } from '#lib/testing/consistency-checker';
 import { eventually } from '#lib/testing/eventually';
 import type { ParleyClient } from '#lib/testing/parley-client';
-import { type RunningParley, startParley } from '#lib/testing/running-parley';
+import { isEmbedded, type RunningParley, startParley } from '#lib/testing/running-parley';
 
 let parley: RunningParley;
 let alice: ParleyClient;
@@ -81,7 +81,7 @@ describe('a message', () => {
     await embedded(message.id);
   });
 
-  it('is not changed by forged events, and not changed back by old ones', async () => {
+  it.skipIf(isEmbedded)('is not changed by forged events, and not changed back by old ones', async () => {
     const real = await alice.send(conversationId, 'we meet at the lighthouse on sunday');
     const edited = await alice.send(conversationId, 'the first plan was the harbour');
     expect((await alice.request('PATCH', `/v1/messages/${edited.id}`, { content: 'the second plan is the observatory' })).status).toBe(200);
