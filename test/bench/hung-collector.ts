@@ -24,7 +24,7 @@ export interface PairedWindow {
 }
 
 /** A ratio and where it lies with a probability of 95 %. */
-export interface Estimate {
+interface Estimate {
   readonly ratio: number;
   readonly from: number;
   readonly to: number;

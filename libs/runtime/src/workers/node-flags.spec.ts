@@ -29,7 +29,7 @@ describe('a stack trace of a process', () => {
   });
 });
 
-describe('the heap of the gateway', () => {
+describe('the heap of the gateway and of ops', () => {
   it('has a small young generation and the usual limit', () => {
     const ask = 'console.log(require("node:v8").getHeapStatistics().heap_size_limit / 2 ** 20)';
     const limitMiB = (flags: string[]) => Number(execFileSync(process.execPath, [...flags, '-e', ask], { encoding: 'utf8' }));
@@ -41,5 +41,8 @@ describe('the heap of the gateway', () => {
   it('is the same in a container', () => {
     const script = readFileSync(new URL('../../../../docker/run', import.meta.url), 'utf8');
     for (const flag of nodeFlags('gateway')) expect(script).toContain(flag);
+    const [, apps = ''] = /case "\$app" in ([a-z |]+)\) heap=/.exec(script) ?? [];
+    const isSmall = (app: string) => nodeFlags(app).some((flag) => flag.startsWith('--max-semi-space-size'));
+    expect(apps.split(' | ')).toEqual(['gateway', 'realtime', 'embedding', 'delivery', 'scoring', 'ops'].filter(isSmall));
   });
 });

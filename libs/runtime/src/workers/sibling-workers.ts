@@ -100,7 +100,7 @@ const answerSupervisor = async (id: number, question: Question): Promise<void> =
 };
 
 /** Adds the metrics of several workers up. */
-export type AddUp = (metrics: readonly unknown[]) => Promise<unknown>;
+type AddUp = (metrics: readonly unknown[]) => Promise<unknown>;
 
 /**
  * The supervisor's side: passes questions on to all workers, and their answers back to the worker that asked. It remembers the metrics of those
