@@ -15,7 +15,7 @@ const MOST_DUE = 500;
 const PAGE = 200;
 /** A process dies between its commit and its event: the event comes again within this time. Later, what did not change is not told. */
 const TOLD_AGAIN_WITHIN_MS = 3_600_000;
-/** Users over their share that are remembered. */
+/** Users over their share that are remembered; of those beyond, the oldest are forgotten: another process may have had their events since. */
 const MOST_WAITING = 1_000;
 
 /**
@@ -48,9 +48,15 @@ export class RescoreConversations {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof Postpone && this.waiting.size < MOST_WAITING) this.waiting.set(userId, performance.now() + error.delayMs);
+      if (error instanceof Postpone) this.remember(userId, error.delayMs);
       throw error;
     }
+  }
+
+  private remember(userId: UserId, waitMs: number): void {
+    this.waiting.set(userId, performance.now() + waitMs);
+    const [oldest] = this.waiting.keys();
+    if (oldest !== undefined && this.waiting.size > MOST_WAITING) this.waiting.delete(oldest);
   }
 
   private async rescore(endId: string): Promise<ScoreUpdated[]> {

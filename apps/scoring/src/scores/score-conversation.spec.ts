@@ -226,6 +226,16 @@ describe('an end that is scored again', () => {
     expect(await rescoring.handle(recalculate(ofBob))).toMatchObject([{ data: { userId: 'bob', scoreChange: 12 } }]);
   });
 
+  it('reads no transcript of a user over its share, however many others are', async () => {
+    const { rescoring, ended, transcripts, model } = scoredWorld();
+    model.failure = new CallerOverShare(60_000);
+    for (let i = 0; i <= 1_000; i += 1) await rescoring.handle(recalculate(await ended(`user-${i}`))).catch(() => undefined);
+    const last = await ended('user-1000');
+    const read = vi.spyOn(transcripts, 'of');
+    await expect(rescoring.handle(recalculate(last))).rejects.toBeInstanceOf(Postpone);
+    expect(read).not.toHaveBeenCalled();
+  });
+
   it('is scored once the share of its user has room again', async () => {
     const { rescoring, ended, model } = scoredWorld();
     const end = await ended();

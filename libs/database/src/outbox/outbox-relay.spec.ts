@@ -257,6 +257,14 @@ describe('sweeping', () => {
     expect(await outbox.depth()).toMatchObject({ parked: 1 });
   });
 
+  it('tries all parked entries again, however many there are', async () => {
+    const outbox = new MemoryOutbox();
+    let statements = 0;
+    outbox.unpark = async (_, limit) => ((statements += 1) <= 150 ? limit : 0);
+    relaying({ outbox }).relay.start();
+    await eventually(() => expect(statements).toBe(151));
+  });
+
   it('goes on after Postgres was out', async () => {
     const outbox = new MemoryOutbox();
     const lease = outbox.lease.bind(outbox);

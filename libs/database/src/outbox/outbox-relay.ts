@@ -34,7 +34,7 @@ const SWEEP_CONCURRENCY = 128;
 /** Longer than a whole batch takes in which every publish runs into its timeout, 5 s each, {@link SWEEP_CONCURRENCY} at once. */
 const LEASE_MS = 30_000;
 const MEASURE_MS = 5_000;
-/** Unparked in one statement, and at most so many statements at a time: what no queue took for a day may be a lot. */
+/** Unparked in one statement, and so many statements before a sweep publishes again: what no queue took for a day may be a lot. */
 const UNPARK_BATCH = 1_000;
 const UNPARK_ROUNDS = 100;
 /** A depth that is older than this is not known: Postgres did not answer, or no process could measure. */
@@ -243,13 +243,14 @@ export class OutboxRelay {
   private async unpark(): Promise<void> {
     const { toUnpark: reason } = this;
     if (reason === undefined || !this.publisher.isHealthy) return;
-    let total = 0;
-    for (let round = 0; round < UNPARK_ROUNDS; round += 1) {
+    let [total, isMore] = [0, true];
+    for (let round = 0; isMore && round < UNPARK_ROUNDS; round += 1) {
       const count = await this.outbox.unpark({ reason }, UNPARK_BATCH);
       total += count;
-      if (count < UNPARK_BATCH) break;
+      isMore = count === UNPARK_BATCH;
     }
-    if (this.toUnpark === reason) this.toUnpark = undefined;
+    // What is left goes on with the next sweep.
+    if (!isMore && this.toUnpark === reason) this.toUnpark = undefined;
     if (total > 0) this.logger.info({ count: total, reason }, 'parked outbox entries are tried again');
   }
 

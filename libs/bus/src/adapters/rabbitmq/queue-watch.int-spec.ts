@@ -84,6 +84,17 @@ it('a queue view has pauses, ages and unacknowledged messages without the manage
   );
 });
 
+it('a queue that is missing takes no count from another one that is read in the same moment', async () => {
+  await aPublisher(); // declares the queues
+  const status = until((each) => each.stop(), new RabbitQueueStatus({ ...place(), app: 'ops', pipeline, retired: ['gone', 'gone-too'] }));
+  await status.start();
+
+  const [queues, retired] = await Promise.all([status.read(), status.unknownQueues()]);
+
+  expect(queues).toMatchObject([{ name: QUEUE, ready: expect.any(Number), deadLetters: expect.any(Number) }]);
+  expect(retired).toBeNull();
+});
+
 it('a bound queue that the pipeline does not have is listed, and is a trouble when it fills', async () => {
   const publisher = await aPublisher();
   const watch = await aWatch(stack.rabbitmqManagementUrl);

@@ -44,7 +44,6 @@ const ManagedQueues = z.array(
 export class RabbitQueueStatus extends QueueStatusPort {
   private readonly connection: RabbitConnection;
   private readonly rows: PipelineRows;
-  private channel: Promise<Channel> | undefined;
   private hasFailed = false;
 
   constructor(private readonly options: RabbitQueueStatusOptions) {
@@ -57,7 +56,6 @@ export class RabbitQueueStatus extends QueueStatusPort {
       heartbeatS,
       logger,
       onOpen: async () => undefined,
-      onLost: () => (this.channel = undefined),
     });
   }
 
@@ -167,25 +165,24 @@ export class RabbitQueueStatus extends QueueStatusPort {
     return [...counts].map(([name, { ready, consumers }]) => ({ name, routingKeys: [], ready, consumers }));
   }
 
-  /** Fills in counts one by one: when time is up, those known by then are the answer. */
+  /**
+   * Fills in counts one by one: when time is up, those known by then are the answer. A missing queue closes the channel, and with it what others
+   * ask on it: each call has channels of its own.
+   */
   private async declarePassively(counts: Map<string, QueueCounts>, names: readonly string[]): Promise<void> {
+    const { current } = this.connection;
+    if (current === undefined) return;
+    let channel: Channel | undefined;
     for (const name of names) {
       try {
-        const channel = await this.openChannel();
+        channel ??= await openQuietChannel(current);
         const { messageCount, consumerCount } = await channel.checkQueue(name);
         counts.set(name, { ready: messageCount, unacked: null, consumers: consumerCount });
       } catch {
-        // A missing queue closes the channel; the next declaration gets a new one.
-        this.channel = undefined;
+        channel = undefined;
       }
     }
-  }
-
-  private openChannel(): Promise<Channel> {
-    const { current } = this.connection;
-    if (current === undefined) return Promise.reject(new Error('not connected'));
-    this.channel ??= openQuietChannel(current);
-    return this.channel;
+    await channel?.close().catch(() => undefined);
   }
 }
 

@@ -55,13 +55,13 @@ const MESSAGES = `
     (SELECT json_build_object('at', d.at, 'state', d.state, 'version', d.version) FROM message_deliveries d WHERE d.message_id = m.id) AS delivery,
     (SELECT json_build_object('at', s.at, 'state', s.state, 'version', s.version) FROM message_signals s WHERE s.message_id = m.id) AS signals
   FROM messages m WHERE m.id = ANY ($1::uuid[])`;
-// Through its key: the entries are not indexed by what they are about.
+// Through its key: the entries are not indexed by what they are about, nor by their times. Event ids are UUIDv7: their order is that of creation.
 const OUTBOX = `
   SELECT routing_key AS type, created_at AS at, attempts, parked_at AS "parkedAt", coalesce(park_reason, last_failure) AS failure
   FROM outbox WHERE event_id = ANY ($1::uuid[])`;
 const WAITING = `
   SELECT routing_key AS type, created_at AS at, attempts, parked_at AS "parkedAt", coalesce(park_reason, last_failure) AS failure
-  FROM (SELECT * FROM outbox ORDER BY created_at LIMIT 10000) o WHERE envelope -> 'data' ->> 'messageId' = ANY ($1::text[])`;
+  FROM (SELECT * FROM outbox ORDER BY event_id LIMIT 10000) o WHERE envelope -> 'data' ->> 'messageId' = ANY ($1::text[])`;
 const ENDS = `
   SELECT e.event_id AS "eventId", e.conversation_id AS "conversationId", e.created_at AS at, e.log_stored_at AS "logStoredAt",
     (SELECT json_agg(json_build_object('at', s.applied_at, 'change', s.score_change, 'after', s.score_after) ORDER BY s.applied_at)
