@@ -5,6 +5,7 @@ import { tableOf } from '#lib/devstack/terminal/table';
 import { Explained } from '#lib/devstack/terminal/explain';
 import { askGateway } from '../operator/ask-gateway.js';
 import { ago, duration } from '../output/cells.js';
+import { printJson } from '../output/print-json.js';
 import { wrapped } from '../output/wrapped.js';
 
 interface Options {
@@ -29,7 +30,7 @@ export function addAdviseCommand(program: Command): void {
 async function showAdvice({ url, service, double = false, json = false }: Options): Promise<void> {
   const report = await askGateway<ScalingReport>('/v1/admin/scaling-advice', url);
   const shown = withService(report, service);
-  if (json) return void process.stdout.write(`${JSON.stringify(shown, undefined, 2)}\n`);
+  if (json) return printJson(shown);
   console.log(textOf(shown, double));
 }
 
@@ -81,8 +82,8 @@ const colourOf = ({ action, rebalance }: ScalingAdvice): string => {
 
 function paragraphOf({ service, rule, reason, checks, watch }: ScalingAdvice, columns?: number): string {
   return [
-    wrapped(`${pc.bold(service)} (step ${rule}): ${reason}`, columns),
-    ...checks.map((check) => wrapped(`  check: ${check}`, columns)),
-    ...(watch.length === 0 ? [] : [wrapped(`  watch: ${watch.join(', ')}`, columns)]),
+    ...wrapped(`${pc.bold(service)} (step ${rule}): ${reason}`, columns),
+    ...checks.flatMap((check) => wrapped(`  check: ${check}`, columns)),
+    ...(watch.length === 0 ? [] : wrapped(`  watch: ${watch.join(', ')}`, columns)),
   ].join('\n');
 }

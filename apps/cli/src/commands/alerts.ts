@@ -4,6 +4,7 @@ import type { AlertsReport } from '#lib/contracts/alerts';
 import { tableOf } from '#lib/devstack/terminal/table';
 import { askGateway } from '../operator/ask-gateway.js';
 import { ago } from '../output/cells.js';
+import { printJson } from '../output/print-json.js';
 
 interface Options {
   readonly url?: string;
@@ -22,7 +23,7 @@ export function addAlertsCommand(program: Command): void {
 
 async function showAlerts({ url, json = false }: Options): Promise<void> {
   const report = await askGateway<AlertsReport>('/v1/admin/alerts', url);
-  if (json) return void process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
+  if (json) return printJson(report);
   console.log(textOf(report));
 }
 

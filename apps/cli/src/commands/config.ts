@@ -1,5 +1,6 @@
 import { type SettingName, redactedConfig, settings } from '#lib/runtime/config/config';
 import { operatorConfig, operatorEnvironment } from '../operator/operator-config.js';
+import { printJson } from '../output/print-json.js';
 import { tableOf } from '#lib/devstack/terminal/table';
 
 /** `parley config`: every setting with its value and where it comes from; secrets are hidden. */
@@ -7,11 +8,7 @@ export async function showConfig({ json = false }: { json?: boolean }): Promise<
   const config = redactedConfig(await operatorConfig());
   const { sourceOf } = await operatorEnvironment();
   const rows = (Object.keys(settings) as SettingName[]).map((name) => ({ name, value: config[name] ?? null, from: sourceOf(name) }));
-  if (json) {
-    const byName = Object.fromEntries(rows.map(({ name, value, from }) => [name, { value, from }]));
-    process.stdout.write(`${JSON.stringify(byName, undefined, 2)}\n`);
-    return;
-  }
+  if (json) return printJson(Object.fromEntries(rows.map(({ name, value, from }) => [name, { value, from }])));
   console.log(
     tableOf(
       ['setting', 'value', 'from'],

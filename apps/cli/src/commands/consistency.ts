@@ -8,6 +8,7 @@ import { Explained } from '#lib/devstack/terminal/explain';
 import { counted } from '#lib/devstack/terminal/counted';
 import { operatorName } from '../operator/identity.js';
 import { withLane } from '../operator/with-lane.js';
+import { printJson } from '../output/print-json.js';
 import { tableOf } from '#lib/devstack/terminal/table';
 
 /** `ops` looks every 2 s; another run may have to end first. */
@@ -29,7 +30,7 @@ export async function compareVectors({ repair = false, json = false }: { repair?
     const { id } = await runs.request(repair ? 'repair' : 'check', operatorName());
     return untilDone(runs, id, json);
   });
-  if (json) process.stdout.write(`${JSON.stringify(run, undefined, 2)}\n`);
+  if (json) printJson(run);
   if (run.failure !== null) throw new Explained(`the comparison failed: ${run.failure}`);
   if (run.report === null) throw new Explained('the comparison left no report: was it done by another version?');
   if (!json) show(run.report, repair);

@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline/promises';
 import { InvalidArgumentError, type Command } from 'commander';
 import pc from 'picocolors';
 import { RabbitDeadLetters } from '#lib/bus/adapters/rabbitmq/rabbit-dead-letters';
@@ -11,12 +10,14 @@ import { ProblemError } from '#lib/contracts/problems';
 import { DependencyError } from '#lib/resilience/call/errors';
 import type { Logger } from '#lib/runtime/log/logger';
 import { Explained } from '#lib/devstack/terminal/explain';
+import { confirm } from '../operator/confirm.js';
 import { gatewayDeadLetters } from '../operator/gateway-dead-letters.js';
 import { inOneProcess } from '../operator/in-one-process.js';
 import { APP, operatorName } from '../operator/identity.js';
 import { silentLog, withAuditLog } from '../operator/logs.js';
 import { operatorConfig } from '../operator/operator-config.js';
 import { ago, shortened } from '../output/cells.js';
+import { printJson } from '../output/print-json.js';
 import { printable } from '../output/printable.js';
 
 interface Filter {
@@ -46,7 +47,10 @@ type Verb = 'list' | 'find' | 'replay' | 'discard';
 /** Letters are in hand for no longer than this at a time; a longer replay goes on with the next slice. RabbitMQ takes them back after 30 min. */
 const SLICE_MS = 60_000;
 
-/** Adds `parley dlq list|show|replay|discard`. They talk to RabbitMQ itself: dead letters are looked at when things are down. Where all is one process, they ask that. */
+/**
+ * Adds `parley dlq list|show|replay|discard`. They talk to RabbitMQ itself: dead letters are looked at when things are down. Where all is one
+ * process, they ask that.
+ */
 export function addDeadLetterCommands(program: Command): void {
   const dlq = program.command('dlq').description('dead letters: events that were given up on after all their attempts');
   const filtered = (command: Command) =>
@@ -55,6 +59,14 @@ export function addDeadLetterCommands(program: Command): void {
       .option('--error-class <name>', 'only those that failed with this error')
       .option('--conversation <id>', 'only those of this conversation')
       .option('--text <text>', 'only those with this in their id, error or payload');
+
+  const ordering = (command: Command) =>
+    filtered(command)
+      .argument('[ids...]', 'event ids; or --all')
+      .option('--all', 'all that match')
+      .option('--queue <name>', 'work queue')
+      .option('--rate <n>', 'so many per second', decimal)
+      .option('--dry-run', 'say what would be done');
 
   filtered(dlq.command('list'))
     .description('what is there, oldest first')
@@ -69,24 +81,14 @@ export function addDeadLetterCommands(program: Command): void {
     .option('--queue <name>', 'look only there')
     .option('--json', 'print it as GET /v1/admin/dead-letters/{id} does')
     .action(show);
-  filtered(dlq.command('replay'))
+  ordering(dlq.command('replay'))
     .description('send them back to the queue that gave up on them, with their id and from the first attempt on')
-    .argument('[ids...]', 'event ids; or --all')
-    .option('--all', 'all that match')
-    .option('--queue <name>', 'work queue')
-    .option('--rate <n>', 'so many per second', decimal)
-    .option('--dry-run', 'say what would be done')
     .option('--watch <seconds>', 'look so long whether they die again, at most 15; 0 = do not look', seconds, 3)
     .option('--force', 'also what was replayed three times already')
     .option('--json', 'print what became of them')
     .action((ids: string[], options: OrderOptions) => carryOut('replay', ids, options));
-  filtered(dlq.command('discard'))
+  ordering(dlq.command('discard'))
     .description('remove them for good')
-    .argument('[ids...]', 'event ids; or --all')
-    .option('--all', 'all that match')
-    .option('--queue <name>', 'work queue')
-    .option('--rate <n>', 'so many per second', decimal)
-    .option('--dry-run', 'say what would be done')
     .option('--yes', 'do not ask')
     .option('--json', 'print what became of them')
     .action((ids: string[], options: OrderOptions) => carryOut('discard', ids, options));
@@ -99,7 +101,7 @@ async function list({ conversation, json = false, ...options }: ListOptions): Pr
   });
   if (!query.success) throw new Explained(query.error.issues.map(({ path, message }) => `--${path.join('.')} ${message}`).join('\n'), 2);
   const page = await withDeadLetters(silentLog(), (deadLetters) => deadLetters.list(query.data));
-  if (json) return print(page);
+  if (json) return printJson(page);
   console.log(page.items.length === 0 ? 'no dead letters' : linesOf(page.items));
   if (!page.isComplete) console.log(`there are more: raise --limit (now ${options.limit})`);
 }
@@ -107,7 +109,7 @@ async function list({ conversation, json = false, ...options }: ListOptions): Pr
 async function show(id: string, { queue, json = false }: { queue?: string; json?: boolean }): Promise<void> {
   const letter = await withDeadLetters(silentLog(), (deadLetters) => deadLetters.find(id, queue));
   if (letter === undefined) throw new Explained(`there is no dead letter ${id}; \`npx parley dlq list\` shows those that there are`);
-  if (json) return print(letter);
+  if (json) return printJson(letter);
   const { payload, payloadEncoding, headers: _, ...facts } = letter;
   for (const [name, value] of Object.entries(facts)) {
     console.log(`${pc.bold(name.padEnd(15))} ${value === null ? pc.dim('not known') : printable(String(value))}`);
@@ -118,13 +120,13 @@ async function show(id: string, { queue, json = false }: { queue?: string; json?
 
 async function carryOut(deed: 'replay' | 'discard', ids: string[], options: OrderOptions): Promise<void> {
   const order = orderFrom(ids, options);
-  if (deed === 'discard' && !order.dryRun && options.yes !== true) await confirm(order);
+  if (deed === 'discard' && !order.dryRun && options.yes !== true) await confirm(`removes ${selected(order)} for good`);
   const outcome = await withAuditLog((audit) =>
     withDeadLetters(audit, (deadLetters) =>
       inSlices(order, (slice, pacer) => deadLetters[deed](slice, operatorName(), pacer), tellProgress),
     ),
   );
-  if (options.json === true) print(outcome);
+  if (options.json === true) printJson(outcome);
   else report(deed, outcome);
   if (outcome.stoppedBy !== null) throw new Explained(`stopped, ${outcome.remaining} left: ${outcome.stoppedBy}`);
   if (outcome.notFound.length > 0) throw new Explained(`not there: ${outcome.notFound.join(', ')}`);
@@ -163,14 +165,8 @@ function onlyQueue(): string {
 const tellProgress = ({ done, remaining }: DeadLetterOutcome): void =>
   void process.stderr.write(`${done} done, at most ${remaining} to go\n`);
 
-async function confirm({ queue, ids, all }: DeadLetterOrder): Promise<void> {
-  const what = all === true ? `all dead letters of ${queue} that match` : `${ids?.length} dead letters of ${queue}`;
-  if (!process.stdin.isTTY) throw new Explained(`this removes ${what} for good: say --yes`, 2);
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question(`Remove ${what} for good? ${pc.dim('(yes/no)')} `);
-  terminal.close();
-  if (answer.trim().toLowerCase() !== 'yes') throw new Explained('nothing was removed');
-}
+const selected = ({ queue, ids, all }: DeadLetterOrder): string =>
+  all === true ? `all dead letters of ${queue} that match` : `${ids?.length} dead letters of ${queue}`;
 
 function report(deed: 'replay' | 'discard', { dryRun, done, items, refused, refusedCount, diedAgain }: DeadLetterOutcome): void {
   if (items.length > 0) console.log(linesOf(items));
@@ -222,8 +218,6 @@ async function withDeadLetters<T>(audit: Logger, work: (deadLetters: Pick<DeadLe
     await publisher.stop();
   }
 }
-
-const print = (answer: unknown): void => void process.stdout.write(`${printable(JSON.stringify(answer, undefined, 2))}\n`);
 
 const withoutJson = ({ type, errorClass, text, queue, limit }: Partial<ListOptions>) =>
   Object.fromEntries(Object.entries({ type, errorClass, text, queue, limit }).filter(([, value]) => value !== undefined));

@@ -1,11 +1,10 @@
-import { createReadStream, type Stats } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parleyHome } from '#lib/devstack/home/home';
 import { refuseForeignHome } from '#lib/devstack/home/home-owner';
 import { readableLine } from '#lib/devstack/terminal/log-line';
 import { runningStack } from '#lib/devstack/home/running-stack';
+import { FollowedLog } from '../operator/followed-log.js';
 import { inOrder, type Line, linesOf, MOST_LINES, names, servicesWithLogs } from '../operator/service-logs.js';
 
 interface Options {
@@ -26,7 +25,8 @@ export async function showLogs(service: string | undefined, { request, lines, fo
   refuseForeignHome(home, 'look');
   const services = await servicesWithLogs(home.logs, service);
   if ((await runningStack()) === undefined) process.stderr.write('Parley is not running: these are lines of an earlier run\n');
-  const ends = new Map(await Promise.all(services.map(async (name) => [name, (await statOf(home.logs, name))?.size ?? 0] as const)));
+  // Before the lines of now are read: none is missed in between.
+  const followed = await Promise.all(services.map(async (name) => [name, await FollowedLog.at(join(home.logs, `${name}.log`))] as const));
   const found = await Promise.all(
     services.map((name) =>
       linesOf(home.logs, name, {
@@ -37,32 +37,18 @@ export async function showLogs(service: string | undefined, { request, lines, fo
   );
   const sorted = inOrder(found.flat());
   for (const line of request === undefined ? sorted.slice(-lines) : sorted) print(line, json);
-  if (follow) await followAll(home.logs, ends, request, json);
+  if (follow) await followAll(new Map(followed), request, json);
 }
 
-async function followAll(folder: string, ends: Map<string, number>, wanted: string | undefined, json: boolean): Promise<never> {
+async function followAll(logs: ReadonlyMap<string, FollowedLog>, wanted: string | undefined, json: boolean): Promise<never> {
   process.once('SIGINT', () => process.exit(0));
-  const rests = new Map<string, string>();
   for (;;) {
     await sleep(LOOK_EVERY_MS);
-    for (const [service, end] of ends) {
-      const size = (await statOf(folder, service))?.size ?? 0;
-      if (size === end) continue;
-      ends.set(service, size);
-      let text = rests.get(service) ?? '';
-      // A file that has become shorter is a new one: the old was set aside.
-      const range = { start: size < end ? 0 : end, end: size - 1, encoding: 'utf8' as const };
-      for await (const chunk of createReadStream(join(folder, `${service}.log`), range)) text += String(chunk);
-      const lines = text.split('\n');
-      rests.set(service, lines.pop() ?? '');
-      for (const line of lines)
-        if (line !== '' && (wanted === undefined || names(line, [wanted]))) print({ service, text: line, time: '' }, json);
+    for (const [service, log] of logs) {
+      const shown = (await log.newLines()).filter((line) => wanted === undefined || names(line, [wanted]));
+      for (const text of shown) print({ service, text, time: '' }, json);
     }
   }
-}
-
-function statOf(folder: string, service: string): Promise<Stats | undefined> {
-  return stat(join(folder, `${service}.log`)).catch(() => undefined);
 }
 
 function print({ service, text }: Line, json: boolean): void {

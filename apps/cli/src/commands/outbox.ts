@@ -6,6 +6,7 @@ import { ParkedEvents } from '#lib/database/outbox/parked-events';
 import type { Logger } from '#lib/runtime/log/logger';
 import { Explained } from '#lib/devstack/terminal/explain';
 import { ago, duration, shortened } from '../output/cells.js';
+import { printJson } from '../output/print-json.js';
 import { printable } from '../output/printable.js';
 import { operatorName } from '../operator/identity.js';
 import { silentLog, withAuditLog } from '../operator/logs.js';
@@ -29,7 +30,7 @@ export function addOutboxCommands(program: Command): void {
 
 async function show({ json = false }: { json?: boolean }): Promise<void> {
   const status = await withParkedEvents(silentLog(), (parked) => parked.status());
-  if (json) return print(status);
+  if (json) return printJson(status);
   const { pending, isEstimate, oldestAgeSeconds, parked, items } = status;
   const age = pending === 0 ? '' : `, the oldest for ${duration(oldestAgeSeconds * 1_000)}`;
   console.log(`${isEstimate ? 'about ' : ''}${pending} waiting${age}; ${parked} set aside`);
@@ -53,11 +54,9 @@ async function unpark(ids: string[], { all, json = false }: { all?: boolean; jso
   if (!order.success) throw new Explained('name the event ids, or say --all', 2);
   const isJson = json || command.parent?.opts()['json'] === true;
   const outcome = await withAuditLog((audit) => withParkedEvents(audit, (parked) => parked.unpark(order.data, operatorName())));
-  if (isJson) print(outcome);
+  if (isJson) printJson(outcome);
   else console.log(`${outcome.unparked} are tried again`);
 }
 
 const withParkedEvents = <T>(audit: Logger, work: (parked: ParkedEvents) => Promise<T>): Promise<T> =>
   withLane('relay', (lanes) => work(new ParkedEvents(new PostgresOutbox(lanes.lane('relay')), audit)));
-
-const print = (answer: unknown): void => void process.stdout.write(`${printable(JSON.stringify(answer, undefined, 2))}\n`);

@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import { tableOf } from '#lib/devstack/terminal/table';
 import { ago, duration, processLabels, shortened } from '../output/cells.js';
 import { askGateway } from '../operator/ask-gateway.js';
+import { printJson } from '../output/print-json.js';
 
 interface Options {
   readonly url?: string;
@@ -43,7 +44,7 @@ export function addProcessCommands(program: Command): void {
 
 async function showBreakers({ url, json = false }: Options): Promise<void> {
   const answer = await askGateway<BreakersAnswer>('/v1/admin/breakers', url);
-  if (json) return print(answer);
+  if (json) return printJson(answer);
   const colour = { closed: pc.green, 'half-open': pc.yellow, open: pc.red };
   const label = processLabels(answer.items);
   const rows = answer.items.map((each) => [
@@ -59,7 +60,7 @@ async function showBreakers({ url, json = false }: Options): Promise<void> {
 
 async function showInFlight({ url, json = false }: Options): Promise<void> {
   const answer = await askGateway<InFlightAnswer>('/v1/admin/in-flight', url);
-  if (json) return print(answer);
+  if (json) return printJson(answer);
   const label = processLabels(answer.items);
   for (const each of answer.items) if (!each.silent) console.log(textOf(label(each), each));
   const silent = answer.items.filter((each) => each.silent);
@@ -105,8 +106,4 @@ function locksOf(lockWaits: InFlightAnswer['lockWaits']): string {
     blockedBy.map((holder) => shortened(`${holder.application} (${holder.pid}), ${holder.state ?? '?'}`, 26)).join('\n'),
   ]);
   return tableOf(['waits', 'lock', 'for', 'held by'], rows);
-}
-
-function print(answer: unknown): void {
-  process.stdout.write(`${JSON.stringify(answer, undefined, 2)}\n`);
 }

@@ -17,6 +17,7 @@ import { silentLog, withAuditLog } from '../operator/logs.js';
 import { operatorConfig } from '../operator/operator-config.js';
 import { withLane } from '../operator/with-lane.js';
 import { duration } from '../output/cells.js';
+import { printJson } from '../output/print-json.js';
 
 /** Users in one statement. */
 const PAGE = 500;
@@ -70,7 +71,7 @@ async function rescore({ user, all = false, dryRun = false, json = false }: Resc
     return found;
   });
   const outcome: Rescored = { users, ends, expectedSeconds: Math.ceil(expectedMs(ends, config) / 1_000), isDryRun: dryRun };
-  if (json) return void process.stdout.write(`${JSON.stringify(outcome, undefined, 2)}\n`);
+  if (json) return printJson(outcome);
   if (all && users === 0) return console.log('no user has ended a conversation that is to be scored again');
   const takes = outcome.expectedSeconds === 0 ? '' : `; the model takes ${duration(outcome.expectedSeconds * 1_000)} at the least`;
   const what = `${counted(users, 'user')} with ${counted(ends, 'end')} to score${takes}`;

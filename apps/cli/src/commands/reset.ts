@@ -1,15 +1,15 @@
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline/promises';
 import { ComposeProject, composeProjectOf } from '#lib/devstack/provisioning/docker-engine';
 import { reachableFolder, unprivilegedUser } from '#lib/devstack/process/unprivileged-user';
 import { commandFor } from '#lib/devstack/installation';
 import { Explained } from '#lib/devstack/terminal/explain';
-import { type Home, parleyHome } from '#lib/devstack/home/home';
+import { parleyHome } from '#lib/devstack/home/home';
 import { refuseForeignHome } from '#lib/devstack/home/home-owner';
 import { readState } from '#lib/devstack/home/state';
 import { stopEmbedded } from '#lib/devstack/embedded/stop-embedded';
 import { stopStack } from '#lib/devstack/supervisor/stop-stack';
+import { confirm } from '../operator/confirm.js';
 
 /** All that `npm start` puts into a home. */
 const OURS = /^(data|embedded|logs|traces|run|objects|secrets\.json|state\.json(\.\d+)?|supervisor\.lock)$/;
@@ -26,7 +26,7 @@ export async function reset({ yes = false, json = false }: { yes?: boolean; json
       `${home.folder} holds what is not Parley's (${foreign.slice(0, 3).join(', ')}): is PARLEY_HOME right? Nothing was removed`,
     );
   }
-  if (!yes) await confirm(home);
+  if (!yes) await confirm(`stops Parley and removes all its data, secrets and logs in ${home.folder} for good`);
   const isContained = (await readState(home))?.state.dependencies.some(({ origin }) => origin === 'docker') === true;
   const tell = (line: string) => void process.stderr.write(`${line}\n`);
   await stopEmbedded(home, tell);
@@ -38,15 +38,6 @@ export async function reset({ yes = false, json = false }: { yes?: boolean; json
   for (const path of removed) await rm(path, { recursive: true, force: true });
   await rmdir(home.folder).catch(() => undefined);
   say(json, { removed }, `removed ${home.folder}: the next \`${commandFor('start')}\` begins from nothing`);
-}
-
-async function confirm({ folder }: Home): Promise<void> {
-  const what = `stops Parley and removes all its data, secrets and logs in ${folder} for good`;
-  if (!process.stdin.isTTY) throw new Explained(`this ${what}: say --yes`, 2);
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question(`This ${what}. Type yes to go on: `);
-  terminal.close();
-  if (answer.trim().toLowerCase() !== 'yes') throw new Explained('nothing was removed');
 }
 
 function say(json: boolean, outcome: object, text: string): void {

@@ -8,11 +8,12 @@ import { APP, operatorName } from '../operator/identity.js';
 import { inOneProcess } from '../operator/in-one-process.js';
 import { silentLog, withAuditLog } from '../operator/logs.js';
 import { operatorConfig } from '../operator/operator-config.js';
+import { printJson } from '../output/print-json.js';
 
 /** `parley queues retire <name>`: takes a queue that no row of the pipeline describes out of the way. */
 export async function retire(name: string, { force = false, json = false }: { force?: boolean; json?: boolean }): Promise<void> {
   const retirement = await carriedOut(name, force);
-  if (json) process.stdout.write(`${JSON.stringify(retirement, undefined, 2)}\n`);
+  if (json) printJson(retirement);
   else if (retirement.left.length === 0) console.log(pc.green(`deleted: ${retirement.deleted.join(', ')}`));
   if (retirement.left.length === 0) return;
   const left = retirement.left.map(({ name: queue, ready, consumers }) => `  ${queue}: ${ready} messages, ${consumers} consumers`);

@@ -1,7 +1,7 @@
 import { parleyHome } from '#lib/devstack/home/home';
 import { refuseForeignHome } from '#lib/devstack/home/home-owner';
 import { Explained } from '#lib/devstack/terminal/explain';
-import { printable } from '../output/printable.js';
+import { printJson } from '../output/print-json.js';
 import { findPath } from '../trace/find-path.js';
 import { renderPath } from '../trace/render-path.js';
 
@@ -14,5 +14,6 @@ export async function showTrace(id: string, { json = false }: { readonly json?: 
   const home = parleyHome();
   refuseForeignHome(home, 'look');
   const path = await findPath(home, id);
-  process.stdout.write(json ? `${printable(JSON.stringify(path, undefined, 2))}\n` : `${renderPath(path)}\n`);
+  if (json) printJson(path);
+  else console.log(renderPath(path));
 }

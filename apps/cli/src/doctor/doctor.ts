@@ -1,5 +1,7 @@
 import { withTimeLimit } from '#lib/runtime/work/within';
 import pc from 'picocolors';
+import { printJson } from '../output/print-json.js';
+import { wrapped } from '../output/wrapped.js';
 import type { Check, Finding } from './check.js';
 import { machineChecks } from './doctor-machine.js';
 import { stackChecks } from './doctor-stack.js';
@@ -14,7 +16,7 @@ const CHECK_WITHIN_MS = 8_000;
 /** `parley doctor`: one line for each check, with what to do where it is not well. Exit code 1 when one fails. */
 export async function examine({ json = false }: { json?: boolean }): Promise<void> {
   const checks = await resultsOf([...machineChecks(process.env), ...(await stackChecks())]);
-  if (json) process.stdout.write(`${JSON.stringify({ checks }, undefined, 2)}\n`);
+  if (json) printJson({ checks });
   else for (const each of checks) process.stdout.write(`${linesOf(each).join('\n')}\n`);
   if (checks.some(({ level }) => level === 'fail')) process.exitCode = 1;
 }
@@ -36,16 +38,7 @@ async function inTime(run: Check['run']): Promise<Finding> {
 /** `ok   disk           12 GB free`, what to do on lines of its own; none longer than a terminal. */
 export function linesOf({ name, level, says, toDo }: Finding & { readonly name: string }): string[] {
   const indent = ' '.repeat(5 + NAME_WIDTH + 1);
-  const text = [...wrapped(says, COLUMNS - indent.length), ...(toDo === undefined ? [] : wrapped(`-> ${toDo}`, COLUMNS - indent.length))];
+  const paragraphs = [says, ...(toDo === undefined ? [] : [`-> ${toDo}`])];
+  const text = paragraphs.flatMap((paragraph) => wrapped(paragraph, COLUMNS - indent.length, ''));
   return text.map((line, i) => (i === 0 ? `${TAG[level]} ${name.padEnd(NAME_WIDTH)} ${line}` : `${indent}${line}`));
-}
-
-function wrapped(text: string, width: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(/\s+/)) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
-    else for (let rest = word; rest !== ''; rest = rest.slice(width)) lines.push(rest.slice(0, width));
-  }
-  return lines;
 }

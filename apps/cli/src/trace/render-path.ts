@@ -1,6 +1,7 @@
 import pc from 'picocolors';
 import { withoutMiddle } from '#lib/devstack/terminal/table';
 import { printable } from '../output/printable.js';
+import { wrapped } from '../output/wrapped.js';
 import type { FoundPath } from './find-path.js';
 import type { Step } from '#lib/database/traces/step';
 
@@ -24,7 +25,7 @@ export function renderPath({ traceIds, requestIds, about, steps, missing }: Foun
     step.children.forEach((child, i) => add(child, below, i === step.children.length - 1 ? LAST : '├ '));
   };
   for (const step of steps) add(step, '', '');
-  if (missing.length > 0) lines.push('', 'Not known:', ...missing.flatMap((line) => wrapped(`- ${printable(line)}`)));
+  if (missing.length > 0) lines.push('', 'Not known:', ...missing.flatMap((line) => wrapped(`- ${printable(line)}`, COLUMNS)));
   return lines.join('\n');
 }
 
@@ -49,15 +50,4 @@ function milliseconds(ms: number): string {
   if (ms < 100) return `${Math.max(0, ms).toFixed(1)}ms`;
   if (ms < 10_000) return `${Math.round(ms)}ms`;
   return ms < 1e6 ? `${(ms / 1_000).toFixed(1)}s` : `${Math.round(ms / 60_000)}min`;
-}
-
-function wrapped(text: string): string[] {
-  const lines: string[] = [];
-  for (let rest = text; rest !== ''; ) {
-    const end = rest.length <= COLUMNS ? rest.length : rest.lastIndexOf(' ', COLUMNS);
-    lines.push(rest.slice(0, end > 2 ? end : COLUMNS));
-    rest = rest.slice(end > 2 ? end : COLUMNS).trim();
-    if (rest !== '') rest = `  ${rest}`;
-  }
-  return lines;
 }

@@ -43,3 +43,14 @@ it('a batch of another trace is below the message that it is linked to', async (
 it('there are none where none were kept', async () => {
   expect(await spansOf('/nowhere', ['trace'])).toEqual([]);
 });
+
+it('a line that is not written to its end yet is left out', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'spans-'));
+  try {
+    const [whole, torn] = [JSON.stringify(span('request')), JSON.stringify(span('process'))];
+    await writeFile(join(folder, 'spans.log'), `${whole}\n${torn.slice(0, -5)}`);
+    expect(await spansOf(folder, ['trace'])).toEqual([span('request')]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});

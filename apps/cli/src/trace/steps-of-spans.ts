@@ -21,11 +21,20 @@ async function spansWith(folder: string, traceIds: readonly string[]): Promise<S
   for (const file of files) {
     for await (const line of createInterface({ input: createReadStream(join(folder, file)), crlfDelay: Infinity })) {
       if (!traceIds.some((id) => line.includes(id))) continue;
-      const span = JSON.parse(line) as StoredSpan;
-      if (traceIds.includes(span.traceId)) spans.push(span);
+      const span = spanIn(line);
+      if (span !== undefined && traceIds.includes(span.traceId)) spans.push(span);
     }
   }
   return spans;
+}
+
+/** The last line of a file may not be written to its end yet. */
+function spanIn(line: string): StoredSpan | undefined {
+  try {
+    return JSON.parse(line) as StoredSpan;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Spans as a tree: each below its parent, a batch below the handling of the message that it is linked to. What has neither begins a tree. */
