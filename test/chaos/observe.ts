@@ -6,7 +6,7 @@ import type { ParleyClient } from '#lib/testing/parley-client';
 import { processes } from '#lib/devstack/services';
 import type { PrivateServer } from '#lib/devstack/process/server-process';
 import { SearchResults } from '#lib/contracts/http';
-import { readQueues } from '#lib/testing/consistency-checker';
+import { readQueues } from '#lib/testing/consistency-reads';
 import type { Attempt, PacedLoad } from './load.js';
 import type { Members } from './members.js';
 

@@ -1,18 +1,9 @@
-import type { FaultyDependency } from '#lib/testing/faulty-world';
+import { faultyDependencies } from '#lib/testing/faulty-world';
 import { awayTogether, BLACK_HOLE, lexicalSearch, REFUSED, withoutPostgres, withoutRabbitmq, withoutRedis, worked } from './cells.js';
 import type { Outage } from './outage.js';
 
-const EVERYTHING: readonly FaultyDependency[] = [
-  'postgres',
-  'rabbitmq',
-  'redis',
-  'chroma',
-  'embedder',
-  'llm',
-  'objectStore',
-  'memory',
-  'fcm',
-];
+/** All that an operation calls. */
+const EVERYTHING = faultyDependencies.filter((name) => name !== 'collector' && name !== 'webhook');
 /** Connections are refused at once, a black hole is waited for. */
 const QUICK = { send: 1_000, read: 1_000, search: 1_000, end: 1_000 } as const;
 const WAITING = { send: 5_500, read: 6_000, search: 10_000, end: 8_000 } as const;

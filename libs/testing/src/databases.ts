@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { Client } from 'pg';
+import { rowsOf } from './rows-of.js';
 
 /** A place of its own inside a shared server. */
 export interface FreshPlace {
@@ -13,10 +13,10 @@ const TIMEOUT_MS = 15_000;
 /** A new database inside this Postgres, for one test file: empty, or a copy of another one that no client is connected to. */
 export async function freshDatabase(databaseUrl: string, template = 'template0'): Promise<FreshPlace> {
   const name = freshName();
-  await execute(databaseUrl, `create database ${name} template ${template}`);
+  await rowsOf(databaseUrl, `create database ${name} template ${template}`);
   const url = new URL(databaseUrl);
   url.pathname = `/${name}`;
-  return { url: url.href, drop: () => execute(databaseUrl, `drop database if exists ${name} with (force)`) };
+  return { url: url.href, drop: async () => void (await rowsOf(databaseUrl, `drop database if exists ${name} with (force)`)) };
 }
 
 /** A new empty virtual host inside this RabbitMQ, for one test file. Takes the URLs as the stack gives them. */
@@ -38,17 +38,6 @@ export async function freshVhost({
 
 function freshName(): string {
   return `test_${randomBytes(8).toString('hex')}`;
-}
-
-async function execute(databaseUrl: string, statement: string): Promise<void> {
-  const client = new Client({ connectionString: databaseUrl, connectionTimeoutMillis: TIMEOUT_MS, query_timeout: TIMEOUT_MS });
-  client.on('error', () => undefined); // the statement below already fails with it
-  await client.connect();
-  try {
-    await client.query(statement);
-  } finally {
-    await client.end();
-  }
 }
 
 async function manage(managementUrl: string, method: 'PUT' | 'DELETE', path: string, body?: object): Promise<void> {

@@ -1,12 +1,11 @@
 import { Client } from 'pg';
 import { Redis } from 'ioredis';
-import { FaultProxy } from './fault-proxy.js';
+import type { FaultProxy } from './fault-proxy.js';
+import { type FaultyProxies, type FaultyServers, proxiesBefore, type Started, standInsBeside, through } from './faulty-servers.js';
 import { type PrivateStack, type PrivateStackOptions, startPrivateStack } from '#lib/devstack/private-stack';
+import { rowsOf } from './rows-of.js';
 import { type RunningParley, startParley } from './running-parley.js';
-import { ScriptedLlm } from './scripted-llm.js';
-import { alwaysAnswering, MODEL_DIMENSION, openAiModel, ScriptedHttpServer } from './scripted-http-server.js';
-import { ScriptedFcm } from './scripted-fcm.js';
-import { ScriptedS3 } from './scripted-s3.js';
+import type { ScriptedFcm } from './scripted-fcm.js';
 
 /** What can be taken away from a Parley in a {@link FaultyWorld}. */
 export const faultyDependencies = [
@@ -70,139 +69,55 @@ export const LOCKED_TITLE = 'its row is locked';
 /** How long `CLIENT PAUSE` lasts in mode `paused`: Redis ends it by itself. */
 const PAUSE_MS = 7_000;
 
+/** What a {@link FaultyWorld} has that others have not. */
+export interface FaultyWorldOptions extends Pick<PrivateStackOptions, 'progress'> {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Two gateways, two realtime processes and two indexers; the second indexer has a proxy of its own before Chroma. */
+  readonly twice?: boolean;
+  /** Servers of the caller, which also ends them. Default: those of this world. */
+  readonly stack?: PrivateStack;
+  /** Spans go to a collector, as with OTEL_EXPORTER_OTLP_ENDPOINT. */
+  readonly traces?: boolean;
+}
+
 /**
  * A Parley of its own whose every dependency can be taken away and given back: private servers, a fault proxy before each, and a model
  * behind HTTP. Tests look at the servers directly (`parley.databaseUrl` and so on), not through the proxies.
  */
 export class FaultyWorld {
   private constructor(
-    readonly stack: PrivateStack,
     readonly parley: RunningParley,
-    private readonly proxies: Readonly<Record<FaultyDependency, readonly FaultProxy[]>>,
-    private readonly ofSecondIndexer: FaultProxy | undefined,
-    private readonly model: ScriptedHttpServer,
-    private readonly llm: ScriptedLlm,
-    private readonly s3: ScriptedS3,
-    private readonly memory: ScriptedHttpServer,
-    readonly fcm: ScriptedFcm,
-    private readonly collector: ScriptedHttpServer,
-    private readonly webhook: ScriptedHttpServer,
-    /** Alerts that the webhook took. */
-    readonly posted: { readonly count: number },
-    private readonly broken: ScriptedHttpServer,
+    private readonly servers: FaultyServers,
+    private readonly proxies: FaultyProxies,
     private readonly ownsStack: boolean,
   ) {}
 
+  get stack(): PrivateStack {
+    return this.servers.stack;
+  }
+
+  get fcm(): ScriptedFcm {
+    return this.servers.fcm;
+  }
+
+  /** Alerts that the webhook took. */
+  get posted(): { readonly count: number } {
+    return this.servers.posted;
+  }
+
   /** @throws when a server or a service does not come up; then nothing is left running. */
-  static async start(
-    options: {
-      progress?: PrivateStackOptions['progress'];
-      env?: Readonly<Record<string, string>>;
-      /** Two gateways, two realtime processes and two indexers; the second indexer has a proxy of its own before Chroma. */
-      twice?: boolean;
-      /** Servers of the caller, which also ends them. Default: those of this world. */
-      stack?: PrivateStack;
-      /** Spans go to a collector, as with OTEL_EXPORTER_OTLP_ENDPOINT. */
-      traces?: boolean;
-    } = {},
-  ): Promise<FaultyWorld> {
+  static async start(options: FaultyWorldOptions = {}): Promise<FaultyWorld> {
     const undo: (() => Promise<void>)[] = [];
-    const started = <T extends { stop(): Promise<void> }>(thing: T): T => {
+    const started: Started = (thing) => {
       undo.unshift(() => thing.stop());
       return thing;
     };
     try {
-      const stack = options.stack ?? started(await startPrivateStack(options.progress === undefined ? {} : { progress: options.progress }));
-      const model = started(await ScriptedHttpServer.start(openAiModel()));
-      const llm = started(await ScriptedLlm.start());
-      const s3 = started(await ScriptedS3.start());
-      const memory = started(await ScriptedHttpServer.start(() => ({ status: 200, body: [] })));
-      const fcm = started(await ScriptedFcm.start());
-      const collector = started(await ScriptedHttpServer.start(() => ({ status: 200 })));
-      const posted = { count: 0 };
-      const webhook = started(
-        await ScriptedHttpServer.start(() => {
-          posted.count += 1;
-          return { status: 200 };
-        }),
-      );
-      const broken = started(await ScriptedHttpServer.start(alwaysAnswering(500)));
-      const before = async (url: string) => started(await FaultProxy.before(url));
-      const { databaseUrl, rabbitmqUrl, rabbitmqManagementUrl, redisUrl, chromaUrl } = stack;
-      const [postgres, rabbitmq, management, redis, chroma] = await Promise.all([
-        before(databaseUrl),
-        before(rabbitmqUrl),
-        before(rabbitmqManagementUrl),
-        before(redisUrl),
-        before(chromaUrl),
-      ]);
-      const [embedder, languageModel, objects] = await Promise.all([before(model.url), before(llm.url), before(s3.url)]);
-      const [memories, pushes] = await Promise.all([before(memory.url), before(fcm.url)]);
-      const [spans, alerts] = await Promise.all([before(collector.url), before(webhook.url)]);
-      fcm.publicUrl = new URL(pushes.through(fcm.url)).origin;
-      const secondChroma = options.twice === true ? await before(stack.chromaUrl) : undefined;
-      const twice = secondChroma && { gateway: {}, realtime: {}, embedding: { CHROMA_URL: secondChroma.through(stack.chromaUrl) } };
-      const parley = started(
-        await startParley({
-          stack,
-          ...(twice === undefined ? {} : { twice }),
-          via: {
-            DATABASE_URL: (url) => postgres.through(url),
-            RABBITMQ_URL: (url) => rabbitmq.through(url),
-            RABBITMQ_MANAGEMENT_URL: (url) => management.through(url),
-            REDIS_URL: (url) => redis.through(url),
-            CHROMA_URL: (url) => chroma.through(url),
-          },
-          env: {
-            EMBEDDING_PROVIDER: 'openai',
-            EMBEDDING_MODEL: 'stand-in',
-            EMBEDDING_DIMENSION: String(MODEL_DIMENSION),
-            EMBEDDING_BASE_URL: embedder.through(`${model.url}/v1`),
-            ...llm.settings,
-            LLM_BASE_URL: languageModel.through(llm.url),
-            LLM_REQUESTS_PER_MINUTE: '60000',
-            OBJECT_STORE_URL: `s3://logs/parley?endpoint=${encodeURIComponent(objects.through(s3.url))}`,
-            S3_ACCESS_KEY_ID: 'test',
-            S3_SECRET_ACCESS_KEY: 'testsecret',
-            MEMORY_API_URL: memories.through(memory.url),
-            ALERT_WEBHOOK_URL: alerts.through(webhook.url),
-            FCM_URL: fcm.publicUrl,
-            FCM_SERVICE_ACCOUNT: fcm.serviceAccount,
-            ...(options.traces === true ? { OTEL_EXPORTER_OTLP_ENDPOINT: new URL(spans.through(collector.url)).origin } : {}),
-            RATE_LIMIT_PER_USER: '10000', // on, so that Redis is asked; never reached
-            ...options.env,
-          },
-        }),
-      );
-      const proxies = {
-        postgres: [postgres],
-        rabbitmq: [rabbitmq, management],
-        redis: [redis],
-        chroma: secondChroma === undefined ? [chroma] : [chroma, secondChroma],
-        embedder: [embedder],
-        llm: [languageModel],
-        objectStore: [objects],
-        memory: [memories],
-        fcm: [pushes],
-        collector: [spans],
-        webhook: [alerts],
-      };
-      return new FaultyWorld(
-        stack,
-        parley,
-        proxies,
-        secondChroma,
-        model,
-        llm,
-        s3,
-        memory,
-        fcm,
-        collector,
-        webhook,
-        posted,
-        broken,
-        options.stack === undefined,
-      );
+      const servers = await standInsBeside(options.stack ?? started(await startPrivateStack(options)), started);
+      const proxies = await proxiesBefore(servers, options.twice === true, started);
+      const { env, ...led } = through(proxies, servers, options.traces === true);
+      const parley = started(await startParley({ ...led, env: { ...env, ...options.env } }));
+      return new FaultyWorld(parley, servers, proxies, options.stack === undefined);
     } catch (error) {
       for (const one of undo) await one().catch(() => undefined);
       throw error;
@@ -216,7 +131,7 @@ export class FaultyWorld {
    * @returns gives it back; resolves when it is there again. @throws for a mode that it does not have.
    */
   async takeAway(dependency: FaultyDependency, mode: OutageMode): Promise<() => Promise<void>> {
-    const proxies = this.proxies[dependency];
+    const proxies = this.proxiesOf(dependency);
     const heal = async () => {
       await Promise.all(proxies.map((proxy) => proxy.heal()));
     };
@@ -281,7 +196,7 @@ export class FaultyWorld {
 
   /** Makes Chroma slow for the second indexer alone, so that what it writes lands late. @returns makes it good again. */
   async slowSecondIndexer(ms: number): Promise<() => Promise<void>> {
-    const proxy = this.ofSecondIndexer;
+    const [, proxy] = this.proxies.chroma;
     if (proxy === undefined) throw new Error('this world has one indexer');
     await proxy.set({ kind: 'latency', ms });
     return () => proxy.heal();
@@ -294,19 +209,12 @@ export class FaultyWorld {
 
   /** Resets every connection between Parley and a dependency; new ones are let through. */
   async cut(dependency: FaultyDependency): Promise<void> {
-    await Promise.all(this.proxies[dependency].map((proxy) => proxy.set({ kind: 'reset' }, 'existing')));
+    await Promise.all(this.proxiesOf(dependency).map((proxy) => proxy.set({ kind: 'reset' }, 'existing')));
   }
 
   /** Runs a statement on the server's own database, next to that of Parley, where no fault reaches it. */
   async asPostgresAdmin(statement: string): Promise<void> {
-    const client = new Client({ connectionString: this.stack.databaseUrl, connectionTimeoutMillis: 5_000, query_timeout: 10_000 });
-    client.on('error', () => undefined); // the statement below already fails with it
-    await client.connect();
-    try {
-      await client.query(statement);
-    } finally {
-      await client.end();
-    }
+    await rowsOf(this.stack.databaseUrl, statement);
   }
 
   /** Ends every session in Parley's database, as an administrator or a failover would. */
@@ -317,10 +225,15 @@ export class FaultyWorld {
   /** Ends Parley, the proxies and the servers. */
   async stop(): Promise<void> {
     await this.parley.stop();
-    await Promise.all(Object.values(this.proxies).flatMap((proxies) => proxies.map((proxy) => proxy.stop())));
-    const { model, llm, s3, memory, fcm, collector, webhook, broken } = this;
+    await Promise.all(faultyDependencies.flatMap((name) => this.proxiesOf(name)).map((proxy) => proxy.stop()));
+    const { stack, model, llm, s3, memory, fcm, collector, webhook, broken } = this.servers;
     await Promise.all([model, llm, s3, memory, fcm, collector, webhook, broken].map((server) => server.stop()));
-    if (this.ownsStack) await this.stack.stop();
+    if (this.ownsStack) await stack.stop();
+  }
+
+  private proxiesOf(dependency: FaultyDependency): readonly FaultProxy[] {
+    const proxies: readonly (FaultProxy | undefined)[] = this.proxies[dependency];
+    return proxies.filter((proxy) => proxy !== undefined);
   }
 
   /** A session of its own that runs a statement and holds the locks of it. @returns lets them go. */
@@ -369,18 +282,19 @@ export class FaultyWorld {
       case 'collector':
       case 'webhook': {
         const redirect = (url: string) => {
-          for (const proxy of this.proxies[dependency]) proxy.redirect(url);
+          for (const proxy of this.proxiesOf(dependency)) proxy.redirect(url);
         };
-        redirect(this.broken.url);
+        const { stack, model, llm, s3, memory, fcm, collector, webhook, broken } = this.servers;
+        redirect(broken.url);
         const urls = {
-          chroma: this.stack.chromaUrl,
-          embedder: this.model.url,
-          llm: this.llm.url,
-          objectStore: this.s3.url,
-          memory: this.memory.url,
-          fcm: this.fcm.url,
-          collector: this.collector.url,
-          webhook: this.webhook.url,
+          chroma: stack.chromaUrl,
+          embedder: model.url,
+          llm: llm.url,
+          objectStore: s3.url,
+          memory: memory.url,
+          fcm: fcm.url,
+          collector: collector.url,
+          webhook: webhook.url,
         };
         return async () => redirect(urls[dependency]);
       }

@@ -1,7 +1,5 @@
-import { connect, type GetMessage } from 'amqplib';
 import { describe, expect, inject, it } from 'vitest';
 import { createLogger } from '#lib/runtime/log/logger';
-import { freshVhost } from '#lib/testing/databases';
 import { FaultProxy } from '#lib/testing/fault-proxy';
 import { aRow } from '../../builders.contract.js';
 import {
@@ -16,47 +14,30 @@ import { DeadLetters } from '../../dead-letters/dead-letters.js';
 import { deadLetterQueue } from '../../topology.js';
 import type { WireMessage } from '../../wire-message.js';
 import { RabbitDeadLetters } from './rabbit-dead-letters.js';
+import { rabbitOperator } from './rabbit-operator.contract.js';
 import { RabbitPublisher } from './rabbit-publisher.js';
 
 const logger = createLogger('test', process.env['BUS_LOG'] ?? 'silent');
 const DLQ = deadLetterQueue(QUEUE);
 
 const start = async (room = ROOM): Promise<DeadLettersUnderTest & { url: string; publisher: RabbitPublisher }> => {
-  const vhost = await freshVhost(inject('stack'));
-  const { url } = vhost;
+  const operator = await rabbitOperator(inject('stack'));
+  const { url } = operator;
   const pipeline = { [QUEUE]: aRow({ maxLength: room }) };
   const publisher = new RabbitPublisher({ url, app: 'test', window: 256, confirmTimeoutMs: 5_000, heartbeatS: 5, logger, pipeline });
   await publisher.start();
-  const operator = await connect(url, { noDelay: true });
-  operator.on('error', () => undefined);
-  const channel = await operator.createChannel();
   return {
     url,
     publisher,
     port: new RabbitDeadLetters({ url, app: 'test', heartbeatS: 5, publisher, logger }),
     copyTo: (queue, message) => publisher.copyTo(queue, message),
-    takeAll: async (queue) => {
-      const taken: WireMessage[] = [];
-      for (let next = await channel.get(queue, { noAck: true }); next !== false; next = await channel.get(queue, { noAck: true })) {
-        taken.push(asWireMessage(next));
-      }
-      return taken;
-    },
+    takeAll: operator.takeAll,
     stop: async () => {
       await publisher.stop();
-      await operator.close();
-      await vhost.drop();
+      await operator.stop();
     },
   };
 };
-
-const asWireMessage = ({ properties, fields, content }: GetMessage): WireMessage => ({
-  id: properties.messageId as string | undefined,
-  type: (properties.type as string | undefined) ?? fields.routingKey,
-  publishedAt: undefined,
-  headers: properties.headers ?? {},
-  body: content,
-});
 
 describe('RabbitDeadLetters', () => {
   deadLettersContract(start);
