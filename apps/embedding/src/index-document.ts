@@ -31,8 +31,9 @@ const LAST_BATCH_MS = 8_000;
 interface Progress {
   indexedCount: number;
   leftCount: number;
-  /** Of a batch that failed by itself. */
-  failure?: Error;
+  /** Of the first batch that failed. */
+  failure: Error | undefined;
+  outage: DependencyError | undefined;
 }
 
 /**
@@ -60,7 +61,8 @@ export class IndexDocument {
       metrics.indexingIgnored.inc({ type });
       return;
     }
-    const { indexedCount, leftCount, failure } = await this.index(await this.documents.partsToIndex(documentId, this.model));
+    const { indexedCount, leftCount, failure, outage } = await this.index(await this.documents.partsToIndex(documentId, this.model));
+    if (outage !== undefined) throw outage;
     if (leftCount > 0 && indexedCount > 0) throw new Postpone(0, `${leftCount} parts of the document are left`);
     if (failure !== undefined) throw failure;
     await this.documents.end(documentId, 'done');
@@ -68,30 +70,38 @@ export class IndexDocument {
 
   private async index(ids: readonly string[]): Promise<Progress> {
     const endsAt = performance.now() + this.limits.workMs;
-    const progress: Progress = { indexedCount: 0, leftCount: ids.length };
-    let outage: DependencyError | undefined;
+    const progress: Progress = { indexedCount: 0, leftCount: ids.length, failure: undefined, outage: undefined };
     let next = 0;
     const lane = async () => {
-      for (let size = 1; next < ids.length && outage === undefined && performance.now() < endsAt; ) {
+      for (let size = 1; next < ids.length && progress.outage === undefined && performance.now() < endsAt; ) {
         const batch = ids.slice(next, (next += size));
         const startedAt = performance.now();
-        try {
-          await withDeadline(endsAt + LAST_BATCH_MS - startedAt, () => this.parts.index(batch));
-          progress.indexedCount += batch.length;
-          progress.leftCount -= batch.length;
-        } catch (error) {
-          if (error instanceof DependencyError) outage = error;
-          // What was too slow is left for the next delivery; what failed by itself is tried again only with an attempt.
-          if (!(error instanceof DeadlineExceeded)) progress.leftCount -= batch.length;
-          progress.failure ??= error instanceof Error ? error : new Error('a part failed', { cause: error });
-        }
-        const tookMs = performance.now() - startedAt;
-        if (tookMs < QUICK_MS) size = Math.min(2 * size, PARTS_AT_ONCE);
-        else if (tookMs > SLOW_MS) size = 1;
+        const indexing = withDeadline(endsAt + LAST_BATCH_MS - startedAt, () => this.parts.index(batch));
+        note(progress, batch.length, await failureOf(indexing));
+        size = sizeAfter(size, performance.now() - startedAt);
       }
     };
     await Promise.all(Array.from({ length: this.limits.batches }, lane));
-    if (outage !== undefined) throw outage;
     return progress;
   }
 }
+
+/** Counts a batch that ended. What was too slow is left for the next delivery; what failed by itself is tried again only with an attempt. */
+function note(progress: Progress, partCount: number, failure: Error | undefined): void {
+  if (failure === undefined) progress.indexedCount += partCount;
+  if (!(failure instanceof DeadlineExceeded)) progress.leftCount -= partCount;
+  if (failure instanceof DependencyError) progress.outage = failure;
+  progress.failure ??= failure;
+}
+
+/** Parts of the batch after one of `size` that took so long. */
+function sizeAfter(size: number, tookMs: number): number {
+  if (tookMs < QUICK_MS) return Math.min(2 * size, PARTS_AT_ONCE);
+  return tookMs > SLOW_MS ? 1 : size;
+}
+
+const failureOf = (work: Promise<void>): Promise<Error | undefined> =>
+  work.then(
+    () => undefined,
+    (error: unknown) => (error instanceof Error ? error : new Error('a part failed', { cause: error })),
+  );

@@ -5,8 +5,8 @@
 
 /** This event can never be handled (bad shape, impossible state): dead-letter it now, with this reason. */
 export class Reject extends Error {
-  constructor(reason: string, options: { cause?: unknown } = {}) {
-    super(reason, options);
+  constructor(reason: string) {
+    super(reason);
     this.name = 'Reject';
   }
 }

@@ -114,7 +114,8 @@ export const forNewerConsumer = (message: WireMessage): WireMessage => ({
 });
 
 /** The copy for the dead-letter queue: says what went wrong, when, how often and where. */
-export const forDeadLetterQueue = (message: WireMessage, error: unknown, originQueue: string, now = new Date()): WireMessage => {
+export const forDeadLetterQueue = (message: WireMessage, error: unknown, originQueue: string): WireMessage => {
+  const now = new Date();
   const traceId = traceIdOf(textHeader(message, header.traceparent));
   return {
     ...message,

@@ -64,14 +64,18 @@ export abstract class ConversationStorePort {
    */
   abstract create(draft: ConversationDraft): Promise<StartedConversation>;
   abstract find(id: ConversationId, reader: UserId): Promise<Conversation | undefined>;
-  /** The reader's conversations, newest activity first, at most MAX_PAGE_BYTES a page. `cursor` is opaque. @throws ProblemError `validation` for a cursor that is none of ours. */
+  /**
+   * The reader's conversations, newest activity first, at most MAX_PAGE_BYTES a page. `cursor` is opaque. @throws ProblemError `validation` for
+   * a cursor that is none of ours.
+   */
   abstract list(
     reader: UserId,
     page: { cursor?: string | undefined; limit: number },
   ): Promise<{ items: ConversationListing[]; nextCursor: string | null }>;
   /**
    * Any member adds members; who left on its own only comes back by itself (`actor` = `userId`). Undefined when `actor` is not a member.
-   * Adding twice is fine, and changes nothing. @throws ProblemError `forbidden` for one who left, `rate-limited` (quota of the day), `validation` over 10,000 members.
+   * Adding twice is fine, and changes nothing. @throws ProblemError `forbidden` for one who left, `rate-limited` (quota of the day), `validation`
+   * over 10,000 members.
    */
   abstract addMember(id: ConversationId, actor: UserId, userId: UserId, headers?: EventHeaders): Promise<Changed<MemberAdded> | undefined>;
   /**

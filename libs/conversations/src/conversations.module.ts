@@ -45,7 +45,10 @@ interface ConversationOptions {
 /** Conversations and messages. */
 @Module({})
 export class ConversationsModule {
-  /** AcceptMessage, MessageStorePort, ConversationStorePort and DeviceStorePort, for a process that serves users. Needs the relay and DATA_SOURCE of DatabaseModule. */
+  /**
+   * AcceptMessage, MessageStorePort, ConversationStorePort and DeviceStorePort, for a process that serves users. Needs the relay and DATA_SOURCE
+   * of DatabaseModule.
+   */
   static forUsers({ limits, edits = 'edits' }: ConversationOptions): DynamicModule {
     return of([
       acceptMessage,
@@ -132,7 +135,10 @@ export class ConversationsModule {
     ]);
   }
 
-  /** AcceptMessage, MessageStorePort, ConversationStorePort and DocumentStorePort on one MemoryArchive, and DeviceStorePort. Needs DatabaseModule.inMemory() for its outbox. */
+  /**
+   * AcceptMessage, MessageStorePort, ConversationStorePort and DocumentStorePort on one MemoryArchive, and DeviceStorePort. Needs
+   * DatabaseModule.inMemory() for its outbox.
+   */
   static inMemory({ limits }: ConversationOptions): DynamicModule {
     return of([
       acceptMessage,

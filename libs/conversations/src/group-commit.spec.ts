@@ -125,7 +125,7 @@ describe('sharing commits', () => {
     await Promise.all(joined);
   });
 
-  it('runs a commit under nobody’s deadline and nobody’s request id', async () => {
+  it('runs a commit under no caller’s deadline and no caller’s request id', async () => {
     const seen: unknown[] = [];
     const commits = new GroupCommit<Item, string>({
       conversationOf: ({ conversation }) => conversation,
@@ -197,7 +197,7 @@ describe('failures of a shared commit', () => {
     expect(outcomes[41]).toBe('timeout');
   });
 
-  it('tries in parts what took too long, but not what nobody can say anything about', async () => {
+  it('tries in parts what took too long, but not what nothing is known of', async () => {
     const { join, sent, next } = gathering();
     const joined = ['a', 'b', 'c'].map((name) => join(name));
     await next();
@@ -333,7 +333,7 @@ describe('the share of a sender', () => {
   });
 });
 
-describe('a conversation that somebody else holds', () => {
+describe('a conversation that another commit holds', () => {
   const isHeld = (held: string) => (item: Item) => (item.conversation === held ? busy() : decided(item));
 
   it('is waited for beside the shared commits, which go on without it', async () => {

@@ -23,7 +23,10 @@ export class IndexTexts {
     private readonly logger: Logger,
   ) {}
 
-  /** Works until nothing is left but what other processes work at, or until `signal`. @throws DependencyError when Postgres cannot; what was done stays done. */
+  /**
+   * Works until nothing is left but what other processes work at, or until `signal`. @throws DependencyError when Postgres cannot; what was done
+   * stays done.
+   */
   async execute(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const ids = await this.texts.due();

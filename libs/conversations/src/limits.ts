@@ -13,7 +13,10 @@ export const UNREAD_WINDOW = 2_000;
 /** Conversations that a search looks through. */
 export const MAX_VISIBLE = 10_000;
 
-/** Conversations of a caller among which one is looked for that it shares with another user: 100 users in each are 50,000 lookups of an index, a tenth of a second. */
+/**
+ * Conversations of a caller among which one is looked for that it shares with another user: 100 users in each are 50,000 lookups of an index, a
+ * tenth of a second.
+ */
 export const MAX_SHARED = 500;
 
 /**

@@ -26,7 +26,10 @@ const endsOver = async (lane: PostgresLane): Promise<ConversationEndStorePort> =
 /** What scores are made of, and what came out of it. */
 @Module({})
 export class ScoresModule {
-  /** MessageSignalsPort, ConversationEndStorePort, and FriendshipStorePort, which needs DATA_SOURCE of DatabaseModule. @param app whose connections it takes: the gateway's for reading, every other app's for work. */
+  /**
+   * MessageSignalsPort, ConversationEndStorePort, and FriendshipStorePort, which needs DATA_SOURCE of DatabaseModule. @param app whose
+   * connections it takes: the gateway's for reading, every other app's for work.
+   */
   static for(app: string): DynamicModule {
     const lane: LaneName = app === 'gateway' ? 'reads' : 'work';
     return of([

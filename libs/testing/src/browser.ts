@@ -118,7 +118,8 @@ const TOLERANCE = 0.002;
 
 /**
  * Compares the page with `docs/images/<name>.png`; `PARLEY_UPDATE_PICTURES=1` draws that anew. Times (`data-time`) are
- * all shown as 14:05; `masked` are selectors of what else differs each time. @returns the share of pixels that differ beyond the tolerance, 0 when they are alike, or why they cannot be compared.
+ * all shown as 14:05; `masked` are selectors of what else differs each time. @returns the share of pixels that differ beyond the tolerance,
+ * 0 when they are alike, or why they cannot be compared.
  */
 export async function comparePicture(
   { page }: UserPage,

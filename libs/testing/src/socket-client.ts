@@ -131,7 +131,10 @@ export class SocketClient {
       .map(({ seq }) => seq);
   }
 
-  /** Settles when `condition` holds; it is looked at again after each frame. @throws when it does not in time, or never can because the connection has ended. */
+  /**
+   * Settles when `condition` holds; it is looked at again after each frame. @throws when it does not in time, or never can because the
+   * connection has ended.
+   */
   async waitFor(
     condition: (frames: readonly ServerFrame[]) => boolean,
     { timeoutMs = TIMEOUT_MS, what = 'what was waited for' } = {},

@@ -44,7 +44,10 @@ export class HistoryReader {
 
   constructor(private readonly feed: ConversationFeedPort) {}
 
-  /** The messages after `afterSeq`, at most 200 and about 1 MB; undefined: there is no such conversation. Users are read for in turn. @throws DependencyError. */
+  /**
+   * The messages after `afterSeq`, at most 200 and about 1 MB; undefined: there is no such conversation. Users are read for in turn. @throws
+   * DependencyError.
+   */
   page({ id, generation }: { id: ConversationId; generation: number }, afterSeq: number, reader: UserId): Promise<HistoryPage | undefined> {
     const key = `${id} ${afterSeq} ${generation}`;
     const known = this.reads.get(key);

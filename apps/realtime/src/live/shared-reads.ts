@@ -18,7 +18,10 @@ interface Waiting<Value> {
   readonly reject: (error: unknown) => void;
 }
 
-/** Reads for callers that come at about the same time in shared statements. A read that is under way is not joined: it may have missed what its caller knows of. */
+/**
+ * Reads for callers that come at about the same time in shared statements. A read that is under way is not joined: it may have missed what its
+ * caller knows of.
+ */
 export class SharedReads<Key, Value> {
   private waiting = new Map<Key, Waiting<Value>[]>();
   private readonly semaphore: Semaphore;

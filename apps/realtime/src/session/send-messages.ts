@@ -22,6 +22,13 @@ const SEND_MS = routeDeadlinesMs['POST /v1/conversations/:conversationId/message
 /** As in the gateway: backlogs shrink in seconds at best. */
 const RETRY_AFTER_SECONDS = 5;
 
+/** What the log lines and spans of a send, and its event, are known by. */
+interface SendIds {
+  readonly requestId: string;
+  readonly userId: UserId;
+  readonly traceparent: string;
+}
+
 /** A send that is under way. */
 export interface RunningSend {
   /** Settles when the next send of the same socket may be admitted; never rejects. */
@@ -45,29 +52,10 @@ export class SendMessages {
   execute(userId: UserId, raw: RawFrame, after: Promise<void> | undefined): RunningSend {
     const { promise: admitted, resolve: letNext } = Promise.withResolvers<void>();
     const startedAt = performance.now();
-    const requestId = newId();
-    const context: WorkContext & { readonly traceparent: string } = { requestId, userId, traceparent: childTraceparent(undefined) };
-    const work = beginWork(context, { kind: 'request', id: requestId, what: 'WebSocket send' });
-    const store = async (): Promise<StoredMessage> => {
-      const leave = this.enter(userId);
-      try {
-        try {
-          await after;
-          await takeFromQuota(this.limiters, 'writes', userId);
-        } finally {
-          letNext();
-        }
-        const { conversationId, content, clientMessageId: key } = sendFrameOf(raw);
-        enrichContext({ conversationId });
-        const draft = { conversationId, senderId: userId, content, priority: 'normal', key, ...context } as const;
-        const stored = await this.messages.execute(draft);
-        enrichContext({ messageId: stored.message.id });
-        return stored;
-      } finally {
-        leave();
-      }
-    };
-    const stored = withDeadline(SEND_MS, () => work.handle(SEND_MS, store), { context });
+    const ids: SendIds = { requestId: newId(), userId, traceparent: childTraceparent(undefined) };
+    const context: WorkContext & SendIds = { ...ids };
+    const work = beginWork(context, { kind: 'request', id: ids.requestId, what: 'WebSocket send' });
+    const stored = withDeadline(SEND_MS, () => work.handle(SEND_MS, () => this.store(raw, ids, { after, letNext })), { context });
     const ended = (failure?: unknown) => {
       letNext();
       work.end();
@@ -76,6 +64,28 @@ export class SendMessages {
     };
     stored.then(() => ended(), ended);
     return { admitted, stored };
+  }
+
+  /** Lets the next one in when this one is admitted; when it fails before, its caller does. */
+  private async store(
+    raw: RawFrame,
+    ids: SendIds,
+    { after, letNext }: { readonly after: Promise<void> | undefined; readonly letNext: () => void },
+  ): Promise<StoredMessage> {
+    const { userId } = ids;
+    const leave = this.enter(userId);
+    try {
+      await after;
+      await takeFromQuota(this.limiters, 'writes', userId);
+      letNext();
+      const { conversationId, content, clientMessageId: key } = sendFrameOf(raw);
+      enrichContext({ conversationId });
+      const stored = await this.messages.execute({ conversationId, senderId: userId, content, priority: 'normal', key, ...ids });
+      enrichContext({ messageId: stored.message.id });
+      return stored;
+    } finally {
+      leave();
+    }
   }
 
   /** The one log line of a send (R022). */
@@ -103,7 +113,7 @@ export class SendMessages {
   }
 }
 
-const spanOf = (context: WorkContext & { readonly traceparent: string }, startedAt: number, failure: unknown) => {
+const spanOf = (context: WorkContext & SendIds, startedAt: number, failure: unknown) => {
   const { requestId, conversationId, messageId, traceparent } = context;
   const code = failure === undefined ? undefined : (problemOf(failure)?.code ?? 'internal');
   return {

@@ -287,16 +287,16 @@ describe('sends of a socket', () => {
   });
 
   it('are acknowledged before the socket of a stopping process is closed', async () => {
-    let settle = () => undefined as void;
-    const accept = (draft: MessageDraft) => new Promise<StoredMessage>((resolve) => (settle = () => resolve(stored(draft, 1))));
+    const accepted: (() => void)[] = [];
+    const accept = (draft: MessageDraft) => new Promise<StoredMessage>((resolve) => accepted.push(() => resolve(stored(draft, 1))));
     const { socket, session, say, open, types } = setUp({ accept });
     await open();
     say({ type: 'send', ref: 'r', conversationId: newId(), content: 'x', clientMessageId: 'm' });
-    await eventually(() => expect(session.isOpen).toBe(true));
+    await eventually(() => expect(accepted).toHaveLength(1));
     session.leaveIn(0);
     session.due(performance.now() + 1);
     expect({ end: socket.end, isPaused: socket.isPaused }).toEqual({ end: undefined, isPaused: true });
-    settle();
+    for (const settle of accepted) settle();
     await eventually(() => expect(socket.end?.code).toBe(4001));
     expect(types()).toEqual(['welcome', 'goaway', 'ack']);
   });

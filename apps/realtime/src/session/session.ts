@@ -94,8 +94,8 @@ export class Session implements LiveSession, SendingSession {
   constructor(
     private readonly socket: SessionSocket,
     private readonly parts: SessionParts,
-    now = performance.now(),
   ) {
+    const now = performance.now();
     this.startedAt = now;
     this.dueAt = now + parts.limits.helloTimeoutMs;
     this.budget = new FrameBudget(parts.limits.framesPerSecond, now);

@@ -48,11 +48,13 @@ export const RUN_WITHIN_MS = 180_000;
 const NO_QUESTIONS: QuestionAnalysis = { userQuestions: 0, topics: [] };
 const NO_EMOTION: EmotionAnalysis = { emotion: 'neutral' };
 
+type PartFailure = DependencyError | DeadlineExceeded;
+
 /** How one part ended. */
 interface PartOutcome<T> {
   readonly value: T;
   /** Why `value` is the fallback. */
-  readonly failure: DependencyError | DeadlineExceeded | undefined;
+  readonly failure: PartFailure | undefined;
 }
 
 /** Counts the questions of a user and finds the mood and the topics of a conversation, with a language model or with rules. */
@@ -65,54 +67,64 @@ export class AnalyzeConversation {
    * it throws when trying again later may help, and its queue waits; a conversation that the model cannot make sense of has the fallback there too.
    * @throws DependencyError (`llm`, only `background`), Postpone (only `background`: the user is over its share), the reason of `signal`.
    */
-  async execute({ transcript, lane, signal }: ConversationToAnalyze): Promise<Analysis> {
+  async execute(conversation: ConversationToAnalyze): Promise<Analysis> {
     const { provenance } = this.model;
+    const { transcript, lane } = conversation;
     if (!transcript.turns.some(({ role, content }) => role === 'user' && content.trim() !== '')) {
       return { ...NO_QUESTIONS, ...NO_EMOTION, degraded: false, fallenBack: [], reasons: [], provenance };
     }
-    const run = <T>(part: AnalysisPart, fallback: T, analyze: (request: AnalysisRequest) => Promise<T>): Promise<PartOutcome<T>> =>
-      inScoringStep(`analyze ${part}`, transcript, async (span) => {
-        span?.set('gen_ai.provider.name', provenance.provider).set('gen_ai.request.model', provenance.model);
-        try {
-          const value = await withDeadline(RUN_WITHIN_MS, (deadline) =>
-            analyze({ transcript, userId: transcript.userId, lane, signal: AbortSignal.any([signal, deadline.signal]) }),
-          );
-          span?.setContent(
-            'langfuse.observation.output',
-            shownContent(() => JSON.stringify(value)),
-          );
-          return { value, failure: undefined };
-        } catch (error) {
-          signal.throwIfAborted();
-          if (!(error instanceof DependencyError || error instanceof DeadlineExceeded)) throw error;
-          metrics.fallback.inc({ dependency: 'llm', operation: part });
-          span?.set('app.fallback', true).fail(error);
-          return { value: fallback, failure: error };
-        }
-      });
     const [questions, emotion] = await Promise.all([
-      run('questions', NO_QUESTIONS, (request) => this.model.analyzeUserQuestions(request)),
-      run('emotion', NO_EMOTION, (request) => this.model.analyzeSessionEmotion(request)),
+      this.analyze('questions', NO_QUESTIONS, conversation, (request) => this.model.analyzeUserQuestions(request)),
+      this.analyze('emotion', NO_EMOTION, conversation, (request) => this.model.analyzeSessionEmotion(request)),
     ]);
-    const failed = [
-      { part: 'questions', failure: questions.failure },
-      { part: 'emotion', failure: emotion.failure },
-    ] as const;
+    const failed = [...failureIn('questions', questions), ...failureIn('emotion', emotion)];
     if (lane === 'background') throwWhatPasses(failed.map(({ failure }) => failure));
     return {
       ...questions.value,
       ...emotion.value,
-      degraded: failed.some(({ failure }) => failure !== undefined),
-      fallenBack: failed.flatMap(({ part, failure }) => (failure === undefined ? [] : [part])),
-      reasons: failed.flatMap(({ part, failure }) => (failure === undefined ? [] : [reasonOf(part, failure)])),
+      degraded: failed.length > 0,
+      fallenBack: failed.map(({ part }) => part),
+      reasons: failed.map(({ part, failure }) => reasonOf(part, failure)),
       provenance,
     };
   }
+
+  /** One part within the time of a run, or its fallback. */
+  private analyze<T>(
+    part: AnalysisPart,
+    fallback: T,
+    { transcript, lane, signal }: ConversationToAnalyze,
+    ask: (request: AnalysisRequest) => Promise<T>,
+  ): Promise<PartOutcome<T>> {
+    const { provider, model } = this.model.provenance;
+    return inScoringStep(`analyze ${part}`, transcript, async (span) => {
+      span?.set('gen_ai.provider.name', provider).set('gen_ai.request.model', model);
+      try {
+        const value = await withDeadline(RUN_WITHIN_MS, (deadline) =>
+          ask({ transcript, userId: transcript.userId, lane, signal: AbortSignal.any([signal, deadline.signal]) }),
+        );
+        span?.setContent(
+          'langfuse.observation.output',
+          shownContent(() => JSON.stringify(value)),
+        );
+        return { value, failure: undefined };
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!(error instanceof DependencyError || error instanceof DeadlineExceeded)) throw error;
+        metrics.fallback.inc({ dependency: 'llm', operation: part });
+        span?.set('app.fallback', true).fail(error);
+        return { value: fallback, failure: error };
+      }
+    });
+  }
 }
 
+const failureIn = (part: AnalysisPart, { failure }: PartOutcome<unknown>): readonly { part: AnalysisPart; failure: PartFailure }[] =>
+  failure === undefined ? [] : [{ part, failure }];
+
 /** Throws what may be over later: an outage, a budget that is used up. What one conversation causes does not pass by waiting. */
-const throwWhatPasses = (failures: readonly (DependencyError | DeadlineExceeded | undefined)[]): void => {
-  const passing = failures.filter((failure) => failure !== undefined && !(failure instanceof DependencyError && failure.isAttributable));
+const throwWhatPasses = (failures: readonly PartFailure[]): void => {
+  const passing = failures.filter((failure) => !(failure instanceof DependencyError && failure.isAttributable));
   const share = passing.find((failure) => failure instanceof CallerOverShare);
   // Not an outage of the model: only the events of this user wait.
   if (share !== undefined) throw new Postpone(share.retryAfterMs, 'the user has had its share of the LLM budget of this minute');
@@ -122,9 +134,9 @@ const throwWhatPasses = (failures: readonly (DependencyError | DeadlineExceeded 
 
 const FALLBACKS: Readonly<Record<AnalysisPart, string>> = { questions: 'no questions counted', emotion: 'mood taken as neutral' };
 
-const reasonOf = (part: AnalysisPart, failure: DependencyError | DeadlineExceeded): string => `${FALLBACKS[part]}: ${causeOf(failure)}`;
+const reasonOf = (part: AnalysisPart, failure: PartFailure): string => `${FALLBACKS[part]}: ${causeOf(failure)}`;
 
-const causeOf = (failure: DependencyError | DeadlineExceeded): string => {
+const causeOf = (failure: PartFailure): string => {
   if (failure instanceof DeadlineExceeded) return 'the analysis took too long';
   if (failure instanceof CallerOverShare) return "the user's share of the LLM budget is used up";
   switch (failure.kind) {

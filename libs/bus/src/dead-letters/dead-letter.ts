@@ -21,13 +21,13 @@ export const replaysOf = (message: WireMessage): number => countHeader(message, 
  * The copy that a replay publishes: same id, type and bytes, first attempt again, one more replay. Keeps the ids of its request and the time
  * of its first failure; drops the other headers of this failure.
  */
-export const forReplay = (message: WireMessage, now = new Date()): WireMessage => ({
+export const forReplay = (message: WireMessage): WireMessage => ({
   ...message,
   headers: {
     ...onlyNamed(message.headers, KEPT),
     [header.attempt]: 1,
     [REPLAYED]: replaysOf(message) + 1,
-    [header.replayedAt]: now.toISOString(),
+    [header.replayedAt]: new Date().toISOString(),
   },
 });
 

@@ -57,7 +57,7 @@ export const executeOrder = async (
     logger.info({ ...audit, ids: doneIds.splice(0, MAX_IDS_LOGGED) }, `dead letters: ${action.name} of these`);
   };
   const running = queues.lock(queue, (letters) =>
-    runOver(letters, order, action, { endsAt: startedAt + withinMs, pacer: pacer ?? new Pacer(ratePerSecond) }, onDone),
+    runOver(letters, order, action, { endsAt: startedAt + withinMs, pacer: pacer ?? new Pacer(ratePerSecond), onDone }),
   );
   const outcome = await running.catch((error: unknown) => {
     if (!dryRun) logger.warn({ ...audit, ids: doneIds }, `dead letters: ${action.name} failed after these`);
@@ -75,11 +75,23 @@ const runOver = async (
   letters: LockedDeadLetters,
   order: DeadLetterOrder,
   action: OrderAction,
-  { endsAt, pacer }: { readonly endsAt: number; readonly pacer: Pacer },
-  onDone: (id: string) => void,
+  { endsAt, pacer, onDone }: { readonly endsAt: number; readonly pacer: Pacer; readonly onDone: (id: string) => void },
 ): Promise<DeadLetterOutcome> => {
   const selection = new Selection(order);
   const tally = new OrderTally(order);
+  /** @returns why the order stops here; undefined to go on. */
+  const settle = async (letter: WireMessage, shown: DeadLetter): Promise<string | undefined> => {
+    const refusal = action.refusal(letter, order);
+    if (refusal !== undefined) tally.refused(shown, refusal);
+    else if (order.dryRun) tally.wouldBeDone(shown);
+    if (refusal !== undefined || order.dryRun) return undefined;
+    if (!(await pacer.turn(endsAt))) return 'time';
+    const failure = await action.execute(letters, letter);
+    if (failure !== undefined) return failure;
+    tally.done();
+    onDone(shown.id);
+    return undefined;
+  };
   const count = Math.min(letters.count, order.first ?? Number.POSITIVE_INFINITY);
   for (let seen = 0; seen < count && !selection.isExhausted; seen += 1) {
     const stopped = (reason: string) => tally.stopped(reason, { count, seen, ids: selection.missing });
@@ -88,16 +100,8 @@ const runOver = async (
     if (letter === undefined) break;
     const shown = describeDeadLetter(order.queue, letter);
     if (!selection.includes(shown, letter)) continue;
-    const refusal = action.refusal(letter, order);
-    if (refusal !== undefined) tally.refused(shown, refusal);
-    else if (order.dryRun) tally.wouldBeDone(shown);
-    else if (!(await pacer.turn(endsAt))) return stopped('time');
-    else {
-      const failure = await action.execute(letters, letter);
-      if (failure !== undefined) return stopped(failure);
-      tally.done();
-      onDone(shown.id);
-    }
+    const reason = await settle(letter, shown);
+    if (reason !== undefined) return stopped(reason);
     selection.settled(shown);
   }
   return tally.finished(selection.missing);

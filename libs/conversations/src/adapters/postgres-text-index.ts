@@ -153,7 +153,10 @@ export class PostgresTextIndex extends TextIndexPort {
   }
 }
 
-/** What an error says of texts that could not be indexed; undefined when it is not about them. Not the error's message, which may hold words of the text. A statement that Postgres ended must not open a breaker: the text may be why. */
+/**
+ * What an error says of texts that could not be indexed; undefined when it is not about them. Not the error's message, which may hold words of
+ * the text. A statement that Postgres ended must not open a breaker: the text may be why.
+ */
 export const refusalOf = (error: unknown, timeoutMs: number): TextsRefused | undefined => {
   const cause = error instanceof DependencyError ? error.cause : error;
   const state = sqlStateOf(cause);

@@ -12,7 +12,10 @@ export class IndexDocumentWords {
     private readonly logger: Logger,
   ) {}
 
-  /** Works until no part is left, or until `signal`. @throws DependencyError when Postgres cannot, TextsRefused when it takes too long; what was done stays done. */
+  /**
+   * Works until no part is left, or until `signal`. @throws DependencyError when Postgres cannot, TextsRefused when it takes too long; what was
+   * done stays done.
+   */
   async execute(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const ids = await this.words.waiting(BATCH);

@@ -46,7 +46,10 @@ export const childTraceparent = (parent: unknown, sampled?: boolean): string => 
   return formatTraceparent({ traceId, spanId: randomHex(8), flags: (sampled ?? isNewSampled(traceId)) ? '01' : '00' });
 };
 
-/** Traces per second and process that callers may have exported by their own flag: with five spans each in the busiest process, a quarter of the queue of spans. */
+/**
+ * Traces per second and process that callers may have exported by their own flag: with five spans each in the busiest process, a quarter of the
+ * queue of spans.
+ */
 export const SAMPLED_BY_CALLERS_PER_SECOND = 100;
 let secondBeganAt = Number.NEGATIVE_INFINITY;
 let sampledByCallers = 0;
@@ -67,7 +70,10 @@ export const childOfCaller = (parent: unknown, now = performance.now()): string 
   return formatTraceparent({ traceId: known.traceId, spanId: randomHex(8), flags });
 };
 
-/** {@link childTraceparent} below a `traceparent` that this program made or has parsed, without parsing it again: that was more than half of what a span costs. */
+/**
+ * {@link childTraceparent} below a `traceparent` that this program made or has parsed, without parsing it again: that was more than half of what
+ * a span costs.
+ */
 export const childOfOwn = (parent: string): string => `${parent.slice(0, 36)}${randomHex(8)}${parent.slice(52)}`;
 
 /** The lowest bit of the flags, of flags alone or of a `traceparent` that this program made or has parsed. */

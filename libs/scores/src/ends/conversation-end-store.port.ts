@@ -75,6 +75,9 @@ export abstract class ConversationEndStorePort {
   abstract stagedLog(id: string): Promise<Buffer | undefined>;
   /** The log is in the object store: its staged bytes go, in one commit. False when the end is gone; saying it twice is fine. */
   abstract logStored(id: string): Promise<boolean>;
-  /** Removes at most `limit` ends of a user, their staged logs and scores with them, and the user's status; returns how many. Logs in the object store: {@link logPrefixOf}. */
+  /**
+   * Removes at most `limit` ends of a user, their staged logs and scores with them, and the user's status; returns how many. Logs in the object
+   * store: {@link logPrefixOf}.
+   */
   abstract removeOf(userId: UserId, limit: number): Promise<number>;
 }

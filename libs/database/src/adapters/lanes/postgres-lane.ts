@@ -53,6 +53,9 @@ const RESET_MS = 5_000;
 /** Tries of a transaction that met a deadlock or a serialization failure. */
 const TRANSACTION_TRIES = 3;
 
+/** What runs in one transaction. */
+type Transaction<T> = (query: Query, execute: Execute) => Promise<T>;
+
 /** What a lane needs of a connection; `PoolClient` of a pool that makes SafeClients. */
 type LaneClient = PoolClient & SafeClient;
 
@@ -116,18 +119,12 @@ export class PostgresLane {
    * When this rejects, nothing of it is or becomes visible, except after a `timeout` that hit the COMMIT itself: then the outcome is unknown.
    * @throws what `work` throws, after the rollback; DependencyError when Postgres cannot.
    */
-  async transaction<T>(work: (query: Query, execute: Execute) => Promise<T>): Promise<T> {
+  async transaction<T>(work: Transaction<T>): Promise<T> {
     return this.onClient(async (client) => {
       const limitMs = this.options.timeouts.queryMs;
       const timer = setTimeout(() => client.destroy(this.tookTooLong(limitMs)), limitMs);
       try {
-        for (let tries = 1; ; tries += 1) {
-          try {
-            return await this.runTransaction(client, work);
-          } catch (error) {
-            if (tries >= TRANSACTION_TRIES || !isRepeatable(error) || !client.isFit) throw error;
-          }
-        }
+        return await this.tryTransaction(client, work);
       } finally {
         clearTimeout(timer);
       }
@@ -222,7 +219,17 @@ export class PostgresLane {
     }
   }
 
-  private async runTransaction<T>(client: LaneClient, work: (query: Query, execute: Execute) => Promise<T>): Promise<T> {
+  private async tryTransaction<T>(client: LaneClient, work: Transaction<T>): Promise<T> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.runTransaction(client, work);
+      } catch (error) {
+        if (tries >= TRANSACTION_TRIES || !isRepeatable(error) || !client.isFit) throw error;
+      }
+    }
+  }
+
+  private async runTransaction<T>(client: LaneClient, work: Transaction<T>): Promise<T> {
     let isOpen = true;
     // A statement that outlives its transaction would run alone, committed, on whatever the client does next.
     const requireOpen = () => {

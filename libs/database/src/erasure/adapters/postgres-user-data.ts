@@ -17,7 +17,10 @@ export class PostgresUserData {
     this.statement = set === undefined ? `DELETE FROM ${table} WHERE ${page}` : `UPDATE ${table} SET ${set} WHERE ${page}`;
   }
 
-  /** Erases one page. `isEmpty`: there was nothing to erase. A row that another statement changes meanwhile is left to the next page. @throws DependencyError. */
+  /**
+   * Erases one page. `isEmpty`: there was nothing to erase. A row that another statement changes meanwhile is left to the next page. @throws
+   * DependencyError.
+   */
   async erase(userId: string): Promise<{ readonly count: number; readonly isEmpty: boolean }> {
     const { rowCount } = await this.lane.execute(this.statement, [userId]);
     const count = rowCount ?? 0;
