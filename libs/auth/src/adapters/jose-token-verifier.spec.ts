@@ -180,6 +180,6 @@ describe('a verifier with a key set', () => {
     mode = 'silent';
     const startedAt = performance.now();
     await expect(verifier().verify(await sign('RS256', 'rsa', rsa.privateKey))).rejects.toMatchObject({ code: 'dependency-unavailable' });
-    expect(performance.now() - startedAt).toBeLessThan(2_500);
+    expect(performance.now() - startedAt).toBeLessThan(4_500);
   });
 });

@@ -114,13 +114,13 @@ describe('Consumer', () => {
     const { bus, consumer } = consuming(
       async () => {
         runs += 1;
-        await new Promise((resolve) => setTimeout(resolve, 60));
+        await new Promise((resolve) => setTimeout(resolve, 400));
       },
       { row: { batch: { size: 1, waitMs: 0 }, concurrency: 1 } },
     );
     await Promise.all(Array.from({ length: 10 }, () => bus.publish(aMessageCreated())));
     await eventually(() => expect(runs).toBe(2));
-    const drained = await consumer.stop(100);
+    const drained = await consumer.stop(700);
     expect(runs).toBe(2);
     expect(drained).toEqual({ unfinishedCount: 0, sentRoundCount: 8 });
   });

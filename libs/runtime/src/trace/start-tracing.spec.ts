@@ -144,7 +144,7 @@ describe('a collector', () => {
     expect(dropped).toBe(10_000 - 2_048 - 128);
     const stoppedAt = performance.now();
     await tracing?.stop(200);
-    expect(performance.now() - stoppedAt).toBeLessThan(1_500);
+    expect(performance.now() - stoppedAt).toBeLessThan(4_000); // an export has 5 s
   });
 });
 

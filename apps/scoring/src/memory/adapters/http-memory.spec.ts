@@ -73,7 +73,7 @@ describe('the memory API', () => {
       answer = fault;
       const startedAt = performance.now();
       expect(await ask(make())).toBe(0);
-      expect(performance.now() - startedAt).toBeLessThan(2_000);
+      expect(performance.now() - startedAt).toBeLessThan(4_000); // 1.5 s for all tries
     },
   );
 

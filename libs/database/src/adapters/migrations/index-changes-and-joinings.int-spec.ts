@@ -33,7 +33,7 @@ it('messages are stored while the index of changes is built and waits for a tran
     ).not.toEqual([]),
   );
 
-  const sent = await Promise.race([send(1).then(() => 'stored'), new Promise((resolve) => setTimeout(resolve, 700, 'held up'))]);
+  const sent = await Promise.race([send(1).then(() => 'stored'), new Promise((resolve) => setTimeout(resolve, 2_000, 'held up'))]);
   release();
   await Promise.all([previous, built]);
 

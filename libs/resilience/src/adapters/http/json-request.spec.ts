@@ -67,7 +67,7 @@ describe('A JSON request', () => {
     const startedAt = performance.now();
     const http = client(`https://127.0.0.1:${port}`, { connectTimeoutMs: 100 });
     await expect(http.get('/')).rejects.toMatchObject({ code: 'UND_ERR_CONNECT_TIMEOUT' });
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(performance.now() - startedAt).toBeLessThan(5_000); // what undici allows by itself: 10 s
   });
 
   it('does not mistake a slow answer for a slow connection', async () => {
