@@ -107,6 +107,34 @@ describe.skipIf('missing' in found)(`the room Chat${'missing' in found ? ` (${fo
     await alice.page.getByText('You are offline').waitFor({ state: 'hidden' });
   });
 
+  it('keeps what is written through a look at another room without a network, and lists what began meanwhile', async () => {
+    const bob = await parley.client('bob-r');
+    const { id } = await conversation(bob, 'First', 'alice-r');
+    const { page, context } = await open('alice-r', `/chat/${id}`);
+    await page.getByText('No messages yet').first().waitFor();
+    await context.setOffline(true);
+    await page.getByText('You are offline').waitFor();
+    await say(page, 'written offline');
+    await composer(page).fill('a draft');
+    await conversation(bob, 'Begun meanwhile', 'alice-r');
+    await bob.send(id, 'while you were away');
+    await page.evaluate(`location.hash = '#/pipeline'`);
+    await page.getByText('This room needs a token').waitFor();
+    await context.setOffline(false);
+    const both = ['while you were away', 'written offline'];
+    await eventually(async () => expect((await bob.messages(id)).items.map(({ content }) => content).sort()).toEqual(both), {
+      timeoutMs: 30_000,
+      what: 'what was written is sent from the other room',
+    });
+
+    await page.getByRole('link', { name: 'Chat' }).click();
+    await page.getByRole('link', { name: /Begun meanwhile/ }).waitFor();
+    // It has arrived, and has not been seen.
+    await page.getByRole('link', { name: /First.*1 unread/ }).click();
+    await eventually(async () => expect((await shown(page)).sort()).toEqual(both));
+    expect([await composer(page).inputValue(), await page.locator('li[data-pending]').count()]).toEqual(['a draft', 0]);
+  });
+
   it('can be used with the keyboard alone', async () => {
     const alice = await parley.client('alice-k');
     await conversation(alice, 'Keys', 'bob-k');

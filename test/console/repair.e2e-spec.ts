@@ -1,7 +1,14 @@
 import { type ChannelModel, connect } from 'amqplib';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { EVENTS_EXCHANGE } from '#lib/contracts/pipeline';
-import { comparePicture, openBrowser, type PageOptions, type TestBrowser, type UserPage, violationsOf } from '#lib/testing/browser';
+import {
+  comparePicture,
+  openBrowser,
+  type PageOptions,
+  type TestBrowser,
+  type UserPage,
+  violationsInEveryLook,
+} from '#lib/testing/browser';
 import { aMessageCreated } from '#lib/testing/builders';
 import { eventually } from '#lib/testing/eventually';
 import { PickyModel } from '#lib/testing/picky-model';
@@ -164,17 +171,15 @@ describe.skipIf('missing' in found)(`the room Repair${'missing' in found ? ` (${
     expect(await gateway.innerText()).toMatch(/step \d+ of the procedure/);
   });
 
-  it.each([
-    { language: 'en', theme: 'light' },
-    { language: 'vi', theme: 'dark' },
-  ] as const)('keeps WCAG 2.2 AA in $language, $theme', async (options) => {
+  it('keeps WCAG 2.2 AA in both themes and both languages', async () => {
     await publishBroken(1);
-    const { page } = await open(options);
+    const { page } = await open();
     await page.locator('tbody input[type=checkbox]').first().check();
-    expect(await violationsOf(page)).toEqual([]);
-    await page.getByRole('button', { name: /…$/ }).first().click();
+    await page.getByRole('button', { name: 'Payload' }).first().click();
+    expect(await violationsInEveryLook(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Replay …' }).click();
     await page.getByRole('dialog').locator('form').waitFor();
-    expect(await violationsOf(page)).toEqual([]);
+    expect(await violationsInEveryLook(page)).toEqual([]);
   });
 
   it('looks as the documentation shows it', async () => {

@@ -97,17 +97,47 @@ interface Violation {
 }
 
 /** What the page does not keep of WCAG 2.2 AA, one line for each rule and element. Empty is as it should be. */
-export async function violationsOf(page: Page): Promise<string[]> {
-  // Through the debugger, which the policy of the page does not bind.
-  await page.evaluate(axe.source);
+async function violationsOf(page: Page): Promise<string[]> {
+  // Through the debugger, which the policy of the page does not bind; once for each page.
+  if (!(await page.evaluate<boolean>('"axe" in globalThis'))) await page.evaluate(axe.source);
   const found = await page.evaluate(async () => {
     const { axe } = globalThis as unknown as { axe: { run: (context: object, options: object) => Promise<{ violations: Violation[] }> } };
     const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
     // A guard of Base UI hands the focus on in the moment in which it gets it.
     const guards = { exclude: [['[data-base-ui-focus-guard]']] };
-    return (await axe.run(guards, { runOnly: { type: 'tag', values: tags } })).violations;
+    return (await axe.run(guards, { runOnly: { type: 'tag', values: tags }, resultTypes: ['violations'] })).violations;
   });
   return found.flatMap(({ id, help, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${help}: ${html} ${failureSummary ?? ''}`));
+}
+
+const themes = ['light', 'dark'] as const;
+const languages = ['en', 'vi'] as const;
+
+/**
+ * {@link violationsOf} the page as it is, in each theme and each language of the console. The system changes the theme, another tab the
+ * language; the page is left light and English.
+ */
+export async function violationsInEveryLook(page: Page): Promise<string[]> {
+  const found: string[] = [];
+  for (const language of languages) {
+    await speak(page, language);
+    for (const theme of themes) {
+      await page.emulateMedia({ colorScheme: theme });
+      // Its colours are those of the next frame.
+      await page.evaluate('new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))');
+      found.push(...(await violationsOf(page)).map((line) => `${theme} ${language} ${line}`));
+    }
+  }
+  await page.emulateMedia({ colorScheme: 'light' });
+  await speak(page, 'en');
+  return found;
+}
+
+/** Changes the language of the console as another tab does. */
+export async function speak(page: Page, language: 'en' | 'vi'): Promise<void> {
+  await page.evaluate(`localStorage.setItem('parley.language', '${language}');
+    dispatchEvent(new StorageEvent('storage', { key: 'parley.language' }));`);
+  await page.locator(`html[lang="${language}"]`).waitFor({ state: 'attached' });
 }
 
 const imagesFolder = join(projectRoot, 'docs', 'images');

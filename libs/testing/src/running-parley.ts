@@ -149,6 +149,7 @@ async function startEmbedded({ stack, env = {}, via = {}, twice, contained, plac
     RATE_LIMIT_PER_USER: '0',
     AUTH_JWT_SECRET: secret,
     OBJECT_STORE_URL: pathToFileURL(join(folder, 'objects')).href,
+    ...consoleSettings(port, realtimePort),
     ...env,
   });
   const server = plannedService({ name: STANDALONE, folder, port, environment, through: [] });
@@ -243,6 +244,8 @@ function plannedServices(
   ports: readonly number[],
   through: readonly string[],
 ): Record<ServiceName, PrivateServer> {
+  const portOf = (name: ServiceName) => ports[serviceNames.indexOf(name)] ?? 0;
+  const console = consoleSettings(portOf('gateway'), portOf('realtime'));
   const entries = serviceNames.map(
     (name, i) =>
       [
@@ -251,7 +254,7 @@ function plannedServices(
           name,
           folder,
           port: ports[i] ?? 0,
-          environment: { ...consoleSettings(ports), ...environmentFor(name, shared) },
+          environment: { ...console, ...environmentFor(name, shared) },
           through,
         }),
       ] as const,
@@ -260,13 +263,10 @@ function plannedServices(
 }
 
 /** The console of this gateway finds and may use this `realtime`. */
-function consoleSettings(ports: readonly number[]): Record<string, string> {
-  const portOf = (name: ServiceName) => ports[serviceNames.indexOf(name)] ?? 0;
-  return {
-    CONSOLE_REALTIME_URL: `ws://127.0.0.1:${portOf('realtime')}${SOCKET_PATH}`,
-    CORS_ORIGINS: `http://127.0.0.1:${portOf('gateway')}`,
-  };
-}
+const consoleSettings = (gatewayPort: number, realtimePort: number): Record<string, string> => ({
+  CONSOLE_REALTIME_URL: `ws://127.0.0.1:${realtimePort}${SOCKET_PATH}`,
+  CORS_ORIGINS: `http://127.0.0.1:${gatewayPort}`,
+});
 
 function plannedService({
   name,

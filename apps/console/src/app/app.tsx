@@ -1,6 +1,6 @@
 import { CSPProvider } from '@base-ui/react/csp-provider';
 import { lazy, Suspense } from 'react';
-import { Redirect, Route, Router, Switch } from 'wouter';
+import { Redirect, Route, Router, Switch, useLocation } from 'wouter';
 import { useHashLocation } from 'wouter/use-hash-location';
 import { useMessages } from '../i18n/messages.js';
 import { useStore } from '../shared/store.js';
@@ -31,6 +31,7 @@ export function App() {
 
 function Rooms({ session }: { readonly session: Session }) {
   const words = useMessages(appMessages);
+  const [location] = useLocation();
   const needsAdmin = (
     <div className={s['page']}>
       <Notice>{words.needsAdmin}</Notice>
@@ -38,7 +39,8 @@ function Rooms({ session }: { readonly session: Session }) {
   );
   return (
     <Layout session={session}>
-      <ErrorBoundary>
+      {/* Another room begins anew. */}
+      <ErrorBoundary key={location.split('/')[1]}>
         <Suspense fallback={<p className={s['loading']}>{words.loading}</p>}>
           <Switch>
             <Route path="/chat/*?">

@@ -1,3 +1,4 @@
+import { keep, kept } from '../shared/storage.js';
 import { storeOf, useStore } from '../shared/store.js';
 
 /** Who is signed in, as the token says. The server alone decides what the token may do. */
@@ -33,46 +34,51 @@ export function readToken(text: string, now = Date.now()): Session | TokenFault 
 
 /** A link of `parley console` has the token in its fragment, which no server sees. It leaves the address bar and the history at once. */
 function takeFromAddress(): string | undefined {
-  const { token } = /^#\/sign-in\?token=(?<token>[^&]+)$/.exec(location.hash)?.groups ?? {};
+  const { token } = /^#\/sign-in\?token=(?<token>[^&]*)/.exec(location.hash)?.groups ?? {};
   if (token === undefined) return undefined;
   history.replaceState(null, '', `${location.pathname}#/chat`);
-  return decodeURIComponent(token);
-}
-
-function restore(): Session | undefined {
-  const text = takeFromAddress() ?? sessionStorage.getItem(KEY);
-  const found = text === null ? 'malformed' : readToken(text);
-  if (typeof found === 'string') {
-    sessionStorage.removeItem(KEY);
-    return undefined;
+  try {
+    return decodeURIComponent(token);
+  } catch {
+    // Cut in the middle of a character: what is left is no token, and the page says so.
+    return token;
   }
-  sessionStorage.setItem(KEY, found.token);
-  return found;
 }
 
 /** Who is signed in, in this tab: two tabs can be two users. */
-export const session = storeOf<Session | undefined>(restore());
-/** Why the last session ended, for the page that asks for a token. */
-export const signOutReason = storeOf<'refused' | undefined>(undefined);
+export const session = storeOf<Session | undefined>(undefined);
+/** Why there is no session, for the page that asks for a token; undefined where none was begun. */
+export const signOutReason = storeOf<TokenFault | 'refused' | undefined>(undefined);
 
-// A link that is pasted into a tab that is open already only changes the fragment.
-addEventListener('hashchange', () => {
-  if (location.hash.startsWith('#/sign-in?')) session.set(restore());
-});
-
-/** @returns why the token is none, or undefined when it is taken. */
-export function signIn(text: string): TokenFault | undefined {
+function take(text: string): TokenFault | undefined {
   const found = readToken(text);
   if (typeof found === 'string') return found;
-  sessionStorage.setItem(KEY, found.token);
+  keep('tab', KEY, found.token);
   signOutReason.set(undefined);
   session.set(found);
   return undefined;
 }
 
+/** A link that cannot be used ends the session of before: it was meant for another user. */
+function takeLink(): void {
+  const linked = takeFromAddress();
+  const fault = linked === undefined ? undefined : take(linked);
+  if (fault !== undefined) signOut(fault);
+}
+
+const before = kept('tab', KEY);
+const faultBefore = before === null ? undefined : take(before);
+if (faultBefore !== undefined) signOut(faultBefore);
+takeLink();
+// A link that is pasted into a tab that is open already only changes the fragment.
+addEventListener('hashchange', takeLink);
+
+/** @returns why the token is none, or undefined when it is taken. */
+export const signIn = (text: string): TokenFault | undefined => take(text);
+
 /** `refused`: the server does not take the token any more. */
-export function signOut(reason?: 'refused'): void {
-  sessionStorage.removeItem(KEY);
+export function signOut(reason?: TokenFault | 'refused'): void {
+  keep('tab', KEY, undefined);
   signOutReason.set(reason);
   session.set(undefined);
 }

@@ -4,10 +4,11 @@ import { useStore } from '../shared/store.js';
 import { Button } from '../shared/ui/button.js';
 import { Field, TextArea } from '../shared/ui/field.js';
 import { Notice } from '../shared/ui/notice.js';
-import { Brand, SettingsMenu } from './layout.js';
+import { Brand } from './brand.js';
 import s from './layout.module.css';
 import { appMessages } from './messages.js';
 import { signIn, signOutReason, type TokenFault } from './session.js';
+import { Settings } from './settings.js';
 
 /** Takes a token; the other way in is a link with the token in its fragment (session.ts). */
 export function SignIn() {
@@ -24,13 +25,13 @@ export function SignIn() {
       <header className={s['bar']}>
         <Brand />
         <span className={s['space']} />
-        <SettingsMenu />
+        <Settings />
       </header>
       <main className={s['signIn']}>
         <form className={s['card']} onSubmit={submit}>
           <h1 className={s['cardTitle']}>{words.signIn.title}</h1>
           <p className={s['soft']}>{words.signIn.lead}</p>
-          {reason !== undefined && fault === undefined && <Notice tone="warn">{words.signIn.refused}</Notice>}
+          {reason !== undefined && fault === undefined && <Notice tone="warn">{words.signIn[reason]}</Notice>}
           <Field label={words.signIn.token} name="token" error={fault === undefined ? undefined : words.signIn[fault]}>
             <TextArea rows={4} required autoComplete="off" spellCheck={false} />
           </Field>

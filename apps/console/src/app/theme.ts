@@ -1,3 +1,4 @@
+import { keep, kept, onKept } from '../shared/storage.js';
 import { storeOf } from '../shared/store.js';
 
 /** `system` follows `prefers-color-scheme`. */
@@ -6,20 +7,27 @@ export type Theme = (typeof themes)[number];
 
 const KEY = 'parley.theme';
 
-const kept = (): Theme => themes.find((theme) => theme === localStorage.getItem(KEY)) ?? 'system';
+const chosenOrSystem = (): Theme => {
+  const chosen = kept('browser', KEY);
+  return themes.find((each) => each === chosen) ?? 'system';
+};
 
 /** The theme that the user chose; kept by the browser. */
-export const theme = storeOf<Theme>(kept());
+export const theme = storeOf<Theme>(chosenOrSystem());
 
-/** Shows the chosen theme: tokens.css reads `data-theme`. */
+/** Shows the chosen theme, now and whenever another is chosen: tokens.css reads `data-theme`. */
 export function applyTheme(): void {
-  const chosen = theme.get();
-  if (chosen === 'system') delete document.documentElement.dataset['theme'];
-  else document.documentElement.dataset['theme'] = chosen;
+  const apply = () => {
+    const chosen = theme.get();
+    if (chosen === 'system') delete document.documentElement.dataset['theme'];
+    else document.documentElement.dataset['theme'] = chosen;
+  };
+  apply();
+  theme.subscribe(apply);
+  onKept(KEY, () => theme.set(chosenOrSystem()));
 }
 
 export function chooseTheme(chosen: Theme): void {
-  localStorage.setItem(KEY, chosen);
+  keep('browser', KEY, chosen);
   theme.set(chosen);
-  applyTheme();
 }

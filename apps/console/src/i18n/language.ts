@@ -1,3 +1,4 @@
+import { keep, kept, onKept } from '../shared/storage.js';
 import { storeOf, useStore } from '../shared/store.js';
 
 export const languages = ['en', 'vi'] as const;
@@ -10,19 +11,20 @@ const KEY = 'parley.language';
 
 const isLanguage = (text: string | null | undefined): text is Language => languages.some((each) => each === text);
 
-function kept(): Language {
-  const chosen = localStorage.getItem(KEY);
+function chosenOrFirst(): Language {
+  const chosen = kept('browser', KEY);
   if (isLanguage(chosen)) return chosen;
   return navigator.languages.map((each) => each.slice(0, 2)).find(isLanguage) ?? 'en';
 }
 
 /** The language that the user chose, else the first one of the browser that there is. */
-export const language = storeOf<Language>(kept());
+export const language = storeOf<Language>(chosenOrFirst());
 document.documentElement.lang = language.get();
+language.subscribe(() => (document.documentElement.lang = language.get()));
+onKept(KEY, () => language.set(chosenOrFirst()));
 
 export function chooseLanguage(chosen: Language): void {
-  localStorage.setItem(KEY, chosen);
-  document.documentElement.lang = chosen;
+  keep('browser', KEY, chosen);
   language.set(chosen);
 }
 

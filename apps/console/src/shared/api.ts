@@ -79,6 +79,20 @@ export class Api {
 /** Whether the page itself gave the request up: nothing to show. */
 export const isAborted = (error: unknown): boolean => error instanceof DOMException && error.name === 'AbortError';
 
+const passing: ReadonlySet<FailureCode> = new Set([
+  'network',
+  'deadline',
+  'malformed',
+  'rate-limited',
+  'overloaded',
+  'dependency-unavailable',
+  'timeout',
+  'internal',
+]);
+
+/** Whether the same request may succeed after a while, without a change of it. */
+export const isPassing = (error: unknown): boolean => error instanceof ApiError && passing.has(error.code);
+
 function failureOf(error: unknown, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted === true) return new DOMException('given up', 'AbortError');
   if (error instanceof DOMException && error.name === 'TimeoutError') return new ApiError('deadline', 'no answer in time');

@@ -59,10 +59,11 @@ const edge = (from: string, to: string, kind: FlowEdge['kind'], events: readonly
 });
 
 function nodesOfQueue([name, row]: readonly [string, QueueRow]): FlowNode[] {
-  const own: FlowNode = { id: queueId(name), kind: 'queue', label: name, column: QUEUES, queue: name };
+  const own: FlowNode = { id: queueId(name), kind: 'queue', label: name, column: QUEUES };
+  // What waits in a queue of requests is answered within seconds or dropped: section `queues` has no row of it.
   if (row.kind === 'requests') return [own];
   return [
-    own,
+    { ...own, queue: name },
     { id: retryId(name), kind: 'retry', label: 'retry', column: QUEUES, queue: name },
     { id: deadId(name), kind: 'dead-letters', label: 'dead letters', column: QUEUES, queue: name },
   ];

@@ -1,37 +1,32 @@
-import { useEffect, useMemo, useState } from 'react';
+import { useEffect, useState } from 'react';
 import { useLocation, useRoute } from 'wouter';
 import { useApi } from '../../app/api.js';
-import { type ConsoleSettings, consoleSettings } from '../../app/console-settings.js';
-import { signOut, useSession } from '../../app/session.js';
+import { useConsoleSettings } from '../../app/console-settings.js';
+import { useSession } from '../../app/session.js';
 import { useMessages } from '../../i18n/messages.js';
 import { useProblemText } from '../../shared/problem-text.js';
 import { useStore } from '../../shared/store.js';
 import { Button } from '../../shared/ui/button.js';
 import { Notice } from '../../shared/ui/notice.js';
-import { ApiError } from '../../shared/api.js';
-import { Chat } from './chat.js';
+import type { Chat } from './chat.js';
 import s from './chat.module.css';
+import { chatOf } from './chat-of-session.js';
 import { ConnectionNotice } from './connection-notice.js';
 import { Conversation } from './conversation.js';
 import { ConversationList } from './conversation-list.js';
 import { chatMessages } from './messages.js';
 import { SearchHits, type SearchWish } from './search.js';
 
-/** Conversations on the left, the open one beside them; the socket lives as long as the room is open. */
+/** Conversations on the left, the open one beside them. */
 export default function ChatRoom() {
   const words = useMessages(chatMessages);
   const problemText = useProblemText();
-  const [settings, setSettings] = useState<ConsoleSettings>();
-  const [error, setError] = useState<unknown>();
-  useEffect(() => {
-    if (settings !== undefined || error !== undefined) return;
-    consoleSettings().then(setSettings, () => setError(new ApiError('network', 'console.json')));
-  }, [settings, error]);
-  if (error !== undefined)
+  const { settings, error, retry } = useConsoleSettings();
+  if (settings === undefined && error !== undefined)
     return (
       <div className={s['alone']}>
         <Notice tone="bad">{problemText(error)}</Notice>
-        <Button onClick={() => setError(undefined)}>{words.retry}</Button>
+        <Button onClick={retry}>{words.retry}</Button>
       </div>
     );
   if (settings === undefined) return <p className={s['alone']}>{words.loading}</p>;
@@ -44,31 +39,29 @@ export default function ChatRoom() {
   return <LiveRoom realtimeUrl={settings.realtimeUrl} />;
 }
 
-/** Where the page came over https, a socket without TLS would be refused by the browser. */
-const secured = (url: string): string => (location.protocol === 'https:' ? url.replace(/^ws:/, 'wss:') : url);
-
 function LiveRoom({ realtimeUrl }: { readonly realtimeUrl: string }) {
   const api = useApi();
-  const { userId, token } = useSession();
-  const chat = useMemo(
-    () => new Chat(api, userId, token, secured(realtimeUrl), () => signOut('refused')),
-    [api, userId, token, realtimeUrl],
-  );
-  useEffect(() => chat.start(), [chat]);
+  const session = useSession();
+  const [chat] = useState(() => chatOf(session, api, realtimeUrl));
   return <Room chat={chat} />;
+}
+
+/** A conversation and a place in it. Nothing else of an address gets into a path of the API. */
+function useAddress(): { readonly id: string | undefined; readonly seq: number | undefined } {
+  const [, params] = useRoute('/chat/:id/:seq?');
+  const { id = '', seq = '' } = params ?? {};
+  const isId = /^[\da-f-]{36}$/i.test(id);
+  return { id: isId ? id : undefined, seq: isId && /^\d{1,15}$/.test(seq) ? Number(seq) : undefined };
 }
 
 function Room({ chat }: { readonly chat: Chat }) {
   const words = useMessages(chatMessages);
   const [, navigate] = useLocation();
-  const [, params] = useRoute('/chat/:id/:seq?');
   const [search, setSearch] = useState<SearchWish>({ text: '', mode: 'hybrid', rerank: false, isHere: false });
-  const id = params?.id;
-  const seq = params?.seq === undefined ? undefined : Number(params.seq);
-  useEffect(() => {
-    if (id === undefined) chat.hide();
-    else void chat.show(id, seq);
-  }, [chat, id, seq]);
+  const { id, seq } = useAddress();
+  useEffect(() => chat.show(id, seq), [chat, id, seq]);
+  // What arrives while another room is shown has not been read.
+  useEffect(() => () => chat.show(undefined), [chat]);
   const open = (to: string, at?: number) => navigate(at === undefined ? `/chat/${to}` : `/chat/${to}/${at}`);
   return (
     <div className={s['room']} data-open={id !== undefined || undefined}>

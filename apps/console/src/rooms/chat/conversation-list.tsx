@@ -1,16 +1,17 @@
-import { type ReactNode, useId, useState } from 'react';
+import { memo, type ReactNode, useId, useState } from 'react';
 import { useMessages } from '../../i18n/messages.js';
 import { useFormats } from '../../shared/formats.js';
 import { useProblemText } from '../../shared/problem-text.js';
 import { useStore } from '../../shared/store.js';
 import { Button } from '../../shared/ui/button.js';
 import { Notice } from '../../shared/ui/notice.js';
-import type { Chat, Summary } from './chat.js';
+import type { Chat } from './chat.js';
 import s from './chat.module.css';
 import { chatMessages } from './messages.js';
 import { nameOf } from './names.js';
 import { NewConversation } from './new-conversation.js';
 import { SearchField, type SearchWish } from './search.js';
+import type { Summary } from './summaries.js';
 
 /** Conversations, newest activity first, with what is unread in each; or the hits of a search. */
 export function ConversationList({
@@ -31,9 +32,9 @@ export function ConversationList({
 }) {
   const words = useMessages(chatMessages);
   const problemText = useProblemText();
-  const conversations = useStore(chat.conversations);
-  const error = useStore(chat.listError);
-  const online = useStore(chat.online);
+  const conversations = useStore(chat.list.shown);
+  const error = useStore(chat.list.error);
+  const online = useStore(chat.presence.online);
   const [isStarting, setStarting] = useState(false);
   const heading = useId();
   return (
@@ -50,7 +51,7 @@ export function ConversationList({
           {error !== undefined && (
             <div className={s['sideNotice']}>
               <Notice tone="bad">{problemText(error)}</Notice>
-              <Button onClick={() => void chat.loadList()}>{words.retry}</Button>
+              <Button onClick={() => void chat.list.load()}>{words.retry}</Button>
             </div>
           )}
           {conversations === undefined && error === undefined && <p className={s['soft']}>{words.loading}</p>}
@@ -66,6 +67,7 @@ export function ConversationList({
               />
             ))}
           </ul>
+          <Older chat={chat} />
         </>
       )}
       <NewConversation
@@ -81,7 +83,37 @@ export function ConversationList({
   );
 }
 
-function Entry({
+/** Loads the next page of the list, as long as there is one. */
+function Older({ chat }: { readonly chat: Chat }) {
+  const words = useMessages(chatMessages);
+  const problemText = useProblemText();
+  const hasOlder = useStore(chat.list.hasOlder);
+  const [isBusy, setBusy] = useState(false);
+  const [error, setError] = useState<unknown>();
+  if (!hasOlder) return null;
+  const load = async () => {
+    setBusy(true);
+    setError(undefined);
+    try {
+      await chat.list.loadOlder();
+    } catch (failure) {
+      setError(failure);
+    }
+    setBusy(false);
+  };
+  return (
+    <div className={s['sideNotice']}>
+      {error !== undefined && <Notice tone="bad">{problemText(error)}</Notice>}
+      {/* Not disabled, so that it keeps the focus. */}
+      <Button aria-busy={isBusy} onClick={() => void (isBusy || load())}>
+        {isBusy ? words.loading : words.olderConversations}
+      </Button>
+    </div>
+  );
+}
+
+/** Rendered again only when it changes: a message that arrives renders one of hundreds. */
+const Entry = memo(function Entry({
   summary,
   userId,
   isOpen,
@@ -124,4 +156,4 @@ function Entry({
       </a>
     </li>
   );
-}
+});

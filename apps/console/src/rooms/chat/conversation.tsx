@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import { Link } from 'wouter';
 import { useMessages } from '../../i18n/messages.js';
 import { useProblemText } from '../../shared/problem-text.js';
@@ -26,10 +26,11 @@ export function Conversation({
 }) {
   const words = useMessages(chatMessages);
   const problemText = useProblemText();
-  const shown = useStore(chat.open);
-  const online = useStore(chat.online);
-  const summary = useStore(chat.conversations)?.find((each) => each.id === id);
+  const shown = useStore(chat.open.shown);
+  const online = useStore(chat.presence.online);
+  const summary = useStore(chat.list.shown)?.find((each) => each.id === id);
   const [hasPanel, setPanel] = useState(false);
+  const toggle = useRef<HTMLButtonElement>(null);
   const others = summary?.memberIds.filter((member) => member !== chat.userId) ?? [];
   const present = others.filter((member) => online.has(member)).length;
   return (
@@ -41,7 +42,7 @@ export function Conversation({
           </Link>
           <div className={s['headText']}>
             <h2 id="conversation-name" className={s['name']}>
-              <bdi>{summary === undefined ? '' : nameOf(summary, chat.userId, words)}</bdi>
+              <bdi>{summary === undefined ? words.conversation : nameOf(summary, chat.userId, words)}</bdi>
             </h2>
             {summary !== undefined && (
               <p className={s['soft']}>
@@ -51,7 +52,7 @@ export function Conversation({
               </p>
             )}
           </div>
-          <Button aria-expanded={hasPanel} onClick={() => setPanel(!hasPanel)}>
+          <Button ref={toggle} aria-expanded={hasPanel} onClick={() => setPanel(!hasPanel)}>
             {words.openPanel}
           </Button>
         </header>
@@ -60,14 +61,23 @@ export function Conversation({
         ) : shown.state === 'failed' ? (
           <div className={s['alone']}>
             <Notice tone="bad">{problemText(shown.error)}</Notice>
-            <Button onClick={() => void chat.show(id)}>{words.retry}</Button>
+            <Button onClick={() => chat.show(id, targetSeq)}>{words.retry}</Button>
           </div>
         ) : (
           <MessageList chat={chat} shown={shown} targetSeq={targetSeq} />
         )}
         <Composer chat={chat} id={id} />
       </section>
-      {hasPanel && summary !== undefined && <Panel chat={chat} summary={summary} onClose={() => setPanel(false)} />}
+      {hasPanel && summary !== undefined && (
+        <Panel
+          chat={chat}
+          summary={summary}
+          onClose={() => {
+            setPanel(false);
+            toggle.current?.focus();
+          }}
+        />
+      )}
     </>
   );
 }

@@ -8,6 +8,7 @@ import { useFormats } from '../../shared/formats.js';
 import { useProblemText } from '../../shared/problem-text.js';
 import { Button } from '../../shared/ui/button.js';
 import { Badge, Notice } from '../../shared/ui/notice.js';
+import type { Api } from '../../shared/api.js';
 import { useStore } from '../../shared/store.js';
 import type { Chat, Scored } from './chat.js';
 import s from './chat.module.css';
@@ -39,21 +40,21 @@ export function EndTab({ chat, conversationId }: { readonly chat: Chat; readonly
   const language = useLanguage();
   const [ended, setEnded] = useState<Ended>();
   const live = useStore(chat.scored);
-  const status = (path = '') => chat.api.ask<FriendshipStatusView>(`./v1/friendship_status/${encodeURIComponent(chat.userId)}${path}`);
+  const { api, userId } = chat;
 
   const end = async () => {
     chat.scored.set(undefined);
     setEnded({ before: 0, isAccepted: false });
     try {
       const [{ version: before }, { createdAt }] = await Promise.all([
-        status(),
-        chat.api.ask<ConversationView>(`./v1/conversations/${conversationId}`),
+        statusOf(api, userId),
+        api.ask<ConversationView>(`./v1/conversations/${conversationId}`),
       ]);
-      await chat.api.ask<ConversationEndView>('./v1/conversations/end', {
+      await api.ask<ConversationEndView>('./v1/conversations/end', {
         method: 'POST',
         body: {
           conversationId,
-          userId: chat.userId,
+          userId,
           startTime: createdAt,
           endTime: new Date(Math.max(Date.now(), Date.parse(createdAt))).toISOString(),
         },
@@ -64,56 +65,52 @@ export function EndTab({ chat, conversationId }: { readonly chat: Chat; readonly
     }
   };
 
-  const isWaiting = ended?.isAccepted === true && ended.scored === undefined;
-  const arrived = isWaiting && live?.conversationId === conversationId ? live : undefined;
-  useEffect(() => {
-    if (arrived !== undefined) setEnded((now) => now && { ...now, scored: arrived });
-  }, [arrived]);
-
+  const arrived = ended?.isAccepted === true && live?.conversationId === conversationId ? live : undefined;
+  const scored = ended?.scored ?? arrived;
+  const isWaiting = ended?.isAccepted === true && scored === undefined;
   const before = ended?.before ?? 0;
   useEffect(() => {
     if (!isWaiting) return undefined;
+    const asking = new AbortController();
+    const { signal } = asking;
     let turn = 0;
     let timer: ReturnType<typeof setTimeout>;
     const ask = async () => {
-      const now = await status().catch(() => undefined);
-      if (now !== undefined && now.version > before) {
-        const { items } = await chat.api.ask<FriendshipHistory>(
-          `./v1/friendship_status/${encodeURIComponent(chat.userId)}/history?limit=1`,
-        );
-        const scoreChange = items[0]?.scoreChange ?? 0;
-        setEnded(
-          (was) => was && { ...was, scored: { conversationId, scoreChange, score: now.score, level: now.level, degraded: now.degraded } },
-        );
-        return;
-      }
+      const found = await scoredSince(before, api, userId, signal).catch(() => undefined);
+      if (signal.aborted) return;
       turn += 1;
-      if (turn >= ASK_AFTER_MS.length) setEnded((was) => was && { ...was, isLate: true });
+      if (found !== undefined) setEnded((was) => was && { ...was, scored: { conversationId, ...found } });
+      else if (turn >= ASK_AFTER_MS.length) setEnded((was) => was && { ...was, isLate: true });
       else timer = setTimeout(() => void ask(), ASK_AFTER_MS[turn]);
     };
     timer = setTimeout(() => void ask(), ASK_AFTER_MS[0]);
-    return () => clearTimeout(timer);
-    // oxlint-disable-next-line react/exhaustive-deps -- `status` is made of `chat`
-  }, [chat, conversationId, isWaiting, before]);
+    return () => {
+      asking.abort();
+      clearTimeout(timer);
+    };
+  }, [api, userId, conversationId, isWaiting, before]);
 
-  const scored = ended?.scored;
   useEffect(() => {
-    if (scored === undefined) return;
+    if (scored === undefined) return undefined;
+    const asking = new AbortController();
+    const { signal } = asking;
     void (async () => {
       const [history, suggestion] = await Promise.allSettled([
-        chat.api.ask<FriendshipHistory>(`./v1/friendship_status/${encodeURIComponent(chat.userId)}/history?limit=1`),
-        chat.api.ask<SuggestionView>('./v1/activities/suggest', { method: 'POST', body: { userId: chat.userId, language } }),
+        newestChange(api, userId, signal),
+        api.ask<SuggestionView>('./v1/activities/suggest', { method: 'POST', body: { userId, language }, signal }),
       ]);
+      if (signal.aborted) return;
       setEnded(
         (now) =>
           now && {
             ...now,
-            ...(history.status === 'fulfilled' ? { reasons: history.value.items[0]?.reasons ?? [] } : {}),
+            ...(history.status === 'fulfilled' ? { reasons: history.value?.reasons ?? [] } : {}),
             ...(suggestion.status === 'fulfilled' ? { suggestion: suggestion.value } : { error: suggestion.reason as unknown }),
           },
       );
     })();
-  }, [chat, scored, language]);
+    return () => asking.abort();
+  }, [api, userId, scored, language]);
 
   const steps = words.endSteps;
   return (
@@ -178,6 +175,22 @@ export function EndTab({ chat, conversationId }: { readonly chat: Chat; readonly
       </ol>
     </>
   );
+}
+
+const pathOf = (userId: string): string => `./v1/friendship_status/${encodeURIComponent(userId)}`;
+
+const statusOf = (api: Api, userId: string, signal?: AbortSignal) =>
+  api.ask<FriendshipStatusView>(pathOf(userId), signal === undefined ? {} : { signal });
+
+const newestChange = async (api: Api, userId: string, signal: AbortSignal) =>
+  (await api.ask<FriendshipHistory>(`${pathOf(userId)}/history?limit=1`, { signal })).items[0];
+
+/** The score, if it is newer than version `before`. @throws ApiError */
+async function scoredSince(before: number, api: Api, userId: string, signal: AbortSignal) {
+  const { version, score, level, degraded } = await statusOf(api, userId, signal);
+  if (version <= before) return undefined;
+  const change = await newestChange(api, userId, signal);
+  return { scoreChange: change?.scoreChange ?? 0, score, level, degraded };
 }
 
 const signed = (value: number): string => (value > 0 ? `+${value}` : String(value));

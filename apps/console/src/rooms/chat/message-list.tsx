@@ -46,11 +46,11 @@ export function MessageList({
     const view = box.current;
     if (view === null) return;
     const below = view.scrollHeight - view.scrollTop - view.clientHeight;
-    chat.stand(below < AT_END);
+    chat.open.stand(below < AT_END);
     setAtEnd(below < AT_END);
     anchor.current = anchorOf(view, list.current);
-    if (view.scrollTop < NEAR) void chat.loadOlder();
-    if (below < NEAR) void chat.loadNewer();
+    if (view.scrollTop < NEAR) void chat.open.loadOlder();
+    if (below < NEAR) void chat.open.loadNewer();
   }, [chat]);
 
   useLayoutEffect(() => {
@@ -59,7 +59,7 @@ export function MessageList({
     if (target.current !== undefined) {
       rowOf(list.current, target.current)?.scrollIntoView({ block: 'center' });
       target.current = undefined;
-    } else if (chat.isAtEnd) view.scrollTop = view.scrollHeight;
+    } else if (chat.open.isAtEnd) view.scrollTop = view.scrollHeight;
     else if (anchor.current !== undefined) {
       const row = rowOf(list.current, anchor.current.seq);
       if (row !== undefined) view.scrollTop += row.getBoundingClientRect().top - anchor.current.top;
@@ -73,7 +73,7 @@ export function MessageList({
     const view = box.current;
     if (view === null) return undefined;
     const observer = new ResizeObserver(() => {
-      if (chat.isAtEnd) view.scrollTop = view.scrollHeight;
+      if (chat.open.isAtEnd) view.scrollTop = view.scrollHeight;
     });
     observer.observe(view);
     return () => observer.disconnect();
@@ -114,9 +114,9 @@ export function MessageList({
         <div className={s['toNewest']}>
           <Button
             onClick={() => {
-              chat.stand(true);
+              chat.open.stand(true);
               if (isAttached(shown)) box.current?.scrollTo({ top: box.current.scrollHeight });
-              else void chat.showNewest();
+              else void chat.open.showNewest();
             }}
           >
             {newer > 0 ? words.newer(newer) : words.toNewest} ↓

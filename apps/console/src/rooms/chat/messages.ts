@@ -3,6 +3,8 @@ import { messagesOf } from '../../i18n/messages.js';
 export const chatMessages = messagesOf(
   {
     title: 'Chat',
+    conversation: 'Conversation',
+    olderConversations: 'Older conversations',
     conversations: 'Conversations',
     none: 'No conversation yet. Start one, and it appears here.',
     unread: (count: number) => `${count >= 1_000 ? '1,000 or more' : count} unread`,
@@ -78,7 +80,6 @@ export const chatMessages = messagesOf(
     levels: { stranger: 'Stranger', acquaintance: 'Acquaintance', friend: 'Friend' },
     scoreDegraded: 'A part could not be analysed; the score will be calculated again.',
     unlikely: 'It takes longer than usual. The score arrives when the scoring service is back.',
-    topicReason: 'Because',
     search: 'Search messages',
     searchHere: 'Only in this conversation',
     searchMode: 'Kind of search',
@@ -102,6 +103,8 @@ export const chatMessages = messagesOf(
   },
   {
     title: 'Trò chuyện',
+    conversation: 'Cuộc trò chuyện',
+    olderConversations: 'Các cuộc trò chuyện cũ hơn',
     conversations: 'Cuộc trò chuyện',
     none: 'Chưa có cuộc trò chuyện nào. Hãy bắt đầu một cuộc, nó sẽ hiện ở đây.',
     unread: (count: number) => `${count >= 1_000 ? 'từ 1.000' : count} chưa đọc`,
@@ -178,7 +181,6 @@ export const chatMessages = messagesOf(
     levels: { stranger: 'Người lạ', acquaintance: 'Người quen', friend: 'Bạn bè' },
     scoreDegraded: 'Một phần chưa phân tích được; điểm sẽ được tính lại.',
     unlikely: 'Lâu hơn thường lệ. Điểm sẽ đến khi dịch vụ chấm điểm hoạt động trở lại.',
-    topicReason: 'Vì',
     search: 'Tìm tin nhắn',
     searchHere: 'Chỉ trong cuộc trò chuyện này',
     searchMode: 'Cách tìm',

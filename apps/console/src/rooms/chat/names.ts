@@ -1,5 +1,5 @@
-import type { Summary } from './chat.js';
 import type { ChatWords } from './messages.js';
+import type { Summary } from './summaries.js';
 
 /** What a conversation is called: its title, else its other members. */
 export function nameOf({ title, memberIds }: Pick<Summary, 'title' | 'memberIds'>, userId: string, words: ChatWords): string {

@@ -1,11 +1,12 @@
 import { type FormEvent, useRef, useState } from 'react';
+import { randomId } from '#client/random-id';
 import { useMessages } from '../../i18n/messages.js';
 import { useProblemText } from '../../shared/problem-text.js';
 import { Button } from '../../shared/ui/button.js';
 import { Actions, Dialog } from '../../shared/ui/dialog.js';
 import { Field, Input } from '../../shared/ui/field.js';
 import { Notice } from '../../shared/ui/notice.js';
-import { type Chat, randomId } from './chat.js';
+import type { Chat } from './chat.js';
 import s from './chat.module.css';
 import { chatMessages } from './messages.js';
 

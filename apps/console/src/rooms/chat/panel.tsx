@@ -6,11 +6,12 @@ import { useStore } from '../../shared/store.js';
 import { Button } from '../../shared/ui/button.js';
 import { Field, Input } from '../../shared/ui/field.js';
 import { Notice } from '../../shared/ui/notice.js';
-import type { Chat, Summary } from './chat.js';
+import type { Chat } from './chat.js';
 import s from './chat.module.css';
 import { ContextTab } from './context-tab.js';
 import { EndTab } from './end-tab.js';
 import { chatMessages } from './messages.js';
+import type { Summary } from './summaries.js';
 
 /** Beside the conversation: who is in it, what an agent would read of it, and its end. */
 export function Panel({ chat, summary, onClose }: { readonly chat: Chat; readonly summary: Summary; readonly onClose: () => void }) {
@@ -47,7 +48,7 @@ export function Panel({ chat, summary, onClose }: { readonly chat: Chat; readonl
 function Members({ chat, summary }: { readonly chat: Chat; readonly summary: Summary }) {
   const words = useMessages(chatMessages);
   const problemText = useProblemText();
-  const online = useStore(chat.online);
+  const online = useStore(chat.presence.online);
   const [error, setError] = useState<unknown>();
   const add = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();

@@ -88,6 +88,8 @@ export function SearchField({
 }
 
 interface Found {
+  /** What was asked for. */
+  readonly query?: string;
   readonly results?: SearchResults;
   readonly error?: unknown;
 }
@@ -107,20 +109,26 @@ export function SearchHits({
   const words = useMessages(chatMessages);
   const formats = useFormats();
   const problemText = useProblemText();
-  const conversations = useStore(chat.conversations);
+  const conversations = useStore(chat.list.shown);
   const [found, setFound] = useState<Found>({});
   const { mode, rerank } = wish;
   const text = wish.text.trim();
-  const here = wish.isHere ? openId : undefined;
+  const here = wish.isHere && openId !== undefined ? { conversationId: openId } : {};
+  const query = new URLSearchParams({
+    q: text,
+    mode,
+    rerank: String(rerank),
+    explain: 'true',
+    limit: String(MOST_HITS),
+    ...here,
+  }).toString();
   useEffect(() => {
     const asking = new AbortController();
-    const query = new URLSearchParams({ q: text, mode, rerank: String(rerank), explain: 'true', limit: String(MOST_HITS) });
-    if (here !== undefined) query.set('conversationId', here);
     const timer = setTimeout(() => {
-      chat.api.ask<SearchResults>(`./v1/search?${query.toString()}`, { signal: asking.signal }).then(
-        (results) => setFound({ results }),
+      chat.api.ask<SearchResults>(`./v1/search?${query}`, { signal: asking.signal }).then(
+        (results) => setFound({ query, results }),
         (error: unknown) => {
-          if (!isAborted(error)) setFound({ error });
+          if (!isAborted(error)) setFound({ query, error });
         },
       );
     }, PAUSE_MS);
@@ -128,7 +136,7 @@ export function SearchHits({
       clearTimeout(timer);
       asking.abort();
     };
-  }, [chat, text, mode, rerank, here]);
+  }, [chat, query]);
   const { results, error } = found;
   const titleOf = (id: string) => {
     const summary = conversations?.find((each) => each.id === id);
@@ -137,11 +145,9 @@ export function SearchHits({
   return (
     <>
       <p className={s['hitCount']} role="status">
-        {results === undefined
-          ? error === undefined
-            ? words.loading
-            : ''
-          : words.hits(results.items.length, formats.duration(results.tookMs))}
+        {/* The hits of before stay meanwhile. */}
+        {found.query !== query && words.loading}
+        {found.query === query && results !== undefined && words.hits(results.items.length, formats.duration(results.tookMs))}
       </p>
       {error !== undefined && <Notice tone="bad">{problemText(error)}</Notice>}
       {results !== undefined && results.degraded.length > 0 && <Notice tone="warn">{words.degraded(results.degraded.join(', '))}</Notice>}

@@ -5,6 +5,7 @@ import {
   isAtStart,
   isAttached,
   MAX_HELD,
+  type Pending,
   type Shown,
   stillPending,
   withAcknowledged,
@@ -95,4 +96,22 @@ it('a message that was not sent stays, with the reason, until it is sent again',
   const failed = withFailed(withPending(shownOf(1, 1), pending), 'k', 'why');
   expect(failed.pending).toEqual([{ ...pending, state: 'failed', error: 'why' }]);
   expect(withPending(failed, pending).pending).toEqual([pending]);
+});
+
+it('what is stored waits for its own frame no longer when a page brings it', () => {
+  const pending = (clientMessageId: string, id?: string): Pending => ({
+    clientMessageId,
+    content: 'text',
+    at: 0,
+    ...(id === undefined ? { state: 'sending' } : { state: 'sent', id }),
+  });
+  const waiting = { ...emptyTimeline('c'), pending: [pending('p', 'm2'), pending('q')] };
+
+  const opened = withPage(waiting, [message(1), message(2)], 2);
+  expect(opened.pending).toEqual([pending('q')]);
+
+  // Its reader is far above: its own frame only says that there is more below.
+  const above = withPage(waiting, [message(1)], 2);
+  expect(above.pending).toEqual(waiting.pending);
+  expect(withNewer(above, [message(2)], 2).pending).toEqual([pending('q')]);
 });

@@ -53,7 +53,14 @@ export const emptyTimeline = (conversationId: string): Shown => ({
 
 /** Begins anew with a page, the newest one or one in the middle. */
 export function withPage(shown: Shown, messages: readonly Message[], headSeq: number): Shown {
-  return { ...shown, messages, headSeq: Math.max(headSeq, shown.headSeq), state: 'ready' };
+  return withoutStored({ ...shown, messages, headSeq: Math.max(headSeq, shown.headSeq), state: 'ready' });
+}
+
+/** A message that a page has brought waits for its own frame no longer. */
+function withoutStored(shown: Shown): Shown {
+  const ids = new Set(shown.messages.map(({ id }) => id));
+  const pending = shown.pending.filter(({ id }) => id === undefined || !ids.has(id));
+  return pending.length === shown.pending.length ? shown : { ...shown, pending };
 }
 
 /** An older page before the first message. One that does not end there came too late. */
@@ -68,7 +75,7 @@ export function withNewer(shown: Shown, newer: readonly Message[], headSeq: numb
   const last = shown.messages.at(-1)?.seq ?? 0;
   const fresh = newer.filter(({ seq }) => seq > last);
   if (fresh.length > 0 && fresh[0]?.seq !== last + 1) return shown;
-  return { ...shown, messages: [...shown.messages, ...fresh].slice(-MAX_HELD), headSeq: Math.max(headSeq, shown.headSeq) };
+  return withoutStored({ ...shown, messages: [...shown.messages, ...fresh].slice(-MAX_HELD), headSeq: Math.max(headSeq, shown.headSeq) });
 }
 
 /** A message that came live. `follows`: its reader is at the newest message. */

@@ -146,13 +146,16 @@ export class AdminStream {
 
   private async pause(ms: number, stopped: AbortSignal): Promise<void> {
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.wake = () => {
+      const wake = () => {
         clearTimeout(timer);
+        stopped.removeEventListener('abort', wake);
         resolve();
       };
-      stopped.addEventListener('abort', this.wake, { once: true });
+      const timer = setTimeout(wake, ms);
+      this.wake = wake;
+      stopped.addEventListener('abort', wake);
     });
+    this.wake = undefined;
   }
 }
 

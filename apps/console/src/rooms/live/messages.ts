@@ -4,6 +4,8 @@ import { messagesOf } from '../../i18n/messages.js';
 export const liveMessages = messagesOf(
   {
     connecting: 'Connecting …',
+    sectionUnknown: (reason: string, since: string) => `Not known since ${since}: ${reason}`,
+    sectionComing: 'Waiting for the first figures …',
     live: 'Live',
     stale: (time: string, ago: string) => `Stale since ${time} (${ago})`,
     never: 'No figures yet: the gateway does not answer.',
@@ -20,6 +22,8 @@ export const liveMessages = messagesOf(
   },
   {
     connecting: 'Đang kết nối …',
+    sectionUnknown: (reason: string, since: string) => `Không rõ từ ${since}: ${reason}`,
+    sectionComing: 'Đang chờ số liệu đầu tiên …',
     live: 'Trực tiếp',
     stale: (time: string, ago: string) => `Số liệu cũ từ ${time} (${ago})`,
     never: 'Chưa có số liệu: cổng không trả lời.',

@@ -4,7 +4,6 @@ import { useMessages } from '../../i18n/messages.js';
 import { useFormats } from '../../shared/formats.js';
 import { Button } from '../../shared/ui/button.js';
 import { Notice } from '../../shared/ui/notice.js';
-import { pipelineMessages } from '../pipeline/messages.js';
 import { useLive, useNow, useRetryNow } from './live.js';
 import s from './live.module.css';
 import { liveMessages } from './messages.js';
@@ -90,7 +89,7 @@ export function OfSection<Section extends { readonly state: string }>({
   readonly section: Section | UnknownSection | undefined;
   readonly children: (known: Exclude<Section, UnknownSection>) => ReactNode;
 }) {
-  const words = useMessages(pipelineMessages);
+  const words = useMessages(liveMessages);
   const formats = useFormats();
   if (section === undefined) return <p className={s['soft']}>{words.sectionComing}</p>;
   if (section.state === 'unknown') {

@@ -1,6 +1,6 @@
 import type { AdminPicture, FlowNode } from '#lib/contracts/admin-live';
 import type { useMessages } from '../../i18n/messages.js';
-import type { Formats } from '../../shared/formats.js';
+import type { Formats } from '../../shared/formats-of.js';
 import type { pipelineMessages } from './messages.js';
 import { known, type NodeState } from './node-state.js';
 
@@ -36,6 +36,7 @@ export function factsOf(
   const rate = (perSecond: number | null | undefined) => (perSecond == null ? undefined : formats.number(perSecond));
   switch (node.kind) {
     case 'queue': {
+      if (node.queue === undefined) return { lines: [words.requestQueue], all: [words.requestQueue] };
       if (queue === undefined) return { lines: [name], all: [name] };
       const { ready, unacked, consumers, oldestAgeSeconds, publishedPerSecond, handledPerSecond } = queue;
       const waiting = ready === null ? [] : [words.waitingCount(formats.number(ready))];

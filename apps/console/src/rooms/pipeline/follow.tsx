@@ -10,7 +10,7 @@ import { useProblemText } from '../../shared/problem-text.js';
 import { Button } from '../../shared/ui/button.js';
 import { Field, Input } from '../../shared/ui/field.js';
 import { Notice } from '../../shared/ui/notice.js';
-
+import { liveMessages } from '../live/messages.js';
 import { Card, OfSection } from '../live/room.js';
 import { SignShape } from '../live/sign.js';
 import { pipelineMessages } from './messages.js';
@@ -19,16 +19,20 @@ import s from './pipeline.module.css';
 
 type Messages = z.infer<typeof MessagesSection>;
 
-/** The newest messages, and the way of the one that is chosen. @param onSteps told the steps of the way that is shown. */
-export function Follow({
-  messages,
-  onSteps,
-}: {
+interface FollowProps {
   readonly messages: Messages | undefined;
+  /** Told the steps of the way that is shown. */
   readonly onSteps: (steps: readonly TraceStep[]) => void;
-}) {
-  const words = useMessages(pipelineMessages);
+}
+
+/** The newest messages, and the way of the one that is chosen or that the address names. */
+export function Follow(props: FollowProps) {
   const linked = useParams<{ '*'?: string }>()['*'] ?? '';
+  return <Following key={linked} linked={linked} {...props} />;
+}
+
+function Following({ linked, messages, onSteps }: FollowProps & { readonly linked: string }) {
+  const words = useMessages(pipelineMessages);
   const [id, setId] = useState<string | undefined>(linked === '' ? undefined : linked);
   const items = messages?.state === 'known' ? messages.items : [];
   const chosen = items.find((message) => message.id === id);
@@ -129,8 +133,10 @@ function Way({
   readonly onSteps: (steps: readonly TraceStep[]) => void;
 }) {
   const words = useMessages(pipelineMessages);
+  const live = useMessages(liveMessages);
   const problemText = useProblemText();
   const api = useApi();
+  const [turn, setTurn] = useState(0);
   const [found, setFound] = useState<{ readonly id: string; readonly trace?: MessageTrace; readonly error?: unknown }>();
   useEffect(() => {
     const asking = new AbortController();
@@ -148,16 +154,21 @@ function Way({
     void ask();
     return () => asking.abort();
     // oxlint-disable-next-line react/exhaustive-effect-dependencies -- a stage has ended: there is more to read
-  }, [api, id, version, onSteps]);
+  }, [api, id, version, turn, onSteps]);
   return (
     <>
       <h3>{words.way(id)}</h3>
       {found?.id !== id ? (
-        <p className={s['soft']}>{words.sectionComing}</p>
+        <p className={s['soft']}>{live.sectionComing}</p>
       ) : found.trace === undefined ? (
-        <Notice tone="bad">
-          {found.error instanceof ApiError && found.error.code === 'not-found' ? words.notFound : problemText(found.error)}
-        </Notice>
+        <>
+          <Notice tone="bad">
+            {found.error instanceof ApiError && found.error.code === 'not-found' ? words.notFound : problemText(found.error)}
+          </Notice>
+          <div>
+            <Button onClick={() => setTurn(turn + 1)}>{live.retry}</Button>
+          </div>
+        </>
       ) : (
         <Steps trace={found.trace} />
       )}

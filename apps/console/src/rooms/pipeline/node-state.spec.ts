@@ -89,3 +89,8 @@ it('an outbox waits when its oldest event is old, and events that were set aside
     stateOf(node('outbox'), { outbox: { state: 'known', at: AT, pending: 1, isEstimate: false, oldestAgeSeconds, parked } }).state;
   expect([of(1), of(20), of(1, 2)]).toEqual(['running', 'waiting', 'setAside']);
 });
+
+it('a queue of requests, of which no section tells, is nothing to look at', () => {
+  expect(stateOf(node('queue', {}), {})).toEqual({ level: 'calm', state: 'plain' });
+  expect(stateOf(node('queue', { queue: 'a.b' }), {}).state).toBe('unknown');
+});

@@ -53,7 +53,7 @@ const unknown: NodeState = { level: 'unknown', state: 'unknown' };
 export function stateOf(node: FlowNode, picture: Partial<AdminPicture>): NodeState {
   switch (node.kind) {
     case 'queue':
-      return ofQueue(queueOf(node, picture));
+      return node.queue === undefined ? { level: 'calm', state: 'plain' } : ofQueue(queueOf(node, picture));
     case 'dead-letters':
       return ofDeadLetters(queueOf(node, picture));
     case 'app':

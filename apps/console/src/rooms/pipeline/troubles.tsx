@@ -18,7 +18,7 @@ export function Troubles({ nodes, picture }: { readonly nodes: readonly FlowNode
     .map((node) => ({ node, state: stateOf(node, picture) }))
     .filter(({ state: { level } }) => level === 'bad' || level === 'attention')
     .toSorted((one, other) => rank(one.state) - rank(other.state));
-  const isKnown = nodes.some((node) => stateOf(node, picture).level === 'calm' && node.kind === 'queue');
+  const isKnown = nodes.some((node) => node.queue !== undefined && stateOf(node, picture).level === 'calm');
   if (found.length === 0) return isKnown ? <State level="calm">{words.calm}</State> : null;
   return (
     <ul className={s['troubles']} aria-label={words.troubles}>

@@ -38,6 +38,7 @@ export function Advice({ advice }: { readonly advice: AdminPicture['advice'] | u
             {error !== undefined && <Notice tone="warn">{problemText(error)}</Notice>}
             {report?.seesOnlyItself === true && <Notice tone="warn">{words.onlyItself}</Notice>}
             {missing.length > 0 && <Notice tone="warn">{words.missingMetrics(missing.join(', '))}</Notice>}
+            {items === undefined && error === undefined && <p className={s['soft']}>{words.readingAdvice}</p>}
             {items?.length === 0 && <p className={s['soft']}>{words.noAdvice}</p>}
             <ul className={s['advice']}>
               {items?.map((each) => (
