@@ -46,7 +46,7 @@ describe('an agent that is over its quota', () => {
           statuses.set(status, (statuses.get(status) ?? 0) + 1);
         }
       };
-      await Promise.all(Array.from({ length: 12 }, ask));
+      await Promise.all(Array.from({ length: 6 }, ask));
     });
     expect(complaints).toEqual([]);
     expect(new Set(statuses.keys())).toEqual(new Set([200, 429]));
