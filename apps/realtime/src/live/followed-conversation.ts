@@ -4,7 +4,7 @@ import type { ServerFrameType } from '#lib/contracts/socket';
 import { metrics } from '#lib/runtime/metrics/metrics';
 import type { LiveSession, OutgoingFrame } from '../session/live-session.js';
 import type { CatchUp } from './catch-up.js';
-import { HeldSignals, type HeldSignal } from './held-signals.js';
+import { HeldSignals, type HeldSignal, type MemberSignal } from './held-signals.js';
 import { refuse, strangerTo } from './refusal.js';
 import { recordDelivery } from './record-delivery.js';
 import type { SentChanges } from './sent-changes.js';
@@ -182,11 +182,10 @@ export class FollowedConversation {
       case 'typing':
         if (this.isOpen) this.sendTyping(signal.userId);
         return;
+      // Held like a receipt: a user who was just made a member comes online while the members are compared.
       case 'presence':
-        if (this.isOpen) this.sendToOthers(signal.userId, 'presence', { userId: signal.userId, online: signal.online });
-        return;
       case 'receipt':
-        if (this.isOpen) this.sendReceipt(signal);
+        if (this.isOpen) this.sendMemberSignal(signal);
         else this.hold(signal);
         return;
       case 'message':
@@ -269,7 +268,7 @@ export class FollowedConversation {
     const signals = held.take();
     this.fill(newestSeq, { mayLackChanges: hasOverflown });
     for (const signal of signals) {
-      if (signal.type === 'receipt') this.sendReceipt(signal);
+      if (signal.type !== 'message') this.sendMemberSignal(signal);
       // To be told after the page that a session is being sent: it may have been read before.
       else if (signal.change !== 'created') this.send(signal);
     }
@@ -286,7 +285,7 @@ export class FollowedConversation {
       return;
     }
     this.held = undefined;
-    const waiting = held.take().filter((signal) => !(signal.type === 'receipt' ? this.sendReceipt(signal) : this.send(signal)));
+    const waiting = held.take().filter((signal) => !(signal.type === 'message' ? this.send(signal) : this.sendMemberSignal(signal)));
     for (const signal of waiting) this.waitFor(signal);
   }
 
@@ -324,8 +323,13 @@ export class FollowedConversation {
     }
   }
 
-  private sendReceipt({ userId, deliveredSeq, readSeq }: Extract<ConversationSignal, { type: 'receipt' }>): true {
-    this.broadcast(frameOf('receipt', { conversationId: this.id, userId, deliveredSeq, readSeq }), { isAboutMessages: false });
+  private sendMemberSignal(signal: MemberSignal): true {
+    const { type, userId } = signal;
+    if (type === 'presence') this.sendToOthers(userId, 'presence', { userId, online: signal.online });
+    else {
+      const { deliveredSeq, readSeq } = signal;
+      this.broadcast(frameOf('receipt', { conversationId: this.id, userId, deliveredSeq, readSeq }), { isAboutMessages: false });
+    }
     return true;
   }
 

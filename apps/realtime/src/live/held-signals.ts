@@ -1,7 +1,9 @@
 import type { ConversationSignal, MessageSignal } from '#lib/contracts/live';
 
-/** Signals that wait for their turn: about a message, or a receipt. */
-export type HeldSignal = MessageSignal | Extract<ConversationSignal, { type: 'receipt' }>;
+/** Signals that are about a member and no message. */
+export type MemberSignal = Extract<ConversationSignal, { type: 'receipt' | 'presence' }>;
+/** Signals that wait for their turn. */
+export type HeldSignal = MessageSignal | MemberSignal;
 
 /** More are not kept: what is missing is read from Postgres. Of ordinary messages, more than a conversation has in a second. */
 const MAX_SIGNALS = 256;
@@ -34,7 +36,7 @@ export class HeldSignals {
     this.characters = 0;
   }
 
-  /** Takes all out: receipts first, then by `seq`, those of one message as they came. */
+  /** Takes all out: those about members first, as they came, then by `seq`, those of one message as they came. */
   take(): HeldSignal[] {
     const taken = this.signals.sort((one, other) => seqOf(one) - seqOf(other));
     this.signals = [];

@@ -788,4 +788,19 @@ describe('live conversations', () => {
     await eventually(() => expect(alice.frames.map(({ type }) => type)).toEqual(['receipt', 'presence']));
     expect(bob.frames.map(({ type }) => type)).toEqual(['receipt']);
   });
+
+  it('presence that is told while the members are compared reaches them afterwards', async () => {
+    const process = quiet();
+    const id = await world.conversation('alice');
+    const alice = await joined(process, 'alice');
+    await world.conversations.addMember(id, 'alice', 'bob');
+    const release = hold();
+    await world.tellMembers(id);
+    await eventually(() => expect(world.postgres.statements.get('members')).toBe(1));
+    await world.publish(id, { type: 'presence', userId: 'bob', online: true });
+    for (let i = 0; i < 20; i += 1) await turn();
+    expect(alice.all('presence')).toEqual([]);
+    release();
+    await eventually(() => expect(alice.all('presence')).toMatchObject([{ userId: 'bob', online: true }]));
+  });
 });
