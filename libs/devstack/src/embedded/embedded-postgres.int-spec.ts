@@ -55,6 +55,16 @@ describe.skipIf(found === undefined)('the Postgres of the embedded mode', () => 
     expect(await ask(await start(), 'SELECT word FROM kept')).toEqual([{ word: 'xin chào đặng' }]);
   });
 
+  it('has all files of a new data folder on disk before it is used', async () => {
+    const [calls, initdb] = [join(place, 'calls'), join(place, 'initdb')];
+    writeFileSync(calls, '');
+    chmodSync(calls, 0o666);
+    writeFileSync(initdb, `#!/bin/sh\necho "$@" >> '${calls}'\nexec '${options.programs.initdb}' "$@"\n`, { mode: 0o755 });
+    const postgres = await start({ folder: join(place, 'new'), programs: { ...options.programs, initdb } });
+    expect(await ask(postgres, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    expect(readFileSync(calls, 'utf8').trim().split('\n').at(-1)).toBe(`--sync-only -D ${join(place, 'new')}`);
+  });
+
   it('is started by pg_ctl where the system wants that, and ended the same way', async () => {
     const postgres = await start({ startBy: 'pg_ctl' });
     expect(await ask(postgres, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);

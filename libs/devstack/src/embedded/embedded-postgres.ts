@@ -87,10 +87,11 @@ export class EmbeddedPostgres {
   async start(): Promise<void> {
     if (this.watch !== undefined) return;
     refuseOtherVersion(this.options);
-    await this.createCluster();
+    const isNew = await this.createCluster();
     writeSettings(this.options);
     await endOrphan({ ...this.options, url: this.urlOf('postgres') });
-    await this.launch();
+    // Beside the start, which takes as long: nothing is acknowledged before both have ended.
+    await Promise.all([this.launch(), isNew ? this.syncCluster() : undefined]);
     this.watch = await this.connect();
     this.isWanted = true;
     this.watch.once('end', () => this.afterLoss());
@@ -124,10 +125,10 @@ export class EmbeddedPostgres {
     for (const listener of this.listeners) listener('has ended or closed its connections');
   }
 
-  /** In a folder beside, which gets its name when it is whole: an interrupted one is made anew. */
-  private async createCluster(): Promise<void> {
+  /** In a folder beside, which gets its name when it is whole: an interrupted one is made anew. @returns whether it was made. */
+  private async createCluster(): Promise<boolean> {
     const { folder, as, password, programs } = this.options;
-    if (existsSync(folder)) return;
+    if (existsSync(folder)) return false;
     const draft = `${folder}.new`;
     const passwordFile = `${folder}.password`;
     rmSync(draft, { recursive: true, force: true });
@@ -152,6 +153,18 @@ export class EmbeddedPostgres {
       rmSync(passwordFile, { force: true });
     }
     renameSync(draft, folder);
+    return true;
+  }
+
+  /** Postgres syncs what it writes itself; after a loss of power the files of initdb must be there too. */
+  private async syncCluster(): Promise<void> {
+    const { folder, as, programs } = this.options;
+    await runOrThrow(programs.initdb, ['--sync-only', '-D', folder], {
+      timeoutMs: INITDB_WITHIN_MS,
+      as,
+      cwd: folder,
+      env: postgresEnvironment(),
+    });
   }
 
   private async launch(): Promise<void> {
