@@ -137,7 +137,7 @@ describe('several workers', () => {
     expect(Number(/^process_resident_memory_bytes (\d+)/m.exec(one.body)?.[1])).toBeGreaterThan(90_000_000);
   });
 
-  it('show no counter that falls, whether a worker is silent or has ended', async () => {
+  it('show no counter that falls, whether a worker is silent or has ended', { timeout: 60_000 }, async () => {
     const small = await start(2, { WATCHDOG_HANG_MS: '0' });
     await processesOf(small, 2);
     const cpuSeconds = async () => {
@@ -152,11 +152,14 @@ describe('several workers', () => {
     });
     const { seconds: before } = await eventually(cpuSeconds);
 
-    await small.get('/spin?ms=3000');
-    const silent = await eventually(cpuSeconds);
-    expect(silent.body).toContain('worker_processes{state="silent"} 1');
+    await small.get('/spin?ms=6000');
+    const silent = await eventually(async () => {
+      const shown = await cpuSeconds();
+      expect(shown.body).toContain('worker_processes{state="silent"} 1');
+      return shown;
+    });
     expect(silent.seconds).toBeGreaterThanOrEqual(before);
-    await eventually(async () => expect((await cpuSeconds()).body).toContain('worker_processes{state="silent"} 0'));
+    await eventually(async () => expect((await cpuSeconds()).body).toContain('worker_processes{state="silent"} 0'), { timeoutMs: 15_000 });
 
     const { seconds: meanwhile } = await cpuSeconds();
     const [victim = 0] = await processesOf(small, 2);
