@@ -167,7 +167,11 @@ describe.skipIf('missing' in found)(`how the console looks${'missing' in found ?
 const widerThanThePage = (page: Page): Promise<string[]> =>
   page.evaluate<string[]>(`(() => {
     const scrolls = (element) => element !== null && (/auto|scroll|hidden|clip/.test(getComputedStyle(element).overflowX) && element.id !== 'content' || scrolls(element.parentElement));
-    return [...document.body.querySelectorAll('*')]
-      .filter((element) => element.getBoundingClientRect().right > innerWidth + 1 && !scrolls(element.parentElement) && !element.closest('.visually-hidden'))
-      .map((element) => element.outerHTML.slice(0, 120));
+    const content = document.getElementById('content');
+    return [
+      ...(content.scrollWidth > content.clientWidth ? ['the room by ' + (content.scrollWidth - content.clientWidth) + ' px'] : []),
+      ...[...document.body.querySelectorAll('*')]
+        .filter((element) => element.getBoundingClientRect().right > innerWidth + 1 && !scrolls(element.parentElement) && !element.closest('.visually-hidden'))
+        .map((element) => element.outerHTML.slice(0, 120)),
+    ];
   })()`);
