@@ -18,6 +18,9 @@ const { PARLEY_URL = 'http://localhost:8080', PARLEY_TOKEN, LLM_BASE_URL, LLM_MO
 const [conversationId] = process.argv.slice(2);
 if (!conversationId || !PARLEY_TOKEN || !LLM_BASE_URL || !LLM_MODEL) {
   console.error('usage: PARLEY_TOKEN=... LLM_BASE_URL=... LLM_MODEL=... agent.mjs <conversation id>');
+  console.error(
+    'PARLEY_TOKEN: npx parley token --user <the agent>; LLM_BASE_URL: an OpenAI-compatible endpoint, such as http://localhost:11434/v1',
+  );
   process.exit(64);
 }
 
