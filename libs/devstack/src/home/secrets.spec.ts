@@ -18,8 +18,7 @@ it('the secrets of a home are made once, for their owner only, and are the same 
   expect(await secretsOf(home)).toEqual(made);
   expect(new Set(Object.values(made)).size).toBe(4);
   expect(await readdir(folder)).toEqual(['secrets.json']);
-  // Windows has no such modes.
-  if (process.platform !== 'win32') expect((await stat(home.secretsFile)).mode & 0o777).toBe(0o600);
+  expect((await stat(home.secretsFile)).mode & 0o777).toBe(0o600);
 });
 
 it('a start that was killed while it made the secrets leaves nothing that the next one refuses', async () => {

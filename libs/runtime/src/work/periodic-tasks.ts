@@ -14,6 +14,9 @@ export interface PeriodicTask {
 /** How long a task that runs `everyMs` rests after a run of `tookMs`: the pace is kept, and a slow dependency is not asked all the time. */
 export const pauseMs = (everyMs: number, tookMs: number): number => Math.max(everyMs / 2, everyMs - tookMs);
 
+/** Between the first runs of two tasks, in milliseconds: all at once they would want every connection of a process that has just begun. */
+const BEGIN_APART_MS = 100;
+
 /** Runs each task at its own interval until `stop`, also after failures. A task never runs twice at once. */
 export class PeriodicTasks {
   private readonly stopping = new AbortController();
@@ -25,7 +28,7 @@ export class PeriodicTasks {
   ) {}
 
   start(): void {
-    this.running = Promise.all(this.tasks.map((task) => this.repeat(task)));
+    this.running = Promise.all(this.tasks.map((task, index) => this.repeat(task, index * BEGIN_APART_MS)));
   }
 
   /** Resolves when no task runs any more. */
@@ -34,9 +37,10 @@ export class PeriodicTasks {
     await this.running;
   }
 
-  private async repeat({ name, everyMs, run }: PeriodicTask): Promise<void> {
+  private async repeat({ name, everyMs, run }: PeriodicTask, beginAfterMs: number): Promise<void> {
     const { signal } = this.stopping;
     let failures = 0;
+    if (beginAfterMs > 0) await pause(beginAfterMs, signal);
     while (!signal.aborted) {
       const startedAt = performance.now();
       try {
@@ -47,7 +51,10 @@ export class PeriodicTasks {
         // Logged once per outage: the next runs fail for the same reason.
         if (failures === 1) this.logger.warn({ task: name, err }, 'a periodic task failed and is tried again');
       }
-      await sleep(pauseMs(everyMs, performance.now() - startedAt), undefined, { signal }).catch(() => undefined);
+      await pause(pauseMs(everyMs, performance.now() - startedAt), signal);
     }
   }
 }
+
+/** Shorter when the tasks are told to stop. */
+const pause = (ms: number, signal: AbortSignal): Promise<void> => sleep(ms, undefined, { signal }).catch(() => undefined);
