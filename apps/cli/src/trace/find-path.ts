@@ -7,7 +7,7 @@ import { type Entry, entriesIn, idsIn, isEvent, isRequest, stepsOfLogs } from '.
 import { spansOf, stepsOfSpans } from './steps-of-spans.js';
 import { stepsOfTables } from '#lib/database/traces/adapters/steps-of-tables';
 import type { Rows } from '#lib/database/traces/message-traces.port';
-import { inOrderOfTime, type Path } from '#lib/database/traces/step';
+import { inOrderOfTime, type Path, type Step } from '#lib/database/traces/step';
 
 /** A path and what is said about its subject above it. */
 export interface FoundPath extends Path {
@@ -29,7 +29,7 @@ export async function findPath(home: Home, id: string): Promise<FoundPath> {
   const rows = await rowsOf({ messageIds, eventIds: [id, ...ids.eventIds] }, missing);
   const spans = await spansOf(home.traces, traceIds);
   const found = spans.length > 0 ? stepsOfSpans(spans, traceIds) : stepsOfLogs(entries);
-  const steps = inOrderOfTime([...found, ...rows.steps]);
+  const steps = inOrderOfTime([...found, ...afterTheirRequest(rows.steps, found)]);
   if (steps.length === 0) throw new Explained(`nothing here names ${id}: neither the logs in ${home.logs}, nor a table`);
   // That the id is no message says nothing: it may be that of a request or an event.
   const gone = [...ids.messageIds].filter((messageId) => !rows.messageIds.includes(messageId.toLowerCase()));
@@ -37,6 +37,14 @@ export async function findPath(home: Home, id: string): Promise<FoundPath> {
   if (spans.length === 0) missing.push('calls to dependencies and sockets: only spans show them (npm start -- --trace)');
   return { traceIds, requestIds: [...ids.requestIds], messageIds: [...ids.messageIds], steps, missing, about: rows.about };
 }
+
+/** Times are whole milliseconds, rounded by two servers: what a request has stored may seem to be older than the request by so many. */
+const ROUNDED_MS = 5;
+
+const afterTheirRequest = (rows: readonly Step[], found: readonly Step[]): Step[] => {
+  const begunAt = Math.min(...found.map(({ at }) => at));
+  return rows.map((step) => (step.at < begunAt && step.at >= begunAt - ROUNDED_MS ? { ...step, at: begunAt } : step));
+};
 
 /** Lines that name the id, then those that name the requests and traces of these. */
 async function entriesOf(home: Home, id: string, missing: string[]): Promise<Entry[]> {

@@ -44,6 +44,9 @@ export interface HealthProbe {
 const CHECK_EVERY_MS = 5_000;
 /** Two seconds each, all at once: the whole answer stays under the 2.5 s of the contract whatever hangs. */
 const CHECK_TIMEOUT_MS = 2_000;
+/** A process that stood still this long in the middle of a check has slept through the answer: its timers run before what has come meanwhile. */
+const STANDSTILL_MS = 500;
+const TICK_MS = 100;
 /** Callers within a second share one look at a dependency. */
 const CACHED_MS = 1_000;
 /** What Terminus says in place of the error of a check that took too long. */
@@ -103,8 +106,12 @@ export class Health {
 
   private async indicate(probe: HealthProbe) {
     const indicator = this.indicators.check(probe.name);
+    const pause = new LongestPause();
     const attempt = indicator.attempt(withCodes(probe.check)).withTimeout(CHECK_TIMEOUT_MS).cacheFor(CACHED_MS);
-    const report = this.judge(probe, (await attempt)[probe.name] as Outcome);
+    const outcome = (await attempt)[probe.name] as Outcome;
+    const hasSlept = pause.end() > STANDSTILL_MS && outcome.message === TERMINUS_TIMEOUT;
+    const known = hasSlept ? this.latest.get(probe.name) : undefined;
+    const report = known ?? this.judge(probe, outcome);
     if (report.status === 'ok') return indicator.up({ report });
     return report.status === 'degraded' ? indicator.degraded({ report }) : indicator.down({ report });
   }
@@ -120,6 +127,26 @@ export class Health {
     const report = { status, latencyMs, breaker: breaker?.state ?? 'closed', since, ...(detail === undefined ? {} : { detail }) };
     this.latest.set(name, report);
     return report;
+  }
+}
+
+/** How long the event loop of this process stands still at most, from now until the end. */
+class LongestPause {
+  private longestMs = 0;
+  private tickedAt = performance.now();
+  private readonly timer = setInterval(() => this.tick(), TICK_MS).unref();
+
+  /** @returns milliseconds. */
+  end(): number {
+    this.tick();
+    clearInterval(this.timer);
+    return this.longestMs;
+  }
+
+  private tick(): void {
+    const now = performance.now();
+    this.longestMs = Math.max(this.longestMs, now - this.tickedAt);
+    this.tickedAt = now;
   }
 }
 

@@ -315,10 +315,19 @@ describe('a lane', () => {
   });
 
   it('closes in time while Postgres does not answer', async () => {
-    const lanes = database.otherLanes({ url: proxy.through(database.url), lanes: { reads: 2 } });
+    const applicationName = 'closes-in-time';
+    const lanes = database.otherLanes({
+      url: proxy.through(database.url),
+      lanes: { reads: 2 },
+      statementTimeoutMs: 20_000,
+      applicationName,
+    });
     await lanes.lane('reads').query('SELECT 1');
-    const work = outcomeOf(lanes.lane('reads').query('SELECT pg_sleep(2)'));
-    await eventually(async () => expect(await backends('active')).toBe(1));
+    const work = outcomeOf(lanes.lane('reads').query('SELECT pg_sleep(10)'));
+    await eventually(async () => {
+      const sleeping = `SELECT 1 FROM pg_stat_activity WHERE application_name = $1 AND state = 'active'`;
+      expect(await database.lane('work').query(sleeping, [applicationName])).toHaveLength(1);
+    });
     await proxy.set({ kind: 'hang' });
     const startedAt = performance.now();
     await lanes.close(100);
