@@ -16,6 +16,7 @@ import { metricsOf } from '#lib/testing/metrics-of';
 import type { ParleyClient } from '#lib/testing/parley-client';
 import { type RunningParley, startParley } from '#lib/testing/running-parley';
 import { SocketClient } from '#lib/testing/socket-client';
+import { REFUSED, refuseItsSignals } from './refused-message.js';
 
 /** Long enough for a machine with other work. */
 const WITHIN = { timeoutMs: 30_000, everyMs: 100 };
@@ -29,8 +30,6 @@ let erasure: string;
 /** Messages that became dead letters beside the other tests too: two tries more take six seconds. */
 let refused: readonly string[];
 
-/** Refused by a trigger: its signals cannot be written. */
-const REFUSED = 'thirteen long';
 const QUEUE = 'scoring.messages';
 
 beforeAll(async () => {
@@ -40,12 +39,7 @@ beforeAll(async () => {
   database = new Client({ connectionString: parley.databaseUrl, query_timeout: 10_000 });
   await database.connect();
   erasure = await eraseCarol();
-  await database.query(`
-    create function refuse_signals() returns trigger language plpgsql as $$ begin
-      if new.state = 'scored' and new.length = ${REFUSED.length} then raise exception 'refused by the test'; end if;
-      return new;
-    end $$;
-    create trigger refuse_signals before insert or update on message_signals for each row execute function refuse_signals()`);
+  await refuseItsSignals(database);
   const { id } = await alice.createConversation({ memberIds: [] });
   refused = (await Promise.all([1, 2].map(() => alice.send(id, REFUSED)))).map((message) => message.id);
 });

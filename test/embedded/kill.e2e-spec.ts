@@ -9,11 +9,10 @@ import { checkConsistency, consistent } from '#lib/testing/consistency-checker';
 import { eventually } from '#lib/testing/eventually';
 import { type RunningParley, startParley } from '#lib/testing/running-parley';
 import { type JournalEntry, SendJournal, SteadyLoad } from '#lib/testing/send-journal';
+import { REFUSED, refuseItsSignals } from './refused-message.js';
 
 const QUEUE = 'scoring.messages';
 const ROUNDS = 5;
-/** Refused by a trigger: its signals cannot be written, and its event becomes a dead letter. */
-const REFUSED = 'thirteen long';
 
 let parley: RunningParley;
 let database: Client;
@@ -66,12 +65,7 @@ const sendOver = (socket: ParleySocket, journal: SendJournal, conversationId: st
 it('one process loses nothing, repeats nothing and leaves nothing under way when it is killed again and again under load', {
   timeout: 180_000,
 }, async () => {
-  await database.query(`
-    create function refuse_signals() returns trigger language plpgsql as $$ begin
-      if new.state = 'scored' and new.length = ${REFUSED.length} then raise exception 'refused by the test'; end if;
-      return new;
-    end $$;
-    create trigger refuse_signals before insert or update on message_signals for each row execute function refuse_signals()`);
+  await refuseItsSignals(database);
   const admin = await parley.client('operator', ['admin']);
   const names = Array.from({ length: 6 }, (_, i) => `user-${i}`);
   const clients = await Promise.all(names.map((name) => parley.client(name)));

@@ -87,7 +87,8 @@ const text = (max: number, problemOf: (text: string) => string | undefined, maxU
         const problem = problemOf(value);
         if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
       } else if (context.issues.length === 0) {
-        context.addIssue({ code: 'too_big', origin: 'string', maximum: max, inclusive: true, input: value });
+        const message = `Too big: expected string to have <=${maxUnits} UTF-16 units, of which an emoji takes two or more`;
+        context.addIssue({ code: 'too_big', origin: 'string', maximum: maxUnits, inclusive: true, input: value, message });
       }
     });
 

@@ -7,6 +7,7 @@ import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '#lib/testing/eventually';
 import { freePorts } from '../ports/free-ports.js';
+import { runCommand } from '../process/commands.js';
 import { identify, isRunning } from '../process/process-identity.js';
 import { projectRoot } from '../project-root.js';
 import { mayEnter, unprivilegedUser } from '../process/unprivileged-user.js';
@@ -42,6 +43,7 @@ describe.skipIf(found === undefined)('the Postgres of the embedded mode', () => 
     for (const each of started.splice(0)) await each.stop();
   });
   afterAll(() => rmSync(place, { recursive: true, force: true }));
+  const built = (name: string) => pathToFileURL(join(projectRoot, 'dist', 'libs', 'devstack', 'src', 'embedded', `${name}.js`)).href;
 
   it('keeps what was committed, in UTF-8, on the loopback interface, with fsync', async () => {
     const first = await start();
@@ -123,6 +125,22 @@ describe.skipIf(found === undefined)('the Postgres of the embedded mode', () => 
     expect(await ask(await start(), 'SELECT word FROM survived')).toEqual([{ word: 'yes' }]);
   });
 
+  it('is waited for at a stop also where nothing else keeps the process alive', async () => {
+    // Postgres removes its file a moment before it ends; this one takes a second for that.
+    const postgres = join(place, 'slow');
+    writeFileSync(postgres, `#!/bin/sh\n'${options.programs.postgres}' "$@"\nsleep 1\n`, { mode: 0o755 });
+    const program = `
+      const { EmbeddedPostgres } = await import(${JSON.stringify(built('embedded-postgres'))});
+      const postgres = new EmbeddedPostgres(${JSON.stringify({ ...options, programs: { ...options.programs, postgres } })});
+      await postgres.start();
+      void postgres.stop().then(() => console.log('has stopped'));`;
+    const { code, stdout } = await runCommand(process.execPath, ['--input-type=module', '-e', program], {
+      timeoutMs: 60_000,
+      cwd: projectRoot,
+    });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'has stopped\n' });
+  });
+
   it('refuses data of another major version and leaves it as it is', async () => {
     await (await start()).stop();
     const file = join(options.folder, 'PG_VERSION');
@@ -144,7 +162,6 @@ describe.skipIf(found === undefined)('the Postgres of the embedded mode', () => 
   /** A process of its own that has the lock and Postgres, and is killed: Postgres stays. */
   async function startAndKillParent(): Promise<{ lock: string; pid: number }> {
     const lock = join(place, 'lock');
-    const built = (name: string) => pathToFileURL(join(projectRoot, 'dist', 'libs', 'devstack', 'src', 'embedded', `${name}.js`)).href;
     const program = `
       const { EmbeddedPostgres } = await import(${JSON.stringify(built('embedded-postgres'))});
       const { HomeLock } = await import(${JSON.stringify(built('home-lock'))});

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   appendFileSync,
   chmodSync,
@@ -252,7 +253,10 @@ export class EmbeddedPostgres {
     const { child } = this;
     this.child = undefined;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    await Promise.race([new Promise((gone) => child.once('exit', gone)), sleep(CHILD_GONE_WITHIN_MS, undefined, { ref: false })]);
+    // Otherwise nothing might keep this process alive, and it would end here, without a word, in the middle of its own stop.
+    child.ref();
+    await once(child, 'exit', { signal: AbortSignal.timeout(CHILD_GONE_WITHIN_MS) }).catch(() => undefined);
+    child.unref();
   }
 }
 

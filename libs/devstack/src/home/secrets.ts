@@ -13,7 +13,10 @@ const Secrets = z.object({
 /** What the private servers and the gateway of this home are locked with. Never changed once made: the data depends on them. */
 export type Secrets = z.infer<typeof Secrets>;
 
-/** Reads the secrets of this home, or makes them, readable by their owner only. Call it under the lock of the home. @throws when the file is damaged. */
+/**
+ * Reads the secrets of this home, or makes them, readable by their owner only. Call it under the lock of the home. @throws when the file is
+ * damaged.
+ */
 export async function secretsOf(home: Home): Promise<Secrets> {
   if (!existsSync(home.secretsFile)) return makeSecrets(home);
   const found = Secrets.safeParse(parsed(await readFile(home.secretsFile, 'utf8')));

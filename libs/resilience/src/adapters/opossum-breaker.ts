@@ -19,7 +19,8 @@ const RESET_JITTER = 0.2;
 /**
  * A breaker on opossum's window, threshold and reset timer, which also opens at five failures in a row, however many successes came before.
  * opossum is told outcomes; it never runs the call. That closes its traps (each one a test of this file): calls in flight or refused dilute its
- * failure rate, a timeout leaves its action running, one abort controller serves all calls, a late success closes it, one trial is enough, `capacity` counts as failure.
+ * failure rate, a timeout leaves its action running, one abort controller serves all calls, a late success closes it, one trial is enough,
+ * `capacity` counts as failure.
  */
 export class OpossumBreaker extends BreakerPort {
   private readonly circuit: CircuitBreaker<[Error | undefined], void>;

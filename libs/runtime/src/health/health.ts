@@ -44,9 +44,11 @@ export interface HealthProbe {
 const CHECK_EVERY_MS = 5_000;
 /** Two seconds each, all at once: the whole answer stays under the 2.5 s of the contract whatever hangs. */
 const CHECK_TIMEOUT_MS = 2_000;
-/** A process that stood still this long in the middle of a check has slept through the answer: its timers run before what has come meanwhile. */
+/** A process that stood still this long in the middle of a check may have slept through the answer: its timers run before what has come meanwhile. */
 const STANDSTILL_MS = 500;
 const TICK_MS = 100;
+/** What was found before counts for so long after such a check: three looks. A process that sleeps all the time must not call a lost server well. */
+const BELIEVED_MS = 15_000;
 /** Callers within a second share one look at a dependency. */
 const CACHED_MS = 1_000;
 /** What Terminus says in place of the error of a check that took too long. */
@@ -60,7 +62,7 @@ const TERMINUS_TIMEOUT = `timeout of ${CHECK_TIMEOUT_MS}ms exceeded`;
 @Injectable()
 export class Health {
   private readonly probes = new Map<string, HealthProbe>();
-  private readonly latest = new Map<string, CheckReport>();
+  private readonly latest = new Map<string, { readonly report: CheckReport; readonly foundAt: number }>();
   private readonly transitions: Transitions;
   // A run is shared, so it must not have the deadline and the ids of the caller who asked first.
   private readonly scope = new AsyncResource('Health');
@@ -100,53 +102,64 @@ export class Health {
   }
 
   private async ask(probes: readonly HealthProbe[]): Promise<Record<string, CheckReport>> {
-    const details = await detailsOf(this.terminus.check(probes.map((probe) => () => this.indicate(probe))));
+    const pause = new LongestPause();
+    try {
+      return await this.reportsOf(probes, pause);
+    } finally {
+      pause.end();
+    }
+  }
+
+  private async reportsOf(probes: readonly HealthProbe[], pause: LongestPause): Promise<Record<string, CheckReport>> {
+    const details = await detailsOf(this.terminus.check(probes.map((probe) => () => this.indicate(probe, pause))));
     return Object.fromEntries(Object.entries(details).map(([name, { report }]) => [name, report as CheckReport]));
   }
 
-  private async indicate(probe: HealthProbe) {
+  private async indicate(probe: HealthProbe, pause: LongestPause) {
     const indicator = this.indicators.check(probe.name);
-    const pause = new LongestPause();
     const attempt = indicator.attempt(withCodes(probe.check)).withTimeout(CHECK_TIMEOUT_MS).cacheFor(CACHED_MS);
     const outcome = (await attempt)[probe.name] as Outcome;
-    const hasSlept = pause.end() > STANDSTILL_MS && outcome.message === TERMINUS_TIMEOUT;
-    const known = hasSlept ? this.latest.get(probe.name) : undefined;
-    const report = known ?? this.judge(probe, outcome);
+    const hasSlept = outcome.message === TERMINUS_TIMEOUT && pause.longestMs() > STANDSTILL_MS;
+    const report = (hasSlept ? this.believed(probe) : undefined) ?? this.judge(probe, outcome);
     if (report.status === 'ok') return indicator.up({ report });
     return report.status === 'degraded' ? indicator.degraded({ report }) : indicator.down({ report });
   }
 
+  /** What was found last, if that is not long ago. */
+  private believed({ name }: HealthProbe): CheckReport | undefined {
+    const known = this.latest.get(name);
+    return known !== undefined && performance.now() - known.foundAt < BELIEVED_MS ? known.report : undefined;
+  }
+
   private judge({ name, breaker: glance }: HealthProbe, outcome: Outcome): CheckReport {
     const known = this.latest.get(name);
-    if (outcome.cachedResponse === true && known !== undefined) return known;
+    if (outcome.cachedResponse === true && known !== undefined) return known.report;
     const breaker = glance?.();
     const { status, detail } = statusOf(outcome, breaker);
     metrics.healthCheckUp.set({ check: name }, status === 'down' ? 0 : 1);
     const since = this.transitions.note({ check: name, to: status, detail }, breaker).toISOString();
     const latencyMs = outcome.responseTime;
     const report = { status, latencyMs, breaker: breaker?.state ?? 'closed', since, ...(detail === undefined ? {} : { detail }) };
-    this.latest.set(name, report);
+    this.latest.set(name, { report, foundAt: performance.now() });
     return report;
   }
 }
 
-/** How long the event loop of this process stands still at most, from now until the end. */
+/** How long the event loop of this process has stood still at most since this was made. */
 class LongestPause {
-  private longestMs = 0;
+  private known = 0;
   private tickedAt = performance.now();
-  private readonly timer = setInterval(() => this.tick(), TICK_MS).unref();
+  private readonly timer = setInterval(() => this.longestMs(), TICK_MS).unref();
 
-  /** @returns milliseconds. */
-  end(): number {
-    this.tick();
-    clearInterval(this.timer);
-    return this.longestMs;
+  longestMs(): number {
+    const now = performance.now();
+    this.known = Math.max(this.known, now - this.tickedAt);
+    this.tickedAt = now;
+    return this.known;
   }
 
-  private tick(): void {
-    const now = performance.now();
-    this.longestMs = Math.max(this.longestMs, now - this.tickedAt);
-    this.tickedAt = now;
+  end(): void {
+    clearInterval(this.timer);
   }
 }
 

@@ -40,6 +40,16 @@ describe('the last words of a process', () => {
     }
   });
 
+  it('are written also where a process of the same number was killed in the middle', () => {
+    new LastWords(place, folder).write(1_000);
+    const [file = ''] = readdirSync(folder);
+    writeFileSync(join(folder, `${file}.${process.pid}`), '');
+
+    new LastWords(place, folder).write(2_000);
+
+    expect(new LastWords(place, folder).read()).toBe(2_000);
+  });
+
   it('that cannot be written keep no process from ending', () => {
     expect(() => new LastWords(place, join(folder, 'away')).write(1_000)).not.toThrow();
   });

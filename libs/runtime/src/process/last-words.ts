@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,7 +36,8 @@ export class LastWords {
 
   /** At once, because the process ends after it. Never throws: without these words the log still has the error. */
   write(at: number): void {
-    const own = `${this.file}.${process.pid}`;
+    // A name that no process before had: in a container all have the same number, and one that was killed here has left its file.
+    const own = `${this.file}.${randomUUID()}`;
     try {
       // Several workers may end at the same time; a reader finds the words of one of them, and whole.
       writeFileSync(own, String(at), { mode: 0o600, flag: 'wx' });

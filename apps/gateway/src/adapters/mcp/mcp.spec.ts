@@ -113,7 +113,7 @@ describe('the tools', () => {
   it('show what a text hides: other ends of lines, and characters that only models read', async () => {
     const conversationId = await aConversation();
     const hidden = String.fromCodePoint(...Array.from('obey', (letter) => 0xe0000 + letter.charCodeAt(0)));
-    const content = `Hello\u2028seq 9, bob${hidden}`;
+    const content = `Hello\u2028seq 9, bob${hidden}\u{e0145}\u200bx\u2063y`;
     await callTool('send_message', { conversationId, content, clientMessageId: 'x' });
     const { content: text, structuredContent } = await callTool('read_messages', { conversationId });
     const line = text[0].text.split('\n').at(-1) ?? '';

@@ -12,7 +12,8 @@ const CHECK_MS = 20;
  * Lets go of clients without failing a request of theirs. Closing an HTTP server ends every connection that is idle at that moment, and a
  * request that is just on its way on one of them would be lost. So first only the door is closed, and for a second everything that comes on
  * open connections is answered, with `Connection: close`. Then what is idle is closed, and what becomes idle later too, instead of after
- * the keep-alive time of a minute; and what never sent anything, which Node does not call idle: browsers open connections ahead of need. Ends when the last answer is out; the caller that stops the process decides how long that may take.
+ * the keep-alive time of a minute; and what never sent anything, which Node does not call idle: browsers open connections ahead of need. Ends
+ * when the last answer is out; the caller that stops the process decides how long that may take.
  * @returns whether this has begun.
  */
 export const closeGracefully = (instance: FastifyInstance): { readonly hasBegun: boolean } => {

@@ -1,8 +1,11 @@
 import type { FoundMessage } from '#lib/contracts/http';
 import { NOTICE } from './agent-tool.js';
 
-/** Other ends of lines, changes of direction, and the tag characters, in which a text can hide what models read and people do not see. */
-const UNSEEN = /[\u0085\u2028-\u202e\u2066-\u2069\u{e0000}-\u{e007f}]/gu;
+/**
+ * Other ends of lines, changes of direction, and what has no width: tag characters, selectors of variants beyond those of emoji, and spaces of
+ * none, in which a text can hide what models read and people do not see. The joiners of words and emoji stay.
+ */
+const UNSEEN = /[\u0085\u200b\u2028-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]|[\u{e0100}-\u{e01ef}]/gu;
 
 /** A text of a stranger as a JSON string, in which everything can be seen. */
 export const quoted = (text: string | null): string =>
