@@ -4,9 +4,8 @@ import type { Emotion, Topic } from '#lib/contracts/scores';
 import { withDeadline } from '#lib/resilience/call/deadline';
 import { DeadlineExceeded, DependencyError } from '#lib/resilience/call/errors';
 import { metrics } from '#lib/runtime/metrics/metrics';
-import { shownContent } from '#lib/runtime/trace/content';
 import type { Transcript } from '#lib/scores/transcript';
-import { inScoringStep } from './scoring-step.js';
+import { inScoringStep, setOutcome } from './scoring-step.js';
 import { CallerOverShare } from './caller-over-share.js';
 import {
   type AnalysisRequest,
@@ -103,10 +102,7 @@ export class AnalyzeConversation {
         const value = await withDeadline(RUN_WITHIN_MS, (deadline) =>
           ask({ transcript, userId: transcript.userId, lane, signal: AbortSignal.any([signal, deadline.signal]) }),
         );
-        span?.setContent(
-          'langfuse.observation.output',
-          shownContent(() => JSON.stringify(value)),
-        );
+        setOutcome(span, value);
         return { value, failure: undefined };
       } catch (error) {
         signal.throwIfAborted();

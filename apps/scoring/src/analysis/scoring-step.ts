@@ -1,12 +1,10 @@
 import type { Transcript } from '#lib/scores/transcript';
+import { shownContent } from '#lib/runtime/trace/content';
 import { pseudonymOf } from '#lib/runtime/trace/pseudonyms';
 import { inSpan, type Span } from '#lib/runtime/trace/span';
 
-/** Whose conversation a step is about. */
-type Subject = Pick<Transcript, 'conversationId' | 'userId'>;
-
 /** How every span about a conversation that is scored names it, in the words of the conventions and of Langfuse. */
-export const aboutConversation = ({ conversationId, userId }: Subject) => ({
+export const aboutConversation = ({ conversationId, userId }: Pick<Transcript, 'conversationId' | 'userId'>) => ({
   'gen_ai.conversation.id': conversationId,
   'langfuse.session.id': conversationId,
   'langfuse.user.id': pseudonymOf(userId),
@@ -17,13 +15,25 @@ export const aboutConversation = ({ conversationId, userId }: Subject) => ({
  * Runs one step of scoring in a span of its own, exported whether its trace is sampled or not: every step of every score can be looked at (R093),
  * and scores are few beside messages.
  */
-export const inScoringStep = <T>(step: string, subject: Subject, work: (span: Span | undefined) => Promise<T>): Promise<T> =>
+export const inScoringStep = <T>(step: string, transcript: Transcript, work: (span: Span | undefined) => Promise<T>): Promise<T> =>
   inSpan(step, 'internal', (span) => {
     span
       ?.keep()
-      .setAll(aboutConversation(subject))
+      .setAll(aboutConversation(transcript))
       .set('gen_ai.operation.name', 'invoke_workflow')
       .set('gen_ai.workflow.name', step)
-      .set('langfuse.observation.type', 'span');
+      .set('langfuse.observation.type', 'span')
+      .setContent(
+        'langfuse.observation.input',
+        shownContent(() => transcript.turns.map(({ role, content }) => `${role}: ${content}`).join('\n')),
+      );
     return work(span);
   });
+
+/** What a step came to, where content is shown. */
+export const setOutcome = (span: Span | undefined, outcome: unknown): void => {
+  span?.setContent(
+    'langfuse.observation.output',
+    shownContent(() => JSON.stringify(outcome)),
+  );
+};

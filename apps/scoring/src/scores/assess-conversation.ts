@@ -5,10 +5,9 @@ import { DependencyError } from '#lib/resilience/call/errors';
 import type { ConversationEndRecord } from '#lib/scores/ends/conversation-end-store.port';
 import type { EndScore } from '#lib/scores/friendship/friendship';
 import { scoreChangeOf, SCORING_VERSION } from '#lib/scores/friendship/score-change';
-import { shownContent } from '#lib/runtime/trace/content';
 import type { Transcript } from '#lib/scores/transcript';
 import { AnalyzeConversation } from '../analysis/analyze-conversation.js';
-import { inScoringStep } from '../analysis/scoring-step.js';
+import { inScoringStep, setOutcome } from '../analysis/scoring-step.js';
 import { MemoryPort } from '../memory/memory.port.js';
 import { TranscriptPort } from '../transcripts/transcript.port.js';
 
@@ -62,13 +61,8 @@ export class AssessConversation {
     return inScoringStep('assess conversation', transcript, async (span) => {
       const assessment = await this.assess(end, transcript, lane, memoriesBefore);
       const { worth, analysis } = assessment.score;
-      span
-        ?.set('app.degraded', assessment.degraded)
-        .set('app.user_turns', analysis.userTurns)
-        .setContent(
-          'langfuse.observation.output',
-          shownContent(() => JSON.stringify({ worth, ...analysis })),
-        );
+      span?.set('app.degraded', assessment.degraded).set('app.user_turns', analysis.userTurns);
+      setOutcome(span, { worth, ...analysis });
       return assessment;
     });
   }
@@ -94,6 +88,10 @@ export class AssessConversation {
   }
 
   private newMemories(transcript: Transcript, signal: AbortSignal): Promise<number> {
-    return inScoringStep('add memories', transcript, () => this.memory.newMemories(transcript, transcript.userId, signal));
+    return inScoringStep('add memories', transcript, async (span) => {
+      const memories = await this.memory.newMemories(transcript, transcript.userId, signal);
+      setOutcome(span, { memories });
+      return memories;
+    });
   }
 }

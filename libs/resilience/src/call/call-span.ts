@@ -9,7 +9,10 @@ const SYSTEMS: Readonly<Partial<Record<DependencyName, { readonly about: SpanAtt
   postgres: database('postgresql'),
   redis: database('redis'),
   chroma: database('chroma'),
-  rabbitmq: { about: { 'messaging.system': 'rabbitmq', 'messaging.operation.type': 'send' }, operation: 'messaging.destination.name' },
+  rabbitmq: {
+    about: { 'messaging.system': 'rabbitmq', 'messaging.operation.type': 'send', 'messaging.operation.name': 'send' },
+    operation: 'messaging.destination.name',
+  },
 };
 
 /**

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { DependencyError } from '#lib/resilience/call/errors';
+import { runInContext } from '#lib/runtime/log/context';
+import { showContent } from '#lib/runtime/trace/content';
+import { type EndedSpan, exportSpansTo } from '#lib/runtime/trace/span';
 import { LocalEmbedder } from './adapters/local-embedder.js';
 import { BatchedEmbedder } from './batched-embedder.js';
 import { embedderContract } from './embedder.contract.js';
@@ -80,6 +83,30 @@ describe('a batched embedder', () => {
     expect(await sizes(4)).toEqual([2, 2]);
     inTime = 100;
     expect((await sizes(60)).slice(0, 4)).toEqual([4, 8, 16, 16]);
+  });
+
+  it('have a span each, which shows the texts where content is switched on', async () => {
+    const spans: EndedSpan[] = [];
+    exportSpansTo((span) => void spans.push(span));
+    try {
+      const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+      for (const isShown of [true, false]) {
+        showContent(isShown);
+        const embedder = new BatchedEmbedder(new LocalEmbedder(), { provider: 'local', batchSize: 2, concurrent: 1 });
+        await runInContext({ traceparent }, () => embedder.embed(['one', 'two', 'three']));
+      }
+    } finally {
+      exportSpansTo(undefined);
+      showContent(false);
+    }
+    expect(spans.map(({ attributes }) => [attributes['app.texts'], attributes['langfuse.observation.input']])).toEqual([
+      [2, 'one\ntwo'],
+      [1, 'three'],
+      [2, undefined],
+      [1, undefined],
+    ]);
+    const facts = { 'gen_ai.operation.name': 'embeddings', 'gen_ai.provider.name': 'local', 'gen_ai.embeddings.dimension.count': 384 };
+    for (const { attributes } of spans) expect(attributes).toMatchObject(facts);
   });
 
   it('keep their size when the model is out', async () => {

@@ -174,7 +174,7 @@ export class RabbitPublisher extends PublisherPort {
     span
       .set('messaging.system', 'rabbitmq')
       .set('messaging.operation.type', 'send')
-      .set('messaging.operation.name', 'publish')
+      .set('messaging.operation.name', 'send')
       .set('messaging.destination.name', EVENTS_EXCHANGE)
       .set('messaging.rabbitmq.destination.routing_key', event.type)
       .set('messaging.message.id', event.eventId)

@@ -46,14 +46,14 @@ export const recordRequest = (request: FastifyRequest, reply: FastifyReply, logg
 const spanOf = (work: RequestWork, { method, route, status }: { method: string; route: string; status: number }) => {
   const { requestId, conversationId, messageId, traceparent } = work.context;
   return {
-    name: `${method} ${route}`,
+    name: route === UNKNOWN_ROUTE ? method : `${method} ${route}`,
     kind: 'server' as const,
     traceparent,
     parent: work.parent,
     startedAt: work.startedAt,
     attributes: {
       'http.request.method': method,
-      'http.route': route,
+      'http.route': route === UNKNOWN_ROUTE ? undefined : route,
       'http.response.status_code': status,
       'app.request_id': requestId,
       'app.conversation_id': conversationId,

@@ -6,7 +6,10 @@ import { createBreakers, OpossumBreaker, WindowClock } from '#lib/resilience/ada
 import { Breakers } from '#lib/resilience/call/breakers';
 import { withDeadline } from '#lib/resilience/call/deadline';
 import { DependencyError } from '#lib/resilience/call/errors';
+import { runInContext } from '#lib/runtime/log/context';
 import { metrics } from '#lib/runtime/metrics/metrics';
+import { showContent } from '#lib/runtime/trace/content';
+import { type EndedSpan, exportSpansTo } from '#lib/runtime/trace/span';
 import { eventually } from '#lib/testing/eventually';
 import type { ScriptedAnswer, ScriptedFault } from '#lib/testing/scripted-http-server';
 import { completion, GOOD_ANSWER, llmOutages, obedient, ScriptedLlm } from '#lib/testing/scripted-llm';
@@ -82,6 +85,41 @@ describe('the analysis by a language model', () => {
       },
     });
     expect(asked?.body.messages.map(({ role }) => role)).toEqual(['system', 'user']);
+  });
+
+  it('has a span with its model and its tokens, and with what was asked and answered where content is switched on', async () => {
+    const askedFor = async (isShown: boolean) => {
+      const spans: EndedSpan[] = [];
+      exportSpansTo((span) => void spans.push(span));
+      showContent(isShown);
+      const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00';
+      try {
+        await runInContext({ traceparent }, () => make().analyzeUserQuestions(request));
+      } finally {
+        exportSpansTo(undefined);
+        showContent(false);
+      }
+      return spans;
+    };
+    const facts = {
+      'gen_ai.operation.name': 'chat',
+      'gen_ai.request.model': 'scripted',
+      'gen_ai.usage.input_tokens': 120,
+      'gen_ai.usage.output_tokens': 12,
+    };
+    expect(await askedFor(true)).toMatchObject([
+      {
+        name: 'chat scripted',
+        attributes: {
+          ...facts,
+          'langfuse.observation.input': expect.stringContaining(SECRET_TEXT),
+          'langfuse.observation.output': JSON.stringify(GOOD_ANSWER),
+        },
+      },
+    ]);
+    const hidden = await askedFor(false);
+    expect(hidden).toMatchObject([{ attributes: facts }]);
+    expect(JSON.stringify(hidden)).not.toContain(SECRET_TEXT);
   });
 
   it('hands the conversation over as data: one line of JSON that no speaker can end, and never as a turn of the chat', async () => {
