@@ -17,11 +17,12 @@ await new Command('release')
   .description('Makes the commit and the tag of a release in this checkout, and its SBOM; pushes nothing.')
   .option('--dry-run', 'say what a release would be, and change nothing in the checkout')
   .option('--version <x.y.z>', 'default: what the unreleased section of CHANGELOG.md asks for')
-  .option('--out <folder>', 'write sbom.cdx.json and notes.md there')
+  .option('--out <folder>', 'write sbom.cdx.json and notes.md there; default: dist/release, and with --dry-run nowhere')
   .action(async ({ dryRun = false, version, out }: Options) => {
     const plan = await planRelease(projectRoot, { version, date: new Date().toISOString().slice(0, 10) });
     show(plan);
-    if (out !== undefined) write(resolve(out), plan);
+    const folder = out ?? (dryRun ? undefined : join(projectRoot, 'dist', 'release'));
+    if (folder !== undefined) write(resolve(folder), plan);
     if (plan.problems.length > 0) throw new Explained(`this cannot be released:\n${plan.problems.map((each) => `- ${each}`).join('\n')}`);
     if (dryRun) return console.log(pc.green('nothing was changed (--dry-run)'));
     await carryOut(projectRoot, plan);
