@@ -11,7 +11,6 @@ const shared = {
   server: { deps: { inline: [/sdk\/dist\/esm\/client\/streamableHttp/, /eventsource-parser/] } },
 };
 
-/** Projects, from fast to whole: `npm test -- unit` runs one of them. Names and file patterns: CONTRIBUTING.md. */
 /** Journeys that one process takes as well: the same files, with all apps in one process on a Postgres (`isEmbedded`). */
 const embeddedJourneys = [
   'agents',
@@ -26,6 +25,7 @@ const embeddedJourneys = [
   'signals',
 ].map((name) => `test/journeys/${name}.e2e-spec.ts`);
 
+/** Projects, from fast to whole: `npm test -- unit` runs one of them. Names and file patterns: CONTRIBUTING.md. */
 export default defineConfig({
   ssr: { resolve: { conditions: ['source'] } },
   test: {
