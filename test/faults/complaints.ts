@@ -61,11 +61,14 @@ function aboutAnswers(operation: Asked, { status, or, degraded, says, firstMs, t
     ...(degraded === undefined
       ? []
       : only(all, (sample) => sample.status !== or && sample.degraded.join() !== degraded.join(), `not degraded by [${degraded.join()}]`)),
-    ...(says === undefined || later.some((sample) => sample.says === says) ? [] : [`never said ${says}`]),
+    ...(says === undefined || later.some((sample) => sample.says === says) ? [] : [`never said ${says}, but ${whatWasSaid(later)}`]),
     ...only(all, ({ ms }) => ms > firstMs + NOISE.limitMs, `slower than ${firstMs} ms`),
     ...(p90 === undefined || p90 <= fastMs ? [] : [`${Math.round(p90)} ms is what nine of ten took at last, not ${fastMs}`]),
   ];
 }
+
+const whatWasSaid = (samples: readonly Sample[]): string =>
+  [...new Set(samples.map(({ says, notWell }) => `${says} (${notWell.join(', ')})`))].join('; ');
 
 function aboutWork(operation: Operation, { kind }: Worked, { atItsEnd }: Observed, isRefusing: boolean): string[] {
   const { unindexed, undelivered, unpublished, unscored, unstored, unpushed } = atItsEnd;

@@ -18,6 +18,14 @@ export interface Sample {
   readonly degraded: readonly string[];
   /** Of health: the status of the whole. */
   readonly says: string | undefined;
+  /** Of health: the checks that were not well, each with its status and why. */
+  readonly notWell: readonly string[];
+}
+
+/** Of health: what it says of a dependency. */
+interface Check {
+  readonly status: string;
+  readonly detail?: string;
 }
 
 /** Askers of each kind at once, and the pause of each between two questions, in milliseconds: light, and enough to open a breaker soon. */
@@ -128,13 +136,16 @@ export class Probes {
     while (this.isAsking) {
       const at = performance.now();
       const answer = await ask().catch(() => undefined);
-      const body = (answer?.body ?? {}) as { degraded?: string[] | boolean; status?: unknown };
+      const body = (answer?.body ?? {}) as { degraded?: string[] | boolean; status?: unknown; checks?: Record<string, Check> };
       this.samples[operation].push({
         at,
         ms: performance.now() - at,
         status: answer?.status ?? 0,
         degraded: body.degraded === true ? ['status'] : body.degraded || [],
         says: typeof body.status === 'string' ? body.status : undefined,
+        notWell: Object.entries(body.checks ?? {}).flatMap(([name, { status, detail = '' }]) =>
+          status === 'ok' ? [] : [`${name} ${status} ${detail}`.trimEnd()],
+        ),
       });
       await sleep(pauseMs);
     }
