@@ -205,6 +205,21 @@ describe('a journaled bus', () => {
     expect(bus.readyIn(deadLetterQueue(QUEUE))).toBe(1);
   });
 
+  it.each([true, false])('a dead letter whose write got no answer is listed and counted when it is there (%s)', async (writesAnyway) => {
+    const journal = new FailingJournal();
+    const bus = await opened(journal, { pipeline });
+    const [first, second] = [aDeadLetter(), aDeadLetter()];
+    Object.assign(journal, { failures: 1, writesAnyway });
+    expect(await bus.copyTo(deadLetterQueue(QUEUE), first)).toMatchObject({ kind: 'ambiguous' });
+    await eventually(() => expect(bus.isHealthy).toBe(true));
+    expect(await bus.copyTo(deadLetterQueue(QUEUE), second)).toEqual({ kind: 'confirmed' });
+    const wanted = writesAnyway ? [first.id, second.id] : [second.id];
+    const found = await new JournaledDeadLetters(bus).lock(QUEUE, async (locked) => [(await locked.next())?.id, (await locked.next())?.id]);
+    expect(found.filter((id) => id !== undefined)).toEqual(wanted);
+    expect(bus.readyIn(deadLetterQueue(QUEUE))).toBe(wanted.length);
+    await bus.stop();
+  });
+
   it('dead letters are still there for the next process', async () => {
     const journal = new MemoryJournal();
     const first = await opened(journal, { pipeline });

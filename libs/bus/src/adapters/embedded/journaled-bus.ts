@@ -11,6 +11,7 @@ import { deadLetterQueue, type PipelineRows, RETRY_TIERS, retryDelayMs, retryQue
 import { errorMessage, ownWireMessage, toWireMessage, type WireMessage } from '../../wire-message.js';
 import { InProcessBus } from '../memory/in-process-bus.js';
 import type { MemoryQueue } from '../memory/memory-queue.js';
+import { DeadLetterCount } from './dead-letter-count.js';
 import { DelayedQueue } from './delayed-queue.js';
 import { JournaledQueue } from './journaled-queue.js';
 
@@ -28,7 +29,7 @@ export interface JournaledBusOptions {
 type AnyQueue =
   | { readonly kind: 'work'; readonly queue: JournaledQueue }
   | { readonly kind: 'retry'; readonly queue: DelayedQueue; readonly limit: number }
-  | { readonly kind: 'dead'; count: number };
+  | { readonly kind: 'dead'; readonly queue: DeadLetterCount };
 
 /** Batches of a consumer in hand or on their way to it, as EventServer prefetches them. */
 const PREFETCH_FACTOR = 2;
@@ -60,7 +61,8 @@ export class JournaledBus extends InProcessBus {
     for (const [name, { maxLength }] of Object.entries(this.pipeline)) {
       const queue = new JournaledQueue(name, maxLength, journal, (place) => this.writer.remove([place]));
       this.queues.set(name, { kind: 'work', queue });
-      this.queues.set(deadLetterQueue(name), { kind: 'dead', count: 0 });
+      const letters = new DeadLetterCount(deadLetterQueue(name), journal);
+      this.queues.set(letters.name, { kind: 'dead', queue: letters });
       const tiers = retryDelaysMs?.length ?? RETRY_TIERS;
       for (let tier = 1; tier <= tiers; tier += 1) {
         const delayed = new DelayedQueue(retryQueue(name, tier), retryDelayMs(name, tier, retryDelaysMs), journal, (due) =>
@@ -79,11 +81,7 @@ export class JournaledBus extends InProcessBus {
     const { lastId, counts } = await this.journal.open(new Map(inHand));
     this.lastId = lastId;
     this.isOpen = true;
-    for (const [name, known] of this.queues) {
-      const count = counts.get(name) ?? 0;
-      if (known.kind === 'dead') known.count = count;
-      else known.queue.restore(count, lastId);
-    }
+    for (const [name, { queue }] of this.queues) queue.restore(counts.get(name) ?? 0, lastId);
     for (const tell of this.declared) tell();
   }
 
@@ -121,8 +119,13 @@ export class JournaledBus extends InProcessBus {
   readyIn(name: string): number {
     const known = this.queues.get(name);
     if (known === undefined) return 0;
-    if (known.kind === 'dead') return known.count;
     return known.kind === 'work' ? known.queue.readyCount : known.queue.count;
+  }
+
+  /** Looks for dead letters of a work queue whose write got no answer. @throws DependencyError when the journal does not answer. */
+  async countDeadLetters(queue: string): Promise<void> {
+    const known = this.queues.get(deadLetterQueue(queue));
+    if (known?.kind === 'dead') await known.queue.look();
   }
 
   /** Dead letters of a work queue with ids above `after`. @throws DependencyError when the journal does not answer. */
@@ -133,7 +136,7 @@ export class JournaledBus extends InProcessBus {
   /** Removes a dead letter for good, soon. */
   removeDeadLetter(place: EntryPlace): void {
     const known = this.queues.get(place.queue);
-    if (known?.kind === 'dead') known.count = Math.max(0, known.count - 1);
+    if (known?.kind === 'dead') known.queue.removed(place.id);
     this.writer.remove([place]);
   }
 
@@ -146,7 +149,7 @@ export class JournaledBus extends InProcessBus {
   async stop(withinMs = 5_000): Promise<void> {
     const wasOpen = this.isOpen;
     this.isOpen = false;
-    for (const known of this.queues.values()) if (known.kind !== 'dead') known.queue.stop();
+    for (const { queue } of this.queues.values()) queue.stop();
     if (wasOpen && (await this.flush(withinMs))) await within(withinMs, this.journal.close()).catch(() => false);
   }
 
@@ -209,13 +212,13 @@ export class JournaledBus extends InProcessBus {
     if (known?.kind === 'work') known.queue.unreserve(id);
     // It may be there all the same: the queue looks, and finds it or nothing.
     else if (known?.kind === 'retry' && id !== undefined) known.queue.put();
+    else if (known?.kind === 'dead' && id !== undefined) known.queue.mayBeThere(id);
   }
 
   private written(entry: JournalEntry): void {
     const known = this.queues.get(entry.queue);
     if (known?.kind === 'work') known.queue.put(entry);
-    else if (known?.kind === 'retry') known.queue.put();
-    else if (known?.kind === 'dead') known.count += 1;
+    else known?.queue.put();
   }
 
   /** Moves what has waited long enough, whether there is room or not: it lay in the queue before. */

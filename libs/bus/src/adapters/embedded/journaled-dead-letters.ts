@@ -34,6 +34,7 @@ export class JournaledDeadLetters extends DeadLettersPort {
     try {
       // What a reader removed whose work failed, this one must not meet, and must not remove and count again.
       await this.allWritten();
+      await this.bus.countDeadLetters(queue);
       const result = await work(new LockedJournaledQueue(this.bus, queue));
       await this.allWritten();
       return result;
