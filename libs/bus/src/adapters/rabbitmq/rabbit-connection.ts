@@ -5,7 +5,7 @@ import { metrics } from '#lib/runtime/metrics/metrics';
 import { processName } from '#lib/runtime/process/process-name';
 import { nameOf } from '../../control/process-roster.js';
 import { fullJitter } from '#lib/runtime/work/backoff';
-import { withTimeLimit } from '#lib/runtime/work/within';
+import { within, withTimeLimit } from '#lib/runtime/work/within';
 import { OutageLog } from './outage-log.js';
 import { errorMessage } from '../../wire-message.js';
 
@@ -94,7 +94,7 @@ export class RabbitConnection {
     const { model } = this;
     if (model === undefined) this.socketLife.abort(new Error('stopped while connecting'));
     else await this.close(model);
-    await this.loop;
+    await within(CLOSE_TIMEOUT_MS, this.loop);
   }
 
   /** Destroys the current connection, for a broker that does not answer; a new one follows. */

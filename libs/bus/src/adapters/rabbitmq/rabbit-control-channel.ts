@@ -196,7 +196,7 @@ export class RabbitControlChannel extends ControlChannelPort {
   }
 
   private onMessage(channel: Channel, message: ConsumeMessage | null): void {
-    if (message === null) return;
+    if (message === null) return this.connection.destroy('the broker cancelled the control channel');
     const parsed = ControlMessage.safeParse(jsonOf(message));
     if (!parsed.success) return; // of a later version, or not ours
     const { kind, from } = parsed.data;

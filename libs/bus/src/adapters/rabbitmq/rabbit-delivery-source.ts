@@ -60,8 +60,9 @@ export class RabbitDeliverySource extends DeliverySourcePort {
     this.listener = listener;
   }
 
-  /** Sets the new connection. */
+  /** Sets the new connection. A channel of the one before is over, also when its close event came too early to be heard. */
   attach(model: ChannelModel): void {
+    if (this.session !== undefined) this.end(this.session);
     this.model = model;
     this.failures = 0;
     this.reconcileSoon(0);

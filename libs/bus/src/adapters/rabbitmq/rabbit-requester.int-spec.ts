@@ -102,6 +102,17 @@ describe('a responder of RabbitMQ', () => {
     await close();
   });
 
+  it('a responder whose queue was deleted declares it again, and answers', async () => {
+    const { requester, respond, close } = await setUp();
+    await respond('deleted', async () => 'fine');
+    expect(await requester.ask('deleted', {})).toBe('fine');
+    const connection = await connect(vhost.url);
+    await (await connection.createChannel()).deleteQueue('deleted');
+    await eventually(async () => expect(await requester.ask('deleted', {})).toBe('fine'), { timeoutMs: 30_000 });
+    await connection.close();
+    await close();
+  });
+
   it('a responder whose queue differs says how, and answers all the same on one connection', async () => {
     const { requester, respond, close } = await setUp();
     const connection = await connect(vhost.url);

@@ -89,7 +89,9 @@ export class RabbitResponder {
   }
 
   private take(channel: Channel, message: ConsumeMessage | null): void {
-    if (message === null || this.isStopping) return;
+    // Its queue was deleted: a new connection declares it again.
+    if (message === null) return this.connection.destroy('the broker cancelled the responder');
+    if (this.isStopping) return;
     const work = this.answer(channel, message).finally(() => this.running.delete(work));
     this.running.add(work);
   }
