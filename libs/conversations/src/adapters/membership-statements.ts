@@ -119,15 +119,18 @@ export const ADD_MEMBER = `
   SELECT state.*, EXISTS (SELECT FROM counted) AS "isWithinQuota", raised.head_seq AS "headSeq", raised.members_version AS "membersVersion"
   FROM state LEFT JOIN raised ON true`;
 
-/** $1 conversation, $2 actor, $3 user, $4 event, $5 headers. */
+/**
+ * $1 conversation, $2 actor, $3 user, $4 event, $5 headers. Locks the conversation before the membership, as an erasure does: in the opposite
+ * order each would wait for the other.
+ */
 export const REMOVE_MEMBER = `
   WITH state AS (
     SELECT ${isMember('$2')} AS "isMember",
       $2 = $3 OR EXISTS (SELECT FROM conversations WHERE id = $1 AND creator_id = $2) AS "isAllowed"
+  ), held AS MATERIALIZED (
+    SELECT id FROM conversations, state WHERE id = $1 AND "isMember" AND "isAllowed" AND ${isMember('$3')} FOR NO KEY UPDATE OF conversations
   ), removed AS (
-    DELETE FROM conversation_members USING state
-    WHERE conversation_id = $1 AND user_id = $3 AND "isMember" AND "isAllowed"
-    RETURNING user_id
+    DELETE FROM conversation_members USING held WHERE conversation_id = held.id AND user_id = $3 RETURNING user_id
   ), departed AS (
     INSERT INTO departed_members (conversation_id, user_id, left_at, may_return) SELECT $1, user_id, now(), true FROM removed WHERE $2 = $3
     ON CONFLICT (conversation_id, user_id) DO UPDATE SET left_at = now(), may_return = true

@@ -3,6 +3,7 @@ import type { EventHeaders } from '#lib/bus/publish/publisher.port';
 import type { ParleyEvent } from '#lib/contracts/events';
 import { LaneDataSource } from '#lib/database/adapters/lane-data-source';
 import type { PostgresLane } from '#lib/database/adapters/lanes/postgres-lane';
+import { eventually } from '#lib/testing/eventually';
 import { type MigratedDatabase, migratedDatabase } from '#lib/testing/migrated-database';
 import { conversationFeedContract, type FeedSetup } from '../conversation-feed.contract.js';
 import { conversationStoreContract } from '../conversation-store.contract.js';
@@ -76,6 +77,22 @@ it('a reader of very many conversations in Postgres learns in a moment which of 
   const startedAt = performance.now();
   expect(await conversations.sharingWith('alice', ['bob', 'bot', ...strangers])).toEqual(new Set(['bob']));
   expect(performance.now() - startedAt).toBeLessThan(1_000);
+});
+
+it('the removal of a member waits for an erasure that ends the same membership: neither is refused for a deadlock', async () => {
+  const { conversations } = await make();
+  const { id } = await conversations.create({ title: null, creatorId: 'alice', memberIds: ['bob'] });
+  let removal: Promise<unknown> | undefined;
+  await database.lane('edits').transaction(async (query) => {
+    await query('SELECT FROM conversations WHERE id = $1 FOR NO KEY UPDATE', [id]);
+    removal = conversations.removeMember(id, 'alice', 'bob');
+    await eventually(async () => {
+      const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+      expect(await database.lane('work').query(waiting)).toHaveLength(1);
+    });
+    await query(`DELETE FROM conversation_members WHERE conversation_id = $1 AND user_id = 'bob'`, [id]);
+  });
+  expect(await removal).toEqual({});
 });
 
 it('the quota of a day counts in Postgres for all processes together, and begins anew the next day', async () => {
