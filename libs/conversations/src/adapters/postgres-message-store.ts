@@ -53,8 +53,11 @@ const MAX_EDITS_WAITING = 50;
  */
 const EDIT_TURN_MS = 1_000;
 const DATA_EXCEPTION = '22';
+const UNIQUE_VIOLATION = '23505';
 
 const INGEST = { name: 'ingest-messages', text: 'SELECT * FROM ingest_messages($1::uuid[], $2::json, $3)' };
+
+const SEQ_OF = { name: 'seq-of-message', text: 'SELECT seq FROM messages WHERE id = $1' };
 
 const IS_MINE = 'EXISTS (SELECT FROM conversation_members WHERE conversation_id = m.conversation_id AND user_id = $2)';
 
@@ -209,14 +212,28 @@ export class PostgresMessageStore extends MessageStorePort {
         span?.end();
         return verdict;
       },
-      (error: unknown) => {
+      async (error: unknown) => {
         wait?.end();
+        const late = sqlStateOf(error) === UNIQUE_VIOLATION ? await this.storedLate(prepared) : undefined;
+        if (late !== undefined) {
+          span?.end();
+          return late;
+        }
         span?.fail(error).end();
         // The edge lets through only what can be stored; should it ever not, the caller learns it, and it does not look like our fault.
         if (sqlStateOf(error)?.startsWith(DATA_EXCEPTION) !== true) throw error;
         throw new ProblemError('validation', 'The message holds something that cannot be stored.', { cause: error });
       },
     );
+  }
+
+  /**
+   * A commit without an answer may come true while its messages are tried again: what has the id of this one is this one. With a key the retry
+   * itself finds it.
+   */
+  private async storedLate(prepared: PreparedMessage): Promise<StoredMessage | undefined> {
+    const [row] = await this.reads.query<{ seq: string }>(SEQ_OF, [prepared.id]);
+    return row === undefined ? undefined : stored(prepared, Number(row.seq));
   }
 
   private async commit(batch: readonly PreparedMessage[], { isPatient, limitMs }: CommitHow): Promise<Outcome<Verdict>[]> {
