@@ -59,16 +59,16 @@ describe('a member with a device', () => {
     await withDevice('bob');
     const conversationId = await talkWith('bob');
     await Promise.all(Array.from({ length: 8 }, (_, i) => alice.send(conversationId, `message ${i}`)));
-    await eventually(() => expect(sentTo('bob')).not.toEqual([]), { timeoutMs: AGAIN_MS, what: 'the push is there' });
-    await settled();
     const newest = (await alice.messages(conversationId)).items.at(-1);
-    expect(sentTo('bob')).toMatchObject([
-      {
-        notification: { title: `alice-${run}`, body: newest?.content },
-        data: { conversationId, messageId: newest?.id, seq: '8' },
-        android: { collapse_key: conversationId },
-      },
-    ]);
+    const push = {
+      notification: { title: `alice-${run}`, body: newest?.content },
+      data: { conversationId, messageId: newest?.id, seq: '8' },
+      android: { collapse_key: conversationId },
+    };
+    await eventually(() => expect(sentTo('bob').at(-1)).toMatchObject(push), { timeoutMs: AGAIN_MS, what: 'the push is there' });
+    await settled();
+    // Two where the burst took longer than pushes are gathered, 0.5 s.
+    expect(sentTo('bob').length).toBeLessThanOrEqual(2);
   });
 
   it('gets none while it is online, and neither does the sender', async () => {

@@ -120,7 +120,7 @@ describe('Consumer', () => {
     );
     await Promise.all(Array.from({ length: 10 }, () => bus.publish(aMessageCreated())));
     await eventually(() => expect(runs).toBe(2));
-    const drained = await consumer.stop(700);
+    const drained = await consumer.stop(1_000);
     expect(runs).toBe(2);
     expect(drained).toEqual({ unfinishedCount: 0, sentRoundCount: 8 });
   });

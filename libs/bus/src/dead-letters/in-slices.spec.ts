@@ -89,6 +89,7 @@ describe('an order in slices', () => {
     const { done } = await inSlices(orderOf({ all: true, ratePerSecond: 10 }), slice, () => undefined);
     const [first = 0, second = 0, third = 0] = at;
     expect([done, sliceCount]).toEqual([3, 3]);
-    for (const pause of [second - first, third - second]) expect(pause).toBeGreaterThan(90);
+    // Turns stand at a distance from the first: one that a busy machine makes late does not put off the next.
+    expect([second - first > 90, third - first > 190]).toEqual([true, true]);
   });
 });

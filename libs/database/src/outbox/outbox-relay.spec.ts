@@ -91,12 +91,12 @@ describe('publishing soon', () => {
       await remove(ids);
     };
     const { relay, written, left } = relaying({ outbox });
-    for (const event of written(5)) {
+    for (const event of written(20)) {
       relay.publishSoon(event);
-      await sleep(4); // as requests that come one after another; what is removed at once is removed five times
+      await sleep(4); // as requests that come one after another; what is removed at once is removed twenty times
     }
     await eventually(() => expect(left()).toEqual([]));
-    expect(removals.length).toBeLessThanOrEqual(2); // two on a machine so slow that this took 50 ms
+    expect(removals.length).toBeLessThanOrEqual(8); // two or three on a quiet machine
   });
 
   it('does not try while the publisher is not healthy', async () => {

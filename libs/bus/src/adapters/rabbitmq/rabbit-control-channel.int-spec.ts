@@ -151,12 +151,13 @@ describe('the control channel of several processes', () => {
     expect(unknown).toMatchObject([{ failure: 'unknown-question' }, {}, {}]);
     await model.close();
 
-    const { processes } = await asker.ask('breakers');
-
-    expect(processes.filter(({ app }) => app !== 'later')).toMatchObject([
-      { app: 'embedding', silent: true, reason: 'failed' },
-      { app: 'gateway', silent: false },
-      { app: 'ops', silent: true, reason: 'failed' },
-    ]);
+    await eventually(async () => {
+      const { processes } = await asker.ask('breakers');
+      expect(processes.filter(({ app }) => app !== 'later')).toMatchObject([
+        { app: 'embedding', silent: true, reason: 'failed' },
+        { app: 'gateway', silent: false },
+        { app: 'ops', silent: true, reason: 'failed' },
+      ]);
+    });
   });
 });

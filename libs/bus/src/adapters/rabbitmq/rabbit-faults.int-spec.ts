@@ -222,7 +222,7 @@ describe('RabbitMQ in trouble', { timeout: 120_000 }, () => {
     it('each event is handled once although the connection is reset with a hundred in progress', async () => {
       const { proxy, url } = await proxied();
       const publisher = await aStartedPublisher();
-      const pipeline = { [QUEUE]: aRow({ batch: { size: 1, waitMs: 0 }, concurrency: 100 }) };
+      const pipeline = { [QUEUE]: aRow({ batch: { size: 1, waitMs: 0 }, concurrency: 100, deadlineMs: 60_000 }) };
       const started: string[] = [];
       const finished: string[] = [];
       let release: () => void = () => undefined;

@@ -182,7 +182,7 @@ describe('a lane', () => {
   it('refuses in time when all its connections are taken, which is not the fault of Postgres', async () => {
     const breakers = createBreakers();
     const lane = laneThroughProxy(1, { breakers, statementTimeoutMs: 3_000 });
-    const busy = lane.query('SELECT pg_sleep(1)');
+    const busy = lane.query('SELECT pg_sleep(2)');
     await eventually(async () => expect(await backends('active')).toBe(1));
     const outcomes = await Promise.all(Array.from({ length: 20 }, () => outcomeOf(lane.query('SELECT 1'))));
     expect(new Set(outcomes)).toEqual(new Set(['overloaded']));

@@ -188,7 +188,7 @@ export function remoteModelContract(name: string, { Adapter, path, answer }: Dia
       script = (_, response) => void response.once('close', hungUp.resolve);
       const startedAt = performance.now();
       await expect(withDeadline(150, () => embedder().embed(['hello']))).rejects.toThrow(/timeout|deadline/);
-      expect(performance.now() - startedAt).toBeLessThan(1_000);
+      expect(performance.now() - startedAt).toBeLessThan(5_000);
       await hungUp.promise;
     });
 

@@ -322,7 +322,7 @@ describe('a Chroma that is not well', () => {
         failureOf(withDeadline(200, async () => vectors.nearest(await vectorOf('hello'), [newId()], 5))),
         failureOf(vectors.chunksOf([newId()])),
       ]);
-      expect(performance.now() - startedAt).toBeLessThan(4_000);
+      expect(performance.now() - startedAt).toBeLessThan(8_000); // a read has 2 s, a write without a caller's deadline 10 s
       for (const error of errors) expect(error.message).toMatch(/timeout|deadline/);
       // Five queries without an answer open the breaker of queries, and only that one.
       await Promise.all(Array.from({ length: 6 }, async () => failureOf(vectors.nearest(await vectorOf('hello'), [newId()], 5))));
