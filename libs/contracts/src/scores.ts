@@ -35,6 +35,15 @@ export const Topic = z
   .meta({ id: 'Topic' });
 export type Topic = z.infer<typeof Topic>;
 
+const FIRST_TIME = Date.parse('0001-01-01T00:00:00Z');
+const LAST_TIME = Date.parse('9999-12-31T23:59:59.999Z');
+
+/** A time that a client gives. Its offset may lead out of the years that RFC 3339 can write: no event could carry it. */
+const givenTime = time.refine((value) => {
+  const at = Date.parse(value);
+  return at >= FIRST_TIME && at <= LAST_TIME;
+}, 'must be between the years 0001 and 9999 (UTC)');
+
 /** Longest entry of a log in UTF-16 units, and most entries: the body's limit of 10 MB bounds them together. */
 const MAX_ENTRY_LENGTH = 131_072;
 export const MAX_LOG_ENTRIES = 50_000;
@@ -43,7 +52,7 @@ export const MAX_LOG_ENTRIES = 50_000;
 export const LogEntry = z.strictObject({
   role: z.enum(['user', 'bot']),
   content: humanText({ max: MAX_ENTRY_LENGTH }),
-  at: time.optional(),
+  at: givenTime.optional(),
 });
 export type LogEntry = z.infer<typeof LogEntry>;
 
@@ -52,8 +61,8 @@ export const ConversationEnd = z
   .strictObject({
     conversationId: EndedConversationId,
     userId: UserId.meta({ description: 'Whose score changes: yourself, unless your token has the scope service' }),
-    startTime: time,
-    endTime: time,
+    startTime: givenTime,
+    endTime: givenTime,
     conversationLog: z
       .array(LogEntry)
       .max(MAX_LOG_ENTRIES)

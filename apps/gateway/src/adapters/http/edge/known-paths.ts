@@ -16,11 +16,14 @@ export class KnownPaths {
     });
   }
 
-  /** The methods of a path as it was sent, without its query; empty when there is no such path. Linear in the length of the path. */
+  /**
+   * The methods of a path as it was sent, without its query, in order; empty when there is no such path. Linear in the length of the path.
+   * All routes that match count: `/v1/conversations/end` takes the POST of its own route, and the GET of `/v1/conversations/:conversationId`.
+   */
   methodsOf(path: string): readonly string[] {
     const segments = path.split('/');
-    const known = this.bySegmentCount.get(segments.length)?.find((candidate) => matches(candidate, segments));
-    return known === undefined ? [] : [...known.methods].toSorted();
+    const known = (this.bySegmentCount.get(segments.length) ?? []).filter((candidate) => matches(candidate, segments));
+    return [...new Set(known.flatMap(({ methods }) => [...methods]))].toSorted();
   }
 
   private add(url: string, methods: readonly string[]): void {
