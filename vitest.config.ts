@@ -6,6 +6,8 @@ const cores = Math.max(2, availableParallelism());
 
 const shared = {
   environment: 'node' as const,
+  // As long as `eventually` waits: the second that Vitest waits by itself is short on a machine that does other things.
+  expect: { poll: { timeout: 10_000 } },
   setupFiles: ['./vitest.setup.ts'],
   // The client of the MCP SDK leans on a package that offers its TypeScript under our condition `source`, which Node refuses to run.
   server: { deps: { inline: [/sdk\/dist\/esm\/client\/streamableHttp/, /eventsource-parser/] } },

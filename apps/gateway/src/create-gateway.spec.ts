@@ -15,6 +15,7 @@ import { MessageStorePort } from '#lib/conversations/message-store.port';
 import { DeadlineExceeded, DependencyError } from '#lib/resilience/call/errors';
 import { MemoryArchive } from '#lib/conversations/adapters/memory-archive';
 import { mintToken } from '#lib/devstack/mint-token';
+import { eventually } from '#lib/testing/eventually';
 import { LIMITERS, type Limiters } from '#lib/resilience/limit/limiters';
 import { bootGateway, closeGateways, SECRET } from './memory-gateway.contract.js';
 
@@ -205,10 +206,17 @@ describe('a context window', () => {
   it('has the messages with their reason, their tokens, and how far the index is', async () => {
     const conversationId = await aConversation();
     await send(conversationId, { content: 'cà phê sáng mai' });
-    const answer = await ask(conversationId, { query: 'ca phe', maxTokens: 100 });
-    expect(answer).toMatchObject({ status: 200, body: { indexedThroughSeq: 0, degraded: [], tokens: expect.any(Number) } });
+    // The first window loads the vocabulary in a thread of low priority: on a busy machine that may outlast a deadline.
+    const answer = await eventually(
+      async () => {
+        const window = await ask(conversationId, { query: 'ca phe', maxTokens: 100 });
+        expect(window).toMatchObject({ status: 200, body: { indexedThroughSeq: 0, degraded: [], tokens: expect.any(Number) } });
+        return window;
+      },
+      { timeoutMs: 60_000 },
+    );
     expect(itemsOf(answer)).toMatchObject([{ why: 'recent', message: { seq: 1, content: 'cà phê sáng mai' } }]);
-  });
+  }, 90_000);
 
   it.each([
     ['no query', { maxTokens: 10 }],
@@ -618,6 +626,8 @@ describe('every answer', () => {
     ['OPTIONS', '/v1/conversations', 'GET, HEAD, POST'],
     ['PUT', `/v1/messages/${newId()}`, 'DELETE, GET, HEAD, PATCH'],
     ['POST', '/livez', 'GET, HEAD'],
+    ['PUT', '/v1/conversations/end', 'GET, HEAD, POST'],
+    ['DELETE', '/v1/friendship_status/calculate-score-and-update', 'GET, HEAD, POST'],
   ] as const)('to %s %s says what the route takes', async (method, url, allow) => {
     const answer = await call({ method, url, token: null });
     expect(answer.body).toMatchObject({ status: 405, code: 'not-found' });
@@ -802,17 +812,22 @@ describe('a failure behind the gateway', () => {
     const answer = await send(conversationId, { content: 'hi' });
     expect(answer.body).toMatchObject({ status: 503, code: 'timeout' });
     expect(performance.now() - startedAt).toBeGreaterThan(5_400);
-    expect(performance.now() - startedAt).toBeLessThan(6_500);
-  }, 10_000);
+    // The deadline is 5.5 s: begun after the quota, it would be over at 7.5 s.
+    expect(performance.now() - startedAt).toBeLessThan(7_400);
+  });
 });
 
 describe('a quota', () => {
   it('lets a burst through, then says when to come back', async () => {
     const app = await boot({ RATE_LIMIT_PER_USER: '5' });
+    const startedAt = performance.now();
     const answers = await Promise.all(Array.from({ length: 15 }, () => call({ url: '/v1/conversations' }, app)));
-    expect(answers.filter(({ status }) => status === 200)).toHaveLength(10);
+    const accepted = answers.filter(({ status }) => status === 200).length;
     const refused = answers.filter(({ status }) => status === 429);
-    expect(refused).toHaveLength(5);
+    expect(accepted).toBeGreaterThanOrEqual(10);
+    // Five more for each second that this machine took.
+    expect(accepted).toBeLessThanOrEqual(10 + Math.floor((performance.now() - startedAt) / 200));
+    expect(accepted + refused.length).toBe(15);
     expect(refused[0]?.body).toMatchObject({ code: 'rate-limited', retryable: true });
     expect(Number(refused[0]?.headers['retry-after'])).toBeGreaterThanOrEqual(1);
     expect(answers.map(({ headers }) => headers['ratelimit'])).toContain('"reads";r=9;t=1');
@@ -920,10 +935,14 @@ describe('a gateway over a real connection', () => {
     const socket = connect(port, '127.0.0.1');
     let text = '';
     socket.on('data', (chunk) => (text += chunk.toString())).on('error', () => undefined);
+    // The question itself is one of them.
+    const inFlight = async () =>
+      Number(/^http_concurrent_requests (\d+)$/m.exec((await call({ url: '/metrics', token: null }, app)).text)?.[1]);
+    const before = await inFlight();
     socket.write(
       `POST /v1/conversations HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${alice}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body.slice(0, 5)}`,
     );
-    await expect.poll(async () => (await call({ url: '/metrics', token: null }, app)).text).toMatch(/^http_concurrent_requests [2-9]/m); // it and this question
+    await expect.poll(inFlight).toBe(before + 1);
     const closed = app.close();
     socket.write(body.slice(5));
     await closed;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { cpuMsOf } from '#lib/testing/cpu-time';
 import { hostileTexts } from '#lib/testing/hostile-texts';
 import { Content, MAX_CONTENT_LENGTH, StoredContent, textProblem, withoutLongRuns } from './text.js';
 
@@ -63,12 +64,9 @@ describe('the text of a message', () => {
     expect(Content.safeParse(text).success).toBe(isAccepted);
   });
 
-  it.each(hostile)('is judged in milliseconds, since an acknowledgement waits for it: $kind', ({ text }) => {
-    const took = [1, 2, 3].map(() => {
-      const startedAt = performance.now();
-      textProblem(text);
-      return performance.now() - startedAt;
-    });
+  it.each(hostile)('is judged in milliseconds, since an acknowledgement waits for it: $kind', async ({ text }) => {
+    const took: number[] = [];
+    for (let i = 0; i < 3; i += 1) took.push(await cpuMsOf(() => textProblem(text)));
     expect(Math.min(...took)).toBeLessThan(25);
   });
 });

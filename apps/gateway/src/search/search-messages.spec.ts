@@ -239,7 +239,8 @@ describe('hybrid search without one of its stages', () => {
     await said(await conversationOf('alice'), 'coffee');
     const startedAt = performance.now();
     const found = await search({}, { lexical: new SilentLexicalIndex() });
-    expect(performance.now() - startedAt).toBeLessThan(2_500);
+    // A stage has 2 s; this one would never answer.
+    expect(performance.now() - startedAt).toBeLessThan(8_000);
     expect(found.degraded).toEqual(['sparse']);
   });
 });

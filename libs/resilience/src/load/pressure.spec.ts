@@ -157,6 +157,6 @@ it('pressure is measured again and again until it is stopped', async () => {
   const pressure = new Pressure([{ name: 'queues', read }], createLogger('test', 'silent'));
 
   pressure.start();
-  await vi.waitFor(() => expect(read).toHaveBeenCalledTimes(1));
+  await vi.waitFor(() => expect(read).toHaveBeenCalled(), { timeout: 10_000 });
   pressure.stop();
 });

@@ -10,7 +10,7 @@ afterEach(async () => {
     settle();
     work.end();
   }
-  await vi.waitUntil(() => works.every(({ work }) => !isListed(work)));
+  await vi.waitUntil(() => works.every(({ work }) => !isListed(work)), { timeout: 10_000 });
 });
 
 // Unit tests share a process: what others left hanging is in flight too, so each looks for its own.

@@ -36,18 +36,18 @@ it('a picture stays while the stream is cut, which says since when, and is live 
     open(section('outbox', { pending: 2 })),
   );
 
-  await vi.waitFor(() => expect(status()).toMatchObject({ kind: 'stale' }), { interval: 2 });
+  await vi.waitFor(() => expect(status()).toMatchObject({ kind: 'stale' }), { interval: 2, timeout: 10_000 });
   const stale = status();
   expect(stale.kind === 'stale' && stale.since >= startedAt && stale.since <= Date.now()).toBe(true);
   expect(picture()).toEqual({ outbox: { pending: 1 }, locks: { items: [] } });
 
-  await vi.waitFor(() => expect(status()).toEqual({ kind: 'live' }), { interval: 2 });
+  await vi.waitFor(() => expect(status()).toEqual({ kind: 'live' }), { interval: 2, timeout: 10_000 });
   expect(picture()).toEqual({ outbox: { pending: 2 }, locks: { items: [] } });
 });
 
 it('a stream on which nothing comes is stale, though it is open', async () => {
   const { status } = reading(open(section('outbox', { pending: 1 })));
-  await vi.waitFor(() => expect(status()).toMatchObject({ kind: 'stale', reason: 'silent' }), { interval: 10 });
+  await vi.waitFor(() => expect(status()).toMatchObject({ kind: 'stale', reason: 'silent' }), { interval: 10, timeout: 10_000 });
 });
 
 it('a stream that the gateway hands over is never stale', async () => {
@@ -57,13 +57,13 @@ it('a stream that the gateway hands over is never stale', async () => {
     open(section('outbox', { pending: 2 })),
   );
   stream.store.subscribe(() => seen.add(stream.store.get().status.kind));
-  await vi.waitFor(() => expect(picture()).toEqual({ outbox: { pending: 2 } }), { interval: 2 });
+  await vi.waitFor(() => expect(picture()).toEqual({ outbox: { pending: 2 } }), { interval: 2, timeout: 10_000 });
   expect([...seen]).toEqual(['live']);
 });
 
 it('a refused token is not tried again', async () => {
   const { status, asked } = reading(() => new ApiError('forbidden', 'needs the scope admin', { status: 403 }));
-  await vi.waitFor(() => expect(status()).toEqual({ kind: 'refused', code: 'forbidden' }), { interval: 2 });
+  await vi.waitFor(() => expect(status()).toEqual({ kind: 'refused', code: 'forbidden' }), { interval: 2, timeout: 10_000 });
   expect(asked()).toBe(1);
 });
 
@@ -73,14 +73,14 @@ it('a browser without a network says so at once and returns when it is asked to'
     () => new ApiError('network', 'offline'),
     open(section('outbox', { pending: 3 })),
   );
-  await vi.waitFor(() => expect(status()).toEqual({ kind: 'live' }), { interval: 2 });
+  await vi.waitFor(() => expect(status()).toEqual({ kind: 'live' }), { interval: 2, timeout: 10_000 });
   stream.cut();
-  await vi.waitFor(() => expect(status()).toMatchObject({ kind: 'stale', reason: 'network' }), { interval: 2 });
+  await vi.waitFor(() => expect(status()).toMatchObject({ kind: 'stale', reason: 'network' }), { interval: 2, timeout: 10_000 });
   await vi.waitFor(
     () => {
       stream.retryNow();
       expect(status()).toEqual({ kind: 'live' });
     },
-    { interval: 2 },
+    { interval: 2, timeout: 10_000 },
   );
 });

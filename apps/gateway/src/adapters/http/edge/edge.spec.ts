@@ -263,18 +263,18 @@ describe('bytes', () => {
   });
 
   it('of answers have a quota', async () => {
-    const server = await boot({ RATE_LIMIT_BYTES_PER_USER: '1000' });
+    const server = await boot({ RATE_LIMIT_BYTES_PER_USER: '100' });
     const path = await aLongConversation(server, 1);
     expect((await ask(server, bob, path)).status).toBe(200);
     const refused = await ask(server, bob, path);
     expect(refused.body).toMatchObject({ status: 429, code: 'rate-limited' });
-    // 16 KB, of which 10 were free.
-    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(5);
+    // 16 KB, of which 1 was free: 150 s, less what this machine took.
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(100);
     expect((await ask(server, alice, '/livez')).status).toBe(200);
   });
 
   it('of large bodies have a quota, which small bodies do not use', async () => {
-    const server = await boot({ RATE_LIMIT_BODY_BYTES_PER_USER: '1000' });
+    const server = await boot({ RATE_LIMIT_BODY_BYTES_PER_USER: '100' });
     const path = await aLongConversation(server, 0);
     const end = async (token: string, conversationLog: object[]) => {
       const times = { startTime: '2026-01-31T09:00:00Z', endTime: '2026-01-31T09:30:00Z' };
@@ -290,8 +290,8 @@ describe('bytes', () => {
     expect((await end(alice, long)).status).toBe(202);
     const refused = await end(alice, long);
     expect(refused.body).toMatchObject({ status: 429, code: 'rate-limited' });
-    // 15 KB, of which 10 were free.
-    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(4);
+    // 15 KB, of which 1 was free: 140 s, less what this machine took.
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(100);
     expect((await post(server, path, { content: 'x'.repeat(15_000) })).status).toBe(202);
     expect((await end(bob, long)).status).toBe(202);
   });

@@ -13,7 +13,8 @@ import { readBody } from './read-body.js';
 const logger = createLogger('test', 'fatal');
 const MB = 1_000_000;
 
-const bodies = new LargeBodies(logger);
+// Patient: how fast this machine is just now is asked by no test but the one of the limit.
+const bodies = new LargeBodies(logger, 60_000);
 afterAll(() => bodies.close());
 
 const facts = {
@@ -99,20 +100,15 @@ describe('a large body', () => {
     expect(await hashOf(bodyOf(logOf(['hi'])))).not.toBe(said);
   });
 
-  it('lets the event loop turn while 10 MB of the worst texts are read', { timeout: 60_000 }, async () => {
-    // What is measured is the loop, not how fast this machine is just now.
-    const patient = new LargeBodies(logger, 60_000);
+  it('lets the event loop turn while 10 MB of the worst texts are read', { timeout: 120_000 }, async () => {
     const [worst = 'x'] = hostileTexts({ seed: 5 }).flatMap(({ text, isAccepted }) => (isAccepted ? [text] : []));
     const bodiesOfAll = ['alice', 'bob', 'carol'].map((caller) => [caller, bodyOf(logOfBytes(9.9 * MB, worst))] as const);
-    const hold = await loopHoldDuring(() =>
-      Promise.all(bodiesOfAll.map(([caller, body]) => patient.read('conversationEnd', caller, body))),
-    );
+    const hold = await loopHoldDuring(() => Promise.all(bodiesOfAll.map(([caller, body]) => bodies.read('conversationEnd', caller, body))));
     expect(hold.p99Ms).toBeLessThan(100);
     expect(hold.maxMs).toBeLessThan(400);
-    await patient.close();
   });
 
-  it('of one caller never waits for all bodies of another one', { timeout: 30_000 }, async () => {
+  it('of one caller never waits for all bodies of another one', { timeout: 120_000 }, async () => {
     const done: string[] = [];
     const read = async (caller: string, text: string) => {
       await bodies.read('conversationEnd', caller, bodyOf(logOfBytes(2 * MB, text)));
@@ -124,7 +120,7 @@ describe('a large body', () => {
     expect(done.indexOf('bob')).toBeLessThan(done.length - 1);
   });
 
-  it('of a caller with too many waiting is refused as its own fault', { timeout: 30_000 }, async () => {
+  it('of a caller with too many waiting is refused as its own fault', { timeout: 120_000 }, async () => {
     const reads = Array.from({ length: 12 }, () => bodies.read('conversationEnd', 'alice', bodyOf(logOfBytes(0.3 * MB, 'a '))));
     const other = bodies.read('conversationEnd', 'bob', bodyOf(logOfBytes(0.3 * MB, 'a ')));
     const refused = (await Promise.allSettled(reads)).filter((outcome) => outcome.status === 'rejected');
@@ -135,7 +131,7 @@ describe('a large body', () => {
 });
 
 describe('a thread that reads large bodies', () => {
-  it('is ended when a body takes too long, and the next body is read by another', { timeout: 30_000 }, async () => {
+  it('is ended when a body takes too long, and the next body is read by another', { timeout: 120_000 }, async () => {
     const impatient = new LargeBodies(logger, 1);
     const late = impatient.read('conversationEnd', 'alice', bodyOf(logOfBytes(5 * MB, 'a ')));
     await expect(late).rejects.toBeInstanceOf(DeadlineExceeded);

@@ -83,7 +83,7 @@ it('a stream is refused without the scope admin', async () => {
 });
 
 it('a stream ends with the token of its reader', async () => {
-  const reader = await open('olga', 2);
+  const reader = await open('olga', 3);
   await reader.ended;
   expect(reader.goaway).toEqual({ reason: 'token-expired', retryInMs: 0 });
 });
@@ -112,7 +112,8 @@ it('a process that stops tells its readers to go, and waits for none that does n
   const silent = await fetch(`${url}/v1/admin/live`, { headers: { authorization: `Bearer ${await tokenOf('mute')}` } });
   const startedAt = performance.now();
   await closeGateways();
-  expect(performance.now() - startedAt).toBeLessThan(3_000);
+  // Connections have a second to leave, a reader half of one: without the cut this one would stay for the minute of its token.
+  expect(performance.now() - startedAt).toBeLessThan(20_000);
   await reader.ended;
   expect(reader.goaway).toEqual({ reason: 'draining', retryInMs: 1_000 });
   await silent.body?.cancel().catch(() => undefined);
