@@ -13,14 +13,24 @@ export class MemoryOnce extends OncePort {
   }
 
   async take(key: string, ttlMs: number): Promise<boolean> {
+    if (this.isTaken(key)) return false;
+    this.hold(key, ttlMs);
+    return true;
+  }
+
+  /** Whether its time is not over. */
+  isTaken(key: string): boolean {
+    return (this.until.get(key) ?? Number.NEGATIVE_INFINITY) > this.now();
+  }
+
+  /** From now on it is taken for so long, whatever was known of it. */
+  hold(key: string, ttlMs: number): void {
     const now = this.now();
-    if ((this.until.get(key) ?? Number.NEGATIVE_INFINITY) > now) return false;
     this.until.delete(key);
     this.until.set(key, now + ttlMs);
     for (const [oldest, until] of this.until) {
       if (until > now && this.until.size <= MOST_KEYS) break;
       this.until.delete(oldest);
     }
-    return true;
   }
 }
