@@ -472,6 +472,18 @@ describeCharts('the network', () => {
     expect(open).toEqual([]);
   });
 
+  it('an app reaches the servers that it asks, and no other', () => {
+    const asking = (port: number) =>
+      apps.filter((app) =>
+        (named(of('default'), 'NetworkPolicy', `parley-${app}`)['spec'].egress as { ports: { port: number }[] }[]).some(({ ports }) =>
+          ports.some((each) => each.port === port),
+        ),
+      );
+    for (const port of [5_432, 5_672, 6_379]) expect(asking(port)).toEqual(apps);
+    expect(asking(8_000)).toEqual(['gateway', 'embedding', 'ops']);
+    expect(asking(15_672)).toEqual(['gateway', 'ops']);
+  });
+
   it('spans have a way out where they have a destination', () => {
     const ports = (scenario: string) =>
       named(of(scenario), 'NetworkPolicy', 'parley-scoring')['spec'].egress.flatMap((rule: { ports: { port: number }[] }) =>

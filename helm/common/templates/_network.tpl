@@ -41,7 +41,8 @@
 {{- define "parley.networkPolicy" -}}
 {{- $global := include "parley.global" . | fromYaml }}
 {{- $app := include "parley.app" . | fromYaml }}
-{{- $servers := list "postgres" "rabbitmq" "chroma" }}
+{{- $servers := list "postgres" "rabbitmq" }}
+{{- if has "CHROMA_TOKEN" $app.optional }}{{ $servers = append $servers "chroma" }}{{ end }}
 {{- if $global.redis.enabled }}{{ $servers = append $servers "redis" }}{{ end }}
 {{- if has "RABBITMQ_MANAGEMENT_URL" $app.optional }}{{ $servers = append $servers "rabbitmqManagement" }}{{ end }}
 {{- if (include "parley.settings" . | fromYaml).OTEL_EXPORTER_OTLP_ENDPOINT }}{{ $servers = append $servers "collector" }}{{ end }}
