@@ -68,13 +68,13 @@ it('a process that has stopped is named as missing, by the command too', async (
   const { missing } = await eventually(
     async () => {
       const now = await report();
-      expect(now.missing).toMatchObject([{ service: 'scoring' }]);
+      // A round in the middle of its stop has another code.
+      expect(now.missing).toMatchObject([{ service: 'scoring', code: 'ECONNREFUSED' }]);
       return now;
     },
     { what: 'a round without it', timeoutMs: 20_000 },
   );
   expect(missing[0]?.target).toBe(`${parley.scoring.url}/metrics`);
-  expect(missing[0]?.code).toBe('ECONNREFUSED');
   expect(of(await report(), 'scoring')?.reason).toContain('the metrics of any scoring process are not known');
 
   const { code, stdout } = await runCommand(process.execPath, [builtProgram('parley'), 'advise', '--url', parley.url], {

@@ -50,7 +50,7 @@ describe.skipIf('missing' in prometheus)(
       process = spawn('path' in prometheus ? prometheus.path : '', [...words, '--log.level=warn'], { stdio: 'ignore' });
     });
     afterAll(async () => {
-      if (process.exitCode === null) {
+      if (process.exitCode === null && process.signalCode === null) {
         const ended = once(process, 'exit');
         process.kill('SIGKILL');
         await ended;
