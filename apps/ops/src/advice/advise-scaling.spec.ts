@@ -172,6 +172,13 @@ describe('Advice from rounds of metrics', () => {
     expect(of('gateway')?.confidence).toBe('low');
   });
 
+  it('names a hundred of those that do not answer: a report of any number of them is one', async () => {
+    const rounds = watched(well);
+    const failed = Array.from({ length: 500 }, (_, index) => ({ target: `http://10.0.${index}/metrics`, code: 'ECONNREFUSED' }));
+    addRound(rounds, well, 185, failed);
+    expect((await adviceOf(rounds)).report.missing).toHaveLength(100);
+  });
+
   it('waits after a pod has come', async () => {
     const rounds = watched(well);
     const more = { ...well, g3: { service: 'gateway' } };

@@ -12,6 +12,8 @@ import type { ServiceSnapshot, SharedLimits, UnknownService } from './snapshot.j
 /** Kept for migrations, an operator's psql and the superuser (docs/operate/scaling.md). */
 const RESERVED_CONNECTIONS = 10;
 const MISSING_WINDOW_MS = 120_000;
+/** Of the processes that give no metrics, so many are named (libs/contracts scaling.ts). */
+const MOST_MISSING = 100;
 const DOUBLE = 2;
 /** `max_connections` changes with a restart of Postgres only. */
 const LIMITS_KEPT_MS = 300_000;
@@ -59,6 +61,7 @@ export class AdviseScaling {
       atDoubleLoad: on(DOUBLE),
       missing: this.rounds
         .missing({ ms: MISSING_WINDOW_MS })
+        .slice(0, MOST_MISSING)
         .map(({ target, code }) => ({ target, service: this.rounds.serviceAt(target) ?? null, code })),
       seesOnlyItself: targets.length === 0,
     };

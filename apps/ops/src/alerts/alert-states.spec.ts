@@ -39,6 +39,16 @@ describe('an alert', () => {
     expect(round([postgres(1)])).toEqual({ firing: [], resolved: [] });
   });
 
+  it.each([
+    ['DBConnectionFailure', postgres(0)],
+    ['PostgresBreakerOpen', breaker(1)],
+    ['BrokerUnreachable', sample('health_check_up', 0, { check: 'rabbitmq' })],
+    ['RabbitmqBreakerOpen', sample('circuit_breaker_state', 1, { dependency: 'rabbitmq' })],
+  ])('%s fires in the second round, ten seconds after its fault at most: it is told within fifteen', (name, found) => {
+    expect(round([found]).firing).toEqual([]);
+    expect(round([found]).firing).toEqual([name]);
+  });
+
   it('that is true for a moment only is never heard of', () => {
     expect(
       [round([postgres(0)]), round([postgres(1)]), round([postgres(0)]), round([postgres(1)])].flatMap(({ firing, resolved }) => [
@@ -96,10 +106,11 @@ describe('an alert', () => {
     ]);
   });
 
-  it('of a label from nowhere costs no memory without end', () => {
-    for (let i = 0; i < 5; i += 1) {
-      round(Array.from({ length: 3_000 }, (_, each) => sample('queue_length', 1, { queue: `q${each}.dlq` })));
-    }
+  it('of a label from nowhere costs no memory without end, and keeps no outage from being told', () => {
+    const many = Array.from({ length: 3_000 }, (_, each) => sample('queue_length', 1, { queue: `q${each}.dlq` }));
+    for (let i = 0; i < 5; i += 1) round(many);
     expect(states.all.length).toBe(1_000);
+    round([...many, postgres(0)]);
+    expect(round([...many, postgres(0)]).firing).toContain('DBConnectionFailure');
   });
 });

@@ -27,6 +27,8 @@ export interface AlertRound {
 
 /** Alerts at once, of all rules: labels come from closed sets, so more are a mistake that must not cost memory. */
 const MOST_ALERTS = 1_000;
+/** So many more of the gravest, so that no number of milder ones keeps one of them from being told. */
+const MOST_GRAVEST = 500;
 /** A process that said so and does not answer is waited for: its silence is no good news. */
 const BELIEVED_MS = 60_000;
 
@@ -80,7 +82,7 @@ export class AlertStates {
   private see(key: string, rule: AlertRule, { labels, value, targets }: Finding, at: number): void {
     let known = this.states.get(key);
     if (known === undefined) {
-      if (this.states.size >= MOST_ALERTS) return;
+      if (this.states.size >= MOST_ALERTS + (rule.severity === 'P0' ? MOST_GRAVEST : 0)) return;
       const fingerprint = fingerprintOf(rule.worseThan ?? rule.name, labels, this.environment);
       known = { rule, labels, fingerprint, since: at, state: 'pending', value, targets, seenAt: at, firedAt: 0, mutedBy: undefined };
       this.states.set(key, known);

@@ -11,16 +11,29 @@ class ScriptedChannel extends AlertChannelPort {
   readonly name = 'scripted';
   readonly asked: Notice[] = [];
   readonly taken: Notice[] = [];
-  answer: () => Promise<void> = async () => undefined;
+  answer: (notice: Notice) => Promise<void> = async () => undefined;
+  /** What happens to a call in flight when the connections are closed. */
+  hangUp: () => void = () => undefined;
+
+  override close(): void {
+    this.hangUp();
+  }
 
   async send(notice: Notice): Promise<void> {
     this.asked.push(notice);
-    await this.answer();
+    await this.answer(notice);
     this.taken.push(notice);
   }
 }
 
-const FAST: SenderSettings = { everyMs: 1, tries: 3, backoff: { baseMs: 1, capMs: 2 }, missedEveryMs: 20, longestPauseMs: 50 };
+const FAST: SenderSettings = {
+  everyMs: 1,
+  tries: 3,
+  backoff: { baseMs: 1, capMs: 2 },
+  missedEveryMs: 20,
+  longestPauseMs: 50,
+  lastWordsMs: 5_000,
+};
 const lines: string[] = [];
 const logger = createLogger('test', 'info', { write: (line) => void lines.push(line) });
 const open: ChannelSender[] = [];
@@ -84,6 +97,24 @@ describe('a channel of alerts', () => {
     expect(channel.taken[0]?.summary).toMatch(/^5000 notices/);
   });
 
+  it('is told of what it missed while it was told of what it had missed before', async () => {
+    const { channel, sender } = started({}, 1);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    channel.answer = away;
+    sender.offer(aNotice({ fingerprint: 'a', alert: 'Alert-a', severity: 'P1' }));
+    await eventually(() => expect(sender.load).toEqual({ waiting: 0, missed: 1 }));
+    const before = channel.asked.length;
+    channel.answer = () => promise;
+    await eventually(() => expect(channel.asked.length).toBeGreaterThan(before));
+    // Only one has a place in line.
+    for (const fingerprint of ['b', 'c']) sender.offer(aNotice({ fingerprint, alert: `Alert-${fingerprint}` }));
+    expect(sender.load.missed).toBe(2);
+    resolve();
+    await eventually(() => expect(sender.load).toEqual({ waiting: 0, missed: 0 }));
+    const told = channel.taken.map(({ detail }) => [...detail.matchAll(/Alert-./g)].join());
+    expect(told).toEqual(['Alert-a', 'Alert-b,Alert-c']);
+  });
+
   it('that hangs holds up its own notices only, and lets a P0 go first afterwards', async () => {
     const { channel, sender } = started();
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -112,6 +143,26 @@ describe('a channel of alerts', () => {
     expect(performance.now() - startedAt).toBeGreaterThan(140);
     expect(channel.asked).toHaveLength(6);
     expect(sender.load).toEqual({ waiting: 0, missed: 0 });
+  });
+
+  it('gets what waits before it ends: other processes take it for told', async () => {
+    const { channel, sender } = started({ everyMs: 50 });
+    for (const fingerprint of ['a', 'b', 'c']) sender.offer(aNotice({ fingerprint }));
+    await sender.stop();
+    expect(channel.taken.map(({ fingerprint }) => fingerprint)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('that hangs is waited for at the end for a moment only, and one that fails is not tried again', async () => {
+    const hanging = started({ lastWordsMs: 50 });
+    hanging.channel.answer = () => new Promise((_, reject) => (hanging.channel.hangUp = () => reject(new Error('closed'))));
+    const failing = started();
+    failing.channel.answer = away;
+    for (const { channel, sender } of [hanging, failing]) {
+      sender.offer(aNotice());
+      sender.offer(aNotice({ fingerprint: 'another' }));
+      await sender.stop();
+      expect(channel.asked).toHaveLength(1);
+    }
   });
 
   it('ends at once, also in a pause', async () => {

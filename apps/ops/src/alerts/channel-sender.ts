@@ -19,6 +19,8 @@ export interface SenderSettings {
   readonly missedEveryMs: number;
   /** Longest pause that a channel may ask for: a wrong `Retry-After` must not silence alerts for a day. */
   readonly longestPauseMs: number;
+  /** At a stop what waits has so long: the other processes of ops take it for told. */
+  readonly lastWordsMs: number;
 }
 
 export const SENDER: SenderSettings = {
@@ -27,6 +29,7 @@ export const SENDER: SenderSettings = {
   backoff: { baseMs: 1_000, capMs: 3_000 },
   missedEveryMs: 30_000,
   longestPauseMs: 600_000,
+  lastWordsMs: 3_000,
 };
 
 /** Different alerts that one notice of what was missed lists. */
@@ -38,10 +41,16 @@ const MOST_MISSED = 100;
  *     idle --(a notice)--> sending --taken--> idle
  *                             |--refused or late, three tries--> missed --(30 s, or another notice was taken)--> sending, as one notice
  *                             `--asked for a pause--> pausing --> sending
+ *     (any) --stop--> sending what waits, one try each --(none left, not taken, or 3 s)--> ended
  */
 export class ChannelSender {
   private readonly queue: NoticeQueue;
   private readonly missed = new Map<string, { severity: Severity; alert: string; summary: string; at: number }>();
+  /** What the notice of missed ones that was made last tells. */
+  private listed: { readonly keys: readonly string[]; readonly count: number } = { keys: [], count: 0 };
+  /** A stop has begun: what waits is tried once more. */
+  private readonly ending = new AbortController();
+  /** Nothing is sent any more. */
   private readonly stopping = new AbortController();
   private running: Promise<void> = Promise.resolve();
   private wakeUp: () => void = () => undefined;
@@ -66,12 +75,18 @@ export class ChannelSender {
     this.running = this.run();
   }
 
-  /** Resolves when nothing is sent any more. What waits is given up. */
+  /** Resolves when nothing is sent any more: what waits is tried once each, for `lastWordsMs` at most, and what is left is given up. */
   async stop(): Promise<void> {
-    this.stopping.abort();
+    this.ending.abort();
     this.wakeUp();
-    this.channel.close();
+    const giveUp = () => {
+      this.stopping.abort();
+      this.channel.close();
+    };
+    const timer = setTimeout(giveUp, this.settings.lastWordsMs);
     await this.running;
+    clearTimeout(timer);
+    giveUp();
   }
 
   /** Returns at once. */
@@ -89,14 +104,19 @@ export class ChannelSender {
   private async run(): Promise<void> {
     const { signal } = this.stopping;
     while (!signal.aborted) {
-      const notice = this.queue.take();
-      if (notice === undefined) {
+      const next = this.queue.take();
+      if (next === undefined) {
+        if (this.ending.signal.aborted) return;
         await this.untilOffered();
         continue;
       }
+      // Made anew: since it was put in line more may have been missed, or all of it told.
+      const notice = next.kind === 'missed' ? this.missedNotice() : next;
+      if (notice === undefined) continue;
       const isTaken = await this.deliver(notice);
-      if (isTaken && this.missed.size > 0) this.queue.add(this.missedNotice());
-      await this.pause(this.settings.everyMs);
+      if (isTaken) this.lineUpMissed();
+      else if (this.ending.signal.aborted) return;
+      await this.pause(this.settings.everyMs, signal);
     }
   }
 
@@ -119,7 +139,7 @@ export class ChannelSender {
           await this.pause(pauseMs);
           return false;
         }
-        if (attempt >= tries) {
+        if (attempt >= tries || this.ending.signal.aborted) {
           this.failed(notice, error);
           return false;
         }
@@ -132,8 +152,8 @@ export class ChannelSender {
   private taken(notice: Notice): void {
     metrics.alertsSent.inc({ severity: notice.severity, outcome: 'sent' });
     if (notice.kind === 'missed') {
-      this.missed.clear();
-      this.missedCount = 0;
+      for (const key of this.listed.keys) this.missed.delete(key);
+      this.missedCount -= this.listed.count;
     }
     if (!this.isFailing) return;
     this.isFailing = false;
@@ -142,13 +162,14 @@ export class ChannelSender {
 
   private failed(notice: Notice, error: unknown): void {
     metrics.alertsSent.inc({ severity: notice.severity, outcome: 'failed' });
-    if (notice.kind !== 'missed') this.miss(notice);
+    this.miss(notice);
     if (this.isFailing) return;
     this.isFailing = true;
     this.logger.error({ channel: this.channel.name, alert: notice.alert, code: codeOf(error) }, 'alerts cannot be sent');
   }
 
   private miss({ fingerprint, kind, severity, alert, summary, at }: Notice): void {
+    if (kind === 'missed') return; // what it lists is still known
     this.missedCount += 1;
     const key = `${fingerprint} ${kind}`;
     const known = this.missed.get(key);
@@ -157,7 +178,14 @@ export class ChannelSender {
     else if (this.missed.size < MOST_MISSED) this.missed.set(key, { severity, alert, summary: text, at });
   }
 
-  private missedNotice(): Notice {
+  private lineUpMissed(): void {
+    const notice = this.missedNotice();
+    if (notice !== undefined) this.lose(this.queue.add(notice));
+  }
+
+  private missedNotice(): Notice | undefined {
+    if (this.missed.size === 0) return undefined;
+    this.listed = { keys: [...this.missed.keys()], count: this.missedCount };
     const all = [...this.missed.values()].toSorted((one, other) => one.at - other.at);
     const severity = severities.find((each) => all.some((missed) => missed.severity === each)) ?? 'P2';
     const since = all[0]?.at ?? Date.now();
@@ -184,11 +212,12 @@ export class ChannelSender {
     const timer = sleep(this.settings.missedEveryMs, undefined, { signal: over.signal, ref: false }).catch(() => undefined);
     await Promise.race([woken, timer]);
     over.abort();
-    if (this.queue.size === 0) this.queue.add(this.missedNotice());
+    if (this.queue.size === 0 && !this.ending.signal.aborted) this.lineUpMissed();
   }
 
-  private async pause(ms: number): Promise<void> {
-    await sleep(ms, undefined, { signal: this.stopping.signal, ref: false }).catch(() => undefined);
+  /** Shorter when a stop begins. */
+  private async pause(ms: number, signal = this.ending.signal): Promise<void> {
+    await sleep(ms, undefined, { signal, ref: false }).catch(() => undefined);
   }
 }
 

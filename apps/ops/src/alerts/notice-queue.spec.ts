@@ -29,6 +29,17 @@ describe('notices that wait', () => {
     ]);
   });
 
+  it('end with what is true now: whether an alert began again, or its beginning came back that could not be sent', () => {
+    const queue = new NoticeQueue();
+    for (const kind of ['firing', 'resolved', 'firing'] as const) queue.add(aNotice({ kind }));
+    expect(drained(queue).map(({ kind }) => kind)).toEqual(['resolved', 'firing']);
+    queue.add(aNotice());
+    const beginning = queue.take();
+    queue.add(aNotice({ kind: 'resolved' }));
+    if (beginning !== undefined) queue.putBack(beginning);
+    expect(drained(queue).map(({ kind }) => kind)).toEqual(['firing', 'resolved']);
+  });
+
   it('say what is newest, also when an older one comes back that could not be sent', () => {
     const queue = new NoticeQueue();
     queue.add(aNotice({ summary: '7 wait', suppressedCount: 2 }));

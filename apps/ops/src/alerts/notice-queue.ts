@@ -22,26 +22,24 @@ export class NoticeQueue {
   add(notice: Notice): Notice | undefined {
     const key = keyOf(notice);
     const known = this.waiting.get(key);
-    if (known !== undefined) {
-      // It keeps its place; nothing that was counted is lost.
-      this.waiting.set(key, { ...notice, suppressedCount: notice.suppressedCount + known.suppressedCount + 1 });
-      return undefined;
-    }
-    this.waiting.set(key, notice);
-    if (this.waiting.size <= this.limit) return undefined;
-    const mildest = Math.max(...[...this.waiting.values()].map(({ severity }) => RANK[severity]));
-    const victim = [...this.waiting.values()].find(({ severity }) => RANK[severity] === mildest);
-    if (victim !== undefined) this.waiting.delete(keyOf(victim));
-    return victim;
+    // It keeps its place, but for a beginning after an end that waits: the last word must be true.
+    if (notice.kind === 'firing' && this.waiting.has(keyOf({ ...notice, kind: 'resolved' }))) this.waiting.delete(key);
+    this.waiting.set(key, known === undefined ? notice : standingForBoth(notice, known));
+    return this.evicted();
   }
 
-  /** Like {@link add} for a notice that could not be sent yet: one of the same alert that came meanwhile is newer, and stays. */
+  /** Takes one back that could not be sent yet: to the front, before its end. One of the same alert that came meanwhile is newer, and stays. */
   putBack(notice: Notice): Notice | undefined {
-    const newer = this.waiting.get(keyOf(notice));
-    if (newer === undefined) return this.add(notice);
-    this.waiting.delete(keyOf(notice));
-    this.add(notice);
-    return this.add(newer);
+    const key = keyOf(notice);
+    const newer = this.waiting.get(key);
+    if (newer !== undefined) {
+      this.waiting.set(key, standingForBoth(newer, notice));
+      return undefined;
+    }
+    const later = [...this.waiting];
+    this.waiting.clear();
+    for (const [each, waiting] of [[key, notice] as const, ...later]) this.waiting.set(each, waiting);
+    return this.evicted();
   }
 
   /** The next one to send. */
@@ -53,7 +51,21 @@ export class NoticeQueue {
     if (next !== undefined) this.waiting.delete(keyOf(next));
     return next;
   }
+
+  private evicted(): Notice | undefined {
+    if (this.waiting.size <= this.limit) return undefined;
+    const mildest = Math.max(...[...this.waiting.values()].map(({ severity }) => RANK[severity]));
+    const victim = [...this.waiting.values()].find(({ severity }) => RANK[severity] === mildest);
+    if (victim !== undefined) this.waiting.delete(keyOf(victim));
+    return victim;
+  }
 }
 
+/** Nothing that was counted is lost. */
+const standingForBoth = (newer: Notice, older: Notice): Notice => ({
+  ...newer,
+  suppressedCount: newer.suppressedCount + older.suppressedCount + 1,
+});
+
 /** The end of an alert is another notice than its beginning, and a graver one another than a milder one. */
-const keyOf = ({ kind, severity, fingerprint }: Notice): string => `${kind} ${severity} ${fingerprint}`;
+const keyOf = ({ kind, severity, alert, fingerprint }: Notice): string => `${kind} ${severity} ${alert} ${fingerprint}`;

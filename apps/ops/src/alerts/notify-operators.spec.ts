@@ -81,6 +81,17 @@ describe('what operators are told', () => {
     expect(sent).toEqual([]);
   });
 
+  it('of two alerts about the same thing is the end of the one that was told, not of the one that it muted', async () => {
+    const notify = aProcess();
+    const [grave, muted] = [firing('BrokerBlocked'), { ...firing('BrokerUnreachable'), mutedBy: 'BrokerBlocked' }];
+    for (const each of [grave, muted]) await notify.raise(each, now);
+    await notify.resolve(muted, now + 5_000);
+    expect(told()).toEqual(['firing BrokerBlocked 0']);
+    await notify.resolve(grave, now + 10_000);
+    expect(told()).toEqual(['firing BrokerBlocked 0', 'resolved BrokerBlocked 0']);
+    expect(new Set(sent.map(({ fingerprint }) => fingerprint)).size).toBe(1);
+  });
+
   it('does not tell again and again of an alert that comes and goes', async () => {
     const notify = aProcess();
     for (let i = 0; i < 20; i += 1, now += 10_000) {

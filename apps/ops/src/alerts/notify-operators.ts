@@ -49,11 +49,11 @@ export class NotifyOperators {
 
   /** Called in each round in which it fires. */
   async raise(state: AlertState, at: number): Promise<void> {
-    const { rule, fingerprint } = state;
+    const { rule } = state;
     if (state.mutedBy !== undefined) return count('muted');
     if (rule.severity === 'P2') return this.addToDigest(state, at);
     const cooldownMs = COOLDOWN_MS[rule.severity];
-    const key = `${fingerprint}:${rule.severity}`;
+    const key = keyOf(state);
     let told = this.told.get(key);
     if (told === undefined) this.told.set(key, (told = { until: 0, suppressedCount: 0, isAnnounced: false }));
     if (at < told.until) {
@@ -74,7 +74,7 @@ export class NotifyOperators {
 
   /** Called once when it has ended. */
   async resolve(state: AlertState, at: number): Promise<void> {
-    const key = `${state.fingerprint}:${state.rule.severity}`;
+    const key = keyOf(state);
     const told = this.told.get(key);
     if (told?.isAnnounced !== true) return;
     told.isAnnounced = false;
@@ -138,6 +138,9 @@ export class NotifyOperators {
     for (const sink of this.sinks) sink.offer(notice);
   }
 }
+
+/** Of two alerts about the same thing each has its own: the end of the one that was muted is no end of the other. */
+const keyOf = ({ rule, fingerprint }: AlertState): string => `${rule.severity}:${rule.name}:${fingerprint}`;
 
 const count = (reason: 'muted' | 'cooldown' | 'elsewhere' | 'digest'): void => metrics.alertsSuppressed.inc({ reason });
 

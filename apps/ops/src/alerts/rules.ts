@@ -10,6 +10,9 @@ export type Outage = 'postgres' | 'rabbitmq';
 /** Consequences end later than their cause: a breaker counts as open for a minute more, and what has waited needs time. What lasts longer is told. */
 export const AFTERMATH_SECONDS = 90;
 
+/** In two rounds of the built-in alerter: they are five seconds apart, a little less when a check takes its time. An alert is told within 15 s. */
+const SEEN_TWICE_SECONDS = 3;
+
 /** One alert, for Prometheus and for the built-in alerter. Text may name its labels and `value` in braces: `{queue}`. */
 export interface AlertRule {
   readonly name: string;
@@ -118,8 +121,7 @@ export const rules: readonly AlertRule[] = [
     outageOf: 'postgres',
     builtIn: {
       anyOf: [{ kind: 'value', metric: 'health_check_up', where: { check: 'postgres' }, across: 'min', below: 1 }],
-      // Seen twice: rounds are five seconds apart, a little less when a check takes its time.
-      afterSeconds: 3,
+      afterSeconds: SEEN_TWICE_SECONDS,
     },
   },
   {
@@ -137,7 +139,7 @@ export const rules: readonly AlertRule[] = [
     outageOf: 'rabbitmq',
     builtIn: {
       anyOf: [{ kind: 'value', metric: 'health_check_up', where: { check: 'rabbitmq' }, across: 'min', below: 1 }],
-      afterSeconds: 10,
+      afterSeconds: SEEN_TWICE_SECONDS,
     },
   },
   {
@@ -153,7 +155,7 @@ export const rules: readonly AlertRule[] = [
     runbook: 'broker-away.md',
     outageOf: 'rabbitmq',
     worseThan: 'BrokerUnreachable',
-    builtIn: { anyOf: [{ kind: 'value', metric: 'amqp_connection_blocked', above: 0 }], afterSeconds: 3 },
+    builtIn: { anyOf: [{ kind: 'value', metric: 'amqp_connection_blocked', above: 0 }], afterSeconds: SEEN_TWICE_SECONDS },
   },
   {
     name: 'PostgresBreakerOpen',
@@ -169,8 +171,8 @@ export const rules: readonly AlertRule[] = [
     consequenceOf: ['postgres'],
     builtIn: {
       anyOf: [openBreaker({ where: { dependency: 'postgres' } })],
-      // So that one outage is one card: the unreachable server is certain by then.
-      afterSeconds: 15,
+      // So that one outage is one card: by the second look the server is known to be away, which mutes this.
+      afterSeconds: SEEN_TWICE_SECONDS,
     },
   },
   {
@@ -187,7 +189,7 @@ export const rules: readonly AlertRule[] = [
     consequenceOf: ['rabbitmq'],
     builtIn: {
       anyOf: [openBreaker({ where: { dependency: 'rabbitmq' } })],
-      afterSeconds: 15,
+      afterSeconds: SEEN_TWICE_SECONDS,
     },
   },
   {

@@ -45,8 +45,11 @@ export class WatchAlerts {
     this.findings.note();
     const { firing, resolved } = this.states.next(latest.at, new Set(latest.failed.map(({ target }) => target)));
     show(firing);
-    for (const state of firing) await this.notify.raise(state, latest.at);
-    for (const state of resolved) await this.notify.resolve(state, latest.at);
+    // Side by side, so that a Redis that hangs costs all of them half a second and not each.
+    await Promise.all([
+      ...firing.map((state) => this.notify.raise(state, latest.at)),
+      ...resolved.map((state) => this.notify.resolve(state, latest.at)),
+    ]);
     await this.notify.tick(latest.at);
   }
 }

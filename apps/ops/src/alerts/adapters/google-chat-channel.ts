@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { HttpFailure, UnusableAnswer } from '#lib/resilience/adapters/http/json-request';
 import type { Breakers } from '#lib/resilience/call/breakers';
 import { AlertChannelPort } from '../alert-channel.port.js';
@@ -12,8 +11,14 @@ const OTHER_COLOUR = '#CCCCCC';
 const ICONS: Readonly<Record<Severity, string>> = { P0: 'emergency', P1: 'warning', P2: 'info' };
 /** A message has at most 32 KB. */
 const MOST_CHARACTERS = 12_000;
-/** What Google Chat answers with: the message that it made. A proxy in between answers something else. */
-const Created = z.object({ name: z.string() });
+/** Google fetches the images of headers itself: they must be public. */
+const IMAGES = 'https://www.gstatic.com/images/icons/material/system/2x';
+const HEADERS: Readonly<Record<Severity, string>> = {
+  P0: 'error_red_48dp.png',
+  P1: 'warning_amber_48dp.png',
+  P2: 'info_black_48dp.png',
+};
+const RESOLVED_HEADER = 'check_circle_black_48dp.png';
 
 /** How notices look in a space. */
 export interface GoogleChatOptions {
@@ -55,20 +60,13 @@ export class GoogleChatAlertChannel extends AlertChannelPort {
 
   private post({ fingerprint }: Notice, body: object): Promise<void> {
     const thread = { threadKey: fingerprint, messageReplyOption: 'REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD' };
-    return this.api.post({ ...body, thread: { threadKey: fingerprint } }, thread, requireCreated);
+    return this.api.post({ ...body, thread: { threadKey: fingerprint } }, thread, refusePages);
   }
 }
 
-const requireCreated = (answer: string): void => {
-  if (!Created.safeParse(jsonFrom(answer)).success) throw new UnusableAnswer('Google Chat', 'an answer that is no message');
-};
-
-const jsonFrom = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+/** Google Chat answers with the message that it made, a relay in between with anything; a page is what a proxy shows that let nothing pass. */
+const refusePages = (answer: string): void => {
+  if (answer.trimStart().startsWith('<')) throw new UnusableAnswer('Google Chat', 'a page in place of an answer');
 };
 
 const titleOf = ({ kind, severity, alert }: Notice): string => `[${severity}] ${kind === 'resolved' ? `resolved: ${alert}` : alert}`;
@@ -99,9 +97,10 @@ const cardOf = (notice: Notice, { environment, runbookUrl }: GoogleChatOptions):
       : [runbookUrl === undefined ? line('Runbook', `docs/operate/runbooks/${runbook}`) : buttonTo(runbookUrl, runbook)]),
   ];
   const subtitle = `${environment}, since ${new Date(notice.since).toISOString()}`;
+  const imageUrl = `${IMAGES}/${kind === 'resolved' ? RESOLVED_HEADER : HEADERS[severity]}`;
   return {
     text: textOf(notice),
-    cardsV2: [{ cardId: fingerprint, card: { header: { title: titleOf(notice), subtitle }, sections: [{ widgets }] } }],
+    cardsV2: [{ cardId: fingerprint, card: { header: { title: titleOf(notice), subtitle, imageUrl }, sections: [{ widgets }] } }],
   };
 };
 
