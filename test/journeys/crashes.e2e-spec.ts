@@ -28,7 +28,7 @@ it('Parley loses nothing, repeats nothing and leaves no gap when gateway, embedd
   const acknowledgeMore = (count: number) => {
     const wanted = journal.acknowledged.length + count;
     return eventually(() => expect(journal.acknowledged.length).toBeGreaterThanOrEqual(wanted), {
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
       what: `${count} more messages`,
     });
   };
@@ -58,4 +58,4 @@ it('Parley loses nothing, repeats nothing and leaves no gap when gateway, embedd
     everyMs: 500,
     what: 'everything is where it belongs',
   });
-});
+}, 240_000);

@@ -46,7 +46,7 @@ describe('an event that cannot be handled', () => {
           Object.fromEntries(messages.map(({ id }) => [id, id === poison?.id ? 'failed' : 'done'])),
         );
       },
-      { timeoutMs: 20_000, what: 'the neighbours are done and the poison has failed' },
+      { timeoutMs: 40_000, what: 'the neighbours are done and the poison has failed' },
     );
 
     const letter = await deadLetter();
@@ -63,7 +63,8 @@ describe('an event that cannot be handled', () => {
     expect(JSON.stringify(letter.properties.headers)).not.toContain(POISON);
     const { 'x-first-failed-at': first, 'x-last-failed-at': last } = letter.properties.headers ?? {};
     expect(Date.parse(String(last)) - Date.parse(String(first))).toBeGreaterThan(2_000 + 4_000);
-    expect(await attempts()).toEqual({ done: 19, retry: 2, 'dead-letter': 1 });
+    // Counted when RabbitMQ has confirmed the letter that was just read.
+    await eventually(async () => expect(await attempts()).toEqual({ done: 19, retry: 2, 'dead-letter': 1 }));
     expect((await alice.search({ q: 'harmless message', mode: 'dense', conversationId, limit: 50 })).items).toHaveLength(19);
   });
 

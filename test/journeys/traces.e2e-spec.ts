@@ -70,7 +70,7 @@ const sendIn = async (conversationId: string, content: string, { headers }: { he
   expect(status).toBe(202);
   return body as { id: string; seq: number };
 };
-const untilTaken = (what: string, isThere: () => void) => eventually(isThere, { timeoutMs: 30_000, everyMs: 100, what });
+const untilTaken = (what: string, isThere: () => unknown) => eventually(isThere, { timeoutMs: 30_000, everyMs: 100, what });
 const named = (spans: readonly TakenSpan[], name: string, service?: string): TakenSpan => {
   const found = spans.find((span) => span.name === name && (service === undefined || span.service === service));
   if (found === undefined) throw new Error(`no span ${name}; there are ${spans.map((span) => `${span.service}: ${span.name}`).join(', ')}`);
@@ -294,7 +294,7 @@ describe('npm run parley -- trace', () => {
       env: { ...parley.environment, PARLEY_HOME: home },
     });
 
-  it('prints the way of a message from logs and tables, by its request, its trace and itself', { timeout: 60_000 }, async () => {
+  it('prints the way of a message from logs and tables, by its request, its trace and itself', { timeout: 180_000 }, async () => {
     const { id: conversationId } = await alice.createConversation({ memberIds: ['bob'] });
     const trace = newTrace('00');
     const { id } = await sendIn(conversationId, CANARY, { headers: { ...trace.headers, 'x-request-id': 'journey-of-a-trace' } });
@@ -302,7 +302,8 @@ describe('npm run parley -- trace', () => {
       const { pipeline } = await alice.message(id);
       expect([pipeline.embedding, pipeline.delivery, pipeline.scoring]).toEqual(['done', 'done', 'done']);
     });
-    await eventually(async () => {
+    // The lines of a message are written after its rows, and each try is a process that starts.
+    await untilTaken('the way is complete', async () => {
       const { code, stdout, stderr } = await run(id);
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       for (const part of [

@@ -80,7 +80,7 @@ describe.skipIf(whyNot !== undefined)(`an upgrade from ${PREVIOUS_RELEASE}${whyN
       logFile: join(folder, `${service}-${version}.log`),
       pidFile: join(folder, `${service}-${version}.pid`),
       stopWithinMs: 60_000,
-      readyWithinMs: 30_000,
+      readyWithinMs: 60_000,
     });
     running.set(service, server);
     await server.start();
@@ -170,7 +170,7 @@ describe.skipIf(whyNot !== undefined)(`an upgrade from ${PREVIOUS_RELEASE}${whyN
     await acknowledgeMore(50);
     await worksAsEver('balloon');
     expect(oldApps).not.toContain('scoring');
-  }, 90_000);
+  }, 180_000);
 
   it('replaces one process after the other under load, and loses, repeats and skips nothing', async () => {
     for (const service of ORDER) {
@@ -195,5 +195,5 @@ describe.skipIf(whyNot !== undefined)(`an upgrade from ${PREVIOUS_RELEASE}${whyN
       ...PATIENT,
       what: 'the socket heard all of it in order',
     });
-  }, 150_000);
+  }, 300_000);
 });

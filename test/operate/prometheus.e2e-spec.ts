@@ -72,7 +72,7 @@ describe.skipIf('missing' in prometheus)(
         expect(JSON.stringify(await answer.json())).toContain('"check":"postgres"');
       };
       await eventually(scraped, { timeoutMs: 30_000 });
-      expect(await firing()).toEqual([]);
+      await eventually(async () => expect(await firing()).toEqual([]), { timeoutMs: 20_000 });
       text = 'health_check_up{check="postgres"} 0\n';
       await eventually(async () => expect(await firing()).toEqual(['p0 DBConnectionFailure']), { timeoutMs: 20_000 });
       text = 'health_check_up{check="postgres"} 1\n';
