@@ -5,7 +5,7 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, linkSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, dirname, join, resolve, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -84,11 +84,31 @@ function takeLock() {
     const holder = lockHolder();
     if (isAlive(holder)) return false;
     if (isAlive(holder?.worker)) killGroup(holder.worker, 'SIGKILL'); // its npm, which would go on beside ours
-    rmSync(lockFile, { force: true });
+    setLockAside();
     return false;
   } finally {
     rmSync(draft, { force: true });
   }
+}
+
+/** Removes the lock of a holder that is gone, unless another start has done that and taken it meanwhile: then it is given back. */
+function setLockAside() {
+  const aside = `${lockFile}.${process.pid}.gone`;
+  try {
+    renameSync(lockFile, aside);
+    if (isAlive(readJson(aside))) linkSync(aside, lockFile);
+  } catch (error) {
+    if (error.code !== 'ENOENT' && error.code !== 'EEXIST') throw error;
+  } finally {
+    rmSync(aside, { force: true });
+  }
+}
+
+/** In one step, so that no reader finds half of it and takes the lock for free. */
+function nameWorker(worker) {
+  const draft = `${lockFile}.${process.pid}`;
+  writeFileSync(draft, JSON.stringify({ ...identity(process.pid), worker: identity(worker) }));
+  renameSync(draft, lockFile);
 }
 
 function lockHolder() {
@@ -343,7 +363,7 @@ async function runWithTicker(what, command, args, timeoutMs) {
       child.once('close', (code, signal) => resolve({ code: code ?? signal, output }));
     });
     working = { child, done };
-    if (child.pid !== undefined) writeFileSync(lockFile, JSON.stringify({ ...identity(process.pid), worker: identity(child.pid) }));
+    if (child.pid !== undefined) nameWorker(child.pid);
     const result = await done;
     if (working.isEnding) await new Promise(() => undefined); // interrupted() leaves
     return result;

@@ -10,9 +10,9 @@ import { projectRoot } from '#lib/devstack/project-root';
 const NPM = `
   const { appendFileSync, existsSync } = require('node:fs');
   if (process.argv[2] === '--version') { console.log('11.0.0'); process.exit(0); }
+  process.on('SIGTERM', () => setTimeout(() => { appendFileSync('npm.log', 'end ' + process.pid + '\\n'); process.exit(143); }, 200));
   appendFileSync('npm.log', 'begin ' + process.pid + '\\n');
   if (process.env.NPM_SAYS) { console.error(process.env.NPM_SAYS); process.exit(1); }
-  process.on('SIGTERM', () => setTimeout(() => { appendFileSync('npm.log', 'end ' + process.pid + '\\n'); process.exit(143); }, 200));
   setInterval(() => { if (existsSync('let-go')) process.exit(1); }, 20);
 `;
 

@@ -88,6 +88,7 @@ async function test(project: Kind, { filters, changedSince }: Wanted, env: NodeJ
   try {
     const countsFile = join(folder, 'counts.json');
     const urls = NEEDS_STACK.includes(project) ? await stackVariable() : {};
+    if (stopping.signal.aborted) return;
     process.stdout.write(`\n${pc.bold(project)}\n`);
     const code = await vitest(project, [...filters, ...(changedSince === undefined ? [] : [`--changed=${changedSince}`])], {
       ...env,

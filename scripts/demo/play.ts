@@ -196,7 +196,7 @@ class Drop {
 class PipelineWatch {
   readonly all: PlayedMessage[] = [];
   private readonly pending = new Map<string, { message: PlayedMessage; acceptedAt: number }>();
-  private isComplete = false;
+  private givesUpAt = Number.POSITIVE_INFINITY;
 
   constructor(
     private readonly conversationId: string,
@@ -209,15 +209,14 @@ class PipelineWatch {
     this.pending.set(message.id, { message, acceptedAt: performance.now() });
   }
 
-  /** From now on the watch ends when nothing is pending. */
+  /** From now on the watch ends when nothing is pending, or after a minute. */
   noMoreToCome(): void {
-    this.isComplete = true;
+    this.givesUpAt = performance.now() + GIVE_UP_AFTER_MS;
   }
 
   async untilAllSettled(): Promise<void> {
-    const endsAt = performance.now() + GIVE_UP_AFTER_MS;
-    for (let turn = 0; !this.isComplete || this.pending.size > 0; turn++) {
-      if (performance.now() > endsAt) return; // what is still pending says so itself
+    for (let turn = 0; this.givesUpAt === Number.POSITIVE_INFINITY || this.pending.size > 0; turn++) {
+      if (performance.now() > this.givesUpAt) return; // what is still pending says so itself
       await sleep(LOOK_EVERY_MS);
       const person = this.people[turn % this.people.length];
       if (person !== undefined && this.pending.size > 0) await this.look(person);

@@ -14,7 +14,7 @@ export interface PlayedReceipt {
 }
 
 const Page = z.object({ items: z.array(ConversationSummary) });
-const RECORDED_WITHIN_MS = 5_000;
+const RECORDED_WITHIN_MS = 15_000;
 
 /** Waits a moment for the last receipts, which go out a few times a second. */
 export async function readReceipts(people: readonly Person[], conversationId: string, headSeq: number): Promise<PlayedReceipt[]> {

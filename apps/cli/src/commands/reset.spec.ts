@@ -19,7 +19,9 @@ describe('parley reset', () => {
     rmSync(home, { recursive: true, force: true });
   });
 
-  it('removes all that npm start made', async () => {
+  it('removes all that npm start made, also what a killed one was about to make', async () => {
+    for (const draft of ['secrets.json.new', 'state.json.4711', 'supervisor.lock.0198c3a2-7d5e-4c1b-9f00-00000000abcd'])
+      writeFileSync(join(home, draft), '');
     await reset({ yes: true });
     expect(existsSync(home)).toBe(false);
   });

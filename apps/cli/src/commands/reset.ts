@@ -11,8 +11,8 @@ import { stopEmbedded } from '#lib/devstack/embedded/stop-embedded';
 import { stopStack } from '#lib/devstack/supervisor/stop-stack';
 import { confirm } from '../operator/confirm.js';
 
-/** All that `npm start` puts into a home. */
-const OURS = /^(data|embedded|logs|traces|run|objects|secrets\.json|state\.json(\.\d+)?|supervisor\.lock)$/;
+/** All that `npm start` puts into a home; what has a suffix was about to get its name when its process was killed. */
+const OURS = /^(data|embedded|logs|traces|run|objects|secrets\.json(\.new)?|state\.json(\.\d+)?|supervisor\.lock(\.[\da-f-]+)?)$/;
 
 /** `parley reset`: stops the Parley of this home and removes its data, secrets and logs; the next start begins from nothing. */
 export async function reset({ yes = false, json = false }: { yes?: boolean; json?: boolean }): Promise<void> {

@@ -5,12 +5,17 @@ import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '#lib/testing/eventually';
 import { type Home, parleyHome } from '../home/home.js';
-import { readState } from '../home/state.js';
+import { secretsOf } from '../home/secrets.js';
+import { readState, type StackState, writeState } from '../home/state.js';
 import { freePorts } from '../ports/free-ports.js';
 import { isReady } from '../supervisor/is-ready.js';
 import { Terminal } from '../supervisor/terminal.js';
-import { EmbeddedParley } from './embedded-parley.js';
+import { ControlServer } from './control-server.js';
+import { EmbeddedParley, postgresPlace } from './embedded-parley.js';
+import { EmbeddedPostgres } from './embedded-postgres.js';
+import { HomeLock } from './home-lock.js';
 import { findPostgresPackage } from './postgres-programs.js';
+import { readPostmasterFile } from './postmaster-file.js';
 import { stopEmbedded } from './stop-embedded.js';
 
 /** Stands for the app: ready on both ports at once, and writes how it ended. */
@@ -23,7 +28,10 @@ process.on('SIGTERM', () => { tell('drained'); process.exit(0); });
 tell('started ' + (process.env.DATABASE_URL ?? '').replace(/:[^:]*@.*/, '') + ' ' + process.env.RABBITMQ_URL);
 `;
 
-describe.skipIf(findPostgresPackage() === undefined)('the process that runs the embedded mode', () => {
+/** A start anew waits a second, and takes one; for a machine with other work. */
+const REVIVED = { timeoutMs: 40_000 };
+
+describe.skipIf(findPostgresPackage() === undefined)('the process that runs the embedded mode', { timeout: 120_000 }, () => {
   let home: Home;
   let env: NodeJS.ProcessEnv;
   let told: () => string[];
@@ -42,12 +50,19 @@ describe.skipIf(findPostgresPackage() === undefined)('the process that runs the 
     const folder = mkdtempSync(join(tmpdir(), 'parley-home-'));
     chmodSync(folder, 0o711); // for the user that Postgres runs as when this is root
     home = parleyHome({ PARLEY_HOME: folder });
-    const [base = 0] = await freePorts(1);
+    const [gateway, realtime, postgres] = await freePorts(3);
     const file = join(folder, 'told');
     writeFileSync(join(folder, 'stand-in.mjs'), STAND_IN);
     writeFileSync(file, '');
     told = () => readFileSync(file, 'utf8').trim().split('\n').filter(Boolean);
-    env = { ...process.env, PARLEY_PORT_BASE: String(base), TOLD: file, RABBITMQ_URL: 'amqp://not.used' };
+    env = {
+      ...process.env,
+      PARLEY_GATEWAY_PORT: String(gateway),
+      PARLEY_REALTIME_1_PORT: String(realtime),
+      PARLEY_POSTGRES_PORT: String(postgres),
+      TOLD: file,
+      RABBITMQ_URL: 'amqp://not.used',
+    };
   });
   afterEach(async () => {
     for (const each of started.splice(0)) await each.stop();
@@ -86,13 +101,30 @@ describe.skipIf(findPostgresPackage() === undefined)('the process that runs the 
       expect(now).toBeDefined();
       expect(now).not.toBe(app);
       expect(await isReady(state.gatewayUrl)).toBe(true);
-    });
+    }, REVIVED);
     process.kill(postgres, 'SIGKILL');
     await eventually(async () => {
       const [, now] = await pids();
       expect(now).toBeDefined();
       expect(now).not.toBe(postgres);
+    }, REVIVED);
+  });
+
+  it('is one of two that start at the same moment in the same home', async () => {
+    const outcomes = await Promise.allSettled([newParley().start(), newParley().start()]);
+    expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+    expect(outcomes.find((outcome) => outcome.status === 'rejected')?.reason).toMatchObject({
+      message: expect.stringContaining('already runs from'),
     });
+    expect((await readState(home))?.state.phase).toBe('ready');
+  });
+
+  it('leaves no record behind when it is ended at once', async () => {
+    const parley = newParley();
+    const state = await parley.start();
+    await parley.kill();
+    expect(await readState(home)).toBeUndefined();
+    await eventually(async () => expect(await isReady(state.gatewayUrl)).toBe(false));
   });
 
   it('goes on when its record cannot be written', async () => {
@@ -102,8 +134,8 @@ describe.skipIf(findPostgresPackage() === undefined)('the process that runs the 
     mkdirSync(home.stateFile);
     try {
       process.kill(app, 'SIGKILL');
-      await eventually(() => expect(told()).toHaveLength(2));
-      await eventually(async () => expect(await isReady(state.gatewayUrl)).toBe(true));
+      await eventually(() => expect(told()).toHaveLength(2), REVIVED);
+      await eventually(async () => expect(await isReady(state.gatewayUrl)).toBe(true), REVIVED);
     } finally {
       rmSync(home.stateFile, { recursive: true });
     }
@@ -120,13 +152,51 @@ describe.skipIf(findPostgresPackage() === undefined)('the process that runs the 
     await eventually(async () => {
       const { rowCount } = await client.query(`SELECT FROM pg_stat_activity WHERE application_name LIKE 'parley-migrate@%'`);
       expect(rowCount).toBe(1);
-    });
+    }, REVIVED);
     const askedAt = performance.now();
     await parley.stop();
     expect(performance.now() - askedAt).toBeLessThan(20_000); // killed after 65 s when it does not hear
     expect(told()).toHaveLength(1);
     expect(await stopEmbedded(home, () => undefined)).toBe('nothing');
     await client.end().catch(() => undefined);
+  });
+
+  describe('told to stop', () => {
+    const record = (embedded: StackState['embedded']): Promise<void> =>
+      writeState(home, { phase: 'ready', embedded, services: [], dependencies: [] } as unknown as StackState);
+    const claimed = () => {
+      const lock = HomeLock.claim(home.embeddedLock);
+      if (lock === undefined) throw new Error('another one has it');
+      return lock;
+    };
+
+    it('while it takes no orders any more, or those of a killed one are written down, it is waited for', async () => {
+      const [closed = 0] = await freePorts(1);
+      await record({ url: `http://127.0.0.1:${closed}`, token: 'x' });
+      const lock = claimed();
+      setTimeout(() => lock.release(), 500);
+      expect(await stopEmbedded(home, () => undefined)).toBe('parley');
+      expect(await readState(home)).toBeUndefined();
+    });
+
+    it('and killed in the middle of that, it leaves no Postgres running', async () => {
+      const place = await postgresPlace(home);
+      const { postgresPassword: password } = await secretsOf(home);
+      const [port = 0] = await freePorts(1);
+      const postgres = new EmbeddedPostgres({ ...place, port, password, logFile: join(home.logs, 'postgres.log') });
+      const lock = claimed();
+      const control = new ControlServer(() => lock.release()); // as if its process had ended
+      try {
+        await postgres.start();
+        await record(await control.start());
+        expect(await stopEmbedded(home, () => undefined)).toBe('parley');
+        expect(readPostmasterFile(place.folder)).toBeUndefined();
+        expect(await readState(home)).toBeUndefined();
+      } finally {
+        control.close();
+        await postgres.stop();
+      }
+    });
   });
 
   it('tells why the app does not start, with what it said, and leaves nothing running', async () => {

@@ -114,6 +114,8 @@ export class EmbeddedParley {
     this.isStopping = true;
     this.standalone?.kill();
     await this.postgres?.stop().catch(() => undefined);
+    await this.recorded;
+    if (this.lock !== undefined) await removeState(this.home);
   }
 
   private async bringUp(): Promise<StackState> {
@@ -153,11 +155,12 @@ export class EmbeddedParley {
     await this.endBoth();
     if (this.lock === undefined) return;
     await this.spans?.stop();
-    this.control.close();
     await this.recorded;
     await removeState(this.home);
     this.lock.release();
     this.lock = undefined;
+    // Last: until the lock is free, an order to stop is taken.
+    this.control.close();
   }
 
   private async endBoth(): Promise<void> {
@@ -169,17 +172,22 @@ export class EmbeddedParley {
     const entry = this.entry();
     if (!existsSync(entry)) throw new Explained(`${entry} is missing: the build did not make it`);
     mkdirSync(this.home.folder, { recursive: true, mode: 0o711 });
-    await this.refuseBesideServers();
-    this.lock = HomeLock.claim(this.home.embeddedLock);
-    if (this.lock === undefined) throw new Explained(await this.whoIsHere());
+    const lock = HomeLock.claim(this.home.embeddedLock);
+    if (lock === undefined) throw new Explained(await this.whoIsHere());
+    // In this order, as the other does it: of two that start at the same moment at least one sees the other.
+    if (await this.isBesideServers()) {
+      lock.release();
+      throw new Explained(await this.whoIsHere());
+    }
+    this.lock = lock;
     await removeState(this.home); // of a killed run: from here on the record is ours or absent
   }
 
   /** The four servers of `npm start` have another lock in the same home, and the same ports. */
-  private async refuseBesideServers(): Promise<void> {
-    if (!existsSync(this.home.lockFile)) return;
+  private async isBesideServers(): Promise<boolean> {
+    if (!existsSync(this.home.lockFile)) return false;
     const { lockHolder } = await import('../process/lock-file.js');
-    if ((await lockHolder(this.home.lockFile)) !== undefined) throw new Explained(await this.whoIsHere());
+    return (await lockHolder(this.home.lockFile)) !== undefined;
   }
 
   private async whoIsHere(): Promise<string> {

@@ -19,7 +19,7 @@ import { findPostgresPackage, preparePrograms } from './postgres-programs.js';
 
 const found = findPostgresPackage();
 
-describe.skipIf(found === undefined)('the Postgres of the embedded mode', () => {
+describe.skipIf(found === undefined)('the Postgres of the embedded mode', { timeout: 90_000 }, () => {
   let place: string;
   let options: EmbeddedPostgresOptions;
   const started: EmbeddedPostgres[] = [];
@@ -139,6 +139,39 @@ describe.skipIf(found === undefined)('the Postgres of the embedded mode', () => 
       cwd: projectRoot,
     });
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'has stopped\n' });
+  });
+
+  it('is stopped in the first moments of its start as well, when nothing tells yet that it is there', async () => {
+    await (await start()).stop();
+    const [begun, slow] = [join(place, 'begun'), join(place, 'never')];
+    writeFileSync(begun, '');
+    chmodSync(begun, 0o666);
+    writeFileSync(slow, `#!/bin/sh\necho yes >> '${begun}'\nexec sleep 300\n`, { mode: 0o755 });
+    const starting = start({ programs: { ...options.programs, postgres: slow } }).catch((error: Error) => error.message);
+    await eventually(() => expect(readFileSync(begun, 'utf8')).toBe('yes\n'));
+    await started.at(-1)?.stop();
+    expect(await starting).toContain('it was ended by SIGINT');
+  });
+
+  it('ends one that was killed before it had written down where it answers', async () => {
+    const { pid } = await startAndKillParent();
+    const file = join(options.folder, 'postmaster.pid');
+    const whole = readFileSync(file, 'utf8');
+    writeFileSync(file, `${pid}\n`);
+    writeFileSync(options.logFile, '');
+    const starting = start();
+    await eventually(() => expect(readFileSync(options.logFile, 'utf8')).toContain('running in data directory'));
+    writeFileSync(file, whole);
+    expect(await ask(await starting, 'SELECT word FROM survived')).toEqual([{ word: 'yes' }]);
+    expect(isAlive(pid)).toBe(false);
+  });
+
+  it('says that its port is taken, not that its password is wrong, when another Postgres has taken it', async () => {
+    await start();
+    const slow = join(place, 'late');
+    writeFileSync(slow, `#!/bin/sh\nsleep 1\nexec '${options.programs.postgres}' "$@"\n`, { mode: 0o755 });
+    const second = start({ folder: join(place, 'second'), password: 'another', programs: { ...options.programs, postgres: slow } });
+    await expect(second).rejects.toThrow(/it exited with code 1\n[\s\S]*Address already in use/);
   });
 
   it('refuses data of another major version and leaves it as it is', async () => {

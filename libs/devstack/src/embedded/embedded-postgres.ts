@@ -46,7 +46,7 @@ const NAME = 'parley';
 const INITDB_WITHIN_MS = 60_000;
 /** After kill -9 it replays its log first. */
 const READY_WITHIN_MS = 60_000;
-/** After pg_ctl has seen it end. */
+/** After pg_ctl has seen it end, or a signal has reached it in its first moments. */
 const CHILD_GONE_WITHIN_MS = 5_000;
 const ASK_EVERY_MS = 20;
 /** Processes of a killed Postgres that have not noticed yet hold its memory. */
@@ -70,7 +70,6 @@ export class EmbeddedPostgres {
   readonly name = 'postgres';
   private watch: Client | undefined;
   private child: ChildProcess | undefined;
-  private isWanted = false;
   private readonly listeners: ((how: string) => void)[] = [];
 
   constructor(private readonly options: EmbeddedPostgresOptions) {}
@@ -93,20 +92,18 @@ export class EmbeddedPostgres {
     await endOrphan({ ...this.options, url: this.urlOf('postgres') });
     // Beside the start, which takes as long: nothing is acknowledged before both have ended.
     await Promise.all([this.launch(), isNew ? this.syncCluster() : undefined]);
-    this.watch = await this.connect();
-    this.isWanted = true;
-    this.watch.once('end', () => this.afterLoss());
+    const watch = (this.watch = await this.connect());
+    watch.once('end', () => this.afterLoss(watch));
   }
 
-  /** Fast shutdown: does not wait for clients. Resolves when it is gone. @throws when it does not end. */
+  /** Fast shutdown: does not wait for clients. Ends a start that is under way too. Resolves when it is gone. @throws when it does not end. */
   async stop(): Promise<void> {
-    this.isWanted = false;
     const { watch } = this;
     this.watch = undefined;
     // Not waited for: a Postgres that hangs does not close it.
     void watch?.end().catch(() => undefined);
-    await stopPostgres(this.options);
-    await this.childGone();
+    const wasFound = await stopPostgres(this.options);
+    await this.childGone({ isTold: wasFound });
   }
 
   /** Calls back when it ends without having been asked to. */
@@ -119,10 +116,10 @@ export class EmbeddedPostgres {
     return `postgres://${NAME}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`;
   }
 
-  private afterLoss(): void {
+  /** Of a connection that {@link stop} has closed, or of an earlier run, nothing follows. */
+  private afterLoss(lost: Client): void {
+    if (this.watch !== lost) return;
     this.watch = undefined;
-    if (!this.isWanted) return;
-    this.isWanted = false;
     for (const listener of this.listeners) listener('has ended or closed its connections');
   }
 
@@ -178,10 +175,12 @@ export class EmbeddedPostgres {
       );
       if (failure === undefined) return;
       const said = logFrom(this.options.logFile, from);
-      if (!/shared memory block|is another postmaster/.test(said) || performance.now() > endsAt) {
+      if (!/shared memory block|running in data directory/.test(said) || performance.now() > endsAt) {
         throw new Explained(`the embedded Postgres did not start: ${hintOf(failure)}\n${said}`);
       }
       await sleep(200);
+      // One that was killed in its first moments had not written down yet where it answers, and so was not found before.
+      await endOrphan({ ...this.options, url: this.urlOf('postgres') });
     }
   }
 
@@ -220,7 +219,8 @@ export class EmbeddedPostgres {
       try {
         return await this.makeDatabase();
       } catch (error) {
-        if (isWrongPassword(error))
+        // Another program's Postgres may have taken the port: then ours ends in a moment, and says so.
+        if (isWrongPassword(error) && this.isListening())
           throw new Error(
             'it refuses the password in secrets.json: was that file made anew? Restore it, or remove all data with `parley reset`',
             { cause: error },
@@ -229,6 +229,12 @@ export class EmbeddedPostgres {
       }
       await sleep(ASK_EVERY_MS);
     }
+  }
+
+  /** It writes its status down when it has its port; where pg_ctl started it, its number is not known. */
+  private isListening(): boolean {
+    const file = readPostmasterFile(this.options.folder);
+    return file?.status === 'ready' && (this.child === undefined || file.pid === this.child.pid);
   }
 
   private async makeDatabase(): Promise<void> {
@@ -249,12 +255,13 @@ export class EmbeddedPostgres {
     return client;
   }
 
-  private async childGone(): Promise<void> {
+  private async childGone({ isTold }: { readonly isTold: boolean }): Promise<void> {
     const { child } = this;
-    this.child = undefined;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     // Otherwise nothing might keep this process alive, and it would end here, without a word, in the middle of its own stop.
     child.ref();
+    // One that has just been launched has no file yet by which pg_ctl finds it.
+    if (!isTold) child.kill('SIGINT');
     await once(child, 'exit', { signal: AbortSignal.timeout(CHILD_GONE_WITHIN_MS) }).catch(() => undefined);
     child.unref();
   }

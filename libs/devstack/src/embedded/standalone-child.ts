@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { pathToFileURL } from 'node:url';
 import { migrate } from '#lib/database/adapters/migrate';
 import { createLogger } from '#lib/runtime/log/logger';
-import { BEGIN, STOP } from './standalone-message.js';
+import { BEGIN, STARTED, STOP } from './standalone-message.js';
 
 /** Arguments: the app's entry file, and what that loads, which this may load before Postgres answers. Then the schema, then the app, in this process. */
 const [entry = '', loaded = ''] = process.argv.slice(2);
@@ -20,3 +20,4 @@ if (loaded !== '') await import(pathToFileURL(loaded).href);
 await begun;
 await migrate({ url: process.env['DATABASE_URL'] ?? '', logger: createLogger('migrate', 'info') });
 await import(pathToFileURL(entry).href);
+process.send?.(STARTED, () => undefined); // its parent may be gone

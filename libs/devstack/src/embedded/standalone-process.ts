@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nodeFlags } from '#lib/runtime/workers/node-flags';
@@ -7,7 +6,7 @@ import { projectRoot } from '../project-root.js';
 import { STANDALONE } from '../services.js';
 import { isReady } from '../supervisor/is-ready.js';
 import { Explained } from '../terminal/explain.js';
-import { BEGIN, STOP } from './standalone-message.js';
+import { BEGIN, STARTED, STOP } from './standalone-message.js';
 
 /** How the one process of the embedded mode is run. */
 export interface StandaloneOptions {
@@ -26,6 +25,8 @@ const CHILD = join(projectRoot, 'dist', 'libs', 'devstack', 'src', 'embedded', '
 /** It migrates first. */
 const READY_WITHIN_MS = 120_000;
 const ASK_EVERY_MS = 25;
+/** What it wrote before it ended is read after the news of its end. */
+const LAST_WORDS_MS = 100;
 /** The longest drain of its modules, and some. */
 const STOP_WITHIN_MS = 65_000;
 const KEPT_LINES = 15;
@@ -35,6 +36,8 @@ export class StandaloneProcess {
   readonly name = STANDALONE;
   private child: ChildProcess | undefined;
   private isWanted = false;
+  /** It says so itself: another process may have its ports, and answer in its place. */
+  private hasStarted = false;
   private ended: Promise<string> = Promise.resolve('was not started');
   private said: string[] = [];
   private readonly listeners: ((how: string) => void)[] = [];
@@ -58,8 +61,12 @@ export class StandaloneProcess {
     void this.ended.then((reason) => (how = reason));
     this.tell(BEGIN);
     const endsAt = performance.now() + READY_WITHIN_MS;
-    while (!(await this.isReady())) {
-      if (how !== undefined) throw new Explained(`Parley ${how} while it was starting\n${this.said.join('\n')}`);
+    for (let isAnswered = false; ; isAnswered = this.hasStarted && (await this.isReady())) {
+      if (how !== undefined) {
+        await sleep(LAST_WORDS_MS);
+        throw new Explained(`Parley ${how} while it was starting\n${this.said.join('\n')}`);
+      }
+      if (isAnswered) break;
       if (performance.now() > endsAt) {
         await this.stop();
         throw new Explained(`Parley was not ready within ${READY_WITHIN_MS / 1_000} s\n${this.said.join('\n')}`);
@@ -72,12 +79,11 @@ export class StandaloneProcess {
   /** Asks it to drain and end; kills it when it has not within 65 s. */
   async stop(): Promise<void> {
     this.isWanted = false;
-    const { child } = this;
+    const { child, ended } = this;
     if (child === undefined) return;
-    const gone = once(child, 'exit');
     this.tell(STOP);
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
-    await gone;
+    await ended;
     clearTimeout(timer);
   }
 
@@ -99,6 +105,7 @@ export class StandaloneProcess {
   private spawn(): Promise<string> {
     const { entry, loads, env, onOutput } = this.options;
     this.said = [];
+    this.hasStarted = false;
     const child = spawn(process.execPath, [...nodeFlags('gateway'), CHILD, entry, ...(loads === undefined ? [] : [loads])], {
       // A Ctrl-C in the terminal is for us; it is stopped in order.
       detached: true,
@@ -107,6 +114,7 @@ export class StandaloneProcess {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     this.child = child;
+    child.on('message', (word) => (this.hasStarted ||= word === STARTED && this.child === child));
     for (const from of ['stdout', 'stderr'] as const) {
       child[from]?.setEncoding('utf8').on('data', (chunk: string) => {
         this.said = [...this.said, ...chunk.trimEnd().split('\n')].slice(-KEPT_LINES);

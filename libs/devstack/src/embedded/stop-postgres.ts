@@ -17,21 +17,22 @@ const STOP_WITHIN_S = 20;
 
 /**
  * Ends the Postgres of a data folder: a fast shutdown, which does not wait for clients, or an immediate one where that does not end it in 20 s. By
- * pg_ctl, because Windows has no signals. Nothing to do where none runs. @throws Explained when it does not end.
+ * pg_ctl, because Windows has no signals. @returns whether it found one by its `postmaster.pid`. @throws Explained when it does not end.
  */
-export async function stopPostgres({ programs, folder, as }: StoppablePostgres): Promise<void> {
-  let said = '';
+export async function stopPostgres({ programs, folder, as }: StoppablePostgres): Promise<boolean> {
+  let said: string | undefined;
   for (const mode of ['fast', 'immediate']) {
-    if (!existsSync(join(folder, 'postmaster.pid'))) return;
+    if (!existsSync(join(folder, 'postmaster.pid'))) return said !== undefined;
     const { code, stderr } = await runCommand(programs.pgCtl, ['stop', '-D', folder, '-m', mode, '-w', '-t', String(STOP_WITHIN_S)], {
       timeoutMs: (STOP_WITHIN_S + 5) * 1_000,
       as,
       cwd: folder,
       env: postgresEnvironment(),
     });
-    if (code === 0) return;
+    if (code === 0) return true;
     said = stderr.trim();
   }
   // Killed meanwhile, it leaves the file, which the next start clears up.
-  if (!/No such process|Is server running/i.test(said)) throw new Explained(`the embedded Postgres does not stop: ${said}`);
+  if (said !== undefined && /No such process|Is server running/i.test(said)) return false;
+  throw new Explained(`the embedded Postgres does not stop: ${said}`);
 }

@@ -47,9 +47,12 @@ export async function runCommand(command: string, args: readonly string[], optio
     const timer = setTimeout(() => {
       timedOut = true;
       child.kill('SIGKILL');
+      // What it started may go on, and hold its output open.
+      for (const stream of ['stdout', 'stderr'] as const) child[stream].destroy();
     }, options.timeoutMs);
     const cancel = () => child.kill('SIGTERM');
     options.cancelled?.addEventListener('abort', cancel, { once: true });
+    if (options.cancelled?.aborted === true) cancel();
     const settle = () => {
       clearTimeout(timer);
       options.cancelled?.removeEventListener('abort', cancel);

@@ -1,4 +1,5 @@
-import { open, readFile, rm, stat } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { identify, isRunning, type ProcessIdentity } from './process-identity.js';
 
 /** The process that holds this lock file, or undefined: none does, or its holder no longer runs. */
@@ -23,19 +24,30 @@ export async function dropLock(file: string): Promise<void> {
 }
 
 async function tryTake(file: string): Promise<boolean> {
+  const own = `${file}.${randomUUID()}`;
   try {
-    await using handle = await open(file, 'wx', 0o644);
-    await handle.writeFile(JSON.stringify(identify(process.pid)));
+    // Written beside it and then linked, so that a lock is never there without its holder's name in it.
+    await writeFile(own, JSON.stringify(identify(process.pid)), { mode: 0o644 });
+    await link(own, file);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    if ((await lockHolder(file)) === undefined && !(await isBeingWritten(file))) await rm(file, { force: true });
+    if ((await lockHolder(file)) === undefined) await setAside(file);
     return false;
+  } finally {
+    await rm(own, { force: true });
   }
 }
 
-/** Between making the file and writing the holder into it there are milliseconds; after seconds its writer has died. */
-async function isBeingWritten(file: string): Promise<boolean> {
-  const facts = await stat(file).catch(() => undefined);
-  return facts !== undefined && facts.size === 0 && Date.now() - facts.mtimeMs < 5_000;
+/** Removes the lock of a holder that is gone, unless another process has done that and taken it meanwhile: then it is given back. */
+async function setAside(file: string): Promise<void> {
+  const aside = `${file}.${randomUUID()}`;
+  try {
+    await rename(file, aside);
+    if ((await lockHolder(aside)) !== undefined) await link(aside, file);
+  } catch (error) {
+    if (!['ENOENT', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  } finally {
+    await rm(aside, { force: true });
+  }
 }

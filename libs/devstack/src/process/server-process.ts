@@ -148,22 +148,26 @@ export class ServerProcess {
 
   private async untilReady(): Promise<void> {
     const { plan } = this;
-    const timeIsUp = AbortSignal.timeout(plan.readyWithinMs);
-    const gaveUp = plan.cancelled === undefined ? timeIsUp : AbortSignal.any([timeIsUp, plan.cancelled]);
+    const endsAt = performance.now() + plan.readyWithinMs;
     let ended: string | undefined;
     void this.exit.then((how) => (ended = how));
+    let isAnswered = false;
     let lastError: unknown;
-    while (!gaveUp.aborted) {
+    while (performance.now() < endsAt && plan.cancelled?.aborted !== true) {
+      // First: another process may have its port, and answer in its place.
       if (ended !== undefined) {
         await sleep(LAST_WORDS_MS);
         throw new Error(`${plan.name} ${ended} while it was starting\n${this.logTail()}`);
       }
+      if (isAnswered) return;
       try {
-        return await plan.probe(AbortSignal.any([gaveUp, AbortSignal.timeout(PROBE_TIMEOUT_MS)]));
+        const timeIsUp = AbortSignal.timeout(PROBE_TIMEOUT_MS);
+        await plan.probe(plan.cancelled === undefined ? timeIsUp : AbortSignal.any([timeIsUp, plan.cancelled]));
+        isAnswered = true;
       } catch (error) {
         lastError = error;
+        await sleep(PROBE_EVERY_MS);
       }
-      await sleep(PROBE_EVERY_MS);
     }
     if (plan.cancelled?.aborted === true) throw new Error(`${plan.name} was stopped while it was starting`);
     const reason = lastError instanceof Error ? lastError.message : String(lastError);

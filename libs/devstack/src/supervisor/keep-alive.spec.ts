@@ -23,6 +23,7 @@ describe('keep-alive', () => {
       starts,
       die: (how: string) => die(how),
       name: 'mortal',
+      pid: 1,
       start: async () => {
         starts.count += 1;
       },
@@ -43,6 +44,16 @@ describe('keep-alive', () => {
     one.die('exited with code 9');
     await eventually(() => expect(told).toEqual(['mortal exited with code 9; starting it again in 1 s', 'mortal is back']));
     expect(one.starts.count).toBe(1);
+  });
+
+  it('starts one that had died before it was watched', async () => {
+    const told: string[] = [];
+    const keepAlive = new KeepAlive(
+      (line) => told.push(line),
+      () => undefined,
+    );
+    keepAlive.watch({ ...mortal(), pid: undefined });
+    await eventually(() => expect(told.at(-1)).toBe('mortal is back'));
   });
 
   it('starts nothing any more once told to let go, even while it waits', async () => {

@@ -3,6 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** What {@link KeepAlive} needs of a server or a service. */
 export interface Revivable {
   readonly name: string;
+  /** Undefined while it is down. */
+  readonly pid: number | undefined;
   start(): Promise<void>;
   onCrash(listener: (how: string) => void): void;
 }
@@ -33,10 +35,12 @@ export class KeepAlive {
     private readonly isLent: (name: string) => boolean = () => false,
   ) {}
 
-  /** From now on this one is started again when it dies. It must be up. */
+  /** From now on this one is started again when it dies, and at once when it has died already since it was up. */
   watch(revivable: Revivable): void {
     const memory: Memory = { upSince: performance.now(), delayMs: undefined };
-    revivable.onCrash((how) => this.track(this.revive(revivable, how, memory)));
+    const afterCrash = (how: string) => this.track(this.revive(revivable, how, memory));
+    revivable.onCrash(afterCrash);
+    if (revivable.pid === undefined) afterCrash('has ended while others were starting');
   }
 
   /** Starts one that is down and watched already, now and, when that fails, again and again. */

@@ -15,6 +15,8 @@ import type { Terminal } from './terminal.js';
 const DETACHED_READY_WITHIN_MS = 900_000;
 /** One Ctrl-C may arrive three times: from the terminal, from npm, from bootstrap.mjs. */
 const SAME_SIGNAL_MS = 1_000;
+/** What a shell reports of a command that Ctrl-C ended. */
+const EXIT_INTERRUPTED = 130;
 
 /** What runs until it is told to stop. */
 export interface Stack {
@@ -49,6 +51,7 @@ async function startAndShow(stack: Stack, { terminal, isBackground }: RunOptions
   const startedAt = performance.now();
   try {
     const state = await stack.start();
+    if (asked.already) return;
     terminal.say(pc.green(`ready in ${((performance.now() - startedAt) / 1_000).toFixed(1)} s`));
     if (!isBackground) terminal.show(`\n${await welcome(state)}\n\n${pc.dim('Ctrl-C stops it.')}`);
   } catch (error) {
@@ -88,11 +91,11 @@ class StopOrder {
   }
 
   private interrupted(): void {
-    if (!this.already) return this.stop('Ctrl-C', 130);
+    if (!this.already) return this.stop('Ctrl-C', EXIT_INTERRUPTED);
     if (performance.now() - this.askedAt < SAME_SIGNAL_MS) return;
     this.askedAt = Infinity;
     this.options.terminal.say('stopping at once');
-    void this.stack.kill().finally(() => leave(this.options.terminal, 130));
+    void this.stack.kill().finally(() => leave(this.options.terminal, EXIT_INTERRUPTED));
   }
 }
 
@@ -131,13 +134,19 @@ export async function startDetached(home: Home, command: readonly string[]): Pro
     stdio: ['ignore', output, output],
   });
   closeSync(output);
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => child.kill('SIGTERM'));
+  let isInterrupted = false;
+  for (const name of ['SIGINT', 'SIGTERM'] as const)
+    process.on(name, () => {
+      isInterrupted = true;
+      child.kill('SIGTERM');
+    });
   const tail = follow(log, from);
   while (child.exitCode === null && child.signalCode === null && performance.now() - startedAt < DETACHED_READY_WITHIN_MS) {
     tail();
     const found = await readState(home);
     // Of this run, not of one that was killed; and what it says is true: the gateway answers.
-    if (found?.state.phase === 'ready' && found.supervisor?.pid === child.pid && (await isReady(found.state.gatewayUrl))) {
+    const isUp = found?.state.phase === 'ready' && found.supervisor?.pid === child.pid && (await isReady(found.state.gatewayUrl));
+    if (isUp && !isInterrupted) {
       tail();
       process.stdout.write(
         `\n${await welcome(found.state)}\n\n${pc.dim(`It runs in the background (pid ${child.pid}); ${commandFor('stop')} ends it.`)}\n`,
@@ -148,6 +157,7 @@ export async function startDetached(home: Home, command: readonly string[]): Pro
     await sleep(100);
   }
   tail();
+  if (isInterrupted) throw new Explained('interrupted: Parley was stopped', EXIT_INTERRUPTED);
   if (child.exitCode === null) child.kill('SIGTERM');
   throw new Explained(`Parley did not start; the log is ${log}`, child.exitCode || 1);
 }

@@ -1,11 +1,12 @@
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ComposeProject, composeProjectOf } from '../provisioning/docker-engine.js';
-import { dropLock, lockHolder } from '../process/lock-file.js';
+import { dropLock, lockHolder, takeLock } from '../process/lock-file.js';
 import { isRunning, signal } from '../process/process-identity.js';
 import { Explained } from '../terminal/explain.js';
 import type { Home } from '../home/home.js';
-import { findLeftovers, stopLeftovers } from '../home/leftovers.js';
-import { readState, removeState } from '../home/state.js';
+import { findLeftovers, type Leftover, stopLeftovers } from '../home/leftovers.js';
+import { type FoundState, readState, removeState } from '../home/state.js';
 
 /** The longest drain of a service, the longest stop of a server, and some. */
 const STOPPED_WITHIN_MS = 120_000;
@@ -33,11 +34,23 @@ export async function stopStack(home: Home, tell: (line: string) => void): Promi
       tell(`stopping ... ${Math.round((told - startedAt) / 1_000)} s`);
     }
   }
-  const leftovers = await findLeftovers(home);
-  await stopLeftovers(leftovers);
-  if (supervisor === undefined && before?.state.dependencies.some(({ origin }) => origin === 'docker'))
-    await new ComposeProject(composeProjectOf(home.folder), {}).down();
-  await removeState(home);
-  await dropLock(home.lockFile);
+  const leftovers = await clearUp(home, { hadContainers: supervisor === undefined && isContained(before) });
   return { wasRunning: supervisor !== undefined, leftovers: leftovers.map(({ name }) => name) };
 }
+
+/** Under the lock: what a start that has just begun runs is nothing that was left behind. It clears up itself. */
+async function clearUp(home: Home, { hadContainers }: { readonly hadContainers: boolean }): Promise<readonly Leftover[]> {
+  if (!existsSync(home.folder) || !(await takeLock(home.lockFile).catch(isNoObstacle))) return [];
+  const leftovers = await findLeftovers(home);
+  await stopLeftovers(leftovers);
+  if (hadContainers) await new ComposeProject(composeProjectOf(home.folder), {}).down();
+  await removeState(home);
+  await dropLock(home.lockFile);
+  return leftovers;
+}
+
+/** A full disk, or one that takes no writes any more, must not keep servers from being stopped. */
+const isNoObstacle = () => true;
+
+const isContained = (found: FoundState | undefined): boolean =>
+  found?.state.dependencies.some(({ origin }) => origin === 'docker') === true;

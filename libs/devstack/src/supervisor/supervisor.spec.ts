@@ -1,12 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '#lib/testing/eventually';
+import { HomeLock } from '../embedded/home-lock.js';
+import { lockHolder } from '../process/lock-file.js';
 import { identify, isRunning, toPidFile } from '../process/process-identity.js';
 import { freePorts } from '../ports/free-ports.js';
 import { type Home, parleyHome } from '../home/home.js';
@@ -137,6 +139,29 @@ describe('the supervisor', { timeout: 30_000 }, () => {
   it('refuses to start a second stack in the same home', async () => {
     await supervisor().it.start();
     await expect(supervisor().it.start()).rejects.toThrow(/Parley already runs from .*npm run stop/s);
+  });
+
+  it('refuses to start beside the embedded mode in the same home, and keeps no lock then', async () => {
+    const embedded = HomeLock.claim(home.embeddedLock);
+    try {
+      await expect(supervisor().it.start()).rejects.toThrow(/Parley already runs from/);
+      expect(await lockHolder(home.lockFile)).toBeUndefined();
+    } finally {
+      embedded?.release();
+    }
+  });
+
+  it('goes on when its record cannot be written', async () => {
+    const { it: one, said } = supervisor();
+    const { gatewayUrl } = await one.start();
+    rmSync(home.stateFile);
+    mkdirSync(home.stateFile);
+    try {
+      await fetch(`${gatewayUrl}/crash`).catch(() => undefined);
+      await eventually(() => expect(said()).toMatch(/what runs could not be written down: .*[\s\S]*gateway is back/));
+    } finally {
+      rmSync(home.stateFile, { recursive: true });
+    }
   });
 
   it('is never ready by what a killed run wrote down', async () => {

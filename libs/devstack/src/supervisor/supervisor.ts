@@ -16,7 +16,7 @@ import { importRabbitmqUsers } from '../servers/service-logins.js';
 import { asPrivateServer, type PrivateServer } from '../process/server-process.js';
 import { serviceProcess } from '../process/service-process.js';
 import { composeProject, type PlannedDependency, planDependencies, provideDependencies, startPrivately, valueOf } from './dependencies.js';
-import { Explained } from '../terminal/explain.js';
+import { Explained, reasonOf } from '../terminal/explain.js';
 import type { Home } from '../home/home.js';
 import { KeepAlive } from './keep-alive.js';
 import { Lending } from './lending.js';
@@ -64,6 +64,7 @@ export class Supervisor {
   private hasLock = false;
   private readonly self = identify(process.pid);
   private starting: Promise<unknown> = Promise.resolve();
+  private stopped: Promise<void> | undefined;
   private recorded: Promise<void> = Promise.resolve();
 
   constructor(
@@ -95,7 +96,11 @@ export class Supervisor {
   }
 
   /** Ends everything in order: services drain, then what they stand on. Safe to call at any time and more than once. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    return (this.stopped ??= this.bringDown());
+  }
+
+  private async bringDown(): Promise<void> {
     this.stopping.abort();
     const revivals = this.keepAlive.stop();
     await this.starting;
@@ -134,7 +139,12 @@ export class Supervisor {
   private async claimHome(): Promise<void> {
     await mkdir(this.home.folder, { recursive: true });
     await mkdir(serviceRunFolder(this.home), { recursive: true });
-    if (HomeLock.isClaimed(this.home.embeddedLock) || !(await takeLock(this.home.lockFile))) throw new Explained(await this.whoIsHere());
+    if (!(await takeLock(this.home.lockFile))) throw new Explained(await this.whoIsHere());
+    // In this order, as the embedded mode does it: of two that start at the same moment at least one sees the other.
+    if (HomeLock.isClaimed(this.home.embeddedLock)) {
+      await dropLock(this.home.lockFile);
+      throw new Explained(await this.whoIsHere());
+    }
     this.hasLock = true;
     const leftovers = await findLeftovers(this.home);
     if (leftovers.length > 0) await this.clearUp(leftovers);
@@ -342,8 +352,10 @@ export class Supervisor {
   private record(): void {
     const { plan } = this;
     if (plan === undefined) return;
-    // One after the other, each with what is true when its turn comes.
-    this.recorded = this.recorded.then(() => writeState(this.home, this.snapshot(plan)));
+    // One after the other, each with what is true when its turn comes. A full disk does not end what runs.
+    this.recorded = this.recorded
+      .then(() => writeState(this.home, this.snapshot(plan)))
+      .catch((error: unknown) => this.terminal.say(`what runs could not be written down: ${reasonOf(error)}`));
   }
 
   private snapshot({ ports, dependencies, environment }: Plan): StackState {
