@@ -1,4 +1,5 @@
-import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer, connect, type Server, type Socket } from 'node:net';
+import { freePorts } from '#lib/devstack/ports/free-ports';
 
 /** What the proxy does to a connection. */
 export type Fault =
@@ -30,19 +31,19 @@ export class FaultProxy {
   private fault: Fault = PASS;
   private readonly connections = new Set<Connection>();
   private server: Server | undefined;
-  private ownPort = 0;
 
-  private constructor(private target: { readonly host: string; readonly port: number }) {}
+  private constructor(
+    private target: { readonly host: string; readonly port: number },
+    readonly port: number,
+  ) {}
 
   /** Starts a proxy in front of the server that `url` names, e.g. a database URL. */
   static async before(url: string): Promise<FaultProxy> {
-    const proxy = new FaultProxy(placeOf(url));
+    // Not one that the system picks: while the proxy refuses, an outgoing connection could take that, even the client's own to itself.
+    const [port = 0] = await freePorts(1);
+    const proxy = new FaultProxy(placeOf(url), port);
     await proxy.listen();
     return proxy;
-  }
-
-  get port(): number {
-    return this.ownPort;
   }
 
   /** Connections through the proxy now. */
@@ -54,7 +55,7 @@ export class FaultProxy {
   through(url: string): string {
     const own = new URL(url);
     own.hostname = '127.0.0.1';
-    own.port = String(this.ownPort);
+    own.port = String(this.port);
     return own.href;
   }
 
@@ -90,9 +91,8 @@ export class FaultProxy {
     this.server = server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(this.ownPort, '127.0.0.1', resolve);
+      server.listen(this.port, '127.0.0.1', resolve);
     });
-    this.ownPort = (server.address() as AddressInfo).port;
   }
 
   private closeListener(): void {
