@@ -34,9 +34,12 @@ describe('npm stop', () => {
   it('ends what a killed run left behind, and its record', async () => {
     const left = start('setInterval(() => 0, 1e6)');
     writeFileSync(join(serviceRunFolder(home), 'gateway.pid'), toPidFile(left.identity));
-    writeFileSync(home.stateFile, '{}');
+    writeFileSync(home.stateFile, '{"dependencies":[]}');
     expect(await stopStack(home, () => undefined)).toEqual({ wasRunning: false, leftovers: ['gateway'] });
-    expect({ isRunning: isRunning(left.identity), isRecorded: existsSync(home.stateFile) }).toEqual({ isRunning: false, isRecorded: false });
+    expect({ isRunning: isRunning(left.identity), isRecorded: existsSync(home.stateFile) }).toEqual({
+      isRunning: false,
+      isRecorded: false,
+    });
     expect(await lockHolder(home.lockFile)).toBeUndefined();
   });
 
@@ -52,7 +55,7 @@ describe('npm stop', () => {
     writeFileSync(lock, JSON.stringify(first.identity));
     await eventually(() => expect(existsSync(listening)).toBe(true));
     writeFileSync(join(serviceRunFolder(home), 'gateway.pid'), toPidFile(service.identity));
-    writeFileSync(home.stateFile, '{}');
+    writeFileSync(home.stateFile, '{"dependencies":[]}');
 
     expect(await stopStack(home, () => undefined)).toEqual({ wasRunning: true, leftovers: [] });
     expect([next, service].map(({ identity }) => isRunning(identity))).toEqual([true, true]);
