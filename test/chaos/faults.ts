@@ -101,7 +101,7 @@ const sessionsTerminated: ChaosFault['inflict'] = async (world) => {
   const stopping = new AbortController();
   const terminating = (async () => {
     while (!stopping.signal.aborted) {
-      await world.terminateSessions();
+      await world.terminateSessions().catch(() => undefined); // once more in a moment
       await sleep(200);
     }
   })();

@@ -64,7 +64,7 @@ export const matrix: readonly Outage[] = [
     },
     isInCut: false,
   },
-  { ...away('rabbitmq', 'refused'), means: REFUSED, holdMs: 5_000, opensWithinMs: 0, cells: withoutRabbitmq, isInCut: true },
+  { ...away('rabbitmq', 'refused'), means: REFUSED, holdMs: 6_500, opensWithinMs: 0, cells: withoutRabbitmq, isInCut: true },
   {
     ...away('rabbitmq', 'slow'),
     means: slow('rabbitmq', 'the limit of a confirm'),
@@ -115,7 +115,7 @@ export const matrix: readonly Outage[] = [
     cells: { ...withoutRedis, deliver: worked('goes on'), push: worked('goes on'), health: health(200, 'ok') },
     isInCut: false,
   },
-  { ...away('redis', 'black hole'), means: BLACK_HOLE, holdMs: 8_000, opensWithinMs: 2_000, cells: withoutRedis, isInCut: true },
+  { ...away('redis', 'black hole'), means: BLACK_HOLE, holdMs: 9_500, opensWithinMs: 2_000, cells: withoutRedis, isInCut: true },
   {
     ...away('redis', 'erroring'),
     means: 'READONLY: a replica that has lost its primary',

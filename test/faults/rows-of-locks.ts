@@ -76,7 +76,7 @@ export const rowsOfLocks: readonly Outage[] = [
   {
     ...away('redis', 'paused'),
     means: '`CLIENT PAUSE`: it takes commands and answers none',
-    holdMs: 6_500,
+    holdMs: 9_500, // health waits 2 s for it: time for two answers
     opensWithinMs: 2_000,
     cells: withoutRedis,
     isInCut: true,

@@ -35,7 +35,7 @@ export function tableOf(
       let observed: Observed;
       beforeAll(async () => {
         observed = await experiment(stage, outage);
-      }, 240_000);
+      }, 300_000);
 
       it.each(cellsOf(outage).map(([operation, seen]) => [operation, describeSeen(operation, seen)] as const))('%s: %s', (operation) => {
         expect(complaintsAbout(operation, outage, observed)).toEqual([]);

@@ -67,7 +67,7 @@ export const JUST_IN_TIME_MS = 20;
 export const LOCKED_TITLE = 'its row is locked';
 
 /** How long `CLIENT PAUSE` lasts in mode `paused`: Redis ends it by itself. */
-const PAUSE_MS = 7_000;
+const PAUSE_MS = 11_500;
 
 /** What a {@link FaultyWorld} has that others have not. */
 export interface FaultyWorldOptions extends Pick<PrivateStackOptions, 'progress'> {
