@@ -54,8 +54,14 @@ describe.skipIf('missing' in found)(`the room Chat${'missing' in found ? ` (${fo
 
     await bob.page.getByRole('link', { name: /Lunch.*1 unread/ }).click();
     await bob.page.locator('li[data-seq="1"]').getByText('Chiều nay đi uống cà phê nhé?').waitFor();
-    await composer(bob.page).pressSequentially('Ừ, ');
-    await alice.page.getByText('bob is typing').waitFor();
+    // A signal of typing is not kept for later: bob goes on until alice sees one.
+    await eventually(
+      async () => {
+        await composer(bob.page).pressSequentially('Ừ, ');
+        expect(await alice.page.getByText('bob is typing').count()).toBe(1);
+      },
+      { timeoutMs: 30_000, everyMs: 200, what: 'alice sees that bob types' },
+    );
     await alice.page.getByText('online').first().waitFor();
     await say(bob.page, 'Ừ, ba giờ nhé!');
     await alice.page.locator('li[data-seq="2"]').getByText('Ừ, ba giờ nhé!').waitFor();
@@ -131,8 +137,9 @@ describe.skipIf('missing' in found)(`the room Chat${'missing' in found ? ` (${fo
     await page.getByRole('link', { name: /Begun meanwhile/ }).waitFor();
     // It has arrived, and has not been seen.
     await page.getByRole('link', { name: /First.*1 unread/ }).click();
-    await eventually(async () => expect((await shown(page)).sort()).toEqual(both));
-    expect([await composer(page).inputValue(), await page.locator('li[data-pending]').count()]).toEqual(['a draft', 0]);
+    // Its acknowledgement may come after the page that has it already.
+    await eventually(async () => expect([(await shown(page)).sort(), await page.locator('li[data-pending]').count()]).toEqual([both, 0]));
+    expect(await composer(page).inputValue()).toBe('a draft');
   });
 
   it('can be used with the keyboard alone', async () => {
@@ -170,7 +177,7 @@ describe.skipIf('missing' in found)(`the room Chat${'missing' in found ? ` (${fo
     await page.getByRole('dialog').waitFor();
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'hidden' });
-    expect(await focused()).toBe('Edit');
+    await eventually(async () => expect(await focused()).toBe('Edit'));
   });
 
   it('shows what others write as text, whatever it is', async () => {
@@ -214,16 +221,27 @@ describe.skipIf('missing' in found)(`the room Chat${'missing' in found ? ` (${fo
     await page.locator('li[data-seq="121"]').waitFor();
     let searches = 0;
     page.on('request', (request) => (searches += request.url().includes('/v1/search') ? 1 : 0));
+    // How often the typist rested, by the clock of the page: keys come slowly on a busy machine.
+    await page.evaluate(`
+      globalThis.rests = 0;
+      let before = Infinity;
+      document.addEventListener('input', ({ timeStamp }) => {
+        if (timeStamp - before > 200) globalThis.rests += 1;
+        before = timeStamp;
+      });
+    `);
     await eventually(async () => expect((await alice.search({ q: 'quarterly' })).items.length).toBeGreaterThan(0));
     await page.getByRole('searchbox').pressSequentially('quarterly report', { delay: 20 });
     const hit = page.getByRole('button', { name: /quarterly report is due/ });
     await hit.waitFor();
     await hit.getByText(/^words #1$/).waitFor();
-    expect(searches).toBeLessThan(4);
+    expect(searches).toBeLessThanOrEqual(1 + (await page.evaluate<number>('rests')));
     await hit.click();
     await page.locator('li[data-seq="1"][data-target]').waitFor();
     await page.getByRole('button', { name: /newer messages/ }).click();
     await page.locator('li[data-seq="121"]').waitFor();
+    // The newest one is in view, and nothing is left to go to.
+    await page.getByRole('button', { name: /newest|newer/ }).waitFor({ state: 'hidden' });
   });
 
   it('shows the context window of an agent with its tokens, and the score after the end', async () => {
@@ -243,7 +261,7 @@ describe.skipIf('missing' in found)(`the room Chat${'missing' in found ? ` (${fo
     await page.getByRole('tab', { name: 'End' }).click();
     await page.getByRole('button', { name: 'End conversation' }).click();
     await page.getByText('Level').waitFor({ timeout: 30_000 });
-    await page.getByText(/^[+-]?\d+ points$/).waitFor();
+    await page.getByText(/^[+-]?\d+ points?$/).waitFor();
     await page.getByText('What to do next').waitFor();
   });
 
@@ -252,19 +270,9 @@ describe.skipIf('missing' in found)(`the room Chat${'missing' in found ? ` (${fo
     const { id } = await conversation(bob, 'Burst', 'alice-l');
     const { page } = await open('alice-l', `/chat/${id}`);
     await page.getByText('No messages yet').first().waitFor();
-    await page.evaluate(`
-      globalThis.longest = 0;
-      globalThis.most = 0;
-      let before = performance.now();
-      const watch = () => {
-        const now = performance.now();
-        globalThis.longest = Math.max(globalThis.longest, now - before);
-        globalThis.most = Math.max(globalThis.most, document.querySelectorAll('li[data-seq]').length);
-        before = now;
-        setTimeout(watch, 10);
-      };
-      watch();
-    `);
+    // A page that does nothing tells how long the machine itself stands still.
+    const { page: idle } = await open('nobody-l');
+    for (const each of [page, idle]) await each.evaluate(watchPauses);
     const count = 600;
     await Promise.all(
       Array.from({ length: 20 }, async (_, lane) => {
@@ -283,8 +291,8 @@ describe.skipIf('missing' in found)(`the room Chat${'missing' in found ? ` (${fo
     const { longest, most } = await page.evaluate<{ longest: number; most: number }>('({ longest, most })');
     expect(most).toBeLessThanOrEqual(300);
     // Two busy cores run servers, services and two browsers here; alone it is a tenth of it.
-    expect(longest).toBeLessThan(2_000);
-  });
+    expect(longest).toBeLessThan(2_000 + 2 * (await idle.evaluate<number>('longest')));
+  }, 120_000);
 
   it('says what to do when a token is refused or a conversation is not there', async () => {
     const { page } = await open('alice-p', '/chat/00000000-0000-7000-8000-000000000000');
@@ -295,3 +303,18 @@ describe.skipIf('missing' in found)(`the room Chat${'missing' in found ? ` (${fo
     expect(await page.evaluate('sessionStorage.length')).toBe(0);
   });
 });
+
+/** Keeps in `longest` for how many milliseconds the page did nothing else than one thing, and in `most` the messages that it held. */
+const watchPauses = `
+  globalThis.longest = 0;
+  globalThis.most = 0;
+  let before = performance.now();
+  const watch = () => {
+    const now = performance.now();
+    globalThis.longest = Math.max(globalThis.longest, now - before);
+    globalThis.most = Math.max(globalThis.most, document.querySelectorAll('li[data-seq]').length);
+    before = now;
+    setTimeout(watch, 10);
+  };
+  watch();
+`;

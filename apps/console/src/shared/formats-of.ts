@@ -39,9 +39,12 @@ export function formatsOf({ name: language, hourCycle }: Locale) {
     byte: unit('byte', 0),
     kilobyte: unit('kilobyte'),
     megabyte: unit('megabyte'),
+    gigabyte: unit('gigabyte'),
   };
   return {
     number: (value: number) => number.format(value),
+    /** Of something each second: one that is small is not 0. */
+    rate: (value: number) => (value > 0 && value < 0.05 ? `<${number.format(0.1)}` : number.format(value)),
     percent: (share: number) => percent.format(share),
     /** 14:05, or 2:05 PM. */
     time: (moment: string | number) => time.format(new Date(moment)),
@@ -67,7 +70,8 @@ export function formatsOf({ name: language, hourCycle }: Locale) {
     bytes: (count: number) => {
       if (count < 1_000) return units.byte.format(count);
       if (count < 1_000_000) return units.kilobyte.format(count / 1_000);
-      return units.megabyte.format(count / 1_000_000);
+      if (count < 1_000_000_000) return units.megabyte.format(count / 1_000_000);
+      return units.gigabyte.format(count / 1_000_000_000);
     },
     /** 3 minutes ago. */
     ago: (moment: string | number, now = Date.now()) => {

@@ -60,6 +60,6 @@ export function useProblemText(): (error: unknown) => string {
     const code = codeOf(error);
     const { errors = [], requestId } = error instanceof ApiError ? error.more : {};
     const fields = errors.map(({ pointer, message }) => `${pointer.replace(/^\//, '')}: ${message}`);
-    return [words[code], ...fields, ...(code === 'internal' && requestId !== undefined ? [words.request(requestId)] : [])].join(' ');
+    return [words[code], ...fields, ...(code === 'internal' && requestId !== undefined ? [words.request(requestId)] : [])].join('\n');
   };
 }

@@ -77,7 +77,11 @@ function Room({ chat }: { readonly chat: Chat }) {
           hits={search.text.trim() === '' ? undefined : <SearchHits chat={chat} wish={search} openId={id} onOpen={open} />}
         />
       </aside>
-      {id === undefined ? <p className={s['choose']}>{words.choose}</p> : <Conversation key={id} chat={chat} id={id} targetSeq={seq} />}
+      {id === undefined ? (
+        <p className={s['choose']}>{words.choose}</p>
+      ) : (
+        <Conversation key={id} chat={chat} id={id} targetSeq={seq} onNewest={() => open(id)} />
+      )}
       <Announcer chat={chat} />
     </div>
   );

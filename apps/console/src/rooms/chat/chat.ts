@@ -29,6 +29,8 @@ const NEW_TEXTS_EVERY_MS = 1_000;
 const RETRY_AFTER_MS = 5_000;
 /** Conversations whose newest members' presence is asked for. */
 const PRESENCE_OF = 100;
+/** Conversations whose readers are kept. */
+const READERS_OF = 100;
 
 /** All that the room Chat knows of one user, and what it does. Components follow its stores. */
 export class Chat {
@@ -46,6 +48,8 @@ export class Chat {
 
   private readonly socket: ParleySocket;
   private readonly drafts = new Map<string, string>();
+  /** By conversation: {@link readBy} of those that were heard of last. */
+  private readonly readers = new Map<string, ReadonlyMap<string, number>>();
   private readonly timers = new Set<ReturnType<typeof setTimeout>>();
   private readonly endings: (() => void)[] = [];
   private readonly announcing = new Coalesced(NEW_TEXTS_EVERY_MS, () => this.announce());
@@ -104,7 +108,7 @@ export class Chat {
   /** Shows a conversation, at its newest message or around `seq`; undefined shows none. */
   show(id: string | undefined, seq?: number): void {
     this.typing.set(new Map());
-    this.readBy.set(new Map());
+    this.readBy.set((id === undefined ? undefined : this.readers.get(id)) ?? new Map());
     if (id === undefined) this.open.hide();
     else void this.open.show(id, seq);
   }
@@ -192,7 +196,7 @@ export class Chat {
     socket.on('indexed', ({ conversationId, seq }) => this.open.indexed(conversationId, seq));
     socket.on('receipt', ({ conversationId, userId, readSeq }) => {
       if (userId === this.userId) this.list.read(conversationId, readSeq);
-      else if (this.open.isOf(conversationId)) this.readBy.set(new Map(this.readBy.get()).set(userId, readSeq));
+      else this.hasRead(conversationId, userId, readSeq);
     });
     socket.on('typing', (frame) => this.types(frame));
     socket.on('presence', ({ userId, online }) => this.presence.heard(userId, online));
@@ -239,6 +243,16 @@ export class Chat {
   private changed(message: Message): void {
     this.list.changed(message);
     this.open.changed(message);
+  }
+
+  /** No answer of the API says how far others have read: what frames have told is kept, of the newest conversations. */
+  private hasRead(id: string, userId: string, seq: number): void {
+    const readers = new Map(this.readers.get(id)).set(userId, seq);
+    this.readers.delete(id);
+    this.readers.set(id, readers);
+    const [oldest] = this.readers.keys();
+    if (this.readers.size > READERS_OF && oldest !== undefined) this.readers.delete(oldest);
+    if (this.open.isOf(id)) this.readBy.set(readers);
   }
 
   /** Reads the members again, of one that the list may not have. */

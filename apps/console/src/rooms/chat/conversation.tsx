@@ -1,6 +1,7 @@
 import { useRef, useState } from 'react';
 import { Link } from 'wouter';
 import { useMessages } from '../../i18n/messages.js';
+import { isPassing } from '../../shared/api.js';
 import { useProblemText } from '../../shared/problem-text.js';
 import { useStore } from '../../shared/store.js';
 import { Button } from '../../shared/ui/button.js';
@@ -18,11 +19,14 @@ export function Conversation({
   chat,
   id,
   targetSeq,
+  onNewest,
 }: {
   readonly chat: Chat;
   readonly id: string;
   /** The message that a hit of a search leads to. */
   readonly targetSeq: number | undefined;
+  /** Leaves the message that a hit led to. */
+  readonly onNewest: () => void;
 }) {
   const words = useMessages(chatMessages);
   const problemText = useProblemText();
@@ -32,6 +36,8 @@ export function Conversation({
   const [hasPanel, setPanel] = useState(false);
   const toggle = useRef<HTMLButtonElement>(null);
   const others = summary?.memberIds.filter((member) => member !== chat.userId) ?? [];
+  // Of one that is not there nothing can be sent; what is out of reach for a while waits.
+  const canWrite = shown?.conversationId !== id || shown.state !== 'failed' || isPassing(shown.error);
   const present = others.filter((member) => online.has(member)).length;
   return (
     <>
@@ -64,9 +70,9 @@ export function Conversation({
             <Button onClick={() => chat.show(id, targetSeq)}>{words.retry}</Button>
           </div>
         ) : (
-          <MessageList chat={chat} shown={shown} targetSeq={targetSeq} />
+          <MessageList chat={chat} shown={shown} targetSeq={targetSeq} onNewest={onNewest} />
         )}
-        <Composer chat={chat} id={id} />
+        {canWrite && <Composer chat={chat} id={id} />}
       </section>
       {hasPanel && summary !== undefined && (
         <Panel

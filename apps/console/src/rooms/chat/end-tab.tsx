@@ -66,7 +66,7 @@ export function EndTab({ chat, conversationId }: { readonly chat: Chat; readonly
   };
 
   const arrived = ended?.isAccepted === true && live?.conversationId === conversationId ? live : undefined;
-  const scored = ended?.scored ?? arrived;
+  const scored = arrived ?? ended?.scored;
   const isWaiting = ended?.isAccepted === true && scored === undefined;
   const before = ended?.before ?? 0;
   useEffect(() => {
@@ -95,6 +95,8 @@ export function EndTab({ chat, conversationId }: { readonly chat: Chat; readonly
     const asking = new AbortController();
     const { signal } = asking;
     void (async () => {
+      // It stays, though the next score of the user is that of another conversation.
+      setEnded((now) => now && { ...now, scored });
       const [history, suggestion] = await Promise.allSettled([
         newestChange(api, userId, signal),
         api.ask<SuggestionView>('./v1/activities/suggest', { method: 'POST', body: { userId, language }, signal }),
@@ -141,7 +143,9 @@ export function EndTab({ chat, conversationId }: { readonly chat: Chat; readonly
             ) : (
               <>
                 <span className={s['score']}>{formats.number(scored.score)}</span>{' '}
-                <Badge tone={scored.scoreChange < 0 ? 'bad' : 'good'}>{words.change(signed(scored.scoreChange))}</Badge>
+                <Badge tone={scored.scoreChange === 0 ? 'plain' : scored.scoreChange < 0 ? 'bad' : 'good'}>
+                  {words.change(signed(scored.scoreChange))}
+                </Badge>
               </>
             )}
             {ended.reasons !== undefined && ended.reasons.length > 0 && <p className={s['soft']}>{ended.reasons.join(' · ')}</p>}

@@ -24,10 +24,12 @@ export function MessageList({
   chat,
   shown,
   targetSeq,
+  onNewest,
 }: {
   readonly chat: Chat;
   readonly shown: Shown;
   readonly targetSeq: number | undefined;
+  readonly onNewest: () => void;
 }) {
   const words = useMessages(chatMessages);
   const language = useLanguage();
@@ -56,10 +58,10 @@ export function MessageList({
   useLayoutEffect(() => {
     const view = box.current;
     if (view === null) return;
-    if (target.current !== undefined) {
-      rowOf(list.current, target.current)?.scrollIntoView({ block: 'center' });
-      target.current = undefined;
-    } else if (chat.open.isAtEnd) view.scrollTop = view.scrollHeight;
+    const wanted = target.current === undefined ? undefined : rowOf(list.current, target.current);
+    target.current = undefined;
+    if (wanted !== undefined) wanted.scrollIntoView({ block: 'center' });
+    else if (chat.open.isAtEnd) view.scrollTop = view.scrollHeight;
     else if (anchor.current !== undefined) {
       const row = rowOf(list.current, anchor.current.seq);
       if (row !== undefined) view.scrollTop += row.getBoundingClientRect().top - anchor.current.top;
@@ -114,9 +116,13 @@ export function MessageList({
         <div className={s['toNewest']}>
           <Button
             onClick={() => {
-              chat.open.stand(true);
-              if (isAttached(shown)) box.current?.scrollTo({ top: box.current.scrollHeight });
-              else void chat.open.showNewest();
+              // An address that names a message would lead back to it.
+              if (targetSeq !== undefined) onNewest();
+              else if (!isAttached(shown)) void chat.open.showNewest();
+              else {
+                chat.open.stand(true);
+                box.current?.scrollTo({ top: box.current.scrollHeight });
+              }
             }}
           >
             {newer > 0 ? words.newer(newer) : words.toNewest} ↓

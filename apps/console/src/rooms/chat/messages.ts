@@ -76,7 +76,7 @@ export const chatMessages = messagesOf(
     endNow: 'End conversation',
     endSteps: { accepted: 'The end is stored', scored: 'Score', level: 'Level', suggestion: 'What to do next' },
     endWaiting: 'is being calculated …',
-    change: (by: string) => `${by} points`,
+    change: (by: string) => `${by} ${/^[+-]1$/.test(by) ? 'point' : 'points'}`,
     levels: { stranger: 'Stranger', acquaintance: 'Acquaintance', friend: 'Friend' },
     scoreDegraded: 'A part could not be analysed; the score will be calculated again.',
     unlikely: 'It takes longer than usual. The score arrives when the scoring service is back.',

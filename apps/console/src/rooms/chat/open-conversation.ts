@@ -26,8 +26,8 @@ import {
 const FRAME_MS = 16;
 /** Before the next try of a page that could not be read. */
 const RETRY_AFTER_MS = 5_000;
-/** Pauses between two looks at what is still in the pipeline. Nothing tells a client that a message was scored. */
-const LOOK_AFTER_MS = [600, 1_200, 2_500, 5_000, 10_000, 20_000];
+/** Pauses between two looks at what is still in the pipeline; the last one stays. Nothing tells a client that a message was scored. */
+const LOOK_AFTER_MS = [600, 1_200, 2_500, 5_000, 10_000, 20_000, 60_000];
 
 /** What is told of the open conversation. */
 export interface OpenEvents {
@@ -101,9 +101,11 @@ export class OpenConversation {
     else this.waiting.set(conversationId, waiting);
   }
 
-  /** Reads again what could not be read; what is shown stays until then. */
+  /** Reads again what could not be read, a page of the list too: it asks for what it lacks whenever it is drawn. */
   retry(): void {
-    if (this.now?.state === 'failed' && !this.isPaging) void this.read(this.now.conversationId);
+    if (this.now === undefined || this.isPaging) return;
+    if (this.now.state === 'failed') void this.read(this.now.conversationId);
+    else this.change({ ...this.now });
   }
 
   fail(error: unknown): void {
@@ -168,8 +170,9 @@ export class OpenConversation {
       const path = `./v1/conversations/${shown.conversationId}/messages?${wanted.range}&limit=${PAGE}`;
       const page = await this.api.ask<MessageList>(path, { signal });
       if (!signal.aborted && this.now !== undefined) this.change(wanted.apply(this.now, page));
-    } catch {
-      // Scrolling on asks again; that there is no connection is shown already.
+    } catch (error) {
+      // Scrolling on asks again, too; that there is no connection is shown already.
+      if (isPassing(error)) this.retrying.ask();
     } finally {
       if (!signal.aborted) this.isPaging = false;
     }
@@ -242,7 +245,7 @@ export class OpenConversation {
     this.looking = undefined;
     const shown = this.now;
     const first = shown?.messages.find((message) => !isSettled(message) && message.deletedAt === undefined);
-    if (shown === undefined || first === undefined || this.looks >= LOOK_AFTER_MS.length) return;
+    if (shown === undefined || first === undefined) return;
     this.looks += 1;
     const { signal } = this.paging;
     try {

@@ -11,6 +11,8 @@ const ASK_AFTER_MS = 100;
 export class Presence {
   readonly online = storeOf<ReadonlySet<string>>(new Set());
   private readonly asking = new Coalesced(ASK_AFTER_MS, () => void this.read());
+  /** For each answer on its way: whom frames have told of meanwhile, which is newer. */
+  private readonly underWay = new Set<Set<string>>();
 
   /** @param members of the newest conversations. */
   constructor(
@@ -23,6 +25,7 @@ export class Presence {
   }
 
   heard(userId: string, isOnline: boolean): void {
+    for (const told of this.underWay) told.add(userId);
     const now = new Set(this.online.get());
     if (isOnline) now.add(userId);
     else now.delete(userId);
@@ -32,12 +35,16 @@ export class Presence {
   private async read(): Promise<void> {
     const asked = this.members().slice(0, MOST_USERS);
     if (asked.length === 0) return;
+    const told = new Set<string>();
+    this.underWay.add(told);
     const answer = await this.api
       .ask<PresenceList>(`./v1/presence?userIds=${asked.map(encodeURIComponent).join(',')}`)
       .catch(() => undefined);
+    this.underWay.delete(told);
     if (answer === undefined) return;
     const now = new Set(this.online.get());
     for (const { userId, online } of answer.items) {
+      if (told.has(userId)) continue;
       if (online) now.add(userId);
       else now.delete(userId);
     }

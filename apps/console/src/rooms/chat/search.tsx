@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'react';
 import type { SearchResults } from '#lib/contracts/http';
 import { useMessages } from '../../i18n/messages.js';
-import { isAborted } from '../../shared/api.js';
+import { isAborted, isPassing } from '../../shared/api.js';
 import { useFormats } from '../../shared/formats.js';
 import { useProblemText } from '../../shared/problem-text.js';
 import { useStore } from '../../shared/store.js';
@@ -24,8 +24,10 @@ export interface SearchWish {
   readonly isHere: boolean;
 }
 
-/** Pause of a typist after which the search goes out. */
-const PAUSE_MS = 200;
+/** Pause of a typist after which the search goes out: at most four a second, below the quota of a user (RATE_LIMIT_PER_USER). */
+const PAUSE_MS = 250;
+/** Before the next try of a search that was refused for a while. */
+const RETRY_AFTER_MS = 3_000;
 const MOST_HITS = 30;
 
 /** The words of a search and its settings. */
@@ -124,14 +126,16 @@ export function SearchHits({
   }).toString();
   useEffect(() => {
     const asking = new AbortController();
-    const timer = setTimeout(() => {
-      chat.api.ask<SearchResults>(`./v1/search?${query}`, { signal: asking.signal }).then(
-        (results) => setFound({ query, results }),
-        (error: unknown) => {
-          if (!isAborted(error)) setFound({ query, error });
-        },
-      );
-    }, PAUSE_MS);
+    const ask = async () => {
+      try {
+        setFound({ query, results: await chat.api.ask<SearchResults>(`./v1/search?${query}`, { signal: asking.signal }) });
+      } catch (error) {
+        if (isAborted(error)) return;
+        setFound({ query, error });
+        if (isPassing(error)) timer = setTimeout(() => void ask(), RETRY_AFTER_MS);
+      }
+    };
+    let timer = setTimeout(() => void ask(), PAUSE_MS);
     return () => {
       clearTimeout(timer);
       asking.abort();

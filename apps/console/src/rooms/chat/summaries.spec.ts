@@ -89,6 +89,16 @@ it('a list that cannot be read says so, and is read again by itself', async () =
   expect([list.error.get(), list.shown.get()?.length, asked.length]).toEqual([undefined, 1, 2]);
 });
 
+it('a message that an answer has counted is not counted again when its frame comes', async () => {
+  const { list } = listOf(answer([summary('a', { headSeq: 1, unread: 1, lastMessage: message('a', 1) })]));
+  await list.load();
+  list.arrived(message('a', 1), false);
+  expect(list.of('a')).toMatchObject({ headSeq: 1, unread: 1 });
+  list.arrived(message('a', 2), false);
+  expect(list.of('a')).toMatchObject({ headSeq: 2, unread: 2, lastMessage: { seq: 2 } });
+  list.end();
+});
+
 it('nothing is asked for after the end', async () => {
   const { list, asked } = listOf(answer([]));
   list.arrived(message('a', 1), false);

@@ -114,13 +114,13 @@ export class Summaries {
   arrived(message: Message, isOwn: boolean): void {
     const before = this.known.get(message.conversationId);
     if (before === undefined) return this.refreshing.ask();
+    // An answer that came before its frame has counted it.
+    if (message.seq <= before.headSeq) {
+      if (message.seq >= (before.lastMessage?.seq ?? 0)) this.put({ ...before, lastMessage: message });
+      return;
+    }
     const isUnread = !isOwn && message.deletedAt === undefined && message.seq > before.readSeq;
-    this.put({
-      ...before,
-      headSeq: Math.max(before.headSeq, message.seq),
-      lastMessage: message,
-      unread: before.unread + (isUnread ? 1 : 0),
-    });
+    this.put({ ...before, headSeq: message.seq, lastMessage: message, unread: before.unread + (isUnread ? 1 : 0) });
   }
 
   changed(message: Message): void {
