@@ -49,7 +49,17 @@ describe.skipIf('missing' in found)(`the room Pipeline${'missing' in found ? ` (
       await node(page, `queue:${name}`).waitFor();
       expect(await page.locator(`[data-node="retry:${name}"], [data-node="dead:${name}"]`).count()).toBe(row.kind === 'events' ? 2 : 0);
     }
-    await eventually(async () => expect(await node(page, 'app:embedding').getAttribute('data-state')).toBe('running'));
+    // ops may have asked a process before it was ready.
+    await eventually(
+      async () => {
+        const states = await page
+          .locator('[data-node]')
+          .evaluateAll((all) => all.map((each) => `${each.dataset['node']} ${each.dataset['state']}`));
+        expect(states.filter((state) => !/ (running|idle|notConfigured|plain|empty)$/.test(state))).toEqual([]);
+      },
+      { timeoutMs: 30_000, what: 'everything runs' },
+    );
+    await page.getByText('Everything runs').waitFor();
 
     await page.getByRole('button', { name: 'clients' }).focus();
     await page.keyboard.press('ArrowRight');
@@ -83,6 +93,9 @@ describe.skipIf('missing' in found)(`the room Pipeline${'missing' in found ? ` (
     await eventually(async () => expect(await steps.innerText()).toMatch(/embed|index/i));
     expect(await page.locator('[data-followed]').count()).toBeGreaterThan(0);
 
+    // The charts draw its latencies, in the colours of their legend.
+    await eventually(async () => expect(await page.evaluate<boolean>(hasBlueLines)).toBe(true), { timeoutMs: 30_000 });
+
     await page.getByLabel('Id of a message or event').fill('nothing-has-this-id');
     await page.getByRole('button', { name: 'Follow', exact: true }).click();
     await page.getByText('Nothing here knows this id').waitFor();
@@ -100,21 +113,21 @@ describe.skipIf('missing' in found)(`the room Pipeline${'missing' in found ? ` (
         await alice.send(conversationId, 'while Chroma is away');
         expect(await queue.getAttribute('data-state')).toBe('paused');
       },
-      { timeoutMs: 20_000, everyMs: 500, what: 'the queue is drawn as paused' },
+      { timeoutMs: 40_000, everyMs: 500, what: 'the queue is drawn as paused' },
     );
     expect(await queue.textContent()).toMatch(/paused .* waiting/);
     const troubles = page.getByRole('list', { name: 'What needs a look' });
     expect(await troubles.innerText()).toMatch(/embedding\.messages[\s\S]*paused · since \d\d:\d\d:\d\d/);
     await eventually(async () => expect(await node(page, 'store:chroma').getAttribute('data-state')).toMatch(/degraded|down|breakerOpen/), {
-      timeoutMs: 15_000,
+      timeoutMs: 30_000,
     });
 
     await chroma.heal();
     await eventually(async () => expect(await queue.getAttribute('data-state')).toMatch(/idle|running/), {
-      timeoutMs: 20_000,
+      timeoutMs: 40_000,
       what: 'the queue runs again',
     });
-  });
+  }, 150_000);
 
   it('says since when it is stale while the network is away, keeps what it showed, and is live again with it', async () => {
     const { page, context } = await open();
@@ -160,3 +173,10 @@ describe.skipIf('missing' in found)(`the room Pipeline${'missing' in found ? ` (
     expect([0, expect.objectContaining({ skipped: expect.any(String) })]).toContainEqual(difference);
   });
 });
+
+/** Whether a chart has a line in the first colour; text and grid are grey. */
+const hasBlueLines = `[...document.querySelectorAll('canvas')].some((canvas) => {
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 128 && data[i + 2] - data[i] > 60) return true;
+  return false;
+})`;

@@ -143,7 +143,7 @@ describe.skipIf('missing' in found)(`the console of one process${'missing' in fo
     await other.getByRole('heading', { name: 'Đăng nhập Parley' }).waitFor();
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'hidden' });
-    expect(await page.evaluate('document.activeElement.getAttribute("aria-label")')).toBe('Cài đặt');
+    await eventually(async () => expect(await page.evaluate('document.activeElement.getAttribute("aria-label")')).toBe('Cài đặt'));
   });
 
   it('says what fails and why, and goes on by itself when it is over', async () => {

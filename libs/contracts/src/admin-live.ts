@@ -39,7 +39,7 @@ export const FlowNode = z.object({
     .max(64)
     .optional()
     .meta({ description: 'The `service` in section `processes`, of an app; in the embedded mode `standalone` is all of them' }),
-  dependency: z.string().max(64).optional().meta({ description: 'The `name` in section `dependencies`, of a store' }),
+  dependency: z.string().max(64).optional().meta({ description: 'The `name` in section `dependencies`, of a store and of the exchange' }),
 });
 export type FlowNode = z.infer<typeof FlowNode>;
 

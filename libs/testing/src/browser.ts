@@ -80,7 +80,8 @@ export class TestBrowser {
       // A failed request is what some tests are about; the policy of the page is what none may break.
       if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) complaints.push(message.text());
     });
-    page.setDefaultTimeout(15_000);
+    // Longer than the longest pause between two looks of the room Chat at a pipeline, on a machine that does other things too.
+    page.setDefaultTimeout(30_000);
     await page.goto(url);
     return { page, context, complaints };
   }

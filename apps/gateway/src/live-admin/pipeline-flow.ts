@@ -11,6 +11,9 @@ export interface Flow {
 /** Columns from left to right: who asks, what takes it in, the outbox, the exchange, the queues, who works them off, what they store in. */
 const [CLIENTS, INTAKE, OUTBOX, EXCHANGE, QUEUES, WORKERS, STORES] = [0, 1, 2, 3, 4, 5, 6];
 
+/** Where the exchange is: drawn as that, and not as a store. */
+const BROKER = 'rabbitmq' satisfies DependencyName;
+
 /** What the apps without a queue call, which no row of the pipeline says. */
 const CALLED_BY = {
   gateway: ['postgres', 'redis', 'chroma', 'embedder'],
@@ -26,11 +29,11 @@ export function pipelineFlow(): Flow {
       { id: 'clients', kind: 'client', label: 'clients', column: CLIENTS },
       ...Object.keys(CALLED_BY).map((service) => appNode(service, INTAKE)),
       { id: 'outbox', kind: 'outbox', label: 'outbox', column: OUTBOX },
-      { id: 'exchange', kind: 'exchange', label: 'parley.events', column: EXCHANGE },
+      { id: 'exchange', kind: 'exchange', label: 'parley.events', column: EXCHANGE, dependency: BROKER },
       ...rows.flatMap(nodesOfQueue),
       ...workers.map((app) => appNode(app, WORKERS)),
       ...dependencies
-        .filter((name) => name !== 'rabbitmq')
+        .filter((name) => name !== BROKER)
         .map((name): FlowNode => ({ id: `store:${name}`, kind: 'store', label: name, column: STORES, dependency: name })),
     ],
     edges: [

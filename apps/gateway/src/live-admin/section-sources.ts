@@ -92,14 +92,17 @@ export class SectionSources {
   }
 
   private async dependencies(): Promise<SectionContent<'dependencies'>> {
-    const [{ status, checks }, { processes }] = await Promise.all([this.health.execute(), this.control.ask('breakers')]);
-    const breakers = processes.flatMap((each) =>
-      each.silent ? [] : (each.answer ?? []).map((breaker) => ({ app: each.app, host: each.host, pid: each.pid, ...breaker })),
-    );
+    const [{ status, checks }, { processes, others }] = await Promise.all([this.health.execute(), this.control.ask('breakers')]);
+    const breakers = processes
+      .flatMap((each) =>
+        each.silent ? [] : (each.answer ?? []).map((breaker) => ({ app: each.app, host: each.host, pid: each.pid, ...breaker })),
+      )
+      .filter(({ state }) => state !== 'closed');
     return {
       status,
       items: Object.entries(checks).map(([name, check]) => ({ name, ...check, latencyMs: Math.round(check.latencyMs) })),
-      breakers: breakers.filter(({ state }) => state !== 'closed').slice(0, MOST.breakers),
+      // That those of this process are closed says nothing of the others.
+      breakers: others === 'unreachable' && breakers.length === 0 ? null : breakers.slice(0, MOST.breakers),
     };
   }
 

@@ -55,7 +55,7 @@ function LiveLine() {
           words.never
         ) : (
           <>
-            {words.stale(formats.seconds(since), '').replace(/\s*\(\)/, '')}
+            {words.stale(formats.seconds(since))}
             <span aria-hidden>({formats.ago(since, now)})</span>
           </>
         )}

@@ -45,7 +45,11 @@ export function Diagram({
   const drawn = nodes.map((node): Drawn => {
     const state = stateOf(node, picture);
     const name =
-      node.kind === 'retry' || node.kind === 'dead-letters' ? `${words.kinds[node.kind]} ${node.queue ?? node.label}` : node.label;
+      node.kind === 'retry' || node.kind === 'dead-letters'
+        ? `${words.kinds[node.kind]} ${node.queue ?? node.label}`
+        : node.kind === 'client'
+          ? words.kinds.client
+          : node.label;
     return { node, state, name, ...factsOf(node, state, picture, words, formats, now) };
   });
   const shown = drawn.find(({ node }) => node.id === chosen);

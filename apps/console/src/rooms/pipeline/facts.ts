@@ -33,7 +33,7 @@ export function factsOf(
   const name = words.states[state];
   const sinceAt = since === undefined ? [] : [words.sinceAt(formats.seconds(since), formats.ago(since, now))];
   const after = since === undefined ? name : `${name} ${formats.duration(wholeSeconds(now - Date.parse(since)))}`;
-  const rate = (perSecond: number | null | undefined) => (perSecond == null ? undefined : formats.number(perSecond));
+  const rate = (perSecond: number | null | undefined) => (perSecond == null ? undefined : formats.rate(perSecond));
   switch (node.kind) {
     case 'queue': {
       if (node.queue === undefined) return { lines: [words.requestQueue], all: [words.requestQueue] };
@@ -104,8 +104,9 @@ export function factsOf(
     case 'exchange': {
       const queues = known(picture.queues)?.items ?? [];
       const published = sumOf(queues.map(({ publishedPerSecond }) => publishedPerSecond));
-      const line = published === undefined ? [] : [words.outPerSecond(formats.number(published))];
-      return { lines: line, all: line };
+      const line = published === undefined ? [] : [words.outPerSecond(formats.rate(published))];
+      const detail = dependency?.detail === undefined ? [] : [dependency.detail];
+      return { lines: state === 'running' ? line : [after, ...line], all: [name, ...sinceAt, ...line, ...detail] };
     }
     case 'client': {
       return { lines: [], all: [] };

@@ -33,13 +33,19 @@ export function Follow(props: FollowProps) {
 
 function Following({ linked, messages, onSteps }: FollowProps & { readonly linked: string }) {
   const words = useMessages(pipelineMessages);
-  const [id, setId] = useState<string | undefined>(linked === '' ? undefined : linked);
+  const [{ id, turn }, setAsked] = useState<{ readonly id?: string; readonly turn: number }>(
+    linked === '' ? { turn: 0 } : { id: linked, turn: 0 },
+  );
+  // The same one again is read again.
+  const follow = (wanted: string) => setAsked({ id: wanted, turn: turn + 1 });
+  // Nothing is followed any more: no node is on its way.
+  useEffect(() => () => onSteps([]), [onSteps]);
   const items = messages?.state === 'known' ? messages.items : [];
   const chosen = items.find((message) => message.id === id);
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const entered = new FormData(event.currentTarget).get('id');
-    if (typeof entered === 'string' && entered.trim() !== '') setId(entered.trim());
+    if (typeof entered === 'string' && entered.trim() !== '') follow(entered.trim());
   };
   return (
     <Card title={words.follow}>
@@ -60,7 +66,7 @@ function Following({ linked, messages, onSteps }: FollowProps & { readonly linke
                 <ul className={s['messages']}>
                   {shown.map((message) => (
                     <li key={message.id}>
-                      <MessageButton message={message} isChosen={message.id === id} onChoose={() => setId(message.id)} />
+                      <MessageButton message={message} isChosen={message.id === id} onChoose={() => follow(message.id)} />
                     </li>
                   ))}
                 </ul>
@@ -73,7 +79,12 @@ function Following({ linked, messages, onSteps }: FollowProps & { readonly linke
             <p className={s['soft']}>{words.pickOne}</p>
           ) : (
             // A stage that ends makes the way longer: it is read again when the stream says so.
-            <Way id={id} version={chosen === undefined ? '' : Object.values(chosen.pipeline).join()} onSteps={onSteps} />
+            <Way
+              id={id}
+              version={`${turn} ${chosen === undefined ? '' : Object.values(chosen.pipeline).join()}`}
+              onRetry={() => follow(id)}
+              onSteps={onSteps}
+            />
           )}
         </div>
       </div>
@@ -126,17 +137,19 @@ function MessageButton({
 function Way({
   id,
   version,
+  onRetry,
   onSteps,
 }: {
   readonly id: string;
+  /** Another one: there is more to read. */
   readonly version: string;
+  readonly onRetry: () => void;
   readonly onSteps: (steps: readonly TraceStep[]) => void;
 }) {
   const words = useMessages(pipelineMessages);
   const live = useMessages(liveMessages);
   const problemText = useProblemText();
   const api = useApi();
-  const [turn, setTurn] = useState(0);
   const [found, setFound] = useState<{ readonly id: string; readonly trace?: MessageTrace; readonly error?: unknown }>();
   useEffect(() => {
     const asking = new AbortController();
@@ -154,7 +167,7 @@ function Way({
     void ask();
     return () => asking.abort();
     // oxlint-disable-next-line react/exhaustive-effect-dependencies -- a stage has ended: there is more to read
-  }, [api, id, version, turn, onSteps]);
+  }, [api, id, version, onSteps]);
   return (
     <>
       <h3>{words.way(id)}</h3>
@@ -166,7 +179,7 @@ function Way({
             {found.error instanceof ApiError && found.error.code === 'not-found' ? words.notFound : problemText(found.error)}
           </Notice>
           <div>
-            <Button onClick={() => setTurn(turn + 1)}>{live.retry}</Button>
+            <Button onClick={onRetry}>{live.retry}</Button>
           </div>
         </>
       ) : (

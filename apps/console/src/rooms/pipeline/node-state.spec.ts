@@ -48,6 +48,24 @@ it('dead letters are bad from the first one on', () => {
   expect([of(0), of(1), of(null)]).toEqual(['calm', 'bad', 'unknown']);
 });
 
+it('the exchange is as well as RabbitMQ, and unknown with it', () => {
+  const of = (status: 'ok' | 'down') =>
+    stateOf(node('exchange', { dependency: 'rabbitmq' }), {
+      dependencies: {
+        state: 'known',
+        at: AT,
+        status,
+        items: [{ name: 'rabbitmq', status, latencyMs: 1, breaker: 'closed', since: AT }],
+        breakers: [],
+      },
+    });
+  expect([of('ok').state, of('down'), stateOf(node('exchange', { dependency: 'rabbitmq' }), {}).level]).toEqual([
+    'running',
+    expect.objectContaining({ level: 'bad', state: 'down', since: AT }),
+    'unknown',
+  ]);
+});
+
 it('an app is as well as its processes', () => {
   const process = {
     service: 'ops',

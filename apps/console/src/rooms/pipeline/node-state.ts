@@ -59,11 +59,11 @@ export function stateOf(node: FlowNode, picture: Partial<AdminPicture>): NodeSta
     case 'app':
       return ofApp(node, picture);
     case 'store':
-      return ofStore(node, picture);
+    case 'exchange':
+      return ofDependency(node, picture);
     case 'outbox':
       return ofOutbox(picture);
     case 'client':
-    case 'exchange':
     case 'retry':
       return { level: 'calm', state: 'plain', ...withQueue(queueOf(node, picture)) };
     default:
@@ -105,7 +105,7 @@ function ofApp({ service }: FlowNode, picture: Partial<AdminPicture>): NodeState
   return away.length > 0 ? { level: 'attention', state: 'someAway', ...more } : { level: 'calm', state: 'running', processes };
 }
 
-function ofStore({ dependency: name }: FlowNode, picture: Partial<AdminPicture>): NodeState {
+function ofDependency({ dependency: name }: FlowNode, picture: Partial<AdminPicture>): NodeState {
   const section = known(picture.dependencies);
   const dependency = section?.items.find((each) => each.name === name);
   const breaker = section?.breakers?.find((each) => each.dependency === name);

@@ -77,7 +77,7 @@ export function Nodes({
           role="button"
           tabIndex={node.id === tabStop ? 0 : -1}
           aria-pressed={node.id === chosen}
-          aria-label={[words.kinds[node.kind] === node.label ? node.label : titleOf(node, words.kinds[node.kind]), ...all].join(', ')}
+          aria-label={[titleOf(node, words.kinds[node.kind]), ...all].join(', ')}
           onClick={() => onChoose(node.id === chosen ? undefined : node.id)}
           onFocus={() => setStop(node.id)}
           onKeyDown={onKeyDown(node.id)}
@@ -90,8 +90,10 @@ export function Nodes({
 const cornersOf = ({ kind }: FlowNode, { height }: Box): number => (kind === 'client' ? height / 2 : 6);
 
 /** What a node is, and its name; satellites are named after their queue. */
-const titleOf = ({ kind, label, queue }: FlowNode, word: string): string =>
-  `${word} ${kind === 'retry' || kind === 'dead-letters' ? (queue ?? label) : label}`;
+const titleOf = ({ kind, label, queue }: FlowNode, word: string): string => {
+  if (kind === 'client' || word === label) return word;
+  return `${word} ${kind === 'retry' || kind === 'dead-letters' ? (queue ?? label) : label}`;
+};
 
 const arrows: Readonly<Record<string, Direction>> = { ArrowLeft: 'left', ArrowRight: 'right', ArrowUp: 'up', ArrowDown: 'down' };
 
@@ -111,10 +113,16 @@ function Inside({
   readonly box: Box;
   readonly isPaused: boolean;
 }) {
+  const words = useMessages(pipelineMessages);
   if (node.kind === 'client') {
+    const clients = words.kinds.client.split(' ');
     return (
-      <text x={box.width / 2} y={box.height / 2 + 4} textAnchor="middle" className={s['name']}>
-        {node.label}
+      <text textAnchor="middle" className={s['name']}>
+        {clients.map((word, i) => (
+          <tspan key={word} x={box.width / 2} y={box.height / 2 + 4 + (i - (clients.length - 1) / 2) * 16}>
+            {word}
+          </tspan>
+        ))}
       </text>
     );
   }
@@ -132,10 +140,12 @@ function Inside({
       </>
     );
   }
+  // Its name leaves no room for a sign before it.
   const hasSign = node.kind !== 'exchange';
   return (
     <>
       {hasSign && <SignShape level={state.level} {...(isPaused ? { as: 'paused' } : {})} x={10} y={9} />}
+      {!hasSign && state.level !== 'calm' && <SignShape level={state.level} x={box.width - 26} y={box.height - 24} />}
       <text x={hasSign ? 34 : 10} y={21} className={s['name']}>
         {node.label}
       </text>

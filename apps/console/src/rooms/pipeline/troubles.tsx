@@ -9,28 +9,37 @@ import { pipelineMessages } from './messages.js';
 import { type NodeState, stateOf } from './node-state.js';
 import s from './pipeline.module.css';
 
-/** What an operator should look at, the worst first; one sentence when there is nothing. */
+/** Sections without which a node may be unknown for a moment, at the beginning. */
+const needed = ['queues', 'processes', 'dependencies', 'outbox'] as const;
+/** Names in one sentence. */
+const MOST_NAMES = 6;
+
+/** What an operator should look at, the worst first; one sentence when there is nothing. What is not known is never called calm. */
 export function Troubles({ nodes, picture }: { readonly nodes: readonly FlowNode[]; readonly picture: Partial<AdminPicture> }) {
   const words = useMessages(pipelineMessages);
   const formats = useFormats();
   const now = useNow();
-  const found = nodes
-    .map((node) => ({ node, state: stateOf(node, picture) }))
+  const all = nodes.map((node) => ({ node, state: stateOf(node, picture) }));
+  const found = all
     .filter(({ state: { level } }) => level === 'bad' || level === 'attention')
     .toSorted((one, other) => rank(one.state) - rank(other.state));
-  const isKnown = nodes.some((node) => node.queue !== undefined && stateOf(node, picture).level === 'calm');
-  if (found.length === 0) return isKnown ? <State level="calm">{words.calm}</State> : null;
+  if (found.length === 0) {
+    if (nodes.length === 0 || needed.some((name) => picture[name] === undefined)) return null;
+    const unknown = [...new Set(all.filter(({ state }) => state.level === 'unknown').map(({ node }) => nameOf(node)))];
+    if (unknown.length === 0) return <State level="calm">{words.calm}</State>;
+    const names = unknown.slice(0, MOST_NAMES).join(', ');
+    return <State level="unknown">{words.notAllKnown(unknown.length > MOST_NAMES ? `${names}, …` : names)}</State>;
+  }
   return (
     <ul className={s['troubles']} aria-label={words.troubles}>
       {found.map(({ node, state }) => {
-        const { all } = factsOf(node, state, picture, words, formats, now);
-        const name = node.kind === 'dead-letters' ? (node.queue ?? node.label) : node.label;
+        const facts = factsOf(node, state, picture, words, formats, now).all;
         return (
           <li key={node.id} data-level={state.level}>
             <State level={state.level} {...(state.state === 'paused' ? { as: 'paused' } : {})}>
-              {name}
+              {nameOf(node)}
             </State>
-            <span>{all.slice(0, 3).join(' · ')}</span>
+            <span>{facts.slice(0, 3).join(' · ')}</span>
             {node.kind === 'dead-letters' && <Link href={`/repair/${node.queue ?? ''}`}>{words.openRepair}</Link>}
           </li>
         );
@@ -38,5 +47,7 @@ export function Troubles({ nodes, picture }: { readonly nodes: readonly FlowNode
     </ul>
   );
 }
+
+const nameOf = ({ dependency, queue, label }: FlowNode): string => dependency ?? queue ?? label;
 
 const rank = ({ level }: NodeState): number => (level === 'bad' ? 0 : 1);

@@ -44,7 +44,7 @@ function Letters({ queue, queues: section }: { readonly queue: string; readonly 
 
   const letters = page?.items ?? [];
   const chosen = letters.filter((letter) => selected.has(keyOf(letter)));
-  const diedAgain = letters.filter(({ id, replays }) => replays > (replayed.get(id) ?? Number.POSITIVE_INFINITY)).length;
+  const diedAgain = letters.filter((letter) => letter.replays > (replayed.get(keyOf(letter)) ?? Number.POSITIVE_INFINITY)).length;
   const isFiltered = Object.values(filter).some((value) => value !== '');
   const toggle = (keys: readonly string[], isOn: boolean) => {
     const next = new Set(selected);

@@ -11,12 +11,13 @@ import { Button } from '../../shared/ui/button.js';
 import { Actions, Dialog } from '../../shared/ui/dialog.js';
 import { Field, Input } from '../../shared/ui/field.js';
 import { Notice } from '../../shared/ui/notice.js';
+import { keyOf } from './letters.js';
 import { repairMessages } from './messages.js';
 import s from './repair.module.css';
 import { type Deed, Ended, Plan, Running, type Step } from './order-steps.js';
 import { type Order, type Progress, runOrder } from './run-order.js';
 
-/** What was replayed, by its id with how often it had been before: a dead letter with more replays has died again. */
+/** What was replayed, by its key with how often it had been before: a dead letter with more replays has died again. */
 export type Replayed = ReadonlyMap<string, number>;
 
 /** One request works for at most 20 s (`POST /v1/admin/dead-letters/replay`). */
@@ -67,7 +68,7 @@ export function OrderDialog({
     const ask = async () => {
       try {
         const plans = await Promise.all(orders.map((order) => send(api, deed, { ...order, force, dryRun: true }, asking.signal)));
-        setStep({ kind: 'planned', plans });
+        setStep({ kind: 'planned', plans, force });
       } catch (error) {
         if (!isAborted(error)) setStep({ kind: 'failed', error });
       }
@@ -75,9 +76,13 @@ export function OrderDialog({
     void ask();
     return () => asking.abort();
   }, [api, deed, letters, force]);
+  // A room that is left, or a session that ends, leaves no order behind that nothing can stop.
+  useEffect(() => () => stop.current?.abort(), []);
 
   const count = formats.number(letters.length);
   const plans = step.kind === 'planned' ? step.plans : [];
+  // Another plan is on its way: what is shown is not what would be done.
+  const isAsking = step.kind === 'planned' && step.force !== force;
   const total = plans.reduce((sum, { done }) => sum + done, 0);
   const ratePerSecond = Number(rate) > 0 ? Number(rate) : undefined;
 
@@ -89,7 +94,7 @@ export function OrderDialog({
     let current: Progress | undefined;
     const show = () => setStep({ kind: 'running', total, progress: current === undefined ? [...ended] : [...ended, current] });
     show();
-    if (deed === 'replay') onReplayed(new Map(plans.flatMap(({ items }) => items.map(({ id, replays }) => [id, replays]))));
+    if (deed === 'replay') onReplayed(new Map(plans.flatMap(({ items }) => items.map((letter) => [keyOf(letter), letter.replays]))));
     try {
       for (const { queue, items } of plans) {
         if (items.length === 0) continue;
@@ -107,17 +112,15 @@ export function OrderDialog({
         current = undefined;
         if (progress.stoppedBy !== undefined) break;
       }
-      setStep({ kind: 'ended', progress: ended });
+      setStep({ kind: 'ended', total, progress: ended });
     } catch (error) {
-      setStep({ kind: 'ended', progress: current === undefined ? ended : [...ended, current], error });
+      setStep({ kind: 'ended', total, progress: current === undefined ? ended : [...ended, current], error });
     }
     onEnded();
   };
 
-  const close = () => {
-    stop.current?.abort();
-    onClose();
-  };
+  // A click beside the dialog stops what runs, and then says how far it came.
+  const close = () => (step.kind === 'running' ? stop.current?.abort() : onClose());
   return (
     <Dialog title={deed === 'replay' ? words.replayTitle(count) : words.discardTitle(count)} isOpen onClose={close}>
       {step.kind === 'asking' && <p className={s['soft']}>{words.looking}</p>}
@@ -154,7 +157,7 @@ export function OrderDialog({
           <Actions>
             <Button onClick={close}>{words.cancel}</Button>
             {total > 0 && (
-              <Button type="submit" look={deed === 'replay' ? 'primary' : 'danger'}>
+              <Button type="submit" look={deed === 'replay' ? 'primary' : 'danger'} disabled={isAsking}>
                 {deed === 'replay' ? words.replayNow(formats.number(total)) : words.discardNow(formats.number(total))}
               </Button>
             )}

@@ -16,9 +16,9 @@ export type Deed = 'replay' | 'discard';
 /** Where an order is: asking -> planned -> running -> ended, or failed before anything was done. */
 export type Step =
   | { readonly kind: 'asking' }
-  | { readonly kind: 'planned'; readonly plans: readonly DeadLetterOutcome[] }
+  | { readonly kind: 'planned'; readonly plans: readonly DeadLetterOutcome[]; readonly force: boolean }
   | { readonly kind: 'running'; readonly total: number; readonly progress: readonly Progress[] }
-  | { readonly kind: 'ended'; readonly progress: readonly Progress[]; readonly error?: unknown }
+  | { readonly kind: 'ended'; readonly total: number; readonly progress: readonly Progress[]; readonly error?: unknown }
   | { readonly kind: 'failed'; readonly error: unknown };
 
 /** What would be done with the letters of one queue. */
@@ -96,7 +96,7 @@ export function Running({
 /** What became of it. */
 export function Ended({
   deed,
-  step: { progress, error },
+  step: { total, progress, error },
   diedAgain,
   onClose,
 }: {
@@ -109,7 +109,6 @@ export function Ended({
   const formats = useFormats();
   const problemText = useProblemText();
   const done = progress.reduce((sum, each) => sum + each.done, 0);
-  const total = progress.reduce((sum, each) => sum + each.total, 0);
   const refused = progress.flatMap((each) => each.refused);
   const missing = progress.flatMap(({ notFound }) => notFound).length;
   const stoppedBy = progress.find((each) => each.stoppedBy !== undefined)?.stoppedBy;
