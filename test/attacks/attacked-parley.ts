@@ -39,6 +39,8 @@ const BURST = 10;
 const BYSTANDERS = 8;
 const GOOD: Readonly<Record<Asked, number>> = { send: 202, page: 200, search: 200, socket: 202 };
 const LOOK_EVERY_MS = 250;
+/** Of an attack during which others were late, and nothing worse. */
+const RUNS = 3;
 /** The default, which other tests switch off, and with it all that limits one user. */
 const callerLimits = { RATE_LIMIT_PER_USER: '5' };
 
@@ -55,13 +57,17 @@ export class AttackedParley {
   }
 
   /**
-   * What of law 9 does not hold during an attack, in sentences; nothing when all of it does. A machine that has other work is late once, an attack
-   * that works is late each time: so lateness alone counts when a second run shows it too. Everything else counts at once.
+   * What of law 9 does not hold during an attack, in sentences; nothing when all of it does. A machine that has other work is late once or twice,
+   * an attack that works is late each time: so lateness alone counts when every run shows it. Everything else counts at once.
    */
   async brokenBy(attack: () => Promise<unknown>, attacked: Attacked = 'gateway'): Promise<string[]> {
-    const complaints = broken(await this.during(attack, attacked));
-    const isLateOnly = complaints.length > 0 && complaints.every(({ isLateness }) => isLateness);
-    return (isLateOnly ? broken(await this.during(attack, attacked)) : complaints).map(({ sentence }) => sentence);
+    let complaints: Complaint[] = [];
+    for (let run = 0; run < RUNS; run += 1) {
+      complaints = broken(await this.during(attack, attacked));
+      const isLateOnly = complaints.length > 0 && complaints.every(({ isLateness }) => isLateness);
+      if (!isLateOnly) break;
+    }
+    return complaints.map(({ sentence }) => sentence);
   }
 
   /** Runs an attack beside bystanders for as long as it takes, at least `atLeastMs`, and tells what they met. */

@@ -191,14 +191,18 @@ describe('a forged order to erase a user', () => {
 });
 
 it('a forged score is shown to no user', async () => {
-  const socket = await SocketClient.connect(parley.realtime.url, await parley.tokenOf({ user: 'alice' }));
+  // A user without ends: the real score of another one may be on its way still.
+  const user = `zoe-${newId()}`;
+  const zoe = await parley.client(user);
+  const { id } = await zoe.createConversation({ memberIds: [] });
+  const socket = await SocketClient.connect(parley.realtime.url, await parley.tokenOf({ user }));
   const ignored = async () => (await metricsOf(parley.delivery.url)).get('delivery_ignored_total{type="score.updated"}') ?? 0;
   const before = await ignored();
-  const claimed = { userId: 'alice', scoreChange: 9_000, score: 9_000, level: 'friend', degraded: false, version: 1 };
+  const claimed = { userId: user, scoreChange: 9_000, score: 9_000, level: 'friend', degraded: false, version: 1 };
   const facts = { ...claimed, endId: newId(), conversationId: 'robot-7', updatedAt: new Date().toISOString() };
   publish('score.updated', { ...forged('score.updated', {}, { conversationId: 'robot-7' }), data: facts });
-  await eventually(async () => expect(await ignored()).toBe(before + 1), { timeoutMs: 20_000 });
-  await alice.send(message.conversationId, 'a marker');
+  await eventually(async () => expect(await ignored()).toBeGreaterThan(before), { timeoutMs: 20_000 });
+  await zoe.send(id, 'a marker');
   await eventually(() => expect(socket.frames.some(({ type }) => type === 'message.created')).toBe(true), { timeoutMs: 20_000 });
   expect(socket.frames.filter(({ type }) => type === 'score.updated')).toEqual([]);
   socket.socket.terminate();

@@ -125,11 +125,11 @@ describe('a host of a model', () => {
       const hasty = await host('hasty', undefined, urls.second);
       const send = (who: typeof hasty, i: number) =>
         who.call('send_message', { conversationId, content: `no. ${i}`, clientMessageId: `n-${i}` });
-      const answers: ToolAnswer[] = [];
-      for (let i = 0; i < 12; i += 1) answers.push(await send(hasty, i));
+      // At once: one after another they would be within the quota on a machine that needs half a second for each.
+      const answers = await Promise.all(Array.from({ length: 30 }, (_, i) => send(hasty, i)));
       const refused = answers.filter(({ isError }) => isError === true);
       // 2 per second and a burst of 4: how many more come in between depends on the machine.
-      expect(answers.slice(0, 4).every(({ isError }) => isError !== true)).toBe(true);
+      expect(answers.length - refused.length).toBeGreaterThanOrEqual(4);
       expect(refused.length).toBeGreaterThan(0);
       for (const answer of refused) {
         expect(problemOf(answer)).toMatchObject({ code: 'rate-limited', retryable: true, retryAfterSeconds: expect.any(Number) });

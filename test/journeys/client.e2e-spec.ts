@@ -172,7 +172,7 @@ describe('the TypeScript client', () => {
     const { rest, id } = await conversation('dora');
     const tokens: string[] = [];
     const token = async () => {
-      const minted = await parley.tokenOf({ user: 'dora', ttlSeconds: 2 });
+      const minted = await parley.tokenOf({ user: 'dora', ttlSeconds: 3 });
       tokens.push(minted);
       return minted;
     };
