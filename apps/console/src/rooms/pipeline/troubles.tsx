@@ -2,7 +2,7 @@ import { Link } from 'wouter';
 import type { AdminPicture, FlowNode } from '#lib/contracts/admin-live';
 import { useMessages } from '../../i18n/messages.js';
 import { useFormats } from '../../shared/formats.js';
-import { useNow } from '../live/live.js';
+import { useLive, useNow } from '../live/live.js';
 import { State } from '../live/sign.js';
 import { factsOf } from './facts.js';
 import { pipelineMessages } from './messages.js';
@@ -19,12 +19,14 @@ export function Troubles({ nodes, picture }: { readonly nodes: readonly FlowNode
   const words = useMessages(pipelineMessages);
   const formats = useFormats();
   const now = useNow();
+  const { status } = useLive();
   const all = nodes.map((node) => ({ node, state: stateOf(node, picture) }));
   const found = all
     .filter(({ state: { level } }) => level === 'bad' || level === 'attention')
     .toSorted((one, other) => rank(one.state) - rank(other.state));
   if (found.length === 0) {
-    if (nodes.length === 0 || needed.some((name) => picture[name] === undefined)) return null;
+    // What was calm when the stream was cut may be calm no longer.
+    if (status.kind !== 'live' || nodes.length === 0 || needed.some((name) => picture[name] === undefined)) return null;
     const unknown = [...new Set(all.filter(({ state }) => state.level === 'unknown').map(({ node }) => nameOf(node)))];
     if (unknown.length === 0) return <State level="calm">{words.calm}</State>;
     const names = unknown.slice(0, MOST_NAMES).join(', ');
