@@ -118,7 +118,7 @@ describe('npm start', { timeout: 240_000 }, () => {
     const before = await whenAllReady();
     const supervisor = Number(/pid (\d+)/.exec((await run('status', [])).stdout)?.[1]);
     process.kill(supervisor, 'SIGKILL');
-    await eventually(async () => expect((await run('status', [])).stdout).toContain('was killed'));
+    await eventually(async () => expect((await run('status', [])).stdout).toContain('was killed'), { timeoutMs: 30_000 });
 
     const again = await run('start', ['--detach', '--realtime', '2']);
     expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('an earlier run was killed') });
@@ -149,11 +149,14 @@ describe('npm start', { timeout: 240_000 }, () => {
     );
     const requestId = 'first-minute-request';
     await fetch(`${before.services[0]?.url}/v1/conversations`, { headers: { 'x-request-id': requestId } });
-    await eventually(async () => {
-      expect((await run('parley', ['logs', 'gateway', '--request', requestId])).stdout).toMatch(
-        /gateway .*status=401.*requestId=first-minute/,
-      );
-    });
+    await eventually(
+      async () => {
+        expect((await run('parley', ['logs', 'gateway', '--request', requestId])).stdout).toMatch(
+          /gateway .*status=401.*requestId=first-minute/,
+        );
+      },
+      { timeoutMs: 30_000 },
+    );
     for (const { pid } of after.services) expect(before.services.map((each) => each.pid)).not.toContain(pid);
     await watchedOnce();
     expect(await run('stop', [])).toMatchObject({ code: 0, stdout: expect.stringContaining('Parley has stopped') });

@@ -20,8 +20,11 @@ afterAll(async () => {
   await parley?.stop();
 });
 
-const scored = (id: string, state = 'done', timeoutMs = 10_000) =>
-  eventually(async () => expect((await alice.message(id)).pipeline.scoring).toBe(state), { timeoutMs, what: `scoring is ${state}` });
+const scored = (id: string, state = 'done') =>
+  eventually(async () => expect((await alice.message(id)).pipeline.scoring).toBe(state), {
+    timeoutMs: 30_000,
+    what: `scoring is ${state}`,
+  });
 const rowOf = async (id: string) =>
   (await database.query('select version, state, language, is_question, emotion, length from message_signals where message_id = $1', [id]))
     .rows[0] as unknown;
@@ -85,8 +88,8 @@ describe('the signals of a message', () => {
     const { id: conversationId } = await alice.createConversation({ memberIds: [] });
     const refused = await alice.send(conversationId, 'thirteen long');
     const neighbour = await alice.send(conversationId, 'a neighbour of it');
-    await scored(neighbour.id, 'done', 30_000);
-    await scored(refused.id, 'failed', 30_000);
+    await scored(neighbour.id);
+    await scored(refused.id, 'failed');
     await database.query('drop trigger refuse_signals on message_signals');
     const admin = await parley.client('operator', ['admin']);
     const replay = await admin.request('POST', '/v1/admin/dead-letters/replay', { queue: 'scoring.messages', all: true });

@@ -92,7 +92,7 @@ describe('a message', () => {
     // Bob's socket is live in it, and the queues are empty: what a socket catches up with comes from Postgres, in no trace.
     const before = await alice.send(conversationId, CANARY);
     await bob.frame('message.created', (frame) => frame.conversationId === conversationId);
-    await eventually(async () => expect((await alice.message(before.id)).pipeline.embedding).toBe('done'));
+    await eventually(async () => expect((await alice.message(before.id)).pipeline.embedding).toBe('done'), { timeoutMs: 30_000 });
     const trace = newTrace();
     const { id, seq } = await sendIn(conversationId, `Xin chào ${CANARY}`, trace);
     await bob.frame('message.created', (frame) => frame.conversationId === conversationId && frame.seq === seq);
@@ -298,7 +298,7 @@ describe('npm run parley -- trace', () => {
     const { id: conversationId } = await alice.createConversation({ memberIds: ['bob'] });
     const trace = newTrace('00');
     const { id } = await sendIn(conversationId, CANARY, { headers: { ...trace.headers, 'x-request-id': 'journey-of-a-trace' } });
-    await eventually(async () => {
+    await untilTaken('every app has handled it', async () => {
       const { pipeline } = await alice.message(id);
       expect([pipeline.embedding, pipeline.delivery, pipeline.scoring]).toEqual(['done', 'done', 'done']);
     });

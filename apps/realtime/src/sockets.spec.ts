@@ -54,12 +54,13 @@ describe('a socket', () => {
   });
 
   it('uses up the same quota as requests, and is told when to try again', async () => {
-    const realtime = await MemoryRealtime.boot({ RATE_LIMIT_PER_USER: '5' });
+    // A burst of four, then two a second: all twelve would pass on a machine that stands still for four seconds.
+    const realtime = await MemoryRealtime.boot({ RATE_LIMIT_PER_USER: '2' });
     const id = await realtime.conversation('alice');
     const alice = await realtime.connect('alice');
     for (let i = 1; i <= 12; i += 1) alice.send({ type: 'send', ref: `${i}`, conversationId: id, content: 'hi', clientMessageId: `${i}` });
     await alice.waitFor(() => alice.all('ack').length + alice.all('error').length === 12);
-    expect(alice.all('ack').length).toBeGreaterThanOrEqual(10);
+    expect(alice.all('ack').length).toBeGreaterThanOrEqual(4);
     for (const error of alice.all('error')) expect(error).toMatchObject({ code: 'rate-limited', retryAfterMs: 1_000 });
     expect(alice.all('error').length).toBeGreaterThan(0);
   });
@@ -147,6 +148,15 @@ describe('a socket that breaks the protocol is closed', () => {
     expect(await stranger.closed).toMatchObject({ code: 4401, reason: 'no hello came in time' });
   });
 
+  it('and not for a hello that was there in time, when the process stood still before it read it', async () => {
+    const realtime = await MemoryRealtime.boot({ WS_HELLO_TIMEOUT_MS: '200' });
+    const token = await realtime.tokenOf('alice');
+    const alice = await realtime.open();
+    alice.send({ type: 'hello', token });
+    for (const until = performance.now() + 700; performance.now() < until; );
+    expect(await alice.frame('welcome')).toMatchObject({ userId: 'alice' });
+  });
+
   it('when it sends more frames than it may', async () => {
     const realtime = await MemoryRealtime.boot({ WS_FRAMES_PER_SECOND: '20' });
     const alice = await realtime.connect('alice');
@@ -195,10 +205,10 @@ describe('a token', () => {
 
   it('that ends while its socket is open ends the socket within seconds', async () => {
     const realtime = await MemoryRealtime.boot();
-    const alice = await SocketClient.connect(realtime.url, await realtime.tokenOf('alice', { ttlSeconds: 2 }));
+    const alice = await SocketClient.connect(realtime.url, await realtime.tokenOf('alice', { ttlSeconds: 3 }));
     const startedAt = performance.now();
     expect(await alice.closed).toEqual({ code: 4401, reason: 'The token has expired: get a new one.' });
-    expect(performance.now() - startedAt).toBeLessThan(4_000);
+    expect(performance.now() - startedAt).toBeLessThan(10_000); // the first ping comes after 25 s
   });
 });
 
@@ -230,7 +240,7 @@ describe('an upgrade', () => {
     const realtime = await MemoryRealtime.boot({ HTTP_MAX_CONNECTIONS_PER_ADDRESS: '3' });
     for (let i = 0; i < 6; i += 1) await realtime.connect(`user-${i}`);
     const strangers = await Promise.all([realtime.open(), realtime.open(), realtime.open()]);
-    await expect(realtime.open()).rejects.toThrow(/socket hang up|ECONNRESET|closed/);
+    await expect(realtime.open()).rejects.toThrow(/socket hang up|ECONNRESET|EPIPE|closed/);
     strangers[0].drop();
     await eventually(() => realtime.connect('alice'));
   });
@@ -247,7 +257,7 @@ describe('an upgrade', () => {
 });
 
 it('a user who says hello again and again is told to wait, and another one is not', async () => {
-  const realtime = await MemoryRealtime.boot({ RATE_LIMIT_PER_USER: '5' });
+  const realtime = await MemoryRealtime.boot({ RATE_LIMIT_PER_USER: '1' });
   const token = await realtime.tokenOf('alice');
   const ends: { code: number; reason: string }[] = [];
   for (let i = 0; i < 30 && ends.length === 0; i += 1) {
@@ -266,14 +276,14 @@ it('a user who says hello again and again is told to wait, and another one is no
 
 describe('a process that stops', () => {
   it('tells its clients to go at different moments, acknowledges what they have sent, and takes no new ones', async () => {
-    const realtime = await MemoryRealtime.boot({ WS_DRAIN_MS: '1000' });
+    const realtime = await MemoryRealtime.boot({ WS_DRAIN_MS: '2000' });
     const id = await realtime.conversation('alice');
     const clients = await Promise.all(Array.from({ length: 10 }, () => realtime.connect('alice')));
     const [first] = clients;
     const stopping = realtime.stop();
     first?.send({ type: 'send', ref: 'last', conversationId: id, content: 'hello', clientMessageId: 'last' });
     const waits = await Promise.all(clients.map(async (client) => (await client.frame('goaway')).reconnectInMs));
-    expect(Math.max(...waits) - Math.min(...waits)).toBeGreaterThan(500);
+    expect(Math.max(...waits) - Math.min(...waits)).toBeGreaterThan(1_000);
     await expect(realtime.open()).rejects.toThrow('503');
     const ends = await Promise.all(clients.map(({ closed }) => closed));
     expect(new Set(ends.map(({ code }) => code))).toEqual(new Set([4001]));

@@ -80,8 +80,9 @@ export class Connection {
   /** Gives it up without waiting for the server. */
   end(reason: string): void {
     if (this.isOver) return;
-    this.socket.close(1000);
+    // First, because a socket that is still opening says `close` at once in Node, with a code that is not why.
     this.finish({ reason });
+    this.socket.close(1000);
   }
 
   private hear(data: unknown): void {

@@ -394,14 +394,14 @@ describe('a client that lost its connection', () => {
   });
 
   it('stays on a connection that is quiet but pings', async () => {
-    // Silence is 950 ms; the pings go on for longer.
-    const { server, client } = await given({ timing: { graceMs: 500 } });
+    // Silence is 2 s; the pings go on for longer.
+    const { server, client } = await given({ timing: { graceMs: 1_550 } });
     server.pingMs = 300;
     await client.connect();
     const connection = await server.greeted(1);
     for (let pings = 0; pings < 12; pings += 1) {
       connection.ping();
-      await eventually(() => expect(connection.heard('pong')).toHaveLength(pings + 1), { everyMs: 100 });
+      await eventually(() => expect(connection.heard('pong')).toHaveLength(pings + 1), { everyMs: 200 });
     }
     expect(server.connections).toHaveLength(1);
   });

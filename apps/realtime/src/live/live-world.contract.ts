@@ -83,10 +83,11 @@ const watched = (
       (target, name: keyof ConversationFeedPort) =>
       async (...values: unknown[]) => {
         world.statements.set(name, (world.statements.get(name) ?? 0) + 1);
+        const { hold } = world; // of the moment at which it is counted, for which tests wait
         await turn();
         if (world.isAway) throw new DependencyError('postgres', 'reads', 'unavailable');
         const answer = await (target[name] as (...all: unknown[]) => Promise<unknown>).call(target, ...values);
-        await world.hold;
+        await hold;
         await turn();
         if (world.isAway) throw new DependencyError('postgres', 'reads', 'timeout');
         return answer;

@@ -53,7 +53,8 @@ export class Sessions {
   }
 
   start(): void {
-    this.timer = withoutDeadline(() => setInterval(() => this.tick(performance.now()), TICK_MS));
+    // Judged only when what has come is read: after a standstill of the process timers run first, and a hello or pong may have been there in time.
+    this.timer = withoutDeadline(() => setInterval(() => setImmediate(() => this.tick(performance.now())), TICK_MS));
     this.timer.unref();
   }
 

@@ -23,7 +23,8 @@ beforeAll(async () => {
 });
 afterAll(() => stack.stop());
 
-describe('a budget in Redis', () => {
+// An answer of Redis that is later than 150 ms is not waited for, and the numbers are of one moment: hardly three times in a row too late.
+describe('a budget in Redis', { retry: 2 }, () => {
   let shared: Redis;
   beforeAll(async () => {
     shared = connectRedis(stack.redisUrl, 'parley-test', () => undefined);

@@ -49,35 +49,37 @@ export const rateLimiterContract = (policy: RateVerdict['policy'], make: (limit:
 
     it('allows one more as soon as one is due', async () => {
       const limiter = make(limit);
+      const startedAt = performance.now();
       await takeMany(limiter, 'alice', 10);
-      const emptiedAt = performance.now();
 
       await eventually(async () => expect((await limiter.take('alice')).allowed).toBe(true), { everyMs: 5 });
 
-      expect(performance.now() - emptiedAt).toBeGreaterThan(150);
+      expect(performance.now() - startedAt).toBeGreaterThan(190);
     });
 
     it('holds the rate over any stretch of time, also for a caller who never pauses', async () => {
-      const limiter = make({ ratePerSecond: 50, burst: 10 });
+      // A burst of two seconds: what comes due while this machine stands still is not lost.
+      const limiter = make({ ratePerSecond: 50, burst: 100 });
       const startedAt = performance.now();
-      let passed = 0;
-      let elapsedMs = 0;
-      while (elapsedMs < 500) {
-        if ((await limiter.take('alice')).allowed) passed += 1;
-        elapsedMs = performance.now() - startedAt;
+      let passed = allowed(await takeMany(limiter, 'alice', 120));
+      const emptiedAt = performance.now();
+      let askedAt = emptiedAt;
+      while (performance.now() - emptiedAt < 500) {
         await pause(1); // the load of this test, not a wait for anything
+        askedAt = performance.now();
+        passed += allowed(await takeMany(limiter, 'alice', 10));
       }
 
-      const due = 10 + 50 * (elapsedMs / 1_000);
-      expect(passed).toBeLessThanOrEqual(due + 1);
-      expect(passed).toBeGreaterThanOrEqual(due - 2);
+      const dueAfter = (ms: number) => 100 + 50 * (ms / 1_000);
+      expect(passed).toBeLessThanOrEqual(dueAfter(performance.now() - startedAt) + 1);
+      expect(passed).toBeGreaterThanOrEqual(dueAfter(askedAt - emptiedAt) - 2);
     });
 
     it('is not made worse by refused requests: who keeps trying is not locked out', async () => {
       const limiter = make(limit);
       await takeMany(limiter, 'alice', 100);
 
-      await eventually(async () => expect((await limiter.take('alice')).allowed).toBe(true), { timeoutMs: 1_000, everyMs: 5 });
+      await eventually(async () => expect((await limiter.take('alice')).allowed).toBe(true), { timeoutMs: 5_000, everyMs: 5 });
     });
 
     it('counts each key by itself', async () => {

@@ -125,16 +125,18 @@ describe('several workers', () => {
     await eventually(() => expect(small.lines).toContainEqual(expect.objectContaining({ reason: 'crash' })));
     await processesOf(small, 2);
 
-    const one = await small.get('/metrics');
-    const other = await small.get('/metrics');
-
-    for (const { body } of [one, other]) {
-      expect(body).toContain('worker_processes{state="running"} 2');
-      expect(body).toContain('worker_processes{state="silent"} 0');
-      expect(body).toContain('worker_restarts_total{reason="crash"} 1');
-    }
-    // Two Node processes that do nothing take more than one does: the sum is shown.
-    expect(Number(/^process_resident_memory_bytes (\d+)/m.exec(one.body)?.[1])).toBeGreaterThan(90_000_000);
+    // A worker that is late by more than a second, as on a busy machine, is left out of an answer.
+    await eventually(async () => {
+      const one = await small.get('/metrics');
+      const other = await small.get('/metrics');
+      for (const { body } of [one, other]) {
+        expect(body).toContain('worker_processes{state="running"} 2');
+        expect(body).toContain('worker_processes{state="silent"} 0');
+        expect(body).toContain('worker_restarts_total{reason="crash"} 1');
+        // Two Node processes that do nothing take more than one does: the sum is shown.
+        expect(Number(/^process_resident_memory_bytes (\d+)/m.exec(body)?.[1])).toBeGreaterThan(90_000_000);
+      }
+    });
   });
 
   it('show no counter that falls, whether a worker is silent or has ended', { timeout: 60_000 }, async () => {
@@ -152,7 +154,7 @@ describe('several workers', () => {
     });
     const { seconds: before } = await eventually(cpuSeconds);
 
-    await small.get('/spin?ms=6000');
+    await small.get('/spin?ms=9000');
     const silent = await eventually(async () => {
       const shown = await cpuSeconds();
       expect(shown.body).toContain('worker_processes{state="silent"} 1');
@@ -172,11 +174,9 @@ describe('several workers', () => {
   it('answer for the others when one of them hangs', async () => {
     const small = await start(2, { WATCHDOG_HANG_MS: '0' });
     await processesOf(small, 2);
-    await small.get('/spin?ms=3000');
+    await small.get('/spin?ms=8000');
 
-    const { body } = await eventually(() => small.get('/metrics'));
-
-    expect(body).toContain('worker_processes{state="silent"} 1');
+    await eventually(async () => expect((await small.get('/metrics')).body).toContain('worker_processes{state="silent"} 1'));
   });
 
   it('end with their supervisor, even when it was killed', async () => {

@@ -140,9 +140,11 @@ describe('the emotion of a text', () => {
 });
 
 describe('the strangest text', () => {
+  /** The lowest of three: what the collector of garbage takes in between is not the text's. */
   const costOf = async (text: string): Promise<number> => {
-    signalsOf(text);
-    return cpuMsOf(() => signalsOf(text));
+    const costs = [];
+    for (let i = 0; i < 3; i += 1) costs.push(await cpuMsOf(() => signalsOf(text)));
+    return Math.min(...costs);
   };
 
   it.each(hostileTexts({ length: MAX_CONTENT_LENGTH, seed: 5 }))('of $kind costs no more than milliseconds', async ({ text }) => {

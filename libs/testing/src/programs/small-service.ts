@@ -52,7 +52,7 @@ await runWorkers({
     });
     fastify.get('/stall', async (_, reply) => {
       // Native code, which no inspector reaches into; the child ends by itself.
-      setImmediate(() => execFileSync('sleep', ['8']));
+      setImmediate(() => execFileSync('sleep', ['15']));
       return reply.send({ pid: process.pid });
     });
     fastify.get('/leak', () => {
