@@ -9,8 +9,8 @@ import { parleyTarget } from '../bench/live/parley-target.js';
 
 const CONVERSATIONS = 10;
 const MEMBERS = 100;
-/** Twice the goal of 5 s, which `npm run bench` measures: here other tests have their share of the two cores. */
-const RESUMED_WITHIN_MS = 10_000;
+/** Three times the goal of 5 s, which `npm run bench` measures: here other tests have their share of the two cores. */
+const RESUMED_WITHIN_MS = 15_000;
 const SOCKETS = CONVERSATIONS * MEMBERS;
 
 let parley: RunningParley;
@@ -45,7 +45,7 @@ it('a thousand sockets of a realtime process that is killed resume on the other 
     await parley.seconds.realtime?.kill();
 
     await eventually(async () => expect((await crowd.comeback()).readyMs).toHaveLength(SOCKETS), {
-      timeoutMs: 20_000,
+      timeoutMs: 30_000,
       what: 'everyone has resumed',
     });
     const { readyMs } = await crowd.comeback();
