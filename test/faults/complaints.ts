@@ -7,7 +7,7 @@ import type { Asked, Sample } from './probes.js';
  * Test machines are shared and small. A law of 20 or 200 ms is held to the order of magnitude here; `npm run chaos` measures it.
  * What ends by a limit of ours (503 after 5.5 s) only gets the time that a busy event loop may add.
  */
-const NOISE = { fastMs: 1_000, limitMs: 2_000, recoveryMs: 5_000 } as const;
+const NOISE = { fastMs: 1_500, limitMs: 2_000, recoveryMs: 5_000 } as const;
 /** A process that just began grows by some tens of MiB anyway; what is kept of an outage without a bound grows by hundreds. */
 const GROWTH_MIB = 150;
 /** Trials of a half-open breaker take as long as a first failure; there is one every ten seconds, in each lane. Of few answers one may be such. */
