@@ -23,7 +23,7 @@ export const rowsOfHelpers: readonly Outage[] = [
   {
     ...away('memory', 'refused'),
     means: REFUSED,
-    // On a busy machine a breaker of Redis may open for ten seconds: seen twice, here only, with the calls of 50 ms after a pause of Redis.
+    // Longer than the ten seconds for which a breaker of Redis stays open: on a busy machine its calls, of 50 ms, may open one.
     holdMs: 16_000,
     opensWithinMs: 3_000,
     cells: whole,

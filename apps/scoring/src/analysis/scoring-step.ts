@@ -1,5 +1,5 @@
 import type { Transcript } from '#lib/scores/transcript';
-import { shownContent } from '#lib/runtime/trace/content';
+import { MAX_CONTENT, shownContent } from '#lib/runtime/trace/content';
 import { pseudonymOf } from '#lib/runtime/trace/pseudonyms';
 import { inSpan, type Span } from '#lib/runtime/trace/span';
 
@@ -25,7 +25,7 @@ export const inScoringStep = <T>(step: string, transcript: Transcript, work: (sp
       .set('langfuse.observation.type', 'span')
       .setContent(
         'langfuse.observation.input',
-        shownContent(() => transcript.turns.map(({ role, content }) => `${role}: ${content}`).join('\n')),
+        shownContent(() => beginningOf(transcript)),
       );
     return work(span);
   });
@@ -36,4 +36,17 @@ export const setOutcome = (span: Span | undefined, outcome: unknown): void => {
     'langfuse.observation.output',
     shownContent(() => JSON.stringify(outcome)),
   );
+};
+
+/** As much as a span holds: no log of megabytes is joined for it, in each of four steps. */
+const beginningOf = ({ turns }: Transcript): string => {
+  const lines: string[] = [];
+  let length = 0;
+  for (const { role, content } of turns) {
+    if (length >= MAX_CONTENT) break;
+    const line = `${role}: ${content}`.slice(0, MAX_CONTENT);
+    lines.push(line);
+    length += line.length;
+  }
+  return lines.join('\n');
 };
